@@ -1,0 +1,86 @@
+# Every task of the project, in one place. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+READY := .venv/.installed
+PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
+LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUTF8 := 1
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+unexport OMP_NUM_THREADS  # LightGBM picks the number of threads itself
+
+.PHONY: help setup run repro serve report mlflow bench test check lock clean
+
+help: ## List these tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
+
+run: repro ## Data, model, report, then the service with a few declarations (ONCE=1 ends after them)
+	python -m pipelines.publish
+	lanes run $(if $(ONCE),--once,--keep)
+
+repro: $(READY) ## Bring every stage of dvc.yaml up to date
+	dvc repro
+
+serve: $(READY) ## Serve the published bundle
+	lanes serve
+
+report: $(READY) ## Bring the managers' report up to date and say where it is
+	dvc repro report
+	@printf 'Report: %s\n' $(CURDIR)/data/reports/*.html
+
+mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
+
+bench: $(READY) ## Measure speed and latency
+	pytest -q -s -o python_files='bench_*.py' tests/benchmarks
+
+test: $(READY) ## Run every test
+	pytest -q --cov=selectivity --cov-report=term-missing:skip-covered
+
+check: $(READY) ## Format, lint, types and import contracts; changes nothing
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports --no-logo
+
+lock: $(READY) ## Resolve pyproject.toml anew into requirements/ (UPGRADE=1 takes newer versions)
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra train --extra dev pyproject.toml -o requirements/all.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt pyproject.toml -o requirements/serving.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt requirements/build.in -o requirements/build.txt
+
+clean: ## Remove what tools left behind; keeps .venv, data, models and tracked runs
+	rm -rf build *.egg-info .coverage .hypothesis .*_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# uv is quick and takes pip's index if one is set; where it cannot reach any, pip, which knows all
+# of the user's settings, installs the same files, checked against the same hashes.
+$(READY): pyproject.toml requirements/build.txt requirements/all.txt
+	@python=$$(for name in python3.11 python3 python; do \
+	  $$name -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    && echo $$name && break; done) || { \
+	  echo 'Python 3.11 or newer with its venv module is needed and was not found.'; \
+	  echo 'Install it (Debian: apt-get install python3 python3-venv), then run make again.'; exit 1; }; \
+	.venv/bin/python -c 'import pip' 2>/dev/null || $$python -m venv --clear .venv
+	@echo "1/4 environment   .venv, $$(.venv/bin/python --version)"
+	@echo '2/4 installer     requirements/build.txt'
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@echo '3/4 dependencies  requirements/all.txt, half a minute to five minutes'
+	@index=$${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null || true)}; \
+	uv pip install --quiet --python .venv/bin/python $${index:+--default-index "$$index"} \
+	  --require-hashes --no-build-isolation -r requirements/all.txt || { \
+	  echo '    uv could not install them; pip tries with its own settings, which takes longer'; \
+	  $(PIP) install --require-hashes --no-build-isolation -r requirements/all.txt; }
+	@echo '4/4 this project  editable'
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@python -c 'import lightgbm' || { echo 'LightGBM needs the OpenMP runtime' \
+	  '(Debian: apt-get install libgomp1; macOS: brew install libomp).'; exit 1; }
+	@touch $@

@@ -1,0 +1,48 @@
+"""Rules read from YAML files, all of them or none."""
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selectivity.errors import RulesError
+from selectivity.rules import RuleSet
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe loading that refuses a key written twice; YAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is written twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_rules(files: Sequence[Path]) -> RuleSet:
+    """One set from one or several files, each a YAML list of rules.
+
+    Raises:
+        RulesError: a file is absent, is not such a list, or a rule in it is wrong.
+    """
+    rows = [(file.name, row) for file in files for row in _rows(file)]
+    return RuleSet.build(rows)
+
+
+def _rows(file: Path) -> list[Any]:
+    try:
+        rows = yaml.load(file.read_bytes(), Loader=_StrictLoader)
+    except OSError as error:
+        raise RulesError(str(file), "-", f"cannot be read ({error})", "Check the path.") from error
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise RulesError(file.name, "-", f"is not YAML: {problem}", "Correct it.") from error
+    if not isinstance(rows, list) or not rows:
+        raise RulesError(
+            file.name, "-", "does not hold a list of rules", "Begin each rule with `- id: R-…`."
+        )
+    return rows

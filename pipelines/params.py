@@ -1,0 +1,72 @@
+"""Reads one section of params.yaml into the model its stage declares."""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from selectivity.errors import ParamsError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def section(path: Path, name: str, model: type[Model]) -> Model:
+    """Section `name` of the params file at `path`.
+
+    Raises:
+        ParamsError: no such file or section, an unknown key, or a value that cannot be used.
+    """
+    content = _content(path)
+    if name not in content:
+        raise ParamsError(
+            f"Params file {path} has no section {name!r}; it has {', '.join(content) or 'none'}. "
+            f"Add a section {name!r} with {', '.join(model.model_fields)}."
+        )
+    try:
+        return model.model_validate(content[name])
+    except ValidationError as error:
+        raise ParamsError(f"Params file {path}: {explain(error, model, name)}") from error
+
+
+def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> str:
+    """The first problem of a file people write: its key, what is wrong and what to do."""
+    first = error.errors(include_url=False)[0]
+    steps = [str(step) for step in (*parents, *first["loc"])]
+    key = ".".join(steps) or "top level"
+    if first["type"] == "extra_forbidden":
+        return f"key {key} is not known{similar(steps[-1], _names(model))}. Correct or remove it."
+    if first["type"] == "missing":
+        return f"key {key} is missing. Add it."
+    return f"key {key}: {first['msg']} (there is {first['input']!r:.60}). Correct the value."
+
+
+def similar(name: str, known: list[str]) -> str:
+    """What was probably meant, as the tail of a sentence; empty when nothing comes close."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(
+            f"Params file {path} cannot be read ({error.strerror}). Give its path with --params."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"Params file {path} is not YAML: {error}. Correct the file.") from error
+    if not isinstance(content, dict):
+        raise ParamsError(f"Params file {path} holds no sections. Write `name:` lines at the top.")
+    return content
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    """Keys of the model and of the models inside it, one level down."""
+    names = list(model.model_fields)
+    for field in model.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += field.annotation.model_fields
+    return names

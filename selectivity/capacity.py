@@ -1,0 +1,141 @@
+"""What a control is worth, and the price of the capacity it takes.
+
+The benefit of controlling a goods item is, over the finding classes, the chance of the class times
+the chance that this control finds it times the value found, less the cost of the control. One
+price per lane is added to the cost so that the expected number of controls meets the capacity:
+the prices are the dual variables of "find the most with the inspectors there are".
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from selectivity.columns import Floats, Ints
+from selectivity.inspection import FindingClass
+from selectivity.lanes import Lane
+
+CONTROLS = (Lane.YELLOW, Lane.RED)
+
+
+class Found(BaseModel):
+    """A number per class of finding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    documentary: float = Field(ge=0, allow_inf_nan=False)
+    physical: float = Field(ge=0, allow_inf_nan=False)
+
+
+class ControlPolicy(BaseModel):
+    """What each lane's control finds and costs, in units of one ordinary documentary finding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(gt=0, lt=1, description="Capacity: share of declarations it can take.")
+    cost: float = Field(ge=0, allow_inf_nan=False, description="Cost of one control.")
+    detects: Found = Field(description="Chance that the control finds what is there, in [0, 1].")
+
+
+class ValuePolicy(BaseModel):
+    """What a finding is worth, in units of one ordinary documentary finding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finding: Found
+    duty: float = Field(
+        ge=0, allow_inf_nan=False, description="Worth of duty at stake at or above the duty cap."
+    )
+
+
+class Prices(BaseModel):
+    """Price of one control per lane, in the units of its benefit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    yellow: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    red: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+def benefits(
+    probabilities: Floats,
+    duty_share: Floats,
+    *,
+    value: ValuePolicy,
+    yellow: ControlPolicy,
+    red: ControlPolicy,
+) -> Floats:
+    """Benefit of a documents check and of a goods inspection, before prices.
+
+    Args:
+        probabilities: per goods item and finding class, shape (n, 3); rows sum to 1.
+        duty_share: duty at stake over the duty cap, in [0, 1], 0 where unknown; shape (n,).
+
+    Returns:
+        Shape (n, 2): YELLOW, RED. NaN where a probability is NaN.
+    """
+    documentary = probabilities[:, FindingClass.DOCUMENTARY]
+    physical = probabilities[:, FindingClass.PHYSICAL]
+    duty = value.duty * duty_share
+    return np.column_stack(
+        [
+            documentary * control.detects.documentary * (value.finding.documentary + duty)
+            + physical * control.detects.physical * (value.finding.physical + duty)
+            - control.cost
+            for control in (yellow, red)
+        ]
+    )
+
+
+def best_lane(benefit: Floats, prices: Prices) -> Ints:
+    """Lane of the highest net benefit per row of (YELLOW, RED) benefits; releasing is worth 0."""
+    net = np.column_stack(
+        [np.zeros(len(benefit)), benefit[:, 0] - prices.yellow, benefit[:, 1] - prices.red]
+    )
+    lanes: Ints = net.argmax(axis=1)
+    return lanes
+
+
+def fit_prices(benefit: Floats, *, yellow_share: float, red_share: float) -> Prices:
+    """Prices at which the lanes of these declarations meet the capacity.
+
+    Args:
+        benefit: per declaration, the highest benefit over its items; shape (n, 2).
+
+    Two nested bisections: dearer red sends fewer to red, dearer yellow fewer to any control.
+    """
+    top = float(max(benefit.max(initial=0.0), 0.0)) + 1.0
+
+    def red_price(yellow_price: float) -> float:
+        return _bisect(
+            top,
+            lambda price: (
+                (best_lane(benefit, Prices(yellow=yellow_price, red=price)) == Lane.RED).mean()
+                > red_share
+            ),
+        )
+
+    yellow = _bisect(
+        top,
+        lambda price: (
+            (best_lane(benefit, Prices(yellow=price, red=red_price(price))) > Lane.GREEN).mean()
+            > yellow_share + red_share
+        ),
+    )
+    return Prices(yellow=yellow, red=red_price(yellow))
+
+
+def _bisect(top: float, too_many: Callable[[float], bool], steps: int = 30) -> float:
+    low, high = 0.0, top
+    if not too_many(low):
+        return low
+    for _ in range(steps):
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_many(middle) else (low, middle)
+    return high
+
+
+def highest_per_declaration(values: Floats, starts: Ints) -> Floats:
+    """Highest of each column over the items of each declaration; `starts` are first rows."""
+    highest: Floats = np.maximum.reduceat(values, starts, axis=0)
+    return highest

@@ -1,0 +1,190 @@
+"""A customs declaration as it was lodged, with one or more goods items.
+
+Field names follow the WCO Data Model in plain words; the data dictionary (data/README.md) gives
+the WCO id of each. Everything a lane can be given without is optional. Reading is strict: unknown
+fields, NaN, infinities, booleans for numbers, control characters and empty texts are refused.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from selectivity.errors import DeclarationError
+
+MAX_ITEMS = 2_000
+
+
+def _printable(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs", "Cf"} and character not in "\n\t":
+            raise ValueError(f"contains the character U+{ord(character):04X}, which is not text")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(_printable)]
+Identifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=70), AfterValidator(_printable)
+]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+HsCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Frozen, closed, and without silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Document(Strict):
+    """A document presented with the declaration."""
+
+    type: Code = Field(description="UNTDID 1001 or national code of the document.")
+    id: Identifier | None = None
+
+
+class GoodsItem(Strict):
+    """One goods item of a declaration. Money is in the declaration's currency."""
+
+    item_no: int = Field(ge=1, le=99_999)
+    description: Text | None = None
+    hs_code: HsCode | None = Field(default=None, description="Digits only, 4 to 12 of them.")
+    country_of_origin: Country | None = None
+    origin_type: Code | None = None
+    preference_code: Code | None = Field(default=None, description="Preference claimed, if any.")
+    previous_procedure: Code | None = None
+    gross_mass_kg: Amount | None = None
+    net_mass_kg: Amount | None = None
+    tariff_quantity: Amount | None = None
+    quantity_unit: Code | None = None
+    package_count: int | None = Field(default=None, ge=0, le=99_999_999)
+    item_amount: Amount | None = Field(default=None, description="Invoice line amount.")
+    customs_value: Amount | None = None
+    valuation_method: Code | None = None
+    duty_type: Code | None = Field(default=None, description="Kind of duty rate applied.")
+    duty_rate_percent: Rate | None = None
+    undg_id: Code | None = Field(default=None, description="UN dangerous goods number.")
+    quota_id: Code | None = None
+
+
+class Declaration(Strict):
+    """One version of a declaration, with what the centre knew about the importer at acceptance."""
+
+    declaration_id: Identifier
+    version_no: int = Field(default=1, ge=1, le=9_999)
+    lineage_id: Identifier | None = Field(
+        default=None,
+        description="Shared by amendments and refilings; the declaration's own id if absent.",
+    )
+    direction: Literal["IMPORT", "EXPORT", "TRANSIT"] | None = None
+    type_code: Code | None = None
+    procedure_code: Code | None = None
+    clearance_form: Literal["BRANCH", "ENTERPRISE"] | None = None
+    accepted_at: AwareDatetime = Field(
+        description="Everything the lane may know is known before this."
+    )
+    lodged_at: AwareDatetime | None = None
+    declaration_office: Code | None = None
+    presentation_office: Code | None = None
+    declarant_id: Identifier | None = None
+    importer_id: Identifier | None = None
+    exporter_id: Identifier | None = None
+    seller_id: Identifier | None = None
+    carrier_id: Identifier | None = None
+    transport_mode: Code | None = None
+    containerised: bool | None = None
+    country_of_export: Country | None = None
+    country_of_destination: Country | None = None
+    routing_countries: tuple[Country, ...] | None = Field(default=None, max_length=50)
+    incoterms: Code | None = None
+    transaction_nature: Code | None = None
+    payment_method: Code | None = None
+    invoice_amount: Amount | None = None
+    currency: Currency | None = None
+    total_gross_mass_kg: Amount | None = None
+    total_packages: int | None = Field(default=None, ge=0, le=99_999_999)
+    specific_circumstance: Code | None = None
+    documents: tuple[Document, ...] | None = Field(default=None, max_length=500)
+    importer_compliance_level: int | None = Field(default=None, ge=1, le=5)
+    importer_risk_level: int | None = Field(default=None, ge=1, le=9)
+    importer_registered_on: date | None = None
+    importer_tax_debt: bool | None = None
+    items: tuple[GoodsItem, ...] = Field(min_length=1, max_length=MAX_ITEMS)
+
+    @model_validator(mode="after")
+    def _items_are_numbered_once(self) -> Self:
+        numbers = [item.item_no for item in self.items]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("items: two goods items carry the same item_no")
+        return self
+
+    @property
+    def lineage(self) -> str:
+        """What amendments and refilings share, and random draws are made from."""
+        return self.lineage_id or self.declaration_id
+
+    def snapshot_sha256(self) -> str:
+        """Digest of the declaration as lodged, in canonical JSON (sorted keys, no blanks)."""
+        return canonical_sha256(self.model_dump(mode="json", exclude_unset=True))
+
+
+def canonical_sha256(content: Any) -> str:
+    """SHA-256 over canonical JSON: the same content gives the same digest."""
+    text = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_declaration(body: bytes | str) -> Declaration:
+    """A declaration from its JSON text.
+
+    Raises:
+        DeclarationError: not JSON, or some field breaks a rule; the message names the field.
+    """
+    try:
+        return Declaration.model_validate_json(body)
+    except ValidationError as error:
+        raise DeclarationError(_id_in(body), problems(error)) from error
+
+
+def problems(error: ValidationError, *, most: int = 3) -> str:
+    """The first few validation problems in one line: path, what is wrong, what came."""
+    found = [
+        f"{'.'.join(str(step) for step in detail['loc']) or 'body'}: {detail['msg']}"
+        for detail in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    more = f" (and {len(found) - most} more)" if len(found) > most else ""
+    return "; ".join(found[:most]) + more
+
+
+def _id_in(body: bytes | str) -> str:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return "?"
+    return str(content.get("declaration_id", "?"))[:70] if isinstance(content, dict) else "?"
+
+
+def countries_of(declaration: Declaration) -> Sequence[str]:
+    """Every country the declaration names, in the order of the journey."""
+    named = [item.country_of_origin for item in declaration.items]
+    named += [declaration.country_of_export, *(declaration.routing_countries or ())]
+    return [country for country in named if country is not None]

@@ -1,0 +1,103 @@
+"""What can go wrong, and what to do about it.
+
+SelectivityError            exit code 1
+├── DeclarationError        10  a declaration could not be read
+├── InspectionError         11  an inspection could not be read
+├── SourceError             20  a data source does not fit its mapping
+├── ParamsError             21  params.yaml or a setting holds something unusable
+├── NotEnoughDataError      22  too little history to train, calibrate or evaluate on
+├── BundleError             30  a bundle is missing, altered or does not fit
+├── RulesError              31  the rules are refused as a whole
+├── DecisionLogError        40  a decision could not be kept
+│   └── ConflictError       41  the same key came again with another content
+└── TrackingError           50  experiment tracking or the model registry did not answer
+
+Every message says which one, what is wrong and what to do.
+"""
+
+
+class SelectivityError(Exception):
+    """Root of all errors this system raises on purpose."""
+
+    exit_code = 1
+
+
+class DeclarationError(SelectivityError):
+    """A declaration could not be read. `declaration_id` says which one."""
+
+    exit_code = 10
+
+    def __init__(self, declaration_id: str, problem: str) -> None:
+        self.declaration_id = declaration_id
+        super().__init__(
+            f"Declaration {declaration_id!r} cannot be used: {problem}. "
+            "The record was set aside; correct it at the source and send it again."
+        )
+
+
+class InspectionError(SelectivityError):
+    """An inspection could not be read. `inspection_id` says which one."""
+
+    exit_code = 11
+
+    def __init__(self, inspection_id: str, problem: str) -> None:
+        self.inspection_id = inspection_id
+        super().__init__(
+            f"Inspection {inspection_id!r} cannot be used: {problem}. "
+            "The record was set aside; correct it at the source and send it again."
+        )
+
+
+class SourceError(SelectivityError):
+    """A data source and its mapping file do not fit together."""
+
+    exit_code = 20
+
+
+class ParamsError(SelectivityError):
+    """A section of params.yaml, or a setting of the service, cannot be used."""
+
+    exit_code = 21
+
+
+class NotEnoughDataError(SelectivityError):
+    """A stage has too little history to do its work honestly."""
+
+    exit_code = 22
+
+
+class BundleError(SelectivityError):
+    """A bundle is missing, was altered after training, or does not fit this software."""
+
+    exit_code = 30
+
+
+class RulesError(SelectivityError):
+    """A rule file is wrong somewhere, so none of it is used."""
+
+    exit_code = 31
+
+    def __init__(self, file: str, rule: str, problem: str, remedy: str) -> None:
+        self.file, self.rule = file, rule
+        super().__init__(
+            f"Rules file {file}, rule {rule}: {problem}. {remedy} "
+            "Rules are used all together or not at all, so none of them was loaded."
+        )
+
+
+class DecisionLogError(SelectivityError):
+    """A decision could not be kept, so no lane may be answered."""
+
+    exit_code = 40
+
+
+class ConflictError(DecisionLogError):
+    """The same key came again with another content; what was kept first stands."""
+
+    exit_code = 41
+
+
+class TrackingError(SelectivityError):
+    """The tracking server or model registry did not answer; nothing was lost."""
+
+    exit_code = 50

@@ -1,0 +1,91 @@
+"""Lanes, who asks for them, and why."""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+class Lane(IntEnum):
+    """Ordered by severity, so that `max` of two lanes is the stricter one."""
+
+    GREEN = 0
+    YELLOW = 1
+    RED = 2
+
+
+class Channel(StrEnum):
+    """Who asked for a lane."""
+
+    MANDATORY = "MANDATORY"
+    RULE = "RULE"
+    MODEL = "MODEL"
+    RANDOM = "RANDOM"
+    CAPACITY = "CAPACITY"
+    OFFICER = "OFFICER"
+    FALLBACK = "FALLBACK"
+
+
+def _lane_from_name(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in Lane.__members__:
+            raise ValueError("a lane is GREEN, YELLOW or RED")
+        return Lane[value]
+    return value
+
+
+LaneName = Annotated[
+    Lane,
+    BeforeValidator(_lane_from_name, json_schema_input_type=str),
+    PlainSerializer(lambda lane: Lane(lane).name, return_type=str),
+]
+"""A lane that is written and read by its name wherever it leaves the process."""
+
+
+class Reason(BaseModel):
+    """Why a lane was asked for: a code with facts. Sentences are made at reading, in `wording`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    item_no: int | None = Field(default=None, description="Goods item that gave the reason.")
+    rule_id: str | None = None
+    facts: Mapping[str, float | int | str | None] = Field(default_factory=dict)
+
+
+class Vote(BaseModel):
+    """One asker's lane. `probability` is the chance that this vote is cast at all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lane: LaneName
+    channel: Channel
+    reason: Reason
+    probability: float = Field(default=1.0, ge=0, le=1)
+    cast: bool = Field(default=True, description="False when the draw left this vote out.")
+
+
+class Propensities(BaseModel):
+    """Chance of each lane under the policy, known when the lane was given. They sum to 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    green: float = Field(ge=0, le=1)
+    yellow: float = Field(ge=0, le=1)
+    red: float = Field(ge=0, le=1)
+
+    @classmethod
+    def of(cls, votes: list[Vote]) -> Self:
+        """Distribution of the most severe vote when each is cast on its own draw."""
+        none_above_green = none_above_yellow = 1.0
+        for vote in votes:
+            if vote.lane > Lane.GREEN:
+                none_above_green *= 1 - vote.probability
+            if vote.lane > Lane.YELLOW:
+                none_above_yellow *= 1 - vote.probability
+        return cls(
+            green=none_above_green,
+            yellow=none_above_yellow - none_above_green,
+            red=1 - none_above_yellow,
+        )

@@ -1,0 +1,256 @@
+"""From a declaration, its risk and the rules to one lane: a pure function where all votes meet.
+
+Order of precedence: mandatory rules and prohibitions, lineage, then selectivity rules and model
+(or the fallback rules when there is no usable model), which facilitation may lower, and at last
+the random stratum, which can only tighten.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
+from selectivity.columns import Floats
+from selectivity.declaration import Declaration
+from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote
+from selectivity.rules import Hit, Layer, RuleSet
+from selectivity.sampling import draw
+
+RANDOM = "random"
+
+
+class RandomPolicy(BaseModel):
+    """The random stratum: compliance measurement, a duty under the Revised Kyoto Convention 6.5."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    yellow: float = Field(default=0.01, ge=0, le=0.5, description="Share checked at random.")
+    red: float = Field(default=0.005, ge=0, le=0.5, description="Share inspected at random.")
+    times_without_model: float = Field(default=3.0, ge=1, le=20)
+
+
+class Policy(BaseModel):
+    """Section `policy` of params.yaml: the numbers a risk manager sets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = "default"
+    yellow: ControlPolicy = ControlPolicy(
+        share=0.15, cost=0.02, detects=Found(documentary=0.4, physical=0.02)
+    )
+    red: ControlPolicy = ControlPolicy(
+        share=0.05, cost=0.1, detects=Found(documentary=0.6, physical=0.8)
+    )
+    value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=20), duty=1)
+    random: RandomPolicy = RandomPolicy()
+    without_model: LaneName = Field(
+        default=Lane.YELLOW, description="Lane when no model and no fallback rule speaks."
+    )
+    unknown_code: LaneName = Field(default=Lane.YELLOW, description="Least lane for unseen codes.")
+    missing_fact: LaneName = Field(
+        default=Lane.YELLOW, description="Least lane when a needed fact is absent."
+    )
+    facts_needed: tuple[str, ...] = (
+        "hs_code",
+        "country_of_origin",
+        "customs_value",
+        "net_mass_kg",
+        "duty_rate_percent",
+    )
+
+
+class Risk(NamedTuple):
+    """What the model says of the goods items of one declaration, in their order."""
+
+    probabilities: Floats
+    """Per item and finding class, shape (n, 3); rows sum to 1."""
+    duty_share: Floats
+    """Duty at stake over the duty cap of training, in [0, 1]; 0 where unknown. Shape (n,)."""
+    unknown_codes: Sequence[tuple[int, str]] = ()
+    """(item_no, field) of each code that training never saw."""
+    signals: Sequence[Reason] = ()
+    """What stands out in the features: words for the officer, no votes."""
+
+    def usable(self) -> bool:
+        """Whether every probability is a probability. NaN fails: it must never mean green."""
+        rows = self.probabilities
+        return bool(
+            np.isfinite(rows).all()
+            and ((rows >= 0) & (rows <= 1)).all()
+            and np.allclose(rows.sum(axis=1), 1, atol=1e-6)
+        )
+
+
+class LaneDecision(BaseModel):
+    """All votes, the lane that won, and the chance each lane had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lane: LaneName
+    channel: Channel
+    reasons: tuple[Reason, ...]
+    votes: tuple[Vote, ...]
+    propensities: Propensities
+    facilitated_by: str | None = None
+    fallback_cause: str | None = None
+    risk: float | None = Field(default=None, description="Highest P(finding) over the items.")
+    signals: tuple[Reason, ...] = ()
+
+
+def decide(
+    declaration: Declaration,
+    *,
+    risk: Risk | None,
+    rules: RuleSet,
+    policy: Policy,
+    prices: Prices,
+    draw_key: bytes,
+    earlier_lane: Lane | None = None,
+    facts_known: frozenset[str] | None = None,
+    fallback_cause: str = "NO_MODEL",
+) -> LaneDecision:
+    """Put one declaration in a lane. Pure: the same arguments give the same decision.
+
+    Args:
+        risk: what the model says; None, or anything that is no probability, means the fallback.
+        earlier_lane: strictest lane of earlier versions of the lineage; it can only tighten.
+        facts_known: facts the history behind the model had at all; None means all of them.
+        fallback_cause: why there is no risk, for the label on a fallback decision.
+    """
+    if risk is not None and not risk.usable():
+        risk, fallback_cause = None, "MODEL_OUTPUT"
+    hits = rules.hits(declaration)
+    binding = [
+        *_rule_votes(hits, Layer.MANDATORY, Channel.MANDATORY, declaration, draw_key),
+        *_rule_votes(hits, Layer.PROHIBITION, Channel.RULE, declaration, draw_key),
+        *_lineage_vote(earlier_lane),
+        *_missing_facts(declaration, policy, facts_known),
+        *_unknown_codes(risk, policy),
+    ]
+    asked = [*_rule_votes(hits, Layer.SELECTIVITY, Channel.RULE, declaration, draw_key)]
+    if risk is None:
+        asked += _fallback_votes(hits, policy, declaration, draw_key)
+    else:
+        asked.append(_model_vote(declaration, risk, policy, prices))
+    facilitation = _facilitation(hits, risk)
+    if facilitation is not None:
+        asked = [_facilitated(facilitation)]
+    votes = [*binding, *asked, *_random_votes(declaration, policy, draw_key, risk is None)]
+    return _decision(votes, facilitation, risk, fallback_cause)
+
+
+def _decision(
+    votes: list[Vote], facilitation: Hit | None, risk: Risk | None, fallback_cause: str
+) -> LaneDecision:
+    cast = [vote for vote in votes if vote.cast]
+    lane = max(vote.lane for vote in cast)
+    winners = [vote for vote in cast if vote.lane == lane]
+    return LaneDecision(
+        lane=lane,
+        channel=winners[0].channel,
+        reasons=tuple(vote.reason for vote in winners),
+        votes=tuple(votes),
+        propensities=Propensities.of(votes),
+        facilitated_by=facilitation.rule.id if facilitation else None,
+        fallback_cause=fallback_cause if risk is None else None,
+        risk=None if risk is None else float(1 - risk.probabilities[:, 0].min()),
+        signals=tuple(risk.signals) if risk else (),
+    )
+
+
+def _rule_votes(
+    hits: list[Hit], layer: Layer, channel: Channel, declaration: Declaration, draw_key: bytes
+) -> Iterator[Vote]:
+    for rule, item_no in hits:
+        if rule.layer is layer:
+            share = rule.random_share
+            cast = share == 1 or draw(draw_key, declaration.lineage, rule.id) < share
+            reason = Reason(code=rule.reason_code, item_no=item_no, rule_id=rule.id)
+            yield Vote(lane=rule.lane, channel=channel, reason=reason, probability=share, cast=cast)
+
+
+def _lineage_vote(earlier_lane: Lane | None) -> Iterator[Vote]:
+    if earlier_lane is not None:
+        reason = Reason(code="LINEAGE", facts={"earlier_lane": earlier_lane.name})
+        yield Vote(lane=earlier_lane, channel=Channel.RULE, reason=reason)
+
+
+def _missing_facts(
+    declaration: Declaration, policy: Policy, facts_known: frozenset[str] | None
+) -> Iterator[Vote]:
+    for item in declaration.items:
+        for fact in policy.facts_needed:
+            needed = facts_known is None or fact in facts_known
+            if needed and getattr(item, fact) is None:
+                reason = Reason(code="MISSING_FACT", item_no=item.item_no, facts={"field": fact})
+                yield Vote(lane=policy.missing_fact, channel=Channel.RULE, reason=reason)
+
+
+def _unknown_codes(risk: Risk | None, policy: Policy) -> Iterator[Vote]:
+    for item_no, field in risk.unknown_codes if risk else ():
+        reason = Reason(code="UNKNOWN_CODE", item_no=item_no, facts={"field": field})
+        yield Vote(lane=policy.unknown_code, channel=Channel.RULE, reason=reason)
+
+
+def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:
+    benefit = benefits(
+        risk.probabilities,
+        risk.duty_share,
+        value=policy.value,
+        yellow=policy.yellow,
+        red=policy.red,
+    )
+    highest = benefit.max(axis=0)
+    net = (0.0, highest[0] - prices.yellow, highest[1] - prices.red)
+    lane = Lane(int(np.argmax(net)))
+    driver = int(benefit[:, max(lane - 1, 0)].argmax())
+    documentary, physical = risk.probabilities[driver, 1:].tolist()
+    facts = {"documentary": documentary, "physical": physical, "net_benefit": float(net[lane])}
+    code = "LOW_RISK" if lane is Lane.GREEN else "RISK"
+    reason = Reason(code=code, item_no=declaration.items[driver].item_no, facts=facts)
+    return Vote(lane=lane, channel=Channel.MODEL, reason=reason)
+
+
+def _fallback_votes(
+    hits: list[Hit], policy: Policy, declaration: Declaration, draw_key: bytes
+) -> list[Vote]:
+    votes = list(_rule_votes(hits, Layer.FALLBACK, Channel.FALLBACK, declaration, draw_key))
+    if any(vote.cast for vote in votes):
+        return votes
+    reason = Reason(code="FALLBACK")
+    return [*votes, Vote(lane=policy.without_model, channel=Channel.FALLBACK, reason=reason)]
+
+
+def _facilitation(hits: list[Hit], risk: Risk | None) -> Hit | None:
+    if risk is None:
+        return None  # the fallback rules weigh the importer's level themselves
+    highest = float(1 - risk.probabilities[:, 0].min())
+    for hit in hits:
+        limit = hit.rule.unless_risk_above
+        if hit.rule.layer is Layer.FACILITATION and (limit is None or highest <= limit):
+            return hit
+    return None
+
+
+def _facilitated(hit: Hit) -> Vote:
+    reason = Reason(code=hit.rule.reason_code, item_no=hit.item_no, rule_id=hit.rule.id)
+    return Vote(lane=Lane.GREEN, channel=Channel.RULE, reason=reason)
+
+
+def _random_votes(
+    declaration: Declaration, policy: Policy, draw_key: bytes, without_model: bool
+) -> Iterator[Vote]:
+    times = policy.random.times_without_model if without_model else 1.0
+    for lane, share in ((Lane.YELLOW, policy.random.yellow), (Lane.RED, policy.random.red)):
+        chance = min(share * times, 0.5)
+        number = draw(draw_key, declaration.lineage, f"{RANDOM}-{lane.name}")
+        reason = Reason(code="RANDOM", facts={"share": chance})
+        yield Vote(
+            lane=lane,
+            channel=Channel.RANDOM,
+            reason=reason,
+            probability=chance,
+            cast=number < chance,
+        )

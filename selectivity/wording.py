@@ -1,0 +1,173 @@
+"""Sentences for reason codes, in Vietnamese and English. Made at reading; records keep codes.
+
+The Vietnamese is ours and wants a native reader.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from selectivity.lanes import Lane, Reason
+
+Language = Literal["vi", "en"]
+
+LANES: Mapping[Lane, Mapping[Language, str]] = {
+    Lane.GREEN: {"vi": "luồng xanh", "en": "green lane"},
+    Lane.YELLOW: {"vi": "luồng vàng", "en": "yellow lane"},
+    Lane.RED: {"vi": "luồng đỏ", "en": "red lane"},
+}
+
+WORDS: Mapping[str, Mapping[Language, str]] = {
+    # the model and what stands out in its features
+    "LOW_RISK": {
+        "vi": "Lợi ích kiểm tra dự kiến thấp hơn chi phí; rủi ro thấp",
+        "en": "The expected benefit of a check is below its cost; low risk",
+    },
+    "RISK": {
+        "vi": "Rủi ro cao: sai phạm hồ sơ {documentary:.0%}, sai phạm hàng hóa {physical:.0%}",
+        "en": "High risk: documentary finding {documentary:.0%}, physical finding {physical:.0%}",
+    },
+    "PRICE_LOW": {
+        "vi": "Đơn giá khai báo thấp hơn mức thường gặp của cùng mã hàng và xuất xứ",
+        "en": "Declared unit price is below what is usual for the same code and origin",
+    },
+    "NEW_TRADER": {
+        "vi": "Doanh nghiệp hoạt động dưới 365 ngày",
+        "en": "Trader active for less than 365 days",
+    },
+    "LINE_FOUND_BEFORE": {
+        "vi": "Cùng dòng hàng đã bị phát hiện sai phạm trước đây",
+        "en": "Findings were made before on the same goods line",
+    },
+    "IMPORTER_FOUND_BEFORE": {
+        "vi": "Tỷ lệ phát hiện vi phạm của người nhập khẩu cao hơn mức chung",
+        "en": "The importer's finding rate is above the general rate",
+    },
+    "HEADING_FOUND_BEFORE": {
+        "vi": "Tỷ lệ phát hiện vi phạm của nhóm hàng cao hơn mức chung",
+        "en": "The heading's finding rate is above the general rate",
+    },
+    # integrity
+    "UNKNOWN_CODE": {
+        "vi": "Mã khai báo ở trường {field} chưa từng gặp trong dữ liệu huấn luyện",
+        "en": "The code declared in {field} has no history to judge it by",
+    },
+    "MISSING_FACT": {
+        "vi": "Thiếu thông tin cần thiết: {field}",
+        "en": "A fact needed for release is missing: {field}",
+    },
+    "LINEAGE": {
+        "vi": "Phiên bản trước của tờ khai đã ở luồng {earlier_lane}",
+        "en": "An earlier version of this declaration was {earlier_lane}",
+    },
+    "RANDOM": {
+        "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
+        "en": "Selected at random for compliance measurement",
+    },
+    # fallback
+    "FALLBACK": {
+        "vi": "Quyết định theo quy tắc dự phòng vì mô hình không sẵn sàng",
+        "en": "Decided by fallback rules because the model was unavailable",
+    },
+    "FALLBACK_TRUSTED": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu có mức tuân thủ cao",
+        "en": "Fallback rule: importer with a high compliance level",
+    },
+    "FALLBACK_MEDIUM": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu mức trung bình, thuế suất thấp",
+        "en": "Fallback rule: importer with a medium level, low duty",
+    },
+    "FALLBACK_MEDIUM_DUTY": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu mức trung bình, thuế suất từ 10 %",
+        "en": "Fallback rule: importer with a medium level, duty of 10 % or more",
+    },
+    "FALLBACK_UNTRUSTED": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu mức thấp hoặc chưa rõ",
+        "en": "Fallback rule: importer with a low or unknown level",
+    },
+    "FALLBACK_SENSITIVE": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu mức thấp hoặc chưa rõ, hàng nhạy cảm",
+        "en": "Fallback rule: importer with a low or unknown level, sensitive goods",
+    },
+    # rules of law and of the risk unit
+    "LICENCE": {
+        "vi": "Hàng hóa thuộc diện quản lý chuyên ngành, thiếu giấy phép",
+        "en": "Goods are subject to specialised management and no licence was presented",
+    },
+    "QUARANTINE": {
+        "vi": "Hàng hóa thuộc diện kiểm dịch động vật, thực vật",
+        "en": "Goods are subject to animal or plant quarantine",
+    },
+    "QUARANTINE_NO_CERTIFICATE": {
+        "vi": "Hàng hóa thuộc diện kiểm dịch, thiếu giấy chứng nhận",
+        "en": "Goods are subject to quarantine and the certificate is missing",
+    },
+    "QUOTA": {
+        "vi": "Có yêu cầu áp dụng hạn ngạch thuế quan",
+        "en": "A tariff quota is claimed",
+    },
+    "PREFERENCE_WITHOUT_CERTIFICATE": {
+        "vi": "Yêu cầu ưu đãi xuất xứ nhưng thiếu giấy chứng nhận xuất xứ",
+        "en": "Preferential origin is claimed and the certificate of origin is missing",
+    },
+    "DANGEROUS_GOODS": {
+        "vi": "Hàng nguy hiểm thiếu chứng từ an toàn",
+        "en": "Dangerous goods without safety documents",
+    },
+    "SCRAP": {
+        "vi": "Phế liệu nhập khẩu",
+        "en": "Scrap or waste for import",
+    },
+    "WASTE_WITHOUT_CONSENT": {
+        "vi": "Chất thải xuyên biên giới thiếu văn bản chấp thuận",
+        "en": "Transboundary waste without a movement document",
+    },
+    "TAX_DEBT": {
+        "vi": "Người khai có nợ thuế quá hạn bị cưỡng chế",
+        "en": "The importer has overdue tax debt under enforcement",
+    },
+    "IVORY": {
+        "vi": "Ngà voi và sản phẩm thuộc Phụ lục I CITES",
+        "en": "Ivory: CITES Appendix I",
+    },
+    "ENDANGERED_SPECIES": {
+        "vi": "Loài thuộc CITES, thiếu giấy phép CITES",
+        "en": "Species covered by CITES and no CITES permit was presented",
+    },
+    "ARMS": {
+        "vi": "Vũ khí, đạn dược",
+        "en": "Arms and ammunition",
+    },
+    "INTELLIGENCE": {
+        "vi": "Đối tượng thuộc danh sách cảnh báo hiện hành",
+        "en": "A party is on a current alert list",
+    },
+    "TRANSSHIPMENT": {
+        "vi": "Tuyến vận chuyển qua điểm trung chuyển, hàng thuộc danh mục gian lận xuất xứ",
+        "en": "Routed through a hub, goods on the origin-fraud list",
+    },
+    "PRIORITY_ENTERPRISE": {
+        "vi": "Doanh nghiệp ưu tiên",
+        "en": "Priority enterprise",
+    },
+    "HIGH_COMPLIANCE": {
+        "vi": "Doanh nghiệp tuân thủ cao, rủi ro thấp",
+        "en": "High compliance level and low risk level",
+    },
+    "SANCTIONED_TRADER": {
+        "vi": "Doanh nghiệp dưới 365 ngày đã bị xử phạt",
+        "en": "Trader under 365 days with sanctions",
+    },
+    "HIGH_RISK_TRADER": {
+        "vi": "Doanh nghiệp có mức rủi ro rất cao hoặc không tuân thủ",
+        "en": "Trader with a very high risk level or non-compliant",
+    },
+}
+
+
+def sentence(reason: Reason, language: Language) -> str:
+    """A reason in words. Facts that are absent leave the code standing, never an error."""
+    template = WORDS.get(reason.code, {}).get(language, reason.code)
+    try:
+        return template.format(**reason.facts)
+    except (KeyError, ValueError, TypeError):
+        return template
