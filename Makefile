@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 READY := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
+DATA := $(strip $(if $(SOURCE),-S ingest.source=$(SOURCE)) $(if $(SPATH),-S ingest.path=$(SPATH)))
 LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -14,7 +15,9 @@ export PYTHONUTF8 := 1
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
-unexport OMP_NUM_THREADS  # LightGBM picks the number of threads itself
+unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
+# Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run repro serve report mlflow bench test check lock clean
 
@@ -23,19 +26,19 @@ help: ## List these tasks
 
 setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
 
-run: repro ## Data, model, report, then the service with a few declarations (ONCE=1 ends after them)
-	python -m pipelines.publish
-	lanes run $(if $(ONCE),--once,--keep)
+run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
+	python -m pipelines.publish --by "$$(id -un)"
+	lanes demo $(if $(ONCE),--once,--port 8080) --language en
 
-repro: $(READY) ## Bring every stage of dvc.yaml up to date
-	dvc repro
+repro: $(READY) ## Bring every stage up to date (SOURCE=kcs SPATH=folder writes other data into params.yaml)
+	dvc $(if $(DATA),exp run $(DATA),repro)
 
 serve: $(READY) ## Serve the published bundle
 	lanes serve
 
 report: $(READY) ## Bring the managers' report up to date and say where it is
 	dvc repro report
-	@printf 'Report: %s\n' $(CURDIR)/data/reports/*.html
+	@echo "Report: $(CURDIR)/data/reports/report.html"
 
 mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
@@ -44,7 +47,7 @@ bench: $(READY) ## Measure speed and latency
 	pytest -q -s -o python_files='bench_*.py' tests/benchmarks
 
 test: $(READY) ## Run every test
-	pytest -q --cov=selectivity --cov-report=term-missing:skip-covered
+	pytest -q --cov=selectivity --cov-report=term:skip-covered
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .
@@ -64,17 +67,18 @@ clean: ## Remove what tools left behind; keeps .venv, data, models and tracked r
 # uv is quick and takes pip's index if one is set; where it cannot reach any, pip, which knows all
 # of the user's settings, installs the same files, checked against the same hashes.
 $(READY): pyproject.toml requirements/build.txt requirements/all.txt
-	@python=$$(for name in python3.11 python3 python; do \
+	@PATH=$${PATH#*:}; python=$$(for name in python3.11 python3 python; do \
 	  $$name -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	    && echo $$name && break; done) || { \
 	  echo 'Python 3.11 or newer with its venv module is needed and was not found.'; \
 	  echo 'Install it (Debian: apt-get install python3 python3-venv), then run make again.'; exit 1; }; \
-	.venv/bin/python -c 'import pip' 2>/dev/null || $$python -m venv --clear .venv
+	.venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  $$python -m venv --clear .venv
 	@echo "1/4 environment   .venv, $$(.venv/bin/python --version)"
 	@echo '2/4 installer     requirements/build.txt'
 	@$(PIP) install --require-hashes -r requirements/build.txt
 	@echo '3/4 dependencies  requirements/all.txt, half a minute to five minutes'
-	@index=$${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null || true)}; \
+	@index=$${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}; \
 	uv pip install --quiet --python .venv/bin/python $${index:+--default-index "$$index"} \
 	  --require-hashes --no-build-isolation -r requirements/all.txt || { \
 	  echo '    uv could not install them; pip tries with its own settings, which takes longer'; \

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.digests import sha256_of
 from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE, LaneModel
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
@@ -56,12 +57,6 @@ class Bundle:
     rules: RuleSet
     policy: Policy
     prices: Prices
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def seal(directory: Path, trained_on: Mapping[str, Any]) -> str:

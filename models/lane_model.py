@@ -4,6 +4,7 @@ A LightGBM text model, the calibration fitted after it, and what training knew: 
 known headings and countries, which facts its history had, and the duty cap.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -122,4 +123,4 @@ def knowledge_json(knowledge: Knowledge) -> str:
     content = knowledge.model_dump(mode="json")
     for name in ("headings", "countries", "facts"):
         content[name] = sorted(content[name])
-    return Knowledge.__pydantic_serializer__.to_json(content, indent=1).decode()
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

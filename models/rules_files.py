@@ -1,26 +1,18 @@
 """Rules read from YAML files, all of them or none."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from models.unique_keys import UniqueKeys
 from selectivity.errors import RulesError
 from selectivity.rules import RuleSet
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe loading that refuses a key written twice; YAML would keep the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is written twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
+class _RulesLoader(UniqueKeys, yaml.SafeLoader):
+    """Dates, numbers, texts and lists."""
 
 
 def read_rules(files: Sequence[Path]) -> RuleSet:
@@ -35,7 +27,7 @@ def read_rules(files: Sequence[Path]) -> RuleSet:
 
 def _rows(file: Path) -> list[Any]:
     try:
-        rows = yaml.load(file.read_bytes(), Loader=_StrictLoader)
+        rows = yaml.load(file.read_bytes(), Loader=_RulesLoader)
     except OSError as error:
         raise RulesError(str(file), "-", f"cannot be read ({error})", "Check the path.") from error
     except yaml.YAMLError as error:

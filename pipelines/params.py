@@ -2,14 +2,19 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from models.unique_keys import UniqueKeys
 from selectivity.errors import ParamsError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class _ParamsLoader(UniqueKeys, yaml.SafeLoader):
+    """Numbers, texts and lists."""
 
 
 def section(path: Path, name: str, model: type[Model]) -> Model:
@@ -43,15 +48,15 @@ def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> st
 
 
 def similar(name: str, known: list[str]) -> str:
-    """What was probably meant, as the tail of a sentence; empty when nothing comes close."""
+    """What was probably meant, in brackets; empty when nothing comes close."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ParamsLoader)
     except OSError as error:
         raise ParamsError(
             f"Params file {path} cannot be read ({error.strerror}). Give its path with --params."
@@ -63,10 +68,9 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _names(model: type[BaseModel]) -> list[str]:
-    """Keys of the model and of the models inside it, one level down."""
-    names = list(model.model_fields)
-    for field in model.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += field.annotation.model_fields
-    return names
+def _names(annotation: Any) -> list[str]:
+    """Keys of a model and of every model inside it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        inside = [field.annotation for field in annotation.model_fields.values()]
+        return [*annotation.model_fields, *(name for part in inside for name in _names(part))]
+    return [name for part in get_args(annotation) for name in _names(part)]

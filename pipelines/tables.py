@@ -31,6 +31,9 @@ _ARROW: Mapping[Kind, pa.DataType] = {
 }
 _TEXTS = ("text", "texts")
 
+SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in KINDS.items()])
+"""How goods items lie in Parquet."""
+
 
 def columns_from_frame(frame: pd.DataFrame, kinds: Kinds = KINDS) -> Columns:
     """The fields of `kinds` as numpy columns; other columns of the frame are left out.
@@ -56,11 +59,16 @@ def read_columns(path: Path, kinds: Kinds = KINDS) -> Columns:
 
 
 def write_columns(columns: Columns, path: Path, kinds: Kinds = KINDS) -> None:
-    """Goods items into a Parquet file, written beside it first: it is there whole or not at all."""
+    """Goods items into a Parquet file."""
     arrays = {name: _arrow(columns[name], kind) for name, kind in kinds.items()}
+    write_table(pa.table(arrays), path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Any table into a Parquet file, written beside it first: it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
-    pq.write_table(pa.table(arrays), beside, compression="zstd")
+    pq.write_table(table, beside, compression="zstd")
     beside.replace(path)
 
 

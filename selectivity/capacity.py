@@ -87,41 +87,41 @@ def benefits(
     )
 
 
-def best_lane(benefit: Floats, prices: Prices) -> Ints:
-    """Lane of the highest net benefit per row of (YELLOW, RED) benefits; releasing is worth 0."""
+def best_lane(benefit: Floats, prices: Prices, least: Ints | int = Lane.GREEN) -> Ints:
+    """Lane of the highest net benefit per row of (YELLOW, RED) benefits; releasing is worth 0.
+
+    `least` is the lane that rules ask for in any case, shape (n,) or one for all.
+    """
     net = np.column_stack(
         [np.zeros(len(benefit)), benefit[:, 0] - prices.yellow, benefit[:, 1] - prices.red]
     )
-    lanes: Ints = net.argmax(axis=1)
+    lanes: Ints = np.maximum(net.argmax(axis=1), least)
     return lanes
 
 
-def fit_prices(benefit: Floats, *, yellow_share: float, red_share: float) -> Prices:
+def fit_prices(
+    benefit: Floats, *, yellow_share: float, red_share: float, least: Ints | int = Lane.GREEN
+) -> Prices:
     """Prices at which the lanes of these declarations meet the capacity.
 
     Args:
-        benefit: per declaration, the highest benefit over its items; shape (n, 2).
+        benefit: per declaration, the highest benefit over its items; shape (n, 2). Minus infinity
+            where the model is not asked, because the declaration is facilitated.
+        least: lane that rules ask for in any case; it takes capacity before the model does.
 
     Two nested bisections: dearer red sends fewer to red, dearer yellow fewer to any control.
     """
     top = float(max(benefit.max(initial=0.0), 0.0)) + 1.0
 
-    def red_price(yellow_price: float) -> float:
-        return _bisect(
-            top,
-            lambda price: (
-                (best_lane(benefit, Prices(yellow=yellow_price, red=price)) == Lane.RED).mean()
-                > red_share
-            ),
-        )
+    def share(yellow: float, red: float, lane: Lane) -> float:
+        lanes = best_lane(benefit, Prices(yellow=yellow, red=red), least)
+        return float((lanes >= lane).mean())
 
-    yellow = _bisect(
-        top,
-        lambda price: (
-            (best_lane(benefit, Prices(yellow=price, red=red_price(price))) > Lane.GREEN).mean()
-            > yellow_share + red_share
-        ),
-    )
+    def red_price(yellow: float) -> float:
+        return _bisect(top, lambda red: share(yellow, red, Lane.RED) > red_share)
+
+    controlled = yellow_share + red_share
+    yellow = _bisect(top, lambda price: share(price, red_price(price), Lane.YELLOW) > controlled)
     return Prices(yellow=yellow, red=red_price(yellow))
 
 

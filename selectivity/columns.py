@@ -78,7 +78,7 @@ def from_columns(columns: Columns) -> list[Declaration]:
     starts = first_rows(columns)
     return [
         _declaration(columns, int(start), int(stop))
-        for start, stop in zip(starts, [*starts[1:], len(columns["item_no"])], strict=True)
+        for start, stop in zip(starts, [*starts, len(columns["item_no"])][1:], strict=True)
     ]
 
 

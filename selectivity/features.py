@@ -127,42 +127,64 @@ def _registered_days(columns: Columns, _: Histories, __: CodeMaps) -> Floats:
     return np.where(np.isnat(registered), np.nan, days)
 
 
-def _measure(history: History, name: str) -> Floats:
-    return history.totals[:, MEASURES.index(name)]
+LINE = "goods_line"
+OF_OTHER_LINES = ("hs4", "hs6", "origin_hs4")
+"""Profiles that count what was found on *other* goods lines: the own line has its own profile.
+Otherwise the heading's rate repeats the line's, and says nothing once goods are new."""
+
+
+def _measure(profile: str, measure: str, histories: Histories) -> Floats:
+    at = MEASURES.index(measure)
+    amounts = histories[profile].totals[:, at]
+    if profile in OF_OTHER_LINES:
+        amounts = amounts - np.nan_to_num(histories[LINE].totals[:, at])
+    return amounts
+
+
+def _where_known(profile: str, values: Floats, histories: Histories) -> Floats:
+    """A goods line that was never controlled tells nothing: its history is NaN, not zero."""
+    if profile != LINE:
+        return values
+    return np.where(_measure(LINE, "controlled", histories) > 0, values, np.nan)
 
 
 def _count(profile: str, measure: str, _: Columns, histories: Histories, __: CodeMaps) -> Floats:
-    return _measure(histories[profile], measure)
+    return _where_known(profile, _measure(profile, measure, histories), histories)
 
 
 def _rate(profile: str, finding: str, _: Columns, histories: Histories, __: CodeMaps) -> Floats:
-    everything, own = histories["everything"], histories[profile]
-    controls = _measure(everything, "controlled")
+    controls = _measure("everything", "controlled", histories)
     general = np.divide(
-        _measure(everything, finding),
+        _measure("everything", finding, histories),
         controls,
         out=np.full_like(controls, np.nan),
         where=controls > 0,
     )
-    return finding_rate(
-        _measure(own, finding),
-        _measure(own, "controlled"),
+    rate = finding_rate(
+        _measure(profile, finding, histories),
+        _measure(profile, "controlled", histories),
         prior_rate=general,
         prior_controls=PRIOR_CONTROLS,
     )
+    return _where_known(profile, rate, histories)
 
 
 def _known_days(profile: str, columns: Columns, histories: Histories, _: CodeMaps) -> Floats:
-    return day_of(columns["accepted_at"]) - histories[profile].first_day
+    days: Floats = day_of(columns["accepted_at"]) - histories[profile].first_day
+    return _where_known(profile, days, histories)
 
 
 def _value_deviation(profile: str, columns: Columns, histories: Histories, _: CodeMaps) -> Floats:
-    history = histories[profile]
-    n = _measure(history, "valued")
+    n = _measure(profile, "valued", histories)
     enough = n >= 5
-    mean = np.divide(_measure(history, "log_value"), n, out=np.full_like(n, np.nan), where=enough)
+    mean = np.divide(
+        _measure(profile, "log_value", histories), n, out=np.full_like(n, np.nan), where=enough
+    )
     square = np.divide(
-        _measure(history, "log_value_squared"), n, out=np.full_like(n, np.nan), where=enough
+        _measure(profile, "log_value_squared", histories),
+        n,
+        out=np.full_like(n, np.nan),
+        where=enough,
     )
     spread = np.sqrt(np.maximum(square - mean * mean, 0.0)) / FIXED_POINT
     deviation: Floats = (np.log(unit_value(columns)) - mean / FIXED_POINT) / (spread + 0.1)
@@ -244,6 +266,16 @@ FEATURES = _DECLARED + _CODED + _HISTORY + _DEVIATION
 """Every feature, in the order of the model's columns."""
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+
+LINE_FEATURES = tuple(at for at, name in enumerate(FEATURE_NAMES) if name.startswith(f"{LINE}_"))
+"""Columns of the matrix that remember a goods line."""
+
+
+def forget_lines(matrix: Floats) -> Floats:
+    """The same goods items as if their lines had never been controlled before."""
+    forgotten = matrix.copy()
+    forgotten[:, LINE_FEATURES] = np.nan
+    return forgotten
 
 
 def feature_matrix(columns: Columns, histories: Histories, codes: CodeMaps) -> Floats:

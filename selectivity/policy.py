@@ -38,12 +38,12 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.15, cost=0.02, detects=Found(documentary=0.4, physical=0.02)
+        share=0.15, cost=0.001, detects=Found(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
-        share=0.05, cost=0.1, detects=Found(documentary=0.6, physical=0.8)
+        share=0.05, cost=0.005, detects=Found(documentary=0.6, physical=0.8)
     )
-    value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=20), duty=1)
+    value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=4), duty=2)
     random: RandomPolicy = RandomPolicy()
     without_model: LaneName = Field(
         default=Lane.YELLOW, description="Lane when no model and no fallback rule speaks."
@@ -139,6 +139,24 @@ def decide(
         asked = [_facilitated(facilitation)]
     votes = [*binding, *asked, *_random_votes(declaration, policy, draw_key, risk is None)]
     return _decision(votes, facilitation, risk, fallback_cause)
+
+
+def least_lane(
+    declaration: Declaration,
+    rules: RuleSet,
+    policy: Policy,
+    facts_known: frozenset[str] | None = None,
+) -> tuple[Lane, bool]:
+    """Lane that rules and missing facts ask for whatever the model says, and whether facilitation
+    keeps a low-risk declaration from the model. What is drawn by chance is left out."""
+    hits = rules.hits(declaration)
+    facilitated = any(hit.rule.layer is Layer.FACILITATION for hit in hits)
+    layers = {Layer.MANDATORY, Layer.PROHIBITION} | (set() if facilitated else {Layer.SELECTIVITY})
+    lanes = [
+        hit.rule.lane for hit in hits if hit.rule.layer in layers and hit.rule.random_share == 1
+    ]
+    lanes += [vote.lane for vote in _missing_facts(declaration, policy, facts_known)]
+    return max(lanes, default=Lane.GREEN), facilitated
 
 
 def _decision(

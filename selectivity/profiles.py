@@ -166,22 +166,65 @@ class History:
 def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Mapping[str, History]:
     """History of every row in every profile, from all rows and outcomes together."""
     days = day_of(columns["accepted_at"])
-    event_days = np.concatenate([days, outcomes.days])
-    measures = np.concatenate([_declared_measures(columns), _outcome_measures(outcomes.classes)])
+    event_days, measures = _events(columns, outcomes)
     return {
         profile.name: _bulk(keys_of(profile, columns), days, outcomes.rows, event_days, measures)
         for profile in PROFILES
     }
 
 
+def snapshot_in_bulk(
+    columns: Columns, outcomes: Outcomes, *, before_day: int | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """What `Profiles.snapshot` gives after all rows and outcomes, computed at once.
+
+    With `before_day` (days since 1970), after what was known before that day.
+    """
+    event_days, measures = _events(columns, outcomes)
+    in_time = event_days < (np.iinfo(np.int64).max if before_day is None else before_day)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for profile in PROFILES:
+        names, codes = _numbered(keys_of(profile, columns))
+        event_codes = np.concatenate([codes, codes[outcomes.rows]])
+        known = (event_codes >= 0) & in_time
+        totals = np.zeros((len(names), len(MEASURES)), dtype=np.int64)
+        np.add.at(totals, event_codes[known], measures[known])
+        first = np.full(len(names), np.iinfo(np.int64).max)
+        np.minimum.at(first, event_codes[known], event_days[known])
+        met = np.bincount(event_codes[known], minlength=len(names)) > 0
+        keys = [name for name, is_met in zip(names, met, strict=True) if is_met]
+        arrays |= _as_arrays(profile.name, keys, first[met], totals[met])
+    return arrays
+
+
+def _as_arrays(
+    name: str, keys: list[str], first: Ints, totals: Ints
+) -> dict[str, npt.NDArray[Any]]:
+    return {
+        f"{name}.keys": np.array(keys, dtype=np.str_),
+        f"{name}.first_day": first,
+        f"{name}.totals": totals.reshape(-1, len(MEASURES)),
+    }
+
+
+def _events(columns: Columns, outcomes: Outcomes) -> tuple[Ints, Ints]:
+    """Days and amounts of all events: first one per row as declared, then one per outcome."""
+    days = np.concatenate([day_of(columns["accepted_at"]), outcomes.days])
+    measures = [_declared_measures(columns), _outcome_measures(outcomes.classes)]
+    return days, np.concatenate(measures)
+
+
+def _numbered(keys: npt.NDArray[Any]) -> tuple[list[str], Ints]:
+    """Distinct keys in order of appearance, and the number of each row's key; -1 for none."""
+    numbers: dict[str, int] = {}
+    codes = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
+    return list(numbers), np.array(codes, dtype=np.int64)
+
+
 def _bulk(
     keys: npt.NDArray[Any], days: Ints, outcome_rows: Ints, event_days: Ints, measures: Ints
 ) -> History:
-    numbers: dict[Any, int] = {}
-    codes = np.array(
-        [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys],
-        dtype=np.int64,
-    )
+    _, codes = _numbered(keys)
     event_codes = np.concatenate([codes, codes[outcome_rows]])
     known = event_codes >= 0
     offset = int(event_days.min()) if len(event_days) else 0
@@ -269,33 +312,23 @@ class Profiles:
         return History(totals, first_day)
 
     def snapshot(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything known, as plain arrays for a file. Earlier days cannot be asked for again."""
+        """Everything known, as plain arrays for a file; on which day each was learnt is let go."""
         arrays: dict[str, npt.NDArray[Any]] = {}
         for name, store in self._keys.items():
-            arrays[f"{name}.keys"] = np.array(list(store), dtype=np.str_)
-            arrays[f"{name}.first_day"] = np.array(
-                [key.days[0] for key in store.values()], np.int64
-            )
-            arrays[f"{name}.last_day"] = np.array(
-                [key.days[-1] for key in store.values()], np.int64
-            )
-            arrays[f"{name}.totals"] = np.array(
-                [key.totals[-1] for key in store.values()], np.int64
-            ).reshape(-1, len(MEASURES))
+            first = np.array([key.days[0] for key in store.values()], dtype=np.int64)
+            totals = np.array([key.totals[-1] for key in store.values()], dtype=np.int64)
+            arrays |= _as_arrays(name, list(store), first, totals)
         return arrays
 
     @classmethod
     def restore(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Profiles":
-        """Profiles from a `snapshot`. Only days after the snapshot can be read exactly."""
+        """Profiles from a `snapshot`. On days it already covers, all of it counts as known:
+        a declaration that comes late is judged by what is known now."""
         profiles = cls()
-        nothing = (0,) * len(MEASURES)
         for name, store in profiles._keys.items():
             columns = (
-                arrays[f"{name}.{part}"].tolist() for part in ("keys", "first_day", "last_day")
+                arrays[f"{name}.{part}"].tolist() for part in ("keys", "first_day", "totals")
             )
-            rows = arrays[f"{name}.totals"].tolist()
-            for key, first, last, totals in zip(*columns, rows, strict=True):
-                days = [first, last] if last > first else [first]
-                sums = [nothing, tuple(totals)] if last > first else [tuple(totals)]
-                store[key] = _Key(days, sums)
+            for key, first_day, totals in zip(*columns, strict=True):
+                store[key] = _Key([first_day], [tuple(totals)])
         return profiles

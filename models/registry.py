@@ -1,0 +1,230 @@
+"""Runs, models and their aliases in MLflow. The only module that imports it.
+
+What is to be tracked stands complete in a folder on disk, so that an outage loses nothing: the
+folder is sent again, and a run that arrived is known by its key. MLflow is imported inside the
+functions, because the import takes seconds.
+"""
+
+import json
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run, read_run
+from selectivity.errors import TrackingError
+
+RUN_KEY, BUNDLE_DIGEST = "run_key", "bundle_digest"
+CANDIDATE, CHAMPION = "candidate", "champion"
+
+_PATIENCE = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+"""MLflow's own defaults wait four minutes for a dead server. What the user sets has precedence."""
+
+_DIGEST_LENGTH = 36
+"""MLflow keeps no longer digest of a data set; the whole one goes into the source."""
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """Where a run ended up. `new` is False when it had arrived before."""
+
+    run_id: str
+    model_version: int | None
+    new: bool
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store. `artifacts` is for new experiments; None leaves it to the server."""
+
+    uri: str
+    artifacts: str | None = None
+    experiment: str = "lane-prediction"
+    model: str = "lane-model"
+
+
+def workspace_root(folder: Path) -> Path:
+    """The project's own folder, also from the copies in which DVC runs experiments.
+
+    >>> workspace_root(Path("/lanes/.dvc/tmp/exps/a1/data")).as_posix()
+    '/lanes'
+    """
+    for parent in (folder, *folder.parents):
+        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
+            return parent.parents[2]
+    return folder
+
+
+def store_of(root: Path, environment: Mapping[str, str] = os.environ) -> Store:
+    """The store the user's environment names, else an SQLite file in the project's folder."""
+    uri = environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    file = uri.removeprefix("sqlite:///")
+    local = file != uri
+    if local:  # a relative path would mean another file in each copy DVC runs experiments in
+        uri = f"sqlite:///{root.resolve() / file}"
+    return Store(
+        uri=uri,
+        artifacts=(root.resolve() / "mlartifacts").as_uri() if local else None,
+        experiment=environment.get("MLFLOW_EXPERIMENT_NAME") or Store.experiment,
+    )
+
+
+def reach(store: Store) -> None:
+    """Ask the store for a sign of life.
+
+    Raises:
+        TrackingError: it did not answer within seconds.
+    """
+    with _answering(store) as client:
+        client.get_experiment_by_name(store.experiment)
+
+
+def log_run(folder: Path, store: Store) -> TrackedRun:
+    """Send a run folder: a run and a new `candidate` version. Sent again it adds nothing.
+
+    Raises:
+        TrackingError: the folder or the store failed; the folder stays as it is.
+    """
+    run = read_run(folder)
+    with _answering(store) as client:
+        experiment_id = _experiment(client, store)
+        return _found(client, store, experiment_id, run) or _sent(
+            client, store, experiment_id, run, folder
+        )
+
+
+def promote(digest: str, *, by: str, at: datetime, store: Store) -> int | None:
+    """Make the newest version of this bundle the champion; None when no version has it.
+
+    Raises:
+        TrackingError: the store did not answer.
+    """
+    with _answering(store) as client:
+        versions = client.search_model_versions(
+            f"name = '{store.model}' and tags.{BUNDLE_DIGEST} = '{digest}'"
+        )
+        if not versions:
+            return None
+        version = max(int(found.version) for found in versions)
+        for tag, value in (("promoted_by", by), ("promoted_at", at.isoformat())):
+            client.set_model_version_tag(store.model, str(version), tag, value)
+        client.set_registered_model_alias(store.model, CHAMPION, str(version))
+        return version
+
+
+@contextmanager
+def _answering(store: Store) -> Iterator[Any]:
+    """A client of the store; whatever it or the network raises becomes a TrackingError."""
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        yield mlflow.MlflowClient()
+    except (mlflow.MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        raise TrackingError(
+            f"MLflow at {_without_login(store.uri)} did not take it: {_cause(error)}. Nothing was "
+            "lost: what was to be sent is kept. Send it with `python -m pipelines.track --retry` "
+            "once MLflow answers."
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    """The end of what are often long chains, on one line."""
+    told = " ".join(_without_login(str(error)).split())
+    return told.rpartition("(Caused by ")[2].rstrip(").")[:300]
+
+
+def _without_login(text: str) -> str:
+    """Addresses in the text without the name and password some have."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+
+
+def _experiment(client: Any, store: Store) -> str:
+    found = client.get_experiment_by_name(store.experiment)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(store.experiment, artifact_location=store.artifacts))
+
+
+def _found(client: Any, store: Store, experiment_id: str, run: Run) -> TrackedRun | None:
+    """The run if it arrived before; what an interrupted sending left of it is removed."""
+    for known in client.search_runs([experiment_id], f"tags.{RUN_KEY} = '{run.key}'"):
+        run_id = known.info.run_id
+        versions = client.search_model_versions(f"name = '{store.model}' and run_id = '{run_id}'")
+        if known.info.status == "FINISHED":
+            numbers = [int(version.version) for version in versions]
+            return TrackedRun(run_id, max(numbers, default=None), new=False)
+        for version in versions:
+            client.delete_model_version(store.model, version.version)
+        client.delete_run(run_id)
+    return None
+
+
+def _sent(client: Any, store: Store, experiment_id: str, run: Run, folder: Path) -> TrackedRun:
+    import mlflow
+
+    tags = {**run.tags, RUN_KEY: run.key, BUNDLE_DIGEST: run.bundle_digest}
+    begun = int(run.made_at.timestamp() * 1000)
+    run_id = client.create_run(experiment_id, begun, tags, run_name=run.key[:12]).info.run_id
+    with mlflow.start_run(run_id=run_id):  # finished when everything below has arrived
+        model = _model(run, folder)
+        mlflow.log_params(dict(run.params))
+        mlflow.log_metrics(dict(run.metrics), model_id=model.model_id)
+        client.log_inputs(run_id, _inputs(run.datasets))
+        mlflow.log_artifacts(str(folder / ARTIFACTS))
+        version = mlflow.register_model(model.model_uri, store.model, tags=tags).version
+        client.set_registered_model_alias(store.model, CANDIDATE, version)
+    return TrackedRun(run_id, int(version), new=True)
+
+
+def _model(run: Run, folder: Path) -> Any:
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    anything: Any = AnyType  # without annotations
+    columns: list[Any] = [ColSpec(anything(), name, required=False) for name in run.columns]
+    with warnings.catch_warnings():
+        # An example would be somebody's declaration, kept for ever where many can read it.
+        warnings.filterwarnings("ignore", ".*input example was not provided", UserWarning)
+        return mlflow.pyfunc.log_model(
+            name="model",
+            loader_module=run.loader_module,
+            data_path=str(folder / MODEL),
+            code_paths=[str(path) for path in sorted((folder / CODE).iterdir())],
+            signature=ModelSignature(inputs=Schema(columns)),
+            pip_requirements=list(run.requirements),
+        )
+
+
+def _inputs(datasets: Sequence[Dataset]) -> list[Any]:
+    from mlflow.entities import Dataset as Named
+    from mlflow.entities import DatasetInput, InputTag
+
+    context = [InputTag("mlflow.data.context", "training")]
+    return [
+        DatasetInput(
+            Named(data.name, data.digest[:_DIGEST_LENGTH], "local", _source(data)), context
+        )
+        for data in datasets
+    ]
+
+
+def _source(data: Dataset) -> str:
+    return json.dumps({"uri": data.name, "sha256": data.digest})

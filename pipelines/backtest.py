@@ -1,0 +1,113 @@
+"""What other policies and each rule would have done on the evaluated declarations.
+
+Reads   models/artifacts/bundle/, data/features/features.parquet, data/interim/…
+Writes  data/reports/backtest/backtest.json     lane figures per variant, and figures per rule
+
+Only declarations that were inspected in the past have a known outcome. Where few were, a variant's
+hit rate says more about who was inspected then than about the variant: read it beside the count.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from models.bundle import Bundle, load
+from pipelines.calibrate import prices_of
+from pipelines.command import FileOption, command, say
+from pipelines.evaluate import lane_figures, outcome_of_declarations, without_nan
+from pipelines.featurize import read_features
+from pipelines.files import read_json, write_json
+from pipelines.label import known_classes
+from pipelines.periods import Periods
+from pipelines.replay import replay
+from pipelines.tables import read_columns
+from selectivity.capacity import ControlPolicy, Prices
+from selectivity.columns import Columns, Floats, Ints, from_columns, take
+from selectivity.policy import Policy, Risk
+
+CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
+
+
+def variants(
+    bundle: Bundle, lodged: Columns, matrix: Floats, risks: Sequence[Risk]
+) -> Iterator[tuple[str, Sequence[Risk | None], Policy, Prices]]:
+    """Name, risks, policy and prices of each variant; prices fitted on the calibration slice."""
+    yield "as_served", risks, bundle.policy, bundle.prices
+    yield "without_model", [None] * len(risks), bundle.policy, bundle.prices
+    for name, times in CHANGES.items():
+        policy = _with_red_share(bundle.policy, times)
+        prices = prices_of(lodged, bundle.model, matrix, bundle.rules, policy)
+        yield name, risks, policy, prices
+
+
+def _with_red_share(policy: Policy, times: float) -> Policy:
+    red = ControlPolicy(**{**policy.red.model_dump(), "share": policy.red.share * times})
+    return policy.model_copy(update={"red": red})
+
+
+def rule_figures(bundle: Bundle, evaluated: Columns, lanes: pd.DataFrame) -> dict[str, Any]:
+    """Per rule: declarations it hit, how many of them were inspected, and what was found."""
+    figures: dict[str, dict[str, Any]] = {
+        rule.id: {
+            "reason": rule.reason_code,
+            "lane": rule.lane.name,
+            "hits": 0,
+            "inspected": 0,
+            "found": 0,
+        }
+        for rule in bundle.rules.rules
+    }
+    outcomes = zip(from_columns(evaluated), lanes.inspected, lanes.found, strict=True)
+    for declaration, inspected, found in outcomes:
+        for hit in bundle.rules.hits(declaration):
+            counts = figures[hit.rule.id]
+            counts["hits"] += 1
+            counts["inspected"] += int(inspected)
+            counts["found"] += int(inspected and found)
+    return figures
+
+
+def backtest(
+    bundle: Bundle, items: Columns, matrix: Floats, classes: Ints, periods: Periods
+) -> dict[str, Any]:
+    """Lane figures of each variant and figures of each rule. Pure."""
+    rows, slice_ = periods.rows(items, "evaluate"), periods.rows(items, "calibrate")
+    evaluated = take(items, rows)
+    risks = bundle.model.assess(evaluated, matrix[rows])
+    duty_cap = bundle.model.knowledge.duty_cap
+    results: dict[str, Any] = {}
+    for name, risk, policy, prices in variants(bundle, take(items, slice_), matrix[slice_], risks):
+        decisions = replay(evaluated, risk, bundle, policy=policy, prices=prices)
+        lanes = outcome_of_declarations(decisions, evaluated, classes[rows], duty_cap)
+        results[name] = lane_figures(lanes)
+    return {"variants": results, "rules": rule_figures(bundle, evaluated, lanes)}
+
+
+def main(
+    bundle: FileOption,
+    features: FileOption,
+    items: FileOption,
+    periods: FileOption,
+    outcomes: FileOption,
+    out: FileOption,
+) -> None:
+    """Replay the evaluated declarations under other policies."""
+    matrix = read_features(features)
+    results = backtest(
+        load(bundle),
+        read_columns(items),
+        matrix,
+        known_classes(pd.read_parquet(outcomes), len(matrix))[0],
+        Periods.model_validate(read_json(periods)),
+    )
+    write_json(out / "backtest.json", without_nan(results))
+    for name, figures in results["variants"].items():
+        say(
+            f"backtest: {name:<22} green {figures['green_share']:.1%} "
+            f"yellow {figures['yellow_share']:.1%} red {figures['red_share']:.1%}"
+        )
+
+
+if __name__ == "__main__":
+    command(main)

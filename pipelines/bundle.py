@@ -1,0 +1,66 @@
+"""Put everything that decides into one directory and seal it.
+
+Reads   models/artifacts/train/booster.txt             the trees
+        models/artifacts/calibrate/…                   calibration.json, prices.json
+        data/features/…                                knowledge.json, profiles.npz
+        data/interim/…                                 periods.json, ingest.json: its origin
+        data/reference/rules/*.yaml, params.yaml       rules and policy
+Writes  models/artifacts/bundle/                       the bundle, with manifest.json
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, load, seal
+from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE
+from models.rules_files import read_rules
+from pipelines.command import FileOption, command, say
+from pipelines.files import read_json, write_text
+from pipelines.params import section
+from selectivity.policy import Policy
+
+
+class BundleParams(BaseModel):
+    """Section `bundle` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[Path, ...] = Field(min_length=1, description="Rule files, used together.")
+
+
+def main(
+    params: FileOption,
+    booster: FileOption,
+    calibrated: FileOption,
+    features: FileOption,
+    periods: FileOption,
+    ingested: FileOption,
+    out: FileOption,
+) -> None:
+    """Put everything that decides into one directory and seal it."""
+    rules = read_rules(section(params, "bundle", BundleParams).rules)
+    policy = section(params, "policy", Policy)
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(booster, out / BOOSTER)
+    for name, folder in (
+        (CALIBRATION, calibrated),
+        (PRICES, calibrated),
+        (KNOWLEDGE, features),
+        (PROFILES_FILE, features),
+    ):
+        shutil.copyfile(folder / name, out / name)
+    write_text(out / RULES, json.dumps(rules.content(), indent=1, ensure_ascii=False) + "\n")
+    write_text(out / POLICY, policy.model_dump_json(indent=1) + "\n")
+    origin = read_json(ingested)
+    upto = origin.pop("feedback_upto", {})
+    trained_on = {"periods": read_json(periods), "ingested": origin, "feedback_upto": upto}
+    digest = seal(out, trained_on)
+    load(out)  # a bundle that cannot be read must not leave this stage
+    say(f"bundle: {digest[:16]} with {len(rules.rules)} rules, policy {policy.id!r}")
+
+
+if __name__ == "__main__":
+    command(main)

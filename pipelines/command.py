@@ -1,0 +1,26 @@
+"""How every stage is started: options are paths, errors are one plain line and an exit code."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selectivity.errors import SelectivityError
+
+FileOption = Annotated[Path, typer.Option(help="A file or folder, as dvc.yaml names it.")]
+
+
+def command(main: Callable[..., Any]) -> None:
+    """Run a stage's `main` with its options from the command line."""
+    try:
+        typer.run(main)
+    except SelectivityError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def say(line: str) -> None:
+    """One line of progress, at once, apart from what the command prints as its result."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,216 @@
+"""Judge the bundle on days after its training, with the very `decide` that the service calls.
+
+Reads   models/artifacts/bundle/                       the bundle, verified and loaded as served
+        data/features/features.parquet, data/interim/… features, items, periods, outcomes
+Writes  data/reports/evaluation/metrics.json           figures with intervals, for DVC and MLflow
+        data/reports/evaluation/decisions.parquet      one row per evaluated declaration
+        data/reports/evaluation/plots/*.csv            calibration, capacity, roc, lanes
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.metrics import roc_curve
+
+from models.bundle import Bundle, load
+from pipelines.command import FileOption, command, say
+from pipelines.featurize import read_features
+from pipelines.files import read_json, write_json, write_text
+from pipelines.label import UNKNOWN, known_classes
+from pipelines.params import section
+from pipelines.periods import Periods
+from pipelines.replay import replay
+from pipelines.tables import read_columns
+from pipelines.train import TrainParams
+from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
+from selectivity.columns import Columns, Floats, Ints, first_rows, take
+from selectivity.features import duty_at_stake
+from selectivity.inspection import FindingClass
+from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
+
+CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
+
+
+class EvaluateParams(BaseModel):
+    """Section `evaluate` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resamples: int = Field(default=200, ge=20, le=10_000, description="For the 95 % intervals.")
+
+
+def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
+    """Shares and yields per lane from `outcome_of_declarations`, with 95 % intervals.
+
+    Yields count declarations that were inspected in the past, whatever lane they had then.
+    """
+    figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
+    known = lanes[lanes.inspected]
+    totals = {what: float(known[what].sum()) for what in ("found", "physical", "duty_found")}
+    for lane in ("GREEN", "YELLOW", "RED"):
+        given = known[known.lane == lane]
+        name = lane.lower()
+        figures[f"{name}_share"] = float((lanes.lane == lane).mean())
+        rate = wilson(float(given.found.sum()), len(given))
+        figures |= {f"{name}_inspected": len(given)}
+        if len(given):
+            figures |= {
+                f"{name}_hit_rate": rate.value,
+                f"{name}_hit_rate_low": rate.low,
+                f"{name}_hit_rate_high": rate.high,
+            }
+        for what, total in totals.items():
+            if total > 0:
+                figures[f"{name}_holds_{what}"] = float(given[what].sum() / total)
+    return figures
+
+
+def outcome_of_declarations(
+    decisions: pd.DataFrame, items: Columns, classes: Ints, duty_cap: float
+) -> pd.DataFrame:
+    """Decisions with what inspections found: inspected, found, physical, duty_found (capped)."""
+    starts = first_rows(items)
+    duty = np.minimum(np.nan_to_num(duty_at_stake(items)), duty_cap)
+    worst = np.maximum.reduceat(classes, starts)
+    return decisions.assign(
+        inspected=worst != UNKNOWN,
+        found=worst > FindingClass.NONE,
+        physical=worst == FindingClass.PHYSICAL,
+        duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
+    )
+
+
+def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables behind the plots, one row per point."""
+    false_positives, true_positives, _ = roc_curve(found, risk)
+    keep = np.unique(np.linspace(0, len(false_positives) - 1, 200).astype(int))
+    return {
+        "calibration": pd.DataFrame(
+            [
+                {
+                    "predicted": mean,
+                    "observed": seen.value,
+                    "low": seen.low,
+                    "high": seen.high,
+                    "rows": count,
+                }
+                for mean, seen, count in calibration_bins(found, risk)
+            ]
+        ),
+        "capacity": pd.DataFrame(
+            [
+                {
+                    "inspected": share,
+                    "hit_rate": precision_at(found, risk, share),
+                    "detection_rate": recall_at(found, risk, share),
+                }
+                for share in CAPACITIES
+                if int(len(found) * share) > 0
+            ]
+        ),
+        "roc": pd.DataFrame(
+            {
+                "false_positive_rate": false_positives[keep],
+                "true_positive_rate": true_positives[keep],
+            }
+        ),
+        "lanes": _lanes_per_week(lanes),
+    }
+
+
+def _lanes_per_week(lanes: pd.DataFrame) -> pd.DataFrame:
+    week = lanes.accepted_at.dt.tz_convert(None).dt.to_period("W").dt.start_time
+    counts = pd.crosstab(week.dt.strftime("%Y-%m-%d").rename("week"), lanes.lane, normalize="index")
+    return counts.reindex(columns=["GREEN", "YELLOW", "RED"], fill_value=0.0).reset_index()
+
+
+def evaluate(
+    bundle: Bundle,
+    items: Columns,
+    matrix: Floats,
+    outcomes: pd.DataFrame,
+    periods: Periods,
+    train_params: TrainParams,
+    params: EvaluateParams,
+) -> tuple[dict[str, Any], pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Metrics, decisions and plots of the evaluation period. Pure.
+
+    Outcomes are all that became known in the end; features hold only what was known on the day.
+    """
+    rows = periods.rows(items, "evaluate")
+    classes = known_classes(outcomes, len(matrix))[0][rows]
+    evaluated, inspected = take(items, rows), classes != UNKNOWN
+    groups = declaration_numbers(evaluated)
+    probabilities = bundle.model.probabilities(matrix[rows])
+    purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params)
+    views = {
+        "all_rows": (probabilities, inspected),
+        "new_lines": (probabilities, inspected & new_lines(items, periods)[rows]),
+        "line_purged": (purged, inspected),
+    }
+    metrics: dict[str, Any] = {
+        name: score_view(scores[use], classes[use], groups[use], params.resamples)
+        for name, (scores, use) in views.items()
+    }
+    decisions = replay(evaluated, bundle.model.assess(evaluated, matrix[rows]), bundle)
+    lanes = outcome_of_declarations(decisions, evaluated, classes, bundle.model.knowledge.duty_cap)
+    metrics["lanes"] = lane_figures(lanes)
+    found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
+    return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)
+
+
+def main(
+    params: FileOption,
+    bundle: FileOption,
+    features: FileOption,
+    items: FileOption,
+    periods: FileOption,
+    outcomes: FileOption,
+    out: FileOption,
+) -> None:
+    """Judge the bundle on days after its training."""
+    metrics, lanes, tables = evaluate(
+        load(bundle),
+        read_columns(items),
+        read_features(features),
+        pd.read_parquet(outcomes),
+        Periods.model_validate(read_json(periods)),
+        section(params, "train", TrainParams),
+        section(params, "evaluate", EvaluateParams),
+    )
+    write_json(out / "metrics.json", without_nan(metrics))
+    lanes.to_parquet(out / "decisions.parquet")
+    for name, table in tables.items():
+        write_text(out / "plots" / f"{name}.csv", table.to_csv(index=False))
+    _tell(metrics)
+
+
+def without_nan(figures: dict[str, Any]) -> dict[str, Any]:
+    """The same without figures that are not defined: JSON has no NaN, and a gap is plainer."""
+    return {
+        name: without_nan(value) if isinstance(value, dict) else value
+        for name, value in figures.items()
+        if not (isinstance(value, float) and np.isnan(value))
+    }
+
+
+def _tell(metrics: dict[str, Any]) -> None:
+    for name in ("all_rows", "new_lines", "line_purged"):
+        view = metrics[name]
+        if "auroc" in view:
+            say(
+                f"evaluate: {name:<12} AUROC {view['auroc']:.3f} AUPRC {view['auprc']:.3f} "
+                f"P@5% {view['precision_at_5']:.3f} P@10% {view['precision_at_10']:.3f} "
+                f"ECE {view['ece']:.3f} ({view['rows']} inspected goods items)"
+            )
+    lanes = metrics["lanes"]
+    say(
+        f"evaluate: lanes green {lanes['green_share']:.1%}, yellow {lanes['yellow_share']:.1%}, "
+        f"red {lanes['red_share']:.1%}"
+    )
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,33 @@
+"""Small files of the pipeline: written whole or not at all, the same content as the same bytes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write beside the file first, then put it in place."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(file.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Readable JSON that is the same for the same content."""
+    write_text(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Plain arrays, without pickle; read with `numpy.load(file, allow_pickle=False)`."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read_json(file: Path) -> Any:
+    """What `write_json` wrote."""
+    return json.loads(file.read_text(encoding="utf-8"))

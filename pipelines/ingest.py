@@ -1,0 +1,199 @@
+"""Read the source that params.yaml names, and what the service sent back, into one set of tables.
+
+Reads   data/reference/sources/*.yaml          how each source is read
+        `ingest.path`, `ingest.feedback`       its files, and those of the service
+Writes  data/interim/ingested/items.parquet        one row per goods item, all versions, by time
+        data/interim/ingested/inspections.parquet  one row per control
+        data/interim/ingested/findings.parquet     one row per thing to correct
+        data/interim/ingested/quarantine.csv       what could not be used: where, and why
+        data/interim/ingested/ingest.json          metrics: rows, period, labels, input digests
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
+
+from models.digests import sha256_of
+from pipelines.command import FileOption, command, say
+from pipelines.files import read_json, write_json, write_text
+from pipelines.params import section
+from pipelines.sources.assembly import FINDING, INSPECTION
+from pipelines.sources.canonical import read_source, source_files
+from pipelines.sources.joining import join
+from pipelines.sources.layouts import Canonical
+from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.sources.reading import Watch
+from pipelines.tables import columns_from_frame, write_columns
+from selectivity.errors import SourceError
+from selectivity.inspection import Result
+
+SERVICE = "service"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class IngestParams(BaseModel):
+    """Section `ingest` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(description="Name of a mapping file in data/reference/sources.")
+    path: Path = Field(description="A file, or a folder of files.")
+    feedback: Path | None = Field(
+        default=None, description="Folder with what the service exported; may be empty or absent."
+    )
+    quarantine_limit: float = Field(
+        default=0.05, ge=0, le=1, description="Share of rows that may be refused."
+    )
+
+
+def check_quarantine(joined: Canonical, params: IngestParams) -> None:
+    """Stops the run when so much was refused that the mapping, not the data, must be wrong.
+
+    Raises:
+        SourceError: more rows were refused than `quarantine_limit` allows.
+    """
+    refused = _refused_rows(joined.quarantine)
+    if refused > params.quarantine_limit * joined.rows_read:
+        raise SourceError(
+            f"Source {params.source}: {refused} of {joined.rows_read} rows were refused, more than "
+            f"ingest.quarantine_limit {params.quarantine_limit} allows. Most often: "
+            f"{_most_often(joined.quarantine)}. Correct the mapping file or the data; "
+            "quarantine.csv says where each row stands."
+        )
+
+
+def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str]) -> dict[str, Any]:
+    """What ingest.json says: how much there is of what, from when to when, from which files."""
+    accepted_at = joined.items["accepted_at"]
+    concluded = joined.inspections["result"].isin([Result.FINDING, Result.NO_FINDING])
+    labelled = joined.inspections["declaration_id"][concluded].nunique()
+    declarations = len(set(joined.items["declaration_id"]))
+    return {
+        "source": params.source,
+        "rows": {
+            "read": joined.rows_read,
+            "repeated": joined.duplicates,
+            "refused": _refused_rows(joined.quarantine),
+        },
+        "refused_by_reason": _by_reason(joined.quarantine),
+        "set_to_missing": dict(joined.emptied),
+        "declarations": declarations,
+        "goods_items": len(accepted_at),
+        "inspections": len(joined.inspections),
+        "findings": len(joined.findings),
+        "labelled_share": labelled / declarations if declarations else 0.0,
+        "period": {
+            "from": _told(accepted_at.min()) if declarations else None,
+            "until": _told(accepted_at.max()) if declarations else None,
+        },
+        "inputs": dict(digests),
+    }
+
+
+def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
+    """Read the source and what the service sent back."""
+    settings = section(params, "ingest", IngestParams)
+    places = {settings.path: load_mapping(mappings, settings.source)}
+    if settings.feedback is not None and settings.feedback.is_dir():
+        places[settings.feedback] = load_mapping(mappings, SERVICE)
+    with _progress() as watch:
+        sources = [read_source(path, mapping, watch) for path, mapping in places.items()]
+    joined = join(sources)
+    _write_quarantine(joined.quarantine, out / "quarantine.csv")
+    check_quarantine(joined, settings)
+    write_columns(joined.items, out / "items.parquet")
+    for name, frame, kinds in (
+        ("inspections", joined.inspections, INSPECTION),
+        ("findings", joined.findings, FINDING),
+    ):
+        write_columns(columns_from_frame(frame, kinds), out / f"{name}.parquet", kinds)
+    told = summary(joined, settings, _digests(places)) | feedback_upto(settings.feedback)
+    write_json(out / "ingest.json", told)
+    say(
+        f"ingest: {told['declarations']} declarations with {told['goods_items']} goods items, "
+        f"{told['labelled_share']:.0%} of them inspected; {told['rows']['refused']} of "
+        f"{told['rows']['read']} rows refused, {told['rows']['repeated']} repeated"
+    )
+
+
+def feedback_upto(feedback: Path | None) -> dict[str, Any]:
+    """How far of the decision log the feedback reaches, as the service exported it."""
+    exported = feedback / "export.json" if feedback is not None else None
+    if exported is None or not exported.exists():
+        return {}
+    places = read_json(exported)
+    return {"feedback_upto": {name: places[name] for name in ("decision_seq", "inspection_seq")}}
+
+
+def _told(time: np.datetime64) -> str:
+    return str(np.datetime_as_string(time, unit="s", timezone="UTC"))
+
+
+def _refused_rows(quarantine: pd.DataFrame) -> int:
+    """Rows, not problems: one row may have several."""
+    return len(quarantine.drop_duplicates(["file", "line"]))
+
+
+def _by_reason(quarantine: pd.DataFrame) -> dict[str, int]:
+    """Rows per field and reason, the most frequent first."""
+    rows = quarantine.drop_duplicates(["file", "line", "field", "reason"])
+    named = [
+        f"{name}: {reason}" if name else reason
+        for name, reason in rows[["field", "reason"]].to_numpy()
+    ]
+    return dict(Counter(named).most_common())
+
+
+def _most_often(quarantine: pd.DataFrame) -> str:
+    return next(f"{reason} ({rows} rows)" for reason, rows in _by_reason(quarantine).items())
+
+
+def _digests(places: Mapping[Path, SourceMapping]) -> dict[str, str]:
+    """SHA-256 of every file read, by its path."""
+    files = [
+        file
+        for path, mapping in places.items()
+        for table in source_files(path, mapping).values()
+        for file in table
+    ]
+    return {file.as_posix(): sha256_of(file) for file in files}
+
+
+def _write_quarantine(quarantine: pd.DataFrame, file: Path) -> None:
+    """As CSV in which no cell is a formula: a spreadsheet would run what begins with = + - @."""
+    texts = quarantine.select_dtypes(exclude="number").columns
+    safe = quarantine.copy()
+    for name in texts:
+        cells = safe[name].astype("str")
+        safe[name] = cells.mask(cells.str.startswith(_FORMULA), "'" + cells)
+    write_text(file, safe.to_csv(index=False, lineterminator="\n"))
+
+
+@contextmanager
+def _progress() -> Iterator[Watch]:
+    """A line per thing that is being done, on a terminal only, gone when all is done."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f} rows"))
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(doing: str, rows: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(doing, total=None)
+            bar.advance(tasks[doing], rows)
+
+        yield watch
+
+
+if __name__ == "__main__":
+    command(main)

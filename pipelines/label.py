@@ -1,0 +1,194 @@
+"""Turn inspections into outcomes of goods items. Who was not inspected gets no outcome at all.
+
+Reads   data/interim/prepared/items.parquet       one row per goods item, in time order
+        data/interim/ingested/inspections.parquet one row per inspection
+        data/interim/ingested/findings.parquet    one row per finding
+Writes  data/interim/labelled/outcomes.parquet    one row per inspected goods item and inspection
+        data/interim/labelled/label.json          metrics: how many, of which class
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.command import FileOption, command, say
+from pipelines.files import write_json
+from pipelines.params import section
+from pipelines.tables import read_columns
+from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
+from selectivity.errors import NotEnoughDataError
+from selectivity.inspection import ControlType, Finding, FindingClass, Inspection
+from selectivity.labelling import item_outcomes
+from selectivity.profiles import Outcomes
+
+UNKNOWN = -1
+"""Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
+
+
+class LabelParams(BaseModel):
+    """Section `label` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    controls: tuple[ControlType, ...] = Field(
+        default=("DOCUMENT", "PARTIAL_PHYSICAL", "FULL_PHYSICAL", "SAMPLE", "AUDIT"),
+        description="Kinds of control whose results are believed.",
+    )
+    highest_weight: float = Field(
+        default=20.0, ge=1, description="Cap on 1/propensity, the weight of a controlled row."
+    )
+
+
+def label(
+    items: Columns, inspections: pd.DataFrame, findings: pd.DataFrame, params: LabelParams
+) -> pd.DataFrame:
+    """Outcomes, one per inspected goods item and inspection, ordered by when they became known.
+
+    An inspection speaks on the newest version accepted before its result. Pure.
+    """
+    believed = inspections[inspections["control_type"].isin(params.controls)]
+    rows = [
+        outcome
+        for inspection, versions in _with_versions(items, _read(believed, findings))
+        for outcome in _outcomes(items, inspection, versions, params.highest_weight)
+    ]
+    table = pd.DataFrame(rows, columns=list(Outcome._fields))
+    table = table.astype({"row": "int64", "finding_class": "int64", "weight": "float64"})
+    return table.sort_values(["observed_at", "inspection_id", "row"], ignore_index=True)
+
+
+class Outcome(NamedTuple):
+    """What one inspection says of one goods item. `row` is its position in the items."""
+
+    row: int
+    inspection_id: str
+    observed_at: pd.Timestamp
+    finding_class: int
+    additional_duty: float
+    weight: float
+    triggered_by: str | None
+    propensity: float
+    control_type: str
+
+
+def _read(inspections: pd.DataFrame, findings: pd.DataFrame) -> Iterator[Inspection]:
+    found: dict[str, list[Finding]] = {}
+    for row in findings.to_dict("records"):
+        fields = {name: row[name] for name in ("item_no", "mechanism", "additional_duty")}
+        found.setdefault(row["inspection_id"], []).append(Finding(**_present(fields)))
+    for row in inspections.to_dict("records"):
+        fields = {name: row[name] for name in row if name in Inspection.model_fields}
+        fields["observed_at"] = row["observed_at"].to_pydatetime()
+        yield Inspection(**_present(fields), findings=tuple(found.get(row["inspection_id"], ())))
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    present = {name: value for name, value in fields.items() if not pd.isna(value)}
+    if "item_no" in present:
+        present["item_no"] = int(present["item_no"])
+    return present
+
+
+def _with_versions(
+    items: Columns, inspections: Iterator[Inspection]
+) -> Iterator[tuple[Inspection, tuple[int, int]]]:
+    """Each inspection with the rows of the version it speaks on; without one it is left out."""
+    starts = first_rows(items)
+    stops = [*starts[1:].tolist(), len(items["item_no"])]
+    versions: dict[str, list[tuple[int, int]]] = {}
+    for start, stop in zip(starts.tolist(), stops, strict=True):
+        versions.setdefault(items["declaration_id"][start], []).append((start, stop))
+    for inspection in inspections:
+        observed = np.datetime64(inspection.observed_at.replace(tzinfo=None), "us")
+        known = [
+            rows
+            for rows in versions.get(inspection.declaration_id, ())
+            if items["accepted_at"][rows[0]] <= observed
+        ]
+        if known:
+            yield inspection, known[-1]
+
+
+def _outcomes(
+    items: Columns, inspection: Inspection, rows: tuple[int, int], highest_weight: float
+) -> Iterator[Outcome]:
+    positions = {int(items["item_no"][row]): row for row in range(*rows)}
+    duties = _duties(inspection, list(positions))
+    chance = inspection.propensity
+    for item_no, finding_class in item_outcomes(inspection, list(positions)).items():
+        yield Outcome(
+            row=positions[item_no],
+            inspection_id=inspection.inspection_id,
+            observed_at=pd.Timestamp(inspection.observed_at),
+            finding_class=int(finding_class),
+            additional_duty=duties.get(item_no, 0.0),
+            weight=1.0 if chance is None else min(1 / chance, highest_weight),
+            triggered_by=inspection.triggered_by,
+            propensity=np.nan if chance is None else chance,
+            control_type=inspection.control_type,
+        )
+
+
+def _duties(inspection: Inspection, item_nos: list[int]) -> dict[int, float]:
+    duties: dict[int, float] = {}
+    for finding in inspection.findings:
+        item_no = finding.item_no if finding.item_no is not None else item_nos[0]
+        duties[item_no] = duties.get(item_no, 0.0) + (finding.additional_duty or 0.0)
+    return duties
+
+
+def as_outcomes(table: pd.DataFrame) -> Outcomes:
+    """The outcome table as histories take it."""
+    return Outcomes(
+        rows=table["row"].to_numpy(np.int64),
+        days=day_of(table["observed_at"].dt.tz_convert(None).to_numpy("datetime64[us]")),
+        classes=table["finding_class"].to_numpy(np.int64),
+    )
+
+
+def known_classes(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[Ints, Floats]:
+    """Class and weight per goods item from the outcomes known before a day; `UNKNOWN` elsewhere.
+
+    Where several inspections spoke, the gravest finding counts.
+    """
+    if before is not None:
+        table = table[table["observed_at"] < pd.Timestamp(before, tz="UTC")]
+    classes, weights = np.full(rows, UNKNOWN, dtype=np.int64), np.zeros(rows)
+    np.maximum.at(classes, table["row"].to_numpy(), table["finding_class"].to_numpy())
+    np.maximum.at(weights, table["row"].to_numpy(), table["weight"].to_numpy())
+    return classes, weights
+
+
+def main(
+    params: FileOption,
+    items: FileOption,
+    inspections: FileOption,
+    findings: FileOption,
+    out: FileOption,
+) -> None:
+    """Turn inspections into outcomes of goods items."""
+    settings = section(params, "label", LabelParams)
+    columns = read_columns(items)
+    table = label(columns, pd.read_parquet(inspections), pd.read_parquet(findings), settings)
+    if table.empty:
+        raise NotEnoughDataError(
+            "No inspection speaks on any goods item, so there is nothing to learn from. "
+            "Check the label columns of the source's mapping file."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(out / "outcomes.parquet")
+    classes, _ = known_classes(table, len(columns["item_no"]))
+    counts = {name.name.lower(): int((classes == name).sum()) for name in FindingClass}
+    counts["not_inspected"] = int((classes == UNKNOWN).sum())
+    write_json(out / "label.json", {"items": counts, "outcomes": len(table)})
+    say(
+        f"label: {len(classes) - counts['not_inspected']} of {len(classes)} goods items were "
+        f"inspected, {counts['documentary']} documentary and {counts['physical']} physical findings"
+    )
+
+
+if __name__ == "__main__":
+    command(main)

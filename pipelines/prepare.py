@@ -1,0 +1,114 @@
+"""Order the goods items in time, set the periods, and tell how often goods repeat.
+
+Reads   data/interim/ingested/items.parquet     one row per goods item, as accepted
+Writes  data/interim/prepared/items.parquet     the same rows in time order
+        data/interim/prepared/periods.json      which days train, calibrate and evaluate
+        data/interim/prepared/prepare.json      metrics: rows per part, repetition of goods lines
+"""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.command import FileOption, command, say
+from pipelines.files import write_json
+from pipelines.params import section
+from pipelines.periods import PARTS, Periods
+from pipelines.tables import read_columns, write_columns
+from selectivity.columns import Columns, day_of, take
+from selectivity.errors import NotEnoughDataError
+from selectivity.profiles import goods_line
+
+
+class PrepareParams(BaseModel):
+    """Section `prepare` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str = "time"
+    warm_up_days: int = Field(default=28, ge=0, description="First days, kept as history only.")
+    label_delay_days: int = Field(default=14, ge=0, description="Gap between the parts.")
+    calibration_share: float = Field(default=0.2, gt=0, lt=0.9)
+    evaluation_share: float = Field(default=0.2, gt=0, lt=0.9)
+    evaluation_from: date | None = None
+    evaluation_until: date | None = Field(default=None, description="First day after.")
+
+    @field_validator("split")
+    @classmethod
+    def _only_by_time(cls, split: str) -> str:
+        if split != "time":
+            raise ValueError(
+                "the only split is `time`: a random one lets the model see the days it is judged "
+                "by and reports scores that no service will ever reach"
+            )
+        return split
+
+
+def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
+    """Rows in time order and the periods. Pure.
+
+    Raises:
+        NotEnoughDataError: the history is too short to be split in this way.
+    """
+    if len(items["item_no"]) == 0:
+        raise NotEnoughDataError("There are no goods items. Check `ingest.path` and its mapping.")
+    order = np.lexsort(
+        (
+            items["item_no"],
+            items["version_no"],
+            items["declaration_id"].astype(str),
+            items["accepted_at"],
+        )
+    )
+    ordered = take(items, order)
+    days = ordered["accepted_at"].astype("datetime64[D]")
+    try:
+        options = params.model_dump(exclude={"split"})
+        periods = Periods.split(days[0].item(), days[-1].item(), **options)
+    except ValidationError as error:
+        raise NotEnoughDataError(
+            f"The history from {days[0]} to {days[-1]} cannot be split: "
+            f"{error.errors()[0]['msg']}. Bring more days, or lower `prepare.warm_up_days`, "
+            "`prepare.label_delay_days` or the shares, or set `prepare.evaluation_from`."
+        ) from error
+    return ordered, periods
+
+
+def repetition(items: Columns, periods: Periods) -> dict[str, float]:
+    """How many evaluated goods lines stood in the history before: a memory test shows here."""
+    lines = goods_line(items)
+    evaluated = periods.rows(items, "evaluate")
+    before = day_of(items["accepted_at"]) < day_of(np.array([periods.evaluate_from], "M8[D]"))[0]
+    seen = set(lines[before]) - {None}
+    repeated = np.array([line in seen for line in lines[evaluated]], dtype=bool)
+    return {
+        "distinct_lines": len(set(lines) - {None}),
+        "rows_with_line": int(sum(line is not None for line in lines)),
+        "evaluated_rows": int(evaluated.sum()),
+        "repeated_share": float(repeated.mean()) if len(repeated) else 0.0,
+    }
+
+
+def main(params: FileOption, items: FileOption, out: FileOption) -> None:
+    """Order goods items in time and set the periods."""
+    settings = section(params, "prepare", PrepareParams)
+    ordered, periods = prepare(read_columns(items), settings)
+    repeats = repetition(ordered, periods)
+    write_columns(ordered, out / "items.parquet")
+    write_json(out / "periods.json", periods.model_dump(mode="json"))
+    write_json(out / "prepare.json", {"rows": _rows(ordered, periods), "repetition": repeats})
+    say(
+        f"prepare: training {periods.train_from} to {periods.train_until}, evaluation "
+        f"{periods.evaluate_from} to {periods.evaluate_until}; "
+        f"{repeats['repeated_share']:.0%} of the evaluated rows repeat an earlier goods line"
+    )
+
+
+def _rows(items: Columns, periods: Periods) -> dict[str, Any]:
+    return {part: int(periods.rows(items, part).sum()) for part in PARTS}
+
+
+if __name__ == "__main__":
+    command(main)

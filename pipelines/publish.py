@@ -1,0 +1,231 @@
+"""Put a bundle in force: a command by a named person, and reversible. Not a stage of dvc.yaml.
+
+Reads   models/artifacts/bundle/                 verified, and loaded once as the service would
+Writes  models/published/<16 digits>/            a copy of the bundle
+        models/published/history.jsonl           every publication: what, who, when, why
+        models/published/current.json            the pointer that the service follows
+
+MLflow is told afterwards: the model's alias `champion`. If it is down, it is told later.
+"""
+
+import fcntl
+import getpass
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from models.bundle import FILES, MANIFEST, load, verify
+from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
+from models.registry import store_of, workspace_root
+from pipelines.command import FileOption, command, say
+from pipelines.outbox import Outbox, Promotion
+from pipelines.track import tell
+from selectivity.declaration import problems
+from selectivity.errors import BundleError, ParamsError
+
+HISTORY = "history.jsonl"
+PREVIOUS = "previous"
+
+
+class Publication(BaseModel):
+    """One line of the history."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    bundle: str
+    by: str
+    at: AwareDatetime
+    note: str = ""
+    rollback: bool = False
+
+
+def publish(
+    bundle: Path,
+    published: Path,
+    *,
+    by: str,
+    at: datetime,
+    note: str = "",
+    rollback: bool = False,
+) -> bool:
+    """Put the bundle in this folder in force; False when it already was.
+
+    Raises:
+        BundleError: it was altered, or cannot be loaded; what was in force stays so.
+    """
+    digest = load(bundle).digest
+    with _alone(published):
+        current = read_pointer(published)
+        place = published / digest[:NAME_DIGITS]
+        whole = _is_whole(place, digest)
+        if current is not None and current.digest == digest and whole:
+            return False
+        if not whole:
+            _copy(bundle, place, digest)
+        version = current.version + 1 if current else 1
+        pointer = Pointer.to(digest, version=version, by=by, at=at)
+        told = pointer.model_dump(exclude={"digest"})
+        _remember(published, Publication(**told, note=note, rollback=rollback))
+        write_pointer(published, pointer)
+    return True
+
+
+def earlier(published: Path, name: str) -> Path:
+    """Folder of a bundle published before: `previous`, or the first digits of its name.
+
+    Raises:
+        BundleError: there is none, or several begin so.
+    """
+    if name == PREVIOUS:
+        found = set(_not_taken_back(published)[:-1][-1:])
+    else:
+        found = {line.bundle for line in history(published) if line.bundle.startswith(name)}
+    if len(found) != 1:
+        raise BundleError(
+            f"{'More than one bundle' if found else 'No bundle'} published before fits {name!r}. "
+            "Name one of those that `python -m pipelines.publish --list` shows."
+        )
+    return published / found.pop()
+
+
+def _not_taken_back(published: Path) -> list[str]:
+    """Names of the bundles in force one after the other, less those that were rolled back."""
+    names: list[str] = []
+    for line in history(published):
+        while line.rollback and line.bundle in names and names[-1] != line.bundle:
+            names.pop()
+        names += [line.bundle] * (not names or names[-1] != line.bundle)
+    return names
+
+
+def history(published: Path) -> list[Publication]:
+    """Every publication, oldest first.
+
+    Raises:
+        BundleError: some line of the history cannot be read.
+    """
+    file = published / HISTORY
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    try:
+        return [Publication.model_validate_json(line) for line in lines]
+    except ValidationError as error:
+        raise BundleError(
+            f"{file} has a line that is no publication: {problems(error)}. Correct that line."
+        ) from error
+
+
+def _is_whole(place: Path, digest: str) -> bool:
+    try:
+        return verify(place)[0] == digest
+    except BundleError:
+        return False
+
+
+def _copy(bundle: Path, place: Path, digest: str) -> None:
+    """Copy beside its place, check the copy, then rename. A damaged one there makes room."""
+    beside = place.with_name(f".{place.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    for name in (*FILES, MANIFEST):
+        shutil.copyfile(bundle / name, beside / name)
+        _sync(beside / name)
+    _sync(beside)
+    if not _is_whole(beside, digest):
+        raise BundleError(f"{bundle} changed while it was copied. It was not published; try again.")
+    if place.exists():
+        place.rename(place.with_name(f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
+    beside.rename(place)
+    _sync(place.parent)
+
+
+def _remember(published: Path, publication: Publication) -> None:
+    """Before the pointer moves: what is in force always stands in the history."""
+    with (published / HISTORY).open("a", encoding="utf-8") as file:
+        file.write(publication.model_dump_json() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _alone(published: Path) -> Iterator[None]:
+    """Two people at once would give one version twice."""
+    published.mkdir(parents=True, exist_ok=True)
+    with (published / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main(
+    bundle: FileOption = Path("models/artifacts/bundle"),
+    published: FileOption = Path("models/published"),
+    by: Annotated[str, typer.Option(help="Who answers for it; your login if left out.")] = "",
+    note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    rollback: Annotated[
+        str, typer.Option(help="Instead of a new bundle: `previous`, or a name from --list.")
+    ] = "",
+    show: Annotated[bool, typer.Option("--list", help="Only show what was published.")] = False,
+) -> None:
+    """Put a bundle in force, or one that was in force before.
+
+    Examples:
+
+    python -m pipelines.publish --by ann.lee --note "retrained on March"
+
+    python -m pipelines.publish --rollback previous --by ann.lee --note "too many reds"
+    """
+    if show:
+        _show(published)
+        return
+    by, at = by or _login(), datetime.now(UTC)
+    chosen = earlier(published, rollback) if rollback else bundle
+    if not publish(chosen, published, by=by, at=at, note=note, rollback=bool(rollback)):
+        say("publish: this bundle is in force already; nothing was changed")
+        return
+    pointer = read_pointer(published)
+    assert pointer is not None  # just written
+    say(f"publish: bundle {pointer.bundle} is in force, version {pointer.version}, by {by}")
+    root = workspace_root(Path.cwd())
+    outbox, store = Outbox(root), store_of(root)
+    outbox.put_promotion(Promotion(digest=pointer.digest, by=by, at=at))
+    tell(outbox.send(store), store)
+
+
+def _show(published: Path) -> None:
+    current = read_pointer(published)
+    lines = history(published)
+    if not lines:
+        print(f"Nothing was published in {published} yet.")
+    for line in lines:
+        in_force = current is not None and current.version == line.version
+        marks = ["rolled back"] * line.rollback + ["in force"] * in_force
+        told = (str(line.version), line.bundle, f"{line.at:%Y-%m-%d %H:%M}Z", line.by, line.note)
+        print("  ".join((*told, ", ".join(marks))).rstrip())
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise ParamsError(
+            "Nobody's name is known to publish the bundle under. Give it with --by."
+        ) from error
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,63 @@
+"""Give past declarations a lane with the very `decide` that the service calls.
+
+One row per declaration, in the order of the items. Draws are made with a fixed key, so that the
+same history and bundle always give the same lanes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from models.bundle import Bundle
+from pipelines.command import say
+from selectivity.capacity import Prices
+from selectivity.columns import Columns, first_rows, from_columns
+from selectivity.policy import Policy, Risk, decide
+
+EVALUATION_KEY = b"evaluation"
+
+
+def replay(
+    items: Columns,
+    risks: Sequence[Risk | None],
+    bundle: Bundle,
+    *,
+    policy: Policy | None = None,
+    prices: Prices | None = None,
+) -> pd.DataFrame:
+    """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's."""
+    rows: list[dict[str, Any]] = []
+    for first, declaration, risk in zip(
+        first_rows(items).tolist(), from_columns(items), risks, strict=True
+    ):
+        decision = decide(
+            declaration,
+            risk=risk,
+            rules=bundle.rules,
+            policy=policy or bundle.policy,
+            prices=prices or bundle.prices,
+            draw_key=EVALUATION_KEY,
+            facts_known=bundle.model.knowledge.facts,
+        )
+        rows.append(
+            {
+                "row": first,
+                "items": len(declaration.items),
+                "declaration_id": declaration.declaration_id,
+                "version_no": declaration.version_no,
+                "accepted_at": declaration.accepted_at,
+                "office": declaration.declaration_office,
+                "lane": decision.lane.name,
+                "channel": str(decision.channel),
+                "reason": decision.reasons[0].code,
+                "signals": [reason.code for reason in decision.signals],
+                "risk": decision.risk,
+                "green": decision.propensities.green,
+                "yellow": decision.propensities.yellow,
+                "red": decision.propensities.red,
+            }
+        )
+        if len(rows) % 20_000 == 0:
+            say(f"  {len(rows)} declarations")
+    return pd.DataFrame(rows)

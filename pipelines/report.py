@@ -1,0 +1,167 @@
+"""Write the managers' report: one page that needs no network, in Vietnamese and in English.
+
+Reads   data/reports/evaluation/    metrics.json, decisions.parquet, plots/
+        data/reports/backtest/      backtest.json
+        data/interim/…              ingest.json, prepare.json, periods.json, items, outcomes
+        models/artifacts/bundle/    manifest, policy and rules that decided
+        pipelines/templates/        the page, and its words in each language
+Writes  data/reports/report.html    the same bytes for the same inputs
+
+Every section goes question, answer, picture or table with intervals, and what it does not show.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+import yaml
+
+from models.bundle import POLICY, RULES, verify
+from models.unique_keys import UniqueKeys
+from pipelines.command import FileOption, command, say
+from pipelines.files import read_json, write_text
+from pipelines.periods import Periods
+from pipelines.reporting.capacity import capacity
+from pipelines.reporting.evidence import (
+    KEY,
+    Evidence,
+    controls_of,
+    missing_facts,
+    results_in_time,
+    ripened,
+)
+from pipelines.reporting.headline import headline
+from pipelines.reporting.lanes import lanes
+from pipelines.reporting.leak import leak
+from pipelines.reporting.quality import method, quality
+from pipelines.reporting.reasons import reasons
+from pipelines.reporting.scores import calibration, views
+from pipelines.reporting.sections import Section
+from pipelines.reporting.sentences import Speaker, Words
+from pipelines.reporting.unseen import unseen
+from pipelines.reporting.yields import yields
+from selectivity.policy import Policy
+from selectivity.rules import Rule
+from selectivity.wording import Language
+
+LANGUAGES: tuple[Language, ...] = ("vi", "en")
+TEMPLATES = Path(__file__).with_name("templates")
+PAGE = "report.html.j2"
+
+
+class _WordsLoader(UniqueKeys, yaml.SafeLoader):
+    """Texts below headings, each key once."""
+
+
+def sections(evidence: Evidence) -> tuple[Section, ...]:
+    """All sections in the order of the page. Pure."""
+    seen = unseen(evidence)
+    answers = (
+        lanes(evidence),
+        yields(evidence),
+        leak(evidence, seen),
+        calibration(evidence),
+        capacity(evidence),
+        views(evidence),
+        reasons(evidence),
+        quality(evidence),
+    )
+    return (headline(evidence, seen, answers), *answers, method(evidence))
+
+
+def read_words(language: Language) -> Words:
+    """Words of one language by dotted key."""
+    text = (TEMPLATES / f"report.{language}.yaml").read_text(encoding="utf-8")
+    content = yaml.load(text, Loader=_WordsLoader)
+    return {
+        key if heading == "plain" else f"{heading}.{key}": words
+        for heading, group in content.items()
+        for key, words in group.items()
+    }
+
+
+def page(parts: tuple[Section, ...], words: Mapping[Language, Words]) -> str:
+    """The whole page, both languages in it. Everything from the data is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    speakers = [Speaker(language, words[language]) for language in words]
+    return environment.get_template(PAGE).render(speakers=speakers, sections=parts)
+
+
+def read_evidence(
+    *,
+    evaluation: Path,
+    backtest: Path,
+    prepared: Path,
+    labelled: Path,
+    ingested: Path,
+    bundle: Path,
+) -> Evidence:
+    """Read what the stages left behind."""
+    policy = Policy.model_validate_json((bundle / POLICY).read_bytes())
+    periods = Periods.model_validate(read_json(prepared / "periods.json"))
+    columns = dict.fromkeys([*KEY, "accepted_at", "direction", *policy.facts_needed])
+    items = pd.read_parquet(prepared / "items.parquet", columns=list(columns))
+    outcomes = pd.read_parquet(labelled / "outcomes.parquet")
+    decisions = pd.read_parquet(evaluation / "decisions.parquet")
+    delay = (periods.evaluate_from - periods.calibrate_until).days
+    as_of = max(items.accepted_at.max(), *outcomes.observed_at.nlargest(1))
+    direction = items.drop_duplicates(KEY)[[*KEY, "direction"]]
+    return Evidence(
+        digest=verify(bundle)[0],
+        policy=policy,
+        rules=tuple(Rule.model_validate(row) for row in read_json(bundle / RULES)),
+        periods=periods,
+        ingested=read_json(ingested / "ingest.json"),
+        prepared=read_json(prepared / "prepare.json"),
+        labelled=read_json(labelled / "label.json"),
+        metrics=read_json(evaluation / "metrics.json"),
+        backtest=read_json(backtest / "backtest.json"),
+        calibration=_read_csv(evaluation / "plots" / "calibration.csv"),
+        capacity=_read_csv(evaluation / "plots" / "capacity.csv"),
+        decisions=ripened(decisions, as_of, delay).merge(direction, on=KEY, how="left"),
+        controls=controls_of(decisions, items, outcomes),
+        missing=missing_facts(items, decisions, policy.facts_needed),
+        in_time=results_in_time(items, outcomes, delay),
+    )
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Points of a picture; none where the stage before had nothing to draw."""
+    try:
+        return pd.read_csv(file)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+
+
+def main(
+    evaluation: FileOption,
+    backtest: FileOption,
+    prepared: FileOption,
+    labelled: FileOption,
+    ingested: FileOption,
+    bundle: FileOption,
+    out: FileOption,
+) -> None:
+    """Write the managers' report."""
+    evidence = read_evidence(
+        evaluation=evaluation,
+        backtest=backtest,
+        prepared=prepared,
+        labelled=labelled,
+        ingested=ingested,
+        bundle=bundle,
+    )
+    html = page(sections(evidence), {language: read_words(language) for language in LANGUAGES})
+    write_text(out, html)
+    say(f"report: {out}, {len(html.encode()) // 1024} KB, {len(evidence.decisions)} declarations")
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,112 @@
+"""What more or fewer inspectors would find, and what other policies would have done."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pipelines.reporting import charts
+from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.sections import Block, Chart, Row, Section, Table
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
+from selectivity.metrics import Interval
+
+KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
+SAME = 0.001
+"""Difference of two shares below which nothing has changed."""
+NAN = float("nan")
+
+
+def capacity(evidence: Evidence) -> Section:
+    """Section: the capacity curve, and the variants of the backtest."""
+    variants = evidence.backtest.get("variants", {})
+    answers = tuple(_answers(evidence.capacity, variants))
+    return Section(
+        name="capacity",
+        answers=answers or (say("capacity.none"),),
+        blocks=tuple(_blocks(evidence, variants)),
+        caveats=(say("capacity.caveat_curve"), say("capacity.caveat_variants")),
+    )
+
+
+def _answers(curve: pd.DataFrame, variants: Mapping[str, Any]) -> Iterator[Sentence]:
+    at = {round(row["inspected"], 4): row for row in curve.to_dict("records")}
+    if {0.05, 0.1} <= at.keys():
+        yield say(
+            "capacity.answer",
+            caught_5=Share(at[0.05]["detection_rate"]),
+            hit_5=Share(at[0.05]["hit_rate"]),
+            caught_10=Share(at[0.1]["detection_rate"]),
+            hit_10=Share(at[0.1]["hit_rate"]),
+        )
+    if not set(KNOWN) <= variants.keys():
+        return
+    now, without, fewer, more = (variants[name] for name in KNOWN)
+    yield _red("fewer", now, fewer)
+    yield _red("more", now, more)
+    yield _without_model(now, without)
+
+
+def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:
+    same = abs(then["red_share"] - now["red_share"]) < SAME
+    return say(
+        f"capacity.{change}_same" if same else f"capacity.{change}",
+        share=Share(now["red_share"]),
+        then=Share(then["red_share"]),
+        holds=Share(now.get("red_holds_found", NAN)),
+        then_holds=Share(then.get("red_holds_found", NAN)),
+    )
+
+
+def _without_model(now: Mapping[str, Any], without: Mapping[str, Any]) -> Sentence:
+    return say(
+        "capacity.without_model",
+        checked=Share(1 - without["green_share"]),
+        now_checked=Share(1 - now["green_share"]),
+        rate=Share(without.get("red_hit_rate", NAN)),
+        now_rate=Share(now.get("red_hit_rate", NAN)),
+    )
+
+
+def _blocks(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Block]:
+    curve, planned = evidence.capacity, evidence.policy.red.share + evidence.policy.yellow.share
+    if len(curve):
+        yield Chart(
+            name="capacity",
+            caption=say("capacity.chart_caption"),
+            seen=say("capacity.chart_seen"),
+            draw=lambda speak: charts.capacity(curve, planned, speak),
+        )
+        yield _curve(curve)
+    if variants:
+        yield _variants(variants)
+
+
+def _curve(curve: pd.DataFrame) -> Table:
+    names = ("items_inspected", "detection_rate", "hit_rate")
+    rows = [
+        Row((Share(row["inspected"]), Share(row["detection_rate"]), Share(row["hit_rate"])))
+        for row in curve.to_dict("records")
+    ]
+    headings = tuple(say(f"heading.{name}") for name in names)
+    return Table(say("capacity.curve_caption"), headings, tuple(rows), folded=True)
+
+
+def _variants(variants: Mapping[str, Any]) -> Table:
+    names = ("GREEN", "YELLOW", "RED", "red_inspected", "red_hit_rate", "interval")
+    holds = ("red_holds_found", "green_holds_found")
+    return Table(
+        caption=say("capacity.variants_caption"),
+        headings=tuple(say(f"heading.{name}") for name in ("variant", *names, *holds)),
+        rows=tuple(_variant(name, figures) for name, figures in variants.items()),
+    )
+
+
+def _variant(name: str, figures: Mapping[str, Any]) -> Row:
+    ends = ("red_hit_rate", "red_hit_rate_low", "red_hit_rate_high")
+    rate = Interval(*(figures.get(end, NAN) for end in ends))
+    label: Fact = say(f"variant.{name}") if name in KNOWN else name
+    shares = (Share(figures[f"{lane}_share"]) for lane in ("green", "yellow", "red"))
+    holds = (Share(figures.get(f"{lane}_holds_found", NAN)) for lane in ("red", "green"))
+    inspected = Number(figures["red_inspected"])
+    return Row((label, *shares, inspected, Share(rate.value), Between(rate), *holds))

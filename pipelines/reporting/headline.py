@@ -1,0 +1,124 @@
+"""The first page: the period, the numbers that stand out, and the answers in short."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+import pandas as pd
+
+from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.lanes import per_week
+from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
+from pipelines.reporting.unseen import Unseen
+from pipelines.reporting.yields import hit_rate
+from selectivity.lanes import Lane
+
+DIGITS = 16
+"""Digits of the bundle's digest that name it."""
+SIMULATED = "simulated"
+"""Folder that the stage `simulate` writes: nobody shall take its figures for real ones."""
+
+
+def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Section:
+    """Section: the summary, from the first answer of each section that has figures."""
+    return Section(
+        name="headline",
+        answers=tuple(section.answers[0] for section in others),
+        blocks=(_tiles(evidence, seen), _origin(evidence)),
+        caveats=(say("headline.caveat"),),
+        warnings=tuple(_warnings(evidence)),
+    )
+
+
+def _warnings(evidence: Evidence) -> Iterator[Sentence]:
+    if SIMULATED in _folders(evidence):
+        yield say("headline.simulated")
+    if not evidence.decisions.ripe.all():
+        yield say("headline.unripe", **_unripe(evidence.decisions))
+
+
+def _unripe(decisions: pd.DataFrame) -> dict[str, Fact]:
+    weeks = per_week(decisions)
+    return {
+        "unripe": Number(int((~weeks.ripe).sum())),
+        "weeks": Number(len(weeks)),
+        "share": Share(float((~decisions.ripe).mean())),
+    }
+
+
+def _tiles(evidence: Evidence, seen: Unseen) -> Tiles:
+    planned = {"YELLOW": evidence.policy.yellow.share, "RED": evidence.policy.red.share}
+    tiles = [
+        Tile(
+            label=Lane[lane],
+            value=Share(evidence.share(lane)),
+            note=_note(evidence, lane, planned.get(lane)),
+            lane=lane,
+        )
+        for lane in LANES
+    ]
+    red, green = hit_rate(evidence.of_lane("RED")), seen.lanes["GREEN"].rate
+    known = seen.basis != "unknown"
+    return Tiles(
+        (
+            *tiles,
+            Tile(say("headline.red_hit_rate"), Share(red.value), _ends(Between(red), red.value)),
+            Tile(
+                say("headline.leak"),
+                Share(green.value) if known else say("cannot_tell"),
+                _ends(Between(green), green.value) if known else say("headline.leak_unknown"),
+            ),
+        )
+    )
+
+
+def _ends(ends: Between, value: float) -> Sentence:
+    return say("headline.ends", ends=ends) if value == value else say("headline.no_control")
+
+
+def _note(evidence: Evidence, lane: str, planned: float | None) -> Sentence:
+    count = Number(len(evidence.of_lane(lane)))
+    if planned is None:
+        return say("headline.count", count=count)
+    return say("headline.planned", count=count, planned=Share(planned))
+
+
+def _origin(evidence: Evidence) -> Table:
+    facts: list[tuple[str, Fact]] = [
+        (
+            "period",
+            say("headline.period", first=evidence.periods.evaluate_from, last=_last(evidence)),
+        ),
+        ("source", _source(evidence)),
+        ("declarations", Number(len(evidence.decisions))),
+        ("items", Number(int(evidence.decisions["items"].sum()))),
+        ("inspected", Share(float(evidence.decisions.inspected.mean()))),
+        ("unripe", say("headline.unripe_weeks", **_unripe(evidence.decisions))),
+        ("in_time", Share(evidence.in_time)),
+        ("policy", evidence.policy.id),
+        ("bundle", evidence.digest[:DIGITS]),
+    ]
+    days = Number(evidence.label_delay_days)
+    return Table(
+        caption=say("headline.origin_caption"),
+        headings=(say("heading.what"), say("heading.value")),
+        rows=tuple(Row((say(f"headline.row_{name}", days=days), fact)) for name, fact in facts),
+    )
+
+
+def _folders(evidence: Evidence) -> list[str]:
+    """Names of the folders that the data were read from."""
+    inputs = evidence.ingested.get("inputs")
+    return sorted({PurePath(path).parent.name for path in inputs}) if inputs else []
+
+
+def _source(evidence: Evidence) -> Fact:
+    source, folders = evidence.ingested.get("source"), _folders(evidence)
+    if not source:
+        return say("unknown")
+    return f"{source} ({', '.join(folders)})" if any(folders) else str(source)
+
+
+def _last(evidence: Evidence) -> Fact:
+    """The last day of the evaluation; the period names the first day after it."""
+    return (pd.Timestamp(evidence.periods.evaluate_until) - pd.Timedelta(days=1)).date()

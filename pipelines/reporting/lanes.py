@@ -1,0 +1,192 @@
+"""How declarations are spread over the lanes: over time, offices, channels and directions."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pipelines.reporting import charts
+from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.sections import Chart, Row, Section, Table
+from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
+from selectivity.lanes import Channel, Lane
+from selectivity.metrics import wilson
+
+FEWEST = 10
+"""An office with fewer declarations is not shown on its own: it would tell of single traders."""
+MOST_OFFICES = 30
+OVER = 1.1
+"""Times its capacity from which a lane is called over-full."""
+
+
+def lanes(evidence: Evidence) -> Section:
+    """Section: shares of the lanes, and who asked for the controls."""
+    weeks = per_week(evidence.decisions)
+    return Section(
+        name="lanes",
+        answers=(_shares(evidence), _askers(evidence), _planned(evidence)),
+        blocks=tuple(_blocks(evidence, weeks)),
+        caveats=(say("lanes.caveat_replay"), say("lanes.caveat_time")),
+        warnings=tuple(_over_full(evidence)),
+    )
+
+
+def per_week(decisions: pd.DataFrame) -> pd.DataFrame:
+    """One row per week: week, ripe, declarations, shares of the lanes, inspected, found."""
+    counted = decisions.assign(
+        **{lane: decisions.lane == lane for lane in LANES},
+        found=decisions.found & decisions.inspected,
+    )
+    weeks = counted.groupby(["week", "ripe"], as_index=False)
+    shares = weeks[list(LANES)].mean()
+    return shares.assign(
+        declarations=weeks.size()["size"],
+        inspected=weeks.inspected.sum().inspected,
+        found=weeks.found.sum().found,
+    )
+
+
+def _shares(evidence: Evidence) -> Sentence:
+    return say(
+        "lanes.answer",
+        declarations=Number(len(evidence.decisions)),
+        **{lane.lower(): Share(evidence.share(lane)) for lane in LANES},
+    )
+
+
+def _askers(evidence: Evidence) -> Sentence:
+    """Of the declarations that are checked: by law, or because somebody chose so."""
+    checked = evidence.decisions[evidence.decisions.lane != "GREEN"]
+    if checked.empty:
+        return say("lanes.none_checked")
+    by = checked.channel.value_counts(normalize=True)
+    return say(
+        "lanes.askers",
+        mandatory=Share(by.get(Channel.MANDATORY, 0.0)),
+        rule=Share(by.get(Channel.RULE, 0.0)),
+        model=Share(by.get(Channel.MODEL, 0.0)),
+        random=Share(by.get(Channel.RANDOM, 0.0)),
+    )
+
+
+def _planned(evidence: Evidence) -> Sentence:
+    return say(
+        "lanes.planned",
+        yellow=Share(evidence.policy.yellow.share),
+        red=Share(evidence.policy.red.share),
+    )
+
+
+def _over_full(evidence: Evidence) -> Iterator[Sentence]:
+    plans = {"YELLOW": evidence.policy.yellow.share, "RED": evidence.policy.red.share}
+    for lane, planned in plans.items():
+        given = evidence.share(lane)
+        if given > OVER * planned:
+            chosen = evidence.of_lane(lane).channel != Channel.MODEL
+            yield say(
+                "lanes.over",
+                lane=Lane[lane],
+                given=Share(given),
+                planned=Share(planned),
+                unasked=Share(float(chosen.mean())),
+            )
+
+
+def _blocks(evidence: Evidence, weeks: pd.DataFrame) -> Iterator[Chart | Table]:
+    yield Chart(
+        name="weeks",
+        caption=say("lanes.weeks_caption"),
+        seen=say("lanes.weeks_seen", weeks=Number(len(weeks))),
+        draw=lambda speak: charts.lanes_per_week(weeks, speak),
+    )
+    yield _weeks_table(weeks)
+    yield _table(evidence.decisions, "channel", _channels(evidence.decisions))
+    directions = evidence.decisions.direction.fillna("")
+    if directions.nunique() > 1:
+        yield _table(
+            evidence.decisions,
+            "direction",
+            [(_direction(name), directions == name) for name in sorted(directions.unique())],
+        )
+    yield _table(evidence.decisions, "office", _offices(evidence.decisions))
+
+
+def _weeks_table(weeks: pd.DataFrame) -> Table:
+    return Table(
+        caption=say("lanes.week_table"),
+        headings=tuple(
+            say(f"heading.{name}")
+            for name in ("week", "declarations", *LANES, "inspected", "found", "hit_rate")
+        ),
+        rows=tuple(_week(week) for week in weeks.to_dict("records")),
+        folded=True,
+    )
+
+
+def _week(week: Mapping[Hashable, Any]) -> Row:
+    cells: tuple[Fact, ...] = (
+        say("lanes.week" if week["ripe"] else "lanes.unripe_week", day=week["week"].date()),
+        Number(week["declarations"]),
+        *(Share(week[lane]) for lane in LANES),
+        Number(week["inspected"]),
+        Number(week["found"]),
+        Share(wilson(week["found"], week["inspected"]).value),
+    )
+    return Row(cells, marked=not week["ripe"])
+
+
+Group = tuple[Sentence | str, "pd.Series[bool]"]
+
+
+def _table(decisions: pd.DataFrame, name: str, groups: Sequence[Group]) -> Table:
+    """Lanes of each group of declarations, and of all in the last row."""
+    everything = (say("heading.all"), pd.Series(data=True, index=decisions.index))
+    return Table(
+        caption=say(f"lanes.{name}_caption", fewest=Number(FEWEST)),
+        headings=(
+            say(f"heading.{name}"),
+            say("heading.declarations"),
+            say("heading.share"),
+            *(say(f"heading.{lane}") for lane in LANES),
+        ),
+        rows=tuple(_spread(decisions, *group) for group in (*groups, everything)),
+    )
+
+
+def _spread(decisions: pd.DataFrame, label: Sentence | str, members: "pd.Series[bool]") -> Row:
+    chosen = decisions[members]
+    return Row(
+        (
+            label,
+            Number(len(chosen)),
+            Share(len(chosen) / len(decisions)),
+            *(Share(float((chosen.lane == lane).mean())) for lane in LANES),
+        )
+    )
+
+
+def _channels(decisions: pd.DataFrame) -> list[Group]:
+    return [
+        (say(f"channel.{channel}"), decisions.channel == channel)
+        for channel in Channel
+        if (decisions.channel == channel).any()
+    ]
+
+
+def _direction(name: str) -> Sentence | str:
+    return say(f"direction.{name or 'unknown'}") if name in ("IMPORT", "EXPORT", "") else name
+
+
+def _offices(decisions: pd.DataFrame) -> list[Group]:
+    """The larger offices, most declarations first; all others together."""
+    offices = decisions.office.fillna("")
+    counts = offices.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    shown = [name for name in counts[counts >= FEWEST].index[:MOST_OFFICES] if name]
+    groups: list[Group] = [(str(name), offices == name) for name in shown]
+    others = sorted(set(counts.index) - {*shown, ""})
+    if others:
+        label = say("lanes.other_offices", offices=Number(len(others)))
+        groups.append((label, offices.isin(others)))
+    if (offices == "").any():
+        groups.append((say("lanes.no_office"), offices == ""))
+    return groups

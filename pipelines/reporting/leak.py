@@ -1,0 +1,94 @@
+"""What we do not see: violations among declarations that were released unchecked."""
+
+from collections.abc import Iterator
+
+from pipelines.reporting import charts
+from pipelines.reporting.charts import Line
+from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.sections import Block, Chart, Row, Section, Table
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
+from pipelines.reporting.unseen import LEAST_EFFECTIVE, Rate, Unseen
+from selectivity.lanes import Lane
+
+
+def leak(evidence: Evidence, seen: Unseen) -> Section:
+    """Section: the rate of violations in GREEN and everywhere, or that it cannot be told."""
+    unknown = seen.basis == "unknown"
+    return Section(
+        name="leak",
+        answers=_cannot_tell(evidence, seen) if unknown else _answers(seen),
+        blocks=() if unknown else tuple(_blocks(seen)),
+        caveats=(say(f"leak.caveat_{seen.basis}"), say("leak.caveat_effort")),
+        warnings=(say("leak.warning"),) if unknown else (),
+    )
+
+
+def _answers(seen: Unseen) -> tuple[Sentence, ...]:
+    green, everywhere = seen.lanes["GREEN"], seen.everywhere
+    if not green.declarations:
+        return (say("leak.no_green"),)
+    first = say(
+        f"leak.{seen.basis}",
+        rate=Share(green.rate.value),
+        ends=Between(green.rate),
+        findings=Number(green.findings.value),
+        findings_ends=Between(green.findings, 0),
+        declarations=Number(green.declarations),
+    )
+    second = say("leak.leaked", share=Share(seen.leaked.value), ends=Between(seen.leaked))
+    third = say(
+        "leak.everywhere",
+        rate=Share(everywhere.rate.value),
+        ends=Between(everywhere.rate),
+        controls=Number(everywhere.controls),
+        effective=Number(everywhere.effective),
+        drawn=Number(seen.drawn),
+    )
+    return (first, second) if seen.basis == "counted" else (first, second, third)
+
+
+def _cannot_tell(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
+    green = evidence.of_lane("GREEN")
+    known = green[green.inspected]
+    return (
+        say("leak.unknown"),
+        say(
+            "leak.why_unknown",
+            controls=Number(seen.everywhere.controls),
+            drawn=Number(seen.drawn),
+            support=Share(seen.support, 0),
+            least=Number(LEAST_EFFECTIVE),
+        ),
+        say("leak.known_green", inspected=Number(len(known)), found=Number(int(known.found.sum()))),
+    )
+
+
+def _blocks(seen: Unseen) -> Iterator[Block]:
+    lines = [(Lane[lane], seen.lanes[lane].rate, lane) for lane in LANES]
+
+    def draw(speak: Speaker) -> str:
+        named = [Line(speak.capital(label), rate, lane) for label, rate, lane in lines]
+        return charts.whiskers("leak", named, f"chart.leak_{seen.basis}", speak)
+
+    yield Chart("leak", say(f"leak.chart_{seen.basis}"), say("leak.chart_seen"), draw)
+    names = ("lane", "declarations", "goods_controls", "effective", "rate", "interval", "findings")
+    everything = _row(say("heading.all"), seen.everywhere)
+    yield Table(
+        caption=say(f"leak.table_{seen.basis}"),
+        headings=tuple(say(f"heading.{name}") for name in (*names, "findings_ends")),
+        rows=(*(_row(Lane[lane], seen.lanes[lane], lane) for lane in LANES), everything),
+    )
+
+
+def _row(label: Fact, rate: Rate, lane: str | None = None) -> Row:
+    cells = (
+        label,
+        Number(rate.declarations),
+        Number(rate.controls),
+        Number(rate.effective),
+        Share(rate.rate.value),
+        Between(rate.rate),
+        Number(rate.findings.value),
+        Between(rate.findings, 0),
+    )
+    return Row(cells, lane=lane)

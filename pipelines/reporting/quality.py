@@ -1,0 +1,115 @@
+"""What the figures rest on: rows read and refused, missing facts, periods; and how it was done."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipelines.periods import PARTS
+from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.sections import Block, Row, Section, Table
+from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
+from selectivity.policy import Policy
+
+MOST = 12
+"""Rows of a table of reasons or fields; the rest stands in quarantine.csv and ingest.json."""
+MUCH_MISSING = 0.2
+NAN = float("nan")
+METHODS = ("replay", "time", "known", "wilson", "weights", "goods_line", "no_clock", "words")
+
+
+def quality(evidence: Evidence) -> Section:
+    """Section: what was read, refused and missing."""
+    rows = evidence.ingested.get("rows")
+    return Section(
+        name="quality",
+        answers=(
+            _read(rows) if isinstance(rows, Mapping) else say("quality.not_told"),
+            _inspected(evidence),
+        ),
+        blocks=tuple(_blocks(evidence)),
+        caveats=(say("quality.caveat"),),
+        warnings=tuple(
+            say("quality.missing", fact=_name(fact), share=Share(share))
+            for fact, share in evidence.missing.items()
+            if share >= MUCH_MISSING
+        ),
+    )
+
+
+def method(evidence: Evidence) -> Section:
+    """Section: method and limits in plain words."""
+    days = Number(evidence.label_delay_days)
+    return Section(
+        name="method",
+        answers=tuple(say(f"method.{name}", days=days) for name in METHODS),
+        blocks=(),
+        caveats=(say("method.caveat"),),
+    )
+
+
+def _read(rows: Mapping[str, Any]) -> Sentence:
+    read, refused = rows.get("read", NAN), rows.get("refused", NAN)
+    return say(
+        "quality.answer",
+        read=Number(read),
+        refused=Number(refused),
+        share=Share(refused / read if read else NAN, 2),
+        repeated=Number(rows.get("repeated", NAN)),
+    )
+
+
+def _inspected(evidence: Evidence) -> Sentence:
+    items = evidence.labelled.get("items", {})
+    known = sum(items.get(name, 0) for name in ("none", "documentary", "physical"))
+    total = known + items.get("not_inspected", 0)
+    return say(
+        "quality.inspected",
+        share=Share(known / total if total else NAN),
+        documentary=Number(items.get("documentary", 0)),
+        physical=Number(items.get("physical", 0)),
+        items=Number(total),
+    )
+
+
+def _blocks(evidence: Evidence) -> Iterator[Block]:
+    yield _periods(evidence)
+    yield _missing(evidence.missing)
+    for name in ("refused_by_reason", "set_to_missing"):
+        counts = evidence.ingested.get(name)
+        if isinstance(counts, Mapping) and counts:
+            yield _counts(name, counts)
+
+
+def _periods(evidence: Evidence) -> Table:
+    rows, periods = evidence.prepared.get("rows", {}), evidence.periods
+    return Table(
+        caption=say("quality.periods_caption"),
+        headings=tuple(say(f"heading.{name}") for name in ("part", "from", "until", "items")),
+        rows=tuple(
+            Row(
+                (
+                    say(f"part.{part}"),
+                    getattr(periods, f"{part}_from"),
+                    getattr(periods, f"{part}_until"),
+                    Number(rows.get(part, NAN)),
+                )
+            )
+            for part in PARTS
+        ),
+    )
+
+
+def _missing(shares: Mapping[str, float]) -> Table:
+    rows = tuple(Row((_name(fact), Share(share, 2))) for fact, share in shares.items())
+    headings = (say("heading.fact"), say("heading.missing"))
+    return Table(say("quality.missing_caption"), headings, rows)
+
+
+def _name(fact: str) -> Fact:
+    return say(f"fact.{fact}") if fact in Policy().facts_needed else fact
+
+
+def _counts(name: str, counts: Mapping[str, int]) -> Table:
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST]
+    rows: list[tuple[Fact, Fact]] = [(reason, Number(count)) for reason, count in most]
+    headings = (say(f"heading.{name}"), say("heading.rows"))
+    return Table(say(f"quality.{name}_caption"), headings, tuple(map(Row, rows)))

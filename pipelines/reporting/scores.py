@@ -1,0 +1,150 @@
+"""Whether the probabilities can be believed, and whether the scores are more than memory."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pipelines.reporting import charts
+from pipelines.reporting.charts import Line
+from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.sections import Block, Chart, Row, Section, Table
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
+from selectivity.metrics import Interval
+
+VIEWS = ("all_rows", "new_lines", "line_purged")
+MEMORY_TEST = 0.5
+"""Share of repeated goods lines from which scores on all rows show memory before anything."""
+SOME_MEMORY = 0.1
+WELL, BADLY = 0.8, 0.5
+"""Share of bins whose interval holds the prediction: at least this is well, below that badly."""
+
+
+def calibration(evidence: Evidence) -> Section:
+    """Section: predicted against observed shares."""
+    bins = evidence.calibration
+    if bins.empty or not bins["rows"].sum():
+        return Section("calibration", (say("calibration.none"),), (), (say("calibration.caveat"),))
+    inside = (bins.low <= bins.predicted) & (bins.predicted <= bins.high)
+    verdict = "well" if inside.mean() >= WELL else "partly" if inside.mean() >= BADLY else "badly"
+    weights = bins["rows"] / bins["rows"].sum()
+    predicted, observed = (bins.predicted * weights).sum(), (bins.observed * weights).sum()
+    answers = (
+        say(f"calibration.{verdict}", inside=Number(int(inside.sum())), bins=Number(len(bins))),
+        say("calibration.mean", predicted=Share(predicted), observed=Share(observed)),
+    )
+    chart = Chart(
+        name="calibration",
+        caption=say("calibration.chart_caption", bins=Number(len(bins))),
+        seen=say(
+            "calibration.chart_seen", inside=Number(int(inside.sum())), bins=Number(len(bins))
+        ),
+        draw=lambda speak: charts.calibration(bins, speak),
+    )
+    return Section(
+        name="calibration",
+        answers=answers,
+        blocks=(chart, _bins(bins), _errors(evidence.metrics)),
+        caveats=(say("calibration.caveat"),),
+        warnings=() if verdict == "well" else (say("calibration.warning"),),
+    )
+
+
+def _bins(bins: pd.DataFrame) -> Table:
+    names = ("items", "predicted", "observed", "interval")
+    rows = [
+        Row(
+            (
+                Number(row["rows"]),
+                Share(row["predicted"]),
+                Share(row["observed"]),
+                Between(Interval(row["observed"], row["low"], row["high"])),
+            )
+        )
+        for row in bins.to_dict("records")
+    ]
+    headings = tuple(say(f"heading.{name}") for name in names)
+    return Table(say("calibration.bins_caption"), headings, tuple(rows), folded=True)
+
+
+def _errors(metrics: Mapping[str, Any]) -> Table:
+    rows = []
+    for view in VIEWS:
+        figures = metrics.get(view, {})
+        numbers = (Number(figures.get(name, float("nan")), 3) for name in ("ece", "brier"))
+        rows.append(Row((say(f"view.{view}"), *numbers)))
+    headings = tuple(say(f"heading.{name}") for name in ("view", "ece", "brier"))
+    return Table(say("calibration.errors_caption"), headings, tuple(rows))
+
+
+def views(evidence: Evidence) -> Section:
+    """Section: how well the scores rank, seen in three ways."""
+    repeated = evidence.prepared.get("repetition", {}).get("repeated_share", float("nan"))
+    figures = {view: evidence.metrics.get(view, {}) for view in VIEWS}
+    return Section(
+        name="views",
+        answers=(_ranking(figures), _memory(repeated)),
+        blocks=tuple(_blocks(figures)),
+        caveats=(say("views.caveat_inspected"), say("views.caveat_views")),
+        warnings=(say("views.warning", repeated=Share(repeated, 0)),)
+        if repeated >= MEMORY_TEST
+        else (),
+    )
+
+
+def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
+    """What is left when memory cannot help comes first: it is what new goods will get."""
+    if not all("auroc" in figures[view] for view in ("all_rows", "line_purged")):
+        return say("views.undefined")
+    purged = figures["line_purged"]
+    facts: dict[str, Fact] = {
+        "all_rows": Share(figures["all_rows"]["auroc"]),
+        "purged": Share(purged["auroc"]),
+        "ends": Between(_interval(purged, "auroc")),
+    }
+    return Sentence("views.answer", facts)
+
+
+def _memory(repeated: float) -> Sentence:
+    degree = "much" if repeated >= MEMORY_TEST else "some" if repeated >= SOME_MEMORY else "little"
+    return say(
+        f"views.{degree}_memory" if repeated == repeated else "views.unknown_memory",
+        repeated=Share(repeated),
+    )
+
+
+def _interval(figures: Mapping[str, Any], name: str) -> Interval:
+    ends = (name, f"{name}_low", f"{name}_high")
+    return Interval(*(float(figures.get(end, float("nan"))) for end in ends))
+
+
+def _blocks(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
+    def draw(speak: Speaker) -> str:
+        lines = [
+            Line(speak.capital(say(f"view.{view}")), _interval(figures[view], "auroc"))
+            for view in VIEWS
+        ]
+        return charts.areas("views", lines, speak)
+
+    yield Chart("views", say("views.chart_caption"), say("views.chart_seen"), draw)
+    names = ("items", "base_rate", "auroc", "auprc", "precision_at_5", "precision_at_10")
+    yield Table(
+        caption=say("views.table_caption"),
+        headings=tuple(say(f"heading.{name}") for name in ("view", *names)),
+        rows=tuple(_view(view, figures[view]) for view in VIEWS),
+    )
+
+
+def _view(view: str, figures: Mapping[str, Any]) -> Row:
+    cells: list[Fact] = [say(f"view.{view}"), Number(figures.get("rows", 0))]
+    cells.append(Share(figures.get("base_rate", float("nan"))))
+    for name in ("auroc", "auprc"):
+        cells.append(_with_ends(Number, _interval(figures, name), 3))
+    for name in ("precision_at_5", "precision_at_10"):
+        cells.append(_with_ends(Share, _interval(figures, name), None))
+    return Row(tuple(cells))
+
+
+def _with_ends(kind: type[Number] | type[Share], interval: Interval, digits: int | None) -> Fact:
+    value = kind(interval.value) if digits is None else kind(interval.value, digits)
+    return say("with_ends", value=value, ends=Between(interval, digits))

@@ -1,0 +1,142 @@
+"""What was released and nobody looked at: estimated from controls whose chance is known.
+
+Controls pick the suspicious, so what they find says little about the rest. Where the chance of
+each control was recorded and chance alone could pick any declaration, a control that had the
+chance p stands for 1 / p declarations, and the weighted rate holds for all of them. Where the
+chances do not add up to all declarations, the honest answer is that it cannot be told.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from pipelines.reporting.evidence import GOODS_CONTROLS, LANES, Evidence
+from selectivity.columns import Floats
+from selectivity.lanes import Channel
+from selectivity.metrics import Interval, wilson
+
+Basis = Literal["counted", "estimated", "unknown"]
+
+NEARLY_ALL = 0.99
+"""Share inspected from which findings are counted, not estimated."""
+LEAST_EFFECTIVE = 20.0
+"""Controls of equal weight that an estimate needs at least."""
+SUPPORT = (0.8, 1.25)
+"""The weights must add up to about the number of declarations."""
+
+_NOTHING = Interval(float("nan"), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often goods controls would find something in a group of declarations."""
+
+    declarations: int
+    controls: int
+    effective: float
+    rate: Interval
+
+    @property
+    def findings(self) -> Interval:
+        """The same as a number of declarations."""
+        return Interval(*(self.declarations * end for end in self.rate))
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rates per lane and over all, and the share of all violations that lies in GREEN.
+
+    `support` is the number of declarations that the controls stand for, over how many there are.
+    """
+
+    basis: Basis
+    lanes: dict[str, Rate]
+    everywhere: Rate
+    leaked: Interval
+    drawn: int
+    support: float
+
+
+def unseen(evidence: Evidence) -> Unseen:
+    """Counted where all were inspected, else estimated, else unknown."""
+    if evidence.decisions.inspected.mean() >= NEARLY_ALL:
+        inspected = evidence.decisions[evidence.decisions.inspected]
+        return _summed("counted", evidence, inspected.assign(chance=1.0))
+    weighed = weighed_declarations(evidence.controls)
+    basis: Basis = "estimated" if _stands_for_all(weighed, len(evidence.decisions)) else "unknown"
+    return _summed(basis, evidence, weighed)
+
+
+def weighed_declarations(controls: pd.DataFrame) -> pd.DataFrame:
+    """Declarations whose goods were examined at a known `chance`: lane, found, drawn.
+
+    All such controls count, not only those drawn at random: the recorded chance is that of the
+    control, whoever asked for it in the end.
+    """
+    known = controls[controls.control_type.isin(GOODS_CONTROLS) & controls.propensity.notna()]
+    known = known.assign(drawn=known.triggered_by == Channel.RANDOM)
+    return known.groupby("at").agg(
+        lane=("lane", "first"),
+        found=("found", "any"),
+        chance=("propensity", "max"),
+        drawn=("drawn", "any"),
+    )
+
+
+def weighed_rate(found: Floats, chance: Floats) -> tuple[Interval, float]:
+    """Rate over the population with its interval, and the number of controls of equal weight.
+
+    Args:
+        found: 1 where the control found something, else 0; shape (n,).
+        chance: of each control, in (0, 1]; shape (n,).
+
+    Source: J. Hájek's ratio form of the Horvitz-Thompson estimate; its interval is Wilson's on
+    L. Kish's effective number, which stays honest where nothing was found.
+    """
+    if len(chance) == 0:
+        return _NOTHING, 0.0
+    weight = 1 / chance
+    effective = float(weight.sum() ** 2 / (weight**2).sum())
+    rate = float((weight * found).sum() / weight.sum())
+    return wilson(rate * effective, effective), effective
+
+
+def _stands_for_all(weighed: pd.DataFrame, declarations: int) -> bool:
+    if weighed.empty or not weighed.drawn.any():
+        return False
+    weight = 1 / weighed.chance.to_numpy()
+    _, effective = weighed_rate(weight * 0, weighed.chance.to_numpy())
+    spread = 3 * np.sqrt((weight**2 * (1 - weighed.chance)).sum())
+    low, high = (share * declarations for share in SUPPORT)
+    fits = weight.sum() + spread >= low and weight.sum() - spread <= high
+    return bool(fits and effective >= LEAST_EFFECTIVE)
+
+
+def _summed(basis: Basis, evidence: Evidence, weighed: pd.DataFrame) -> Unseen:
+    total = len(evidence.decisions)
+    return Unseen(
+        basis=basis,
+        lanes={
+            lane: _rate(weighed[weighed.lane == lane], len(evidence.of_lane(lane)))
+            for lane in LANES
+        },
+        everywhere=_rate(weighed, total),
+        leaked=_leaked(weighed) if basis != "unknown" else _NOTHING,
+        drawn=int(weighed.get("drawn", pd.Series(dtype=bool)).sum()),
+        support=float((1 / weighed.chance).sum() / total),
+    )
+
+
+def _rate(weighed: pd.DataFrame, declarations: int) -> Rate:
+    found, chance = weighed.found.to_numpy(np.float64), weighed.chance.to_numpy(np.float64)
+    rate, effective = weighed_rate(found, chance)
+    return Rate(declarations, len(weighed), effective, rate)
+
+
+def _leaked(weighed: pd.DataFrame) -> Interval:
+    """Share of all violations that lies in GREEN."""
+    found = weighed[weighed.found]
+    green = (found.lane == "GREEN").to_numpy().astype(np.float64)
+    return weighed_rate(green, found.chance.to_numpy(np.float64))[0]

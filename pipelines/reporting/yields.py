@@ -1,0 +1,140 @@
+"""How often controls find something, per lane, per channel, and per asker of past controls."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pipelines.reporting import charts
+from pipelines.reporting.charts import Line
+from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.sections import Block, Chart, Row, Section, Table
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
+from selectivity.lanes import Channel, Lane
+from selectivity.metrics import Interval, wilson
+
+FEW = 30
+"""Controls below which a hit rate is called thin."""
+
+
+def yields(evidence: Evidence) -> Section:
+    """Section: hit rates with their intervals and counts."""
+    lines = [_lane_rate(evidence, lane) for lane in LANES]
+    return Section(
+        name="yields",
+        answers=_answers(evidence),
+        blocks=tuple(_blocks(evidence, lines)),
+        caveats=tuple(_caveats(evidence)),
+        warnings=tuple(_thin(evidence)),
+    )
+
+
+def hit_rate(decisions: pd.DataFrame) -> Interval:
+    """Share of the inspected declarations in which something was found, with its interval."""
+    known = decisions[decisions.inspected]
+    return wilson(float(known.found.sum()), len(known))
+
+
+def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
+    red, everywhere = hit_rate(evidence.of_lane("RED")), hit_rate(evidence.decisions)
+    inspected = int(evidence.of_lane("RED").inspected.sum())
+    if not inspected:
+        return (say("yields.no_red"),)
+    answer = say(
+        "yields.answer", inspected=Number(inspected), rate=Share(red.value), ends=Between(red)
+    )
+    if not everywhere.value:
+        return answer, say("yields.nothing_found")
+    lift = say(
+        "yields.lift",
+        times=Number(red.value / everywhere.value, 1),
+        rate=Share(everywhere.value),
+        inspected=Number(int(evidence.decisions.inspected.sum())),
+    )
+    return answer, lift
+
+
+def _caveats(evidence: Evidence) -> Iterator[Sentence]:
+    yield say("yields.caveat_overlap")
+    yield say("yields.caveat_effort")
+    if _has_duty(evidence.controls):
+        yield say("yields.caveat_duty")
+
+
+def _thin(evidence: Evidence) -> Iterator[Sentence]:
+    for lane in ("YELLOW", "RED"):
+        inspected = int(evidence.of_lane(lane).inspected.sum())
+        if inspected < FEW:
+            yield say("yields.thin", lane=Lane[lane], inspected=Number(inspected))
+
+
+def _lane_rate(evidence: Evidence, lane: str) -> tuple[Lane, Interval, str]:
+    return Lane[lane], hit_rate(evidence.of_lane(lane)), lane
+
+
+def _blocks(evidence: Evidence, lines: list[tuple[Lane, Interval, str]]) -> Iterator[Block]:
+    def draw(speak: Speaker) -> str:
+        named = [Line(speak.capital(label), rate, lane) for label, rate, lane in lines]
+        return charts.whiskers("yields", named, "chart.hit_rate", speak)
+
+    yield Chart("yields", say("yields.chart_caption"), say("yields.chart_seen"), draw)
+    yield _lane_table(evidence)
+    yield _channel_table(evidence)
+    if (evidence.controls.triggered_by != "").any():
+        yield _asker_table(evidence.controls)
+
+
+def _lane_table(evidence: Evidence) -> Table:
+    everything = _counts(say("heading.all"), evidence.decisions)
+    rows = [_counts(Lane[lane], evidence.of_lane(lane), lane=lane) for lane in LANES]
+    return Table(say("yields.lane_caption"), _headings("lane"), (*rows, everything))
+
+
+def _channel_table(evidence: Evidence) -> Table:
+    """Declarations that are checked now, by who asks for it; those released stand apart."""
+    rows = []
+    for channel in Channel:
+        for lane in LANES[::-1]:
+            chosen = evidence.of_lane(lane)
+            chosen = chosen[chosen.channel == channel]
+            if len(chosen):
+                label = say("yields.channel", channel=say(f"channel.{channel}"), lane=Lane[lane])
+                rows.append(_counts(label, chosen, lane=lane))
+    return Table(say("yields.channel_caption"), _headings("channel"), tuple(rows))
+
+
+def _headings(first: str) -> tuple[Sentence, ...]:
+    names = (first, "declarations", "inspected", "found", "physical", "hit_rate", "interval")
+    return tuple(say(f"heading.{name}") for name in names)
+
+
+def _counts(label: Fact, decisions: pd.DataFrame, lane: str | None = None) -> Row:
+    known = decisions[decisions.inspected]
+    numbers = (len(decisions), len(known), int(known.found.sum()), int(known.physical.sum()))
+    rate = hit_rate(decisions)
+    return Row((label, *map(Number, numbers), *_rate(rate)), lane=lane)
+
+
+def _rate(rate: Interval) -> tuple[Fact, Fact]:
+    return Share(rate.value), Between(rate)
+
+
+def _asker_table(controls: pd.DataFrame) -> Table:
+    """Controls as they were made, by who asked for them then: no replay stands between."""
+    has_duty = _has_duty(controls)
+    names = ["asker", "controls", "found", "hit_rate", "interval"]
+    headings = [say(f"heading.{name}") for name in names + ["duty"] * has_duty]
+    rows = []
+    for asker in [*Channel, ""]:
+        made = controls[controls.triggered_by == asker]
+        if len(made):
+            found = int(made.found.sum())
+            rate = wilson(found, len(made))
+            label = say(f"channel.{asker}") if asker else say("channel.none")
+            cells: list[Fact] = [label, Number(len(made)), Number(found), *_rate(rate)]
+            cells += [Number(float(made.additional_duty.mean()))] * has_duty
+            rows.append(Row(tuple(cells)))
+    return Table(say("yields.asker_caption"), tuple(headings), tuple(rows))
+
+
+def _has_duty(controls: pd.DataFrame) -> bool:
+    return bool((controls.triggered_by != "").any() and controls.additional_duty.sum() > 0)

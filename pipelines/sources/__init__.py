@@ -1,0 +1,1 @@
+"""How a data source becomes canonical tables: mapping files, cells, layouts, quarantine."""

@@ -1,0 +1,130 @@
+"""Turns the files of any source into the same tables, as its mapping file says.
+
+Mapping files stand in data/reference/sources: a new source needs a new file there and no code.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines.sources.layouts import Canonical, from_documents, from_flat, from_tables
+from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.sources.reading import (
+    Watch,
+    expect_columns,
+    find_files,
+    raw_of_frame,
+    read_raw,
+    unwatched,
+)
+from selectivity.columns import HEADER
+from selectivity.errors import SourceError
+
+__all__ = ["Canonical", "SourceMapping", "canonical", "load_mapping", "read_source", "source_files"]
+
+_ENDINGS = {"tables": ("parquet", "csv", "csv.gz"), "documents": ("ndjson", "ndjson.gz")}
+_TABLES = {
+    "tables": ("declarations", "goods_items", "inspections", "findings"),
+    "documents": ("declarations", "inspections"),
+}
+_INDISPENSABLE = {
+    "declarations": ("declaration_id", "accepted_at"),
+    "goods_items": ("declaration_id", "item_no"),
+}
+
+
+def canonical(
+    frame: pd.DataFrame, mapping: SourceMapping, *, file: str, labels: bool = True
+) -> Canonical:
+    """A frame in the columns of a `flat` source, with cells of any type.
+
+    Args:
+        frame: one row per goods item; its index is not used.
+        mapping: how to read it.
+        file: what the quarantine calls it. The first row of the frame is line 2.
+        labels: False leaves the label columns alone, which need not be there then.
+
+    Raises:
+        SourceError: a column that the mapping names is absent, or a constant is impossible.
+    """
+    needed = _columns_needed(mapping, labels=labels)
+    expect_columns(frame, needed, file=file, source=mapping.name)
+    return from_flat(raw_of_frame(frame, file), mapping, labels=labels, watch=unwatched)
+
+
+def read_source(path: Path, mapping: SourceMapping, watch: Watch = unwatched) -> Canonical:
+    """Everything that the file or folder `path` holds.
+
+    Raises:
+        SourceError: the files and the mapping do not fit together.
+    """
+    files = source_files(path, mapping)
+    if mapping.layout == "flat":
+        raw = read_raw(files["rows"], mapping, needed=_columns_needed(mapping), watch=watch)
+        return from_flat(raw, mapping, labels=True, watch=watch)
+    if mapping.layout == "documents":
+        return from_documents(files, watch)
+    raws = {
+        table: read_raw(found, mapping, needed=_columns_of_table(mapping, table), watch=watch)
+        for table, found in files.items()
+    }
+    return from_tables(raws, mapping, watch)
+
+
+def source_files(path: Path, mapping: SourceMapping) -> dict[str, list[Path]]:
+    """The files of a source by table; a flat source has one table, `rows`.
+
+    Raises:
+        SourceError: nothing is there, or a table that cannot be done without is absent.
+    """
+    if mapping.layout == "flat":
+        return {"rows": _found(path, mapping, mapping.files)}
+    if path.is_file():
+        raise SourceError(
+            f"Source {mapping.name}: {path} is a file, and layout {mapping.layout} takes a folder "
+            f"with {', '.join(_TABLES[mapping.layout])}. Give the folder."
+        )
+    files = {}
+    for table in _TABLES[mapping.layout]:
+        patterns = tuple(f"{table}*.{ending}" for ending in _ENDINGS[mapping.layout])
+        optional = mapping.layout == "documents" or table not in _INDISPENSABLE
+        files[table] = _found(path, mapping, patterns, optional=optional)
+    return files
+
+
+def _found(
+    path: Path, mapping: SourceMapping, patterns: tuple[str, ...], *, optional: bool = False
+) -> list[Path]:
+    files = find_files(path, patterns, mapping.name)
+    if not files and not optional:
+        raise SourceError(
+            f"Source {mapping.name}: folder {path} holds no {' or '.join(patterns)}. "
+            "Correct the path, or `files` in the mapping file."
+        )
+    return files
+
+
+def _columns_needed(mapping: SourceMapping, *, labels: bool = True) -> Mapping[str, str]:
+    """Columns that a flat source must have, each with the key of the mapping that names it."""
+    needed = {
+        column: f"fields.{name}"
+        for name, source in mapping.fields.items()
+        for column in source.columns
+    }
+    if labels and mapping.labels is not None:
+        needed |= dict.fromkeys(mapping.labels.columns, "labels")
+    return needed
+
+
+def _columns_of_table(mapping: SourceMapping, table: str) -> Mapping[str, str]:
+    """Columns that one of the four tables must have, under the name the mapping gives them."""
+    needed = {}
+    for name in _INDISPENSABLE.get(table, ()):
+        renamed = mapping.fields.get(name)
+        for column in (name,) if renamed is None else renamed.columns:
+            needed[column] = f"fields.{name}"
+    for name, source in mapping.fields.items():
+        if table == ("declarations" if name in HEADER else "goods_items"):
+            needed |= dict.fromkeys(source.columns, f"fields.{name}")
+    return needed

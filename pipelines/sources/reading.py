@@ -1,0 +1,220 @@
+"""Reads the files of a source as they are: every cell a text, every row with its file and line."""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.params import similar
+from pipelines.sources.mappings import SourceMapping
+from selectivity.errors import SourceError
+
+Watch = Callable[[str, int], None]
+"""Told what is being done and how many more rows of it are done."""
+
+_ROWS_AT_ONCE = 20_000
+_DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The rows of one or several files with the same columns.
+
+    `places` says where each row stands: `file`, and `line` as a text editor counts it (the header
+    is line 1; in Parquet, the number of the row). `broken` holds what is wrong with a row as such.
+    """
+
+    cells: pd.DataFrame
+    places: pd.DataFrame
+    broken: dict[int, str] = field(default_factory=dict)
+
+
+def unwatched(doing: str, rows: int) -> None:
+    """Nobody wants to know."""
+
+
+def raw_of_frame(frame: pd.DataFrame, file: str) -> Raw:
+    """A frame that somebody else read, as if its header had been line 1 of `file`."""
+    places = pd.DataFrame({"file": file, "line": np.arange(len(frame)) + 2})
+    return Raw(frame.reset_index(drop=True), places)
+
+
+def find_files(path: Path, patterns: Sequence[str], source: str) -> list[Path]:
+    """`path` itself, or what in the folder `path` fits one of the patterns, in order of name."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise SourceError(
+            f"Source {source}: there is no file or folder {path}. Correct `ingest.path`, "
+            "or bring the data (`dvc pull`)."
+        )
+    return sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+
+
+def read_raw(
+    files: Sequence[Path],
+    mapping: SourceMapping,
+    *,
+    needed: Mapping[str, str],
+    watch: Watch = unwatched,
+) -> Raw:
+    """All rows of the files, one below the other. No files give no rows.
+
+    Raises:
+        SourceError: a file is damaged, or lacks a column of `needed` (see `expect_columns`).
+    """
+    raws = [_read_one(file, mapping, watch) for file in files]
+    for file, raw in zip(files, raws, strict=True):
+        expect_columns(raw.cells, needed, file=str(file), source=mapping.name)
+    if not raws:
+        return Raw(pd.DataFrame(), pd.DataFrame({"file": [], "line": []}))
+    starts = np.cumsum([0, *(len(raw.cells) for raw in raws)])
+    return Raw(
+        pd.concat([raw.cells for raw in raws], ignore_index=True),
+        pd.concat([raw.places for raw in raws], ignore_index=True),
+        {
+            int(start) + row: problem
+            for start, raw in zip(starts, raws, strict=False)
+            for row, problem in raw.broken.items()
+        },
+    )
+
+
+def expect_columns(
+    frame: pd.DataFrame, needed: Mapping[str, str], *, file: str, source: str
+) -> None:
+    """Refuses a frame without a column that the mapping names. `needed`: column, key naming it."""
+    there = [str(column) for column in frame.columns]
+    for column, key in needed.items():
+        if column not in there:
+            raise SourceError(
+                f"Source {source}: {file} has no column {column!r}{similar(column, there)}. "
+                f"It has: {', '.join(there) or 'none'}. Correct the key {key} in the mapping file."
+            )
+
+
+def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text file that hold something, each with its number."""
+    try:
+        with _opened(file) as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield number, line
+    except _DAMAGED as error:
+        raise _unreadable(file, error) from error
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
+
+
+def _unreadable(file: Path, error: Exception) -> SourceError:
+    return SourceError(f"File {file} cannot be read ({error}). Bring a whole copy of it.")
+
+
+def _read_one(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
+    try:
+        if file.suffix == ".parquet":
+            return _read_parquet(file, watch)
+        return _read_csv(file, mapping, watch)
+    except _DAMAGED as error:
+        raise _unreadable(file, error) from error
+
+
+def _read_parquet(file: Path, watch: Watch) -> Raw:
+    cells = pq.read_table(file).to_pandas(date_as_object=False)
+    watch(f"Reading {file.name}", len(cells))
+    places = pd.DataFrame({"file": str(file), "line": np.arange(len(cells)) + 1})
+    return Raw(cells.reset_index(drop=True), places)
+
+
+def _read_csv(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
+    frames: list[pd.DataFrame] = []
+    numbers: list[int] = []
+    broken: dict[int, str] = {}
+    with _text(file, _encoding(file, mapping)) as text:
+        rows = _numbered_rows(file, text, mapping.delimiter)
+        header = _header(file, next(rows, (1, []))[1])
+        chunk: list[list[str]] = []
+        for number, row in rows:
+            fitting, problem = _fitted(row, len(header))
+            if problem:
+                broken[len(numbers)] = problem
+            numbers.append(number)
+            chunk.append(fitting)
+            if len(chunk) == _ROWS_AT_ONCE:
+                frames.append(pd.DataFrame(chunk, columns=header, dtype="str"))
+                watch(f"Reading {file.name}", len(chunk))
+                chunk = []
+    frames.append(pd.DataFrame(chunk, columns=header, dtype="str"))
+    watch(f"Reading {file.name}", len(chunk))
+    places = pd.DataFrame({"file": str(file), "line": np.array(numbers, dtype=np.int64)})
+    return Raw(pd.concat(frames, ignore_index=True), places, broken)
+
+
+def _text(file: Path, encoding: str) -> IO[str]:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding=encoding, newline="")
+    return file.open(encoding=encoding, newline="")
+
+
+def _encoding(file: Path, mapping: SourceMapping) -> str:
+    """The first encoding in which the whole file makes sense."""
+    for encoding in mapping.encodings:
+        try:
+            with _text(file, encoding) as text:
+                while text.read(1 << 20):
+                    pass
+        except UnicodeError:
+            continue
+        except LookupError as error:
+            raise SourceError(
+                f"Source {mapping.name}: there is no encoding {encoding!r}. Correct `encodings`."
+            ) from error
+        return encoding
+    raise SourceError(
+        f"File {file} is not text in {' or '.join(mapping.encodings)}. "
+        f"Add its encoding to `encodings` in the mapping {mapping.name}."
+    )
+
+
+def _numbered_rows(file: Path, text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line each begins on: a quoted cell may run over several lines."""
+    reader = csv.reader(text, delimiter=delimiter)
+    begins = 1
+    try:
+        for row in reader:
+            if any(row):
+                yield begins, row
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(
+            f"File {file}, line {begins}: {error}. Look for a quote that is opened and not closed."
+        ) from error
+
+
+def _header(file: Path, row: list[str]) -> list[str]:
+    names = [name.strip() for name in row]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        problem = f"names the column {twice[0]!r} twice" if twice else "has no header"
+        raise SourceError(f"File {file} {problem}. Name each column once, in its first line.")
+    return names
+
+
+def _fitted(row: list[str], width: int) -> tuple[list[str], str]:
+    """The row cut or filled to the width of the header, and what was wrong with it."""
+    if len(row) == width:
+        return row, ""
+    if len(row) > width and not any(row[width:]):
+        return row[:width], ""
+    fitted = (row + [""] * width)[:width]
+    return fitted, f"the row has {len(row)} cells where the header has {width}"

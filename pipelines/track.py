@@ -1,0 +1,207 @@
+"""Tell MLflow of a training run: params, figures, data digests, plots, and the bundle as a model.
+
+Reads   params.yaml, models/artifacts/bundle/        what was asked for, what came out
+        data/reports/evaluation/                     metrics.json and plots
+        data/interim/ingested/ingest.json            digests of the data
+        data/reference/sources/*.yaml                how the source is read, for the model
+Writes  data/reports/track.json                      where the run ended up
+        state/mlflow-outbox/                         what MLflow did not take yet
+
+A dead server costs seconds and loses nothing: the run waits in the outbox, and the next `track`,
+or `python -m pipelines.track --retry`, sends it.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from models.bundle import FILES, MANIFEST, verify
+from models.registry import Store, store_of, workspace_root
+from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
+from pipelines.command import FileOption, command, say
+from pipelines.files import read_json, write_json
+from pipelines.outbox import Outbox, Sent
+from pipelines.pyfunc import BUNDLE, SOURCES
+from pipelines.score import columns_of, in_one_table
+from pipelines.sources.mappings import SourceMapping, load_mapping
+from selectivity.declaration import canonical_sha256
+from selectivity.errors import ParamsError
+
+LOADER = "pipelines.pyfunc"
+PACKAGES = ("selectivity", "models", "pipelines")
+REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "typer", "tzdata")
+"""What the code beside a logged model imports, besides MLflow itself."""
+
+_ROOT = Path(__file__).parents[1]
+_KEY_DIGITS = 32
+
+
+def describe(
+    params: dict[str, Any],
+    metrics: dict[str, Any],
+    ingested: dict[str, Any],
+    mapping: SourceMapping,
+    *,
+    digest: str,
+    tags: dict[str, str],
+    at: datetime,
+) -> Run:
+    """The run in MLflow's terms. Its key is the same for the same params, bundle and figures."""
+    content = {"bundle": digest, "params": params, "metrics": metrics}
+    return Run(
+        key=canonical_sha256(content)[:_KEY_DIGITS],
+        made_at=at,
+        bundle_digest=digest,
+        params={name: _as_text(value) for name, value in _leaves(params)},
+        metrics={
+            re.sub(r"[^\w\-. :/]", "_", name): float(value)
+            for name, value in _leaves(metrics)
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        },
+        tags=tags,
+        datasets=tuple(
+            Dataset(name=file, digest=sha256) for file, sha256 in ingested["inputs"].items()
+        ),
+        loader_module=LOADER,
+        columns=tuple(columns_of(in_one_table(mapping))),
+        requirements=tuple(f"{name}=={version(name)}" for name in REQUIREMENTS),
+    )
+
+
+def revision(folder: Path) -> dict[str, str]:
+    """Tags that lead back to the code and data: git commit, and the lock entry of `train`.
+
+    The lock is not committed while the run is told of, so its entry is what later commits share.
+    """
+    commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain")
+    lock = folder / "dvc.lock"
+    stages = yaml.safe_load(lock.read_bytes())["stages"] if lock.exists() else {}
+    return {
+        "git_revision": commit or "unknown",
+        "git_dirty": "unknown" if changes is None else str(changes != "").lower(),
+        "dvc_lock_train": canonical_sha256(stages["train"]) if "train" in stages else "unknown",
+    }
+
+
+def fill(folder: Path, params: Path, bundle: Path, evaluation: Path, mapping: Path) -> None:
+    """Everything of a run folder but its description: files to look at, the model, its code."""
+    looked_at = [params, evaluation / "metrics.json", params.with_name("dvc.lock")]
+    for file in [file for file in looked_at if file.exists()]:
+        _copy(file, folder / ARTIFACTS / file.name)
+    for file in (evaluation / "plots").glob("*"):
+        _copy(file, folder / ARTIFACTS / "plots" / file.name)
+    for name in (*FILES, MANIFEST):
+        _copy(bundle / name, folder / MODEL / BUNDLE / name)
+    _copy(mapping, folder / MODEL / SOURCES / mapping.name)
+    for package in PACKAGES:
+        for file in (_ROOT / package).rglob("*.py"):
+            _copy(file, folder / CODE / file.relative_to(_ROOT))
+
+
+def answer(key: str, sent: Sent) -> dict[str, Any]:
+    """Where the run ended up, for track.json."""
+    run = sent.runs.get(key)
+    return {
+        "key": key,
+        "tracked": run is not None,
+        "run_id": run.run_id if run else None,
+        "model_version": run.model_version if run else None,
+    }
+
+
+def tell(sent: Sent, store: Store) -> None:
+    """One line per run that arrived, and one per problem."""
+    for run in sent.runs.values():
+        told = "is" if run.new else "was already"
+        say(f"track: run {run.run_id} {told} in MLflow, {store.model} version {run.model_version}")
+    if sent.champion is not None:
+        say(f"track: {store.model} version {sent.champion} is now champion")
+    for problem in sent.problems:
+        say(f"warning: {problem}")
+
+
+def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested dictionaries, with a dotted name. Lists are values."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, content
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def _copy(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, place)
+
+
+def _source(params: Path, content: Any) -> str:
+    try:
+        return str(content["ingest"]["source"])
+    except (KeyError, TypeError) as error:
+        raise ParamsError(
+            f"Params file {params} has no ingest.source, so the columns of the model are not known."
+            " Name the mapping of the source there."
+        ) from error
+
+
+def main(
+    params: FileOption = Path("params.yaml"),
+    bundle: FileOption = Path("models/artifacts/bundle"),
+    evaluation: FileOption = Path("data/reports/evaluation"),
+    ingested: FileOption = Path("data/interim/ingested"),
+    mappings: FileOption = Path("data/reference/sources"),
+    out: FileOption = Path("data/reports/track.json"),
+    retry: Annotated[bool, typer.Option("--retry", help="Only send what waits.")] = False,
+) -> None:
+    """Tell MLflow of the training run, or with --retry of all that it did not take before.
+
+    Example: python -m pipelines.track --retry
+    """
+    root = workspace_root(Path.cwd())
+    outbox, store = Outbox(root), store_of(root)
+    if retry:
+        tell(outbox.send(store), store)
+        return
+    content = yaml.safe_load(params.read_bytes())
+    mapping = load_mapping(mappings, _source(params, content))
+    run = describe(
+        content,
+        read_json(evaluation / "metrics.json"),
+        read_json(ingested / "ingest.json"),
+        mapping,
+        digest=verify(bundle)[0],
+        tags=revision(Path.cwd()),
+        at=datetime.now(UTC),
+    )
+    file = mappings / f"{mapping.name}.yaml"
+    outbox.put_run(run, lambda folder: fill(folder, params, bundle, evaluation, file))
+    sent = outbox.send(store)
+    tell(sent, store)
+    write_json(out, answer(run.key, sent))
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,101 @@
+"""Figures that managers read, each with what it needs to be believed: an interval."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from selectivity.columns import Floats, Ints
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(found: float, of: float) -> Interval:
+    """A share with its 95 % interval; (nan, 0, 1) where nothing was counted.
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927).
+    """
+    if of == 0:
+        return Interval(float("nan"), 0.0, 1.0)
+    z, share = 1.959964, found / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
+    return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+
+
+def precision_at(found: Ints, risk: Floats, share: float) -> float:
+    """Share of findings among the riskiest `share` of rows. Ties fall in the order of the rows."""
+    top = riskiest(risk, share)
+    return float(found[top].mean()) if len(top) else float("nan")
+
+
+def recall_at(found: Ints, risk: Floats, share: float) -> float:
+    """Share of all findings that lie among the riskiest `share` of rows."""
+    total = found.sum()
+    return float(found[riskiest(risk, share)].sum() / total) if total else float("nan")
+
+
+def riskiest(risk: Floats, share: float) -> Ints:
+    """Positions of the riskiest `share` of rows, riskiest first."""
+    order: Ints = np.argsort(-risk, kind="stable")
+    return order[: int(len(risk) * share)]
+
+
+def calibration_bins(
+    found: Ints, risk: Floats, bins: int = 10
+) -> list[tuple[float, Interval, int]]:
+    """Mean predicted risk, observed share with interval, and count, in bins of equal count."""
+    parts = np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)))
+    return [
+        (float(risk[part].mean()), wilson(float(found[part].sum()), len(part)), len(part))
+        for part in parts
+        if len(part)
+    ]
+
+
+def expected_calibration_error(found: Ints, risk: Floats, bins: int = 10) -> float:
+    """Mean distance of predicted and observed share over bins of equal width, by their count.
+
+    Source: M. P. Naeini, G. F. Cooper, M. Hauskrecht, AAAI 2015.
+    """
+    if len(risk) == 0:
+        return float("nan")
+    place = np.minimum((risk * bins).astype(np.int64), bins - 1)
+    sums = np.bincount(place, weights=risk - found, minlength=bins)
+    return float(np.abs(sums).sum() / len(risk))
+
+
+def bootstrap(
+    statistic: Callable[[Ints], float], groups: Ints, *, resamples: int = 200, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of a statistic of row positions, by drawing whole groups (declarations) anew.
+
+    Resamples in which the statistic is not defined (one class only) are left out.
+    """
+    draws = np.random.default_rng(seed)
+    starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    sizes = np.diff(np.append(starts, len(groups)))
+    values = np.array(
+        [
+            statistic(_rows_of(draws.integers(0, len(starts), len(starts)), starts, sizes))
+            for _ in range(resamples)
+        ]
+    )
+    defined = values[~np.isnan(values)]
+    if len(defined) < resamples / 2:
+        return float("nan"), float("nan")
+    return float(np.quantile(defined, 0.025)), float(np.quantile(defined, 0.975))
+
+
+def _rows_of(chosen: Ints, starts: Ints, sizes: Ints) -> Ints:
+    """Positions of all rows of the chosen groups, one after another."""
+    counts = sizes[chosen]
+    within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    positions: Ints = np.repeat(starts[chosen], counts) + within
+    return positions

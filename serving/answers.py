@@ -1,0 +1,136 @@
+"""What callers read: lanes with their reasons in words, records, receipts, health."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selectivity.lanes import Channel, LaneName, Reason
+from selectivity.record import DecisionRecord
+from selectivity.rules import RuleSet
+from selectivity.wording import LANES, Language, sentence
+from serving.decision_log import Receipt
+
+SHORT = 16
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ReasonAnswer(_Answer):
+    """Why, as a code for machines and a sentence for people."""
+
+    code: str
+    text: str
+    item_no: int | None
+    rule_id: str | None
+    legal_basis: tuple[str, ...] | None = Field(
+        description="Law beside the rule, while the rules are those of the decision."
+    )
+
+
+class LaneAnswer(_Answer):
+    """The lane of one declaration and why."""
+
+    declaration_id: str
+    version_no: int
+    lane: LaneName
+    lane_name: str = Field(description="The lane in the caller's language.")
+    channel: Channel = Field(description="Who asked for the lane.")
+    reasons: tuple[ReasonAnswer, ...]
+    signals: tuple[ReasonAnswer, ...] = Field(
+        description="What stands out in the declaration; no part of the decision."
+    )
+    source: Literal["model", "fallback"]
+    degraded: bool = Field(description="True when the model could not be used.")
+    fallback_cause: str | None
+    bundle: str | None = Field(description="First digits of the bundle's digest.")
+    rules_version: str
+    decided_at: datetime
+    decision_path: str = Field(description="Where the record can be read.")
+
+    @classmethod
+    def of(cls, record: DecisionRecord, rules: RuleSet, language: Language) -> "LaneAnswer":
+        """The answer to a decision, in words of this language."""
+        return cls.model_validate(_answer_fields(record, rules, language))
+
+
+class DecisionView(LaneAnswer):
+    """An answer together with the record behind it."""
+
+    record: DecisionRecord
+
+    @classmethod
+    def of(cls, record: DecisionRecord, rules: RuleSet, language: Language) -> "DecisionView":
+        """The record and its words."""
+        fields = _answer_fields(record, rules, language)
+        return cls.model_validate({**fields, "record": record})
+
+
+class InspectionAnswer(_Answer):
+    """What became of an inspection."""
+
+    inspection_id: str
+    declaration_id: str
+    receipt: Receipt = Field(description="parked: kept until its declaration is decided on.")
+
+
+class Readiness(_Answer):
+    """What the service would decide with, and whether it can keep decisions."""
+
+    status: Literal["ready", "not ready"]
+    serving: Literal["model", "fallback"]
+    bundle: str | None
+    rules_version: str
+    log: Literal["ok", "failing"]
+    cause: str | None = Field(description="Why there is no model, or no log.")
+    detail: str | None = Field(description="The same in words, with what to do.")
+
+
+def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -> dict[str, object]:
+    decision = record.decision
+    law = rules if rules.version == record.rules_version else None
+    return {
+        "declaration_id": record.declaration_id,
+        "version_no": record.version_no,
+        "lane": decision.lane,
+        "lane_name": LANES[decision.lane][language],
+        "channel": decision.channel,
+        "reasons": _reasons(decision.reasons, law, language),
+        "signals": _reasons(decision.signals, law, language),
+        "source": "fallback" if decision.fallback_cause else "model",
+        "degraded": decision.fallback_cause is not None,
+        "fallback_cause": decision.fallback_cause,
+        "bundle": record.bundle_digest and record.bundle_digest[:SHORT],
+        "rules_version": record.rules_version,
+        "decided_at": record.decided_at,
+        "decision_path": decision_path(record.declaration_id, record.version_no),
+    }
+
+
+def decision_path(declaration_id: str, version_no: int) -> str:
+    """Path of the record of one decision."""
+    return f"/v1/decisions/{quote(declaration_id, safe='')}?version_no={version_no}"
+
+
+def _reasons(
+    reasons: Iterable[Reason], law: RuleSet | None, language: Language
+) -> list[ReasonAnswer]:
+    return [
+        ReasonAnswer(
+            code=reason.code,
+            text=sentence(reason, language),
+            item_no=reason.item_no,
+            rule_id=reason.rule_id,
+            legal_basis=_legal_basis(reason.rule_id, law),
+        )
+        for reason in reasons
+    ]
+
+
+def _legal_basis(rule_id: str | None, law: RuleSet | None) -> tuple[str, ...] | None:
+    rules = law.rules if law and rule_id else ()
+    return next((rule.legal_basis for rule in rules if rule.id == rule_id), None)

@@ -1,0 +1,104 @@
+"""Puts the HTTP application together from its parts. Reads nothing, starts nothing."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from selectivity.errors import SelectivityError
+from serving import problems
+from serving.assign import Parts
+from serving.openapi import describe
+from serving.problems import FieldProblem, Problem, RefusedError
+from serving.routes import decisions, health, inspections, lanes, pages
+
+logger = logging.getLogger(__name__)
+
+ABOUT = """Puts customs declarations in a **green** (clear), **yellow** (check documents) or **red**
+(inspect goods) lane and says why, in Vietnamese or English.
+
+No durable record, no lane: an answer is given once its record is on disk, and it stays the same
+for ever. When no model can be used, fallback rules decide and every answer says so."""
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The service with these parts. It closes the decision log when it ends."""
+
+    @asynccontextmanager
+    async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(parts.log.close)
+
+    app = FastAPIOffline(
+        title="Customs lanes",
+        version="1",
+        description=ABOUT,
+        redoc_url=None,  # it would fetch a picture from the internet
+        swagger_ui_parameters={"validatorUrl": None},
+        lifespan=until_the_end,
+    )
+    app.state.parts = parts
+    for routes in (lanes, decisions, inspections, health, pages):
+        app.include_router(routes.router)
+    _answer_refusals(app, parts)
+    describe(app)
+    predictor = parts.predictor
+    parts.meters.serving(predictor.bundle_digest, predictor.rules.version, predictor.cause)
+    return app
+
+
+def _answer_refusals(app: FastAPI, parts: Parts) -> None:
+    def refuse(problem: Problem) -> Response:
+        parts.meters.refused(problem.status)
+        return problems.response(problem)
+
+    async def refused(_: Request, error: Exception) -> Response:
+        return refuse(_problem_of(error))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        logger.error("request failed", extra={"path": request.url.path[:100]}, exc_info=error)
+        return refuse(_FAILED)
+
+    for kind in (RefusedError, SelectivityError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, refused)
+    app.add_exception_handler(Exception, failed)
+
+
+_FAILED = problems.problem(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal",
+    "The service failed",
+    "Nothing was promised. Send it again; if it fails again, report the time of this answer.",
+)
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, RefusedError):
+        return error.problem
+    if isinstance(error, SelectivityError):
+        return problems.of_error(error)
+    if isinstance(error, RequestValidationError):
+        return problems.unusable("Some parameter cannot be used.", *_parameters(error))
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    detail = "See /docs for the paths there are and what each takes."
+    return problems.problem(status, status.name.lower().replace("_", "-"), status.phrase, detail)
+
+
+def _parameters(error: RequestValidationError) -> list[FieldProblem]:
+    return [
+        FieldProblem(
+            field=".".join(str(step) for step in found["loc"])[:40],
+            value=str(found.get("input"))[:40],
+            message=found["msg"],
+            remedy="Correct the parameter; its rules are in the API description at /docs.",
+        )
+        for found in error.errors()
+    ]

@@ -1,0 +1,90 @@
+"""Read, decide, record, answer: the order in which a declaration gets its lane.
+
+No durable record, no lane. Only what is durable counts and is learnt from.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from selectivity.declaration import Declaration
+from selectivity.errors import DecisionLogError
+from selectivity.inspection import Inspection
+from selectivity.record import DecisionRecord
+from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.meters import Meters
+from serving.predictor import Predictor
+from serving.settings import Settings
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Parts:
+    """What a service is put together from. Tests bring their own."""
+
+    predictor: Predictor
+    log: DecisionLog
+    meters: Meters = field(default_factory=Meters)
+    settings: Settings = field(default_factory=Settings)
+    now: Callable[[], datetime] = _utc_now
+
+
+def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
+    """Decide now and queue the record; the future has it once it is durable.
+
+    There is no pause between looking at the lineage and queueing, so two versions that come at
+    the same time see each other.
+
+    Raises:
+        ConflictError: the same version was decided on other content.
+        DecisionLogError: the log cannot be read or is closed.
+    """
+    earlier = parts.log.find(declaration.declaration_id, declaration.version_no)
+    if earlier is not None:
+        answered = asyncio.get_running_loop().create_future()
+        same = same_or_conflict(earlier, declaration.snapshot_sha256())
+        answered.set_result(Kept(same, new=False))
+        return answered
+    record = parts.predictor.decide(
+        declaration, earlier_lane=parts.log.strictest_lane(declaration.lineage), now=parts.now()
+    )
+    kept = parts.log.append(record)
+    kept.add_done_callback(partial(_count_and_fold, declaration, parts))
+    return kept
+
+
+async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
+    """The one decision on this version of a declaration, durable when this returns."""
+    return (await asyncio.shield(lodge(declaration, parts))).record
+
+
+async def receive(inspection: Inspection, parts: Parts) -> Receipt:
+    """Keep an inspection and learn from it, once."""
+    kept = parts.log.add_inspection(inspection)
+    kept.add_done_callback(partial(_count_and_learn, inspection, parts))
+    return (await asyncio.shield(kept)).receipt
+
+
+def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Future[Kept]") -> None:
+    with contextlib.suppress(DecisionLogError):  # whoever waits for the answer is told
+        record, new, parked = kept.result()
+        if new:
+            parts.meters.decided(record)
+            parts.predictor.observe([declaration])
+            parts.predictor.learn(declaration, parked)
+
+
+def _count_and_learn(
+    inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
+) -> None:
+    with contextlib.suppress(DecisionLogError):
+        receipt, decision = kept.result()
+        parts.meters.inspected(inspection, receipt)
+        if decision is not None:
+            parts.predictor.learn(decision.declaration(), [inspection])

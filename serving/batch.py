@@ -1,0 +1,168 @@
+"""Many declarations in one request: one JSON object per line in, one per line out, in order.
+
+Reading and answering run side by side and wait for each other nowhere, so that a caller who sends
+everything before reading anything gets through as well.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from selectivity.errors import DecisionLogError
+from selectivity.wording import Language
+from serving.answers import LaneAnswer
+from serving.assign import Parts, lodge
+from serving.bodies import body_too_large, declaration_from
+from serving.decision_log import Kept
+from serving.problems import Problem, RefusedError, of_error, too_large
+
+NDJSON = "application/x-ndjson"
+SLICE = 64
+"""Lines decided on before their answers are waited for, so that they share a commit."""
+
+
+class Line(NamedTuple):
+    """A line of the request, counted from 1; None if it was too long to keep."""
+
+    number: int
+    content: bytes | None
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines, keeping no more than one line of the longest size."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit, self._number = limit_bytes, 1
+        self._start, self._too_long = bytearray(), False
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that end in this chunk, without the blank ones."""
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            self._keep(part)
+            yield from self.end()
+        self._keep(rest)
+
+    def end(self) -> Iterator[Line]:
+        """The line that has begun, ended here."""
+        content = bytes(self._start)
+        if self._too_long or content.strip():
+            yield Line(self._number, None if self._too_long else content)
+        self._number += 1
+        self._start, self._too_long = bytearray(), False
+
+    def _keep(self, part: bytes) -> None:
+        self._too_long = self._too_long or len(self._start) + len(part) > self._limit
+        if self._too_long:
+            self._start.clear()
+        else:
+            self._start += part
+
+
+class NdjsonResponse(Response):
+    """Sends what an iterator gives. Starlette's own would read the request while we do."""
+
+    media_type = NDJSON
+
+    def __init__(self, chunks: AsyncIterator[bytes], language: Language) -> None:
+        super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
+        del self.headers["content-length"]
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream the answers."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        async for chunk in self._chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
+    """The answers to a batch, as they become durable."""
+    answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+    reading = asyncio.create_task(_read_all(request, parts, language, answers))
+    try:
+        while (chunk := await answers.get()) is not None:
+            yield chunk
+        await reading
+    finally:
+        reading.cancel()
+
+
+async def _read_all(
+    request: Request, parts: Parts, language: Language, answers: "asyncio.Queue[bytes | None]"
+) -> None:
+    lines = LineSplitter(parts.settings.body_limit_bytes)
+    taken, limit = 0, parts.settings.batch_limit_bytes
+    try:
+        async for chunk in request.stream():
+            taken += len(chunk)
+            if taken > limit:
+                answers.put_nowait(_line(body_too_large(limit)))
+                return
+            await _answer_some(lines.feed(chunk), parts, language, answers)
+        await _answer_some(lines.end(), parts, language, answers)
+    except ClientDisconnect:
+        pass  # what was decided is kept; the caller asks again and gets the same answers
+    finally:
+        answers.put_nowait(None)
+
+
+async def _answer_some(
+    lines: Iterator[Line], parts: Parts, language: Language, answers: "asyncio.Queue[bytes | None]"
+) -> None:
+    waiting: list[tuple[int, asyncio.Future[Kept] | Problem]] = []
+    for line in lines:
+        waiting.append((line.number, _begin(line, parts)))
+        await asyncio.sleep(0)  # others get their turn between two declarations
+        if len(waiting) == SLICE:
+            await _settle(waiting, parts, language, answers)
+            waiting = []
+    await _settle(waiting, parts, language, answers)
+
+
+def _begin(line: Line, parts: Parts) -> "asyncio.Future[Kept] | Problem":
+    try:
+        if line.content is None:
+            limit = parts.settings.body_limit_bytes
+            return too_large("line", limit, "bytes", "Split the declaration.")
+        return lodge(declaration_from(line.content, parts.settings.items_limit), parts)
+    except RefusedError as refused:
+        return refused.problem
+    except DecisionLogError as error:
+        return of_error(error)
+
+
+async def _settle(
+    waiting: "list[tuple[int, asyncio.Future[Kept] | Problem]]",
+    parts: Parts,
+    language: Language,
+    answers: "asyncio.Queue[bytes | None]",
+) -> None:
+    chunk = b""
+    for number, pending in waiting:
+        outcome = pending if isinstance(pending, Problem) else await _outcome(pending)
+        if isinstance(outcome, Problem):
+            parts.meters.refused(outcome.status)
+            chunk += _line(outcome.model_copy(update={"line": number}))
+        else:
+            chunk += _line(LaneAnswer.of(outcome.record, parts.predictor.rules, language))
+    if chunk:
+        answers.put_nowait(chunk)
+
+
+async def _outcome(pending: "asyncio.Future[Kept]") -> "Kept | Problem":
+    try:
+        return await asyncio.shield(pending)
+    except DecisionLogError as error:
+        return of_error(error)
+
+
+def _line(answer: LaneAnswer | Problem) -> bytes:
+    return answer.model_dump_json(exclude_none=isinstance(answer, Problem)).encode() + b"\n"

@@ -1,0 +1,101 @@
+"""Reads request bodies: within limits, strictly, and never with a key given twice."""
+
+import json
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from selectivity.declaration import Declaration
+from selectivity.inspection import Inspection
+from serving.problems import FieldProblem, RefusedError, of_validation, problem, too_large, unusable
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        RefusedError: it is longer than the limit, or encoded.
+    """
+    check_head(request, limit_bytes)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise RefusedError(body_too_large(limit_bytes))
+    return bytes(body)
+
+
+def check_head(request: Request, limit_bytes: int) -> None:
+    """Refuse what the headers alone show to be too long or encoded.
+
+    Raises:
+        RefusedError: so it is.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        remedy = "Send the content as it is, without Content-Encoding."
+        found = FieldProblem(field="Content-Encoding", message="is not supported", remedy=remedy)
+        status, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content is encoded"
+        raise RefusedError(problem(status, "encoded-content", title, remedy, found))
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > limit_bytes:
+        raise RefusedError(body_too_large(limit_bytes))
+
+
+def body_too_large(limit_bytes: int) -> Any:
+    """The problem of a body above the limit."""
+    return too_large("body", limit_bytes, "bytes", "Send it in several requests.")
+
+
+def declaration_from(body: bytes, items_limit: int) -> Declaration:
+    """A declaration from its JSON.
+
+    Raises:
+        RefusedError: some rule is broken; every problem names its field and remedy.
+    """
+    declaration = _strictly(Declaration, body)
+    if len(declaration.items) > items_limit:
+        found = FieldProblem(
+            field="items",
+            value=str(len(declaration.items)),
+            message=f"more than {items_limit:,} goods items",
+            remedy="Split the declaration.",
+        )
+        raise RefusedError(unusable("The declaration has too many goods items.", found))
+    return declaration
+
+
+def inspection_from(body: bytes) -> Inspection:
+    """An inspection from its JSON.
+
+    Raises:
+        RefusedError: some rule is broken; every problem names its field and remedy.
+    """
+    return _strictly(Inspection, body)
+
+
+def _strictly(model: type[Model], body: bytes) -> Model:
+    try:
+        content = model.model_validate_json(body)
+        json.loads(body, object_pairs_hook=_no_key_twice)
+    except ValidationError as error:
+        raise RefusedError(of_validation(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(
+            unusable("The content is not plain JSON. Send it as one object.")
+        ) from error
+    return content
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        found = FieldProblem(
+            field=twice[:40], message="is given twice", remedy="Give the field once."
+        )
+        raise RefusedError(unusable("A field is given twice in one object.", found))

@@ -1,0 +1,59 @@
+"""Looks at bundle, rules and log as the service would, and says what it would serve."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from models.rules_files import read_rules
+from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from serving.log_reader import LogReader
+from serving.published import open_bundle
+from serving.settings import Settings
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at, and what is wrong with it."""
+
+    what: str
+    state: str
+    error: SelectivityError | None = None
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Bundle, rules and log, one after the other; changes nothing."""
+    opened = open_bundle(settings)
+    if opened.bundle is not None:
+        digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
+        yield Finding("bundle", f"{digest} is whole")
+        yield Finding("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
+    else:
+        yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
+        yield _check_rules(settings)
+    yield _check_log(settings)
+    serves = "the model" if opened.bundle is not None else f"fallback rules ({opened.cause})"
+    yield Finding("would serve", serves)
+
+
+def _check_rules(settings: Settings) -> Finding:
+    try:
+        rules = read_rules(settings.rules_files())
+    except SelectivityError as error:
+        return Finding("rules", "cannot be used", error)
+    return Finding("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
+
+
+def _check_log(settings: Settings) -> Finding:
+    if not settings.log_file.exists():
+        return Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
+    try:
+        log = LogReader(settings.log_file)
+        damage = log.damage()
+        decisions, inspections, parked = log.counts()
+        log.close()
+    except SelectivityError as error:
+        return Finding("log", "cannot be used", error)
+    if damage:
+        problem = f"The decision log {settings.log_file} is damaged: {damage[0]}. "
+        remedy = "Restore it from a backup before the service starts."
+        return Finding("log", "damaged", DecisionLogError(problem + remedy))
+    state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
+    return Finding("log", state)

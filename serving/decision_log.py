@@ -1,0 +1,193 @@
+"""Keeps decisions and inspections so that an answer, once given, is never lost nor given twice."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from selectivity.declaration import canonical_sha256
+from selectivity.errors import ConflictError
+from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
+from selectivity.record import DecisionRecord
+from serving.group_writer import GroupWriter
+from serving.log_file import open_to_write, write_version
+from serving.log_reader import LogReader, read_inspection_kept, read_record
+
+
+class Kept(NamedTuple):
+    """The decision that stands for a key; the first one, if it was decided before."""
+
+    record: DecisionRecord
+    new: bool
+    parked: tuple[Inspection, ...] = ()
+    """Inspections that were waiting for this decision."""
+
+
+class Receipt(StrEnum):
+    """What became of an inspection."""
+
+    STORED = "stored"
+    KNOWN = "known"
+    PARKED = "parked"
+
+
+class KeptInspection(NamedTuple):
+    """An inspection in the log, and the decision it belongs to unless it is parked."""
+
+    receipt: Receipt
+    decision: DecisionRecord | None
+
+
+class DecisionLog(LogReader):
+    """Writes through one thread; every key has one decision, for ever.
+
+    The futures it gives are to be awaited through `asyncio.shield`: what was queued is kept even
+    if the caller has gone.
+    """
+
+    def __init__(
+        self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self._writer = GroupWriter(partial(open_to_write, file), on_commit)
+        self._queued: dict[str, list[Lane]] = {}
+        super().__init__(file)
+
+    def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
+        """Keep a decision; the future has the one that stands once it is on disk.
+
+        It fails with ConflictError if the same key was decided on other content, and with
+        DecisionLogError if nothing was kept.
+        """
+        kept = self._writer.submit(partial(_append, record, record.model_dump_json()))
+        self._queued.setdefault(record.lineage_id, []).append(record.decision.lane)
+        kept.add_done_callback(lambda _: self._no_longer_queued(record))
+        return kept
+
+    def strictest_lane(self, lineage_id: str) -> Lane | None:
+        """As the reader's, counting what is still on its way to the disk."""
+        kept = super().strictest_lane(lineage_id)
+        lanes = [*self._queued.get(lineage_id, ()), *([] if kept is None else [kept])]
+        return max(lanes, default=None)
+
+    def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
+        """Keep an inspection, once; parked until its declaration is decided on.
+
+        The future fails with ConflictError if the same id came with other content.
+        """
+        return self._writer.submit(partial(_add_inspection, inspection))
+
+    async def prove_writable(self) -> None:
+        """Write something and sync it.
+
+        Raises:
+            DecisionLogError: the log cannot be written now.
+        """
+        await asyncio.shield(self._writer.submit(write_version))
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the file."""
+        self._writer.close()
+        super().close()
+
+    def _no_longer_queued(self, record: DecisionRecord) -> None:
+        lanes = self._queued[record.lineage_id]
+        lanes.remove(record.decision.lane)
+        if not lanes:
+            del self._queued[record.lineage_id]
+
+
+def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -> Kept:
+    earlier = connection.execute(
+        "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
+        record.key,
+    ).fetchone()
+    if earlier is not None:
+        return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
+    parked = _parked(record.declaration_id, connection)
+    seq = connection.execute(
+        "INSERT INTO decisions "
+        "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane), text),
+    ).lastrowid
+    if parked:
+        connection.execute(
+            "UPDATE inspections SET decision_seq = ? "
+            "WHERE declaration_id = ? AND decision_seq IS NULL",
+            (seq, record.declaration_id),
+        )
+    return Kept(record, new=True, parked=parked)
+
+
+def _parked(declaration_id: str, connection: sqlite3.Connection) -> tuple[Inspection, ...]:
+    rows = connection.execute(
+        "SELECT inspection FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL",
+        (declaration_id,),
+    )
+    return tuple(read_inspection_kept(text) for (text,) in rows)
+
+
+def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionRecord:
+    """The earlier decision, if it was made on this very content.
+
+    Raises:
+        ConflictError: it was made on other content.
+    """
+    if earlier.snapshot_sha256 != snapshot_sha256:
+        raise ConflictError(
+            f"Declaration {earlier.declaration_id!r} version {earlier.version_no} was decided "
+            f"before with other content (SHA-256 {earlier.snapshot_sha256[:12]}…, now "
+            f"{snapshot_sha256[:12]}…). The first decision stands; send an amendment with a "
+            "higher version_no."
+        )
+    return earlier
+
+
+def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> KeptInspection:
+    digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
+    earlier = connection.execute(
+        "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
+        (inspection.inspection_id,),
+    ).fetchone()
+    if earlier is not None:
+        return _known(inspection, digest, *earlier)
+    seq, record = _newest(inspection.declaration_id, connection)
+    connection.execute(
+        "INSERT INTO inspections "
+        "(inspection_id, declaration_id, content_sha256, inspection, decision_seq) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (
+            inspection.inspection_id,
+            inspection.declaration_id,
+            digest,
+            inspection.model_dump_json(exclude_unset=True),
+            seq,
+        ),
+    )
+    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record)
+
+
+def _newest(
+    declaration_id: str, connection: sqlite3.Connection
+) -> tuple[int | None, DecisionRecord | None]:
+    row = connection.execute(
+        "SELECT seq, record FROM decisions WHERE declaration_id = ? "
+        "ORDER BY version_no DESC LIMIT 1",
+        (declaration_id,),
+    ).fetchone()
+    return (None, None) if row is None else (row[0], read_record(row[1]))
+
+
+def _known(
+    inspection: Inspection, digest: str, earlier_digest: str, decision_seq: int | None
+) -> KeptInspection:
+    if digest != earlier_digest:
+        raise ConflictError(
+            f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
+            "kept first stands; send a correction under a new inspection_id."
+        )
+    return KeptInspection(Receipt.PARKED if decision_seq is None else Receipt.KNOWN, None)

@@ -1,0 +1,118 @@
+"""Gives the decision log to training: declarations as lodged, and what controls of them found.
+
+Writes  declarations.ndjson   one declaration per line, every version that was decided on
+        inspections.ndjson    one inspection per line, with the chance its control had
+        export.json           how far of the log this is, for `trained_on.feedback_upto`
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import BaseModel, ConfigDict
+
+from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
+from selectivity.policy import LaneDecision
+from selectivity.record import DecisionRecord
+from serving.log_reader import LogReader
+
+
+class Exported(BaseModel):
+    """How much was written, and up to which places of the log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decision_seq: int = 0
+    inspection_seq: int = 0
+    declarations: int = 0
+    inspections: int = 0
+    parked: int = 0
+
+
+def export(log: LogReader, folder: Path) -> Exported:
+    """Write the whole log as files. A file appears when it is complete, or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.one_moment():
+        declarations, decision_seq = _write_declarations(log, folder / "declarations.ndjson")
+        inspections, parked, inspection_seq = _write_inspections(log, folder / "inspections.ndjson")
+    exported = Exported(
+        decision_seq=decision_seq,
+        inspection_seq=inspection_seq,
+        declarations=declarations,
+        inspections=inspections,
+        parked=parked,
+    )
+    with _whole(folder / "export.json") as stream:
+        stream.write(exported.model_dump_json(indent=1) + "\n")
+    return exported
+
+
+def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspection:
+    """The inspection with who asked for it and the chance it had, where it does not say so itself
+    and the lane explains it."""
+    chance = chance_of_control(record.decision, inspection.control_type)
+    if chance is None or inspection.triggered_by not in (None, record.decision.channel):
+        return inspection
+    return inspection.model_copy(
+        update={
+            "propensity": inspection.propensity or chance,
+            "triggered_by": record.decision.channel,
+        }
+    )
+
+
+def chance_of_control(decision: LaneDecision, control_type: str) -> float | None:
+    """Chance that the decision asks for this control; None if its lane does not.
+
+    YELLOW and RED have their documents checked, RED alone its goods inspected. An audit after
+    release follows from no lane.
+    """
+    chances = decision.propensities
+    if control_type == "DOCUMENT" and decision.lane >= Lane.YELLOW:
+        return _at_most_one(chances.yellow + chances.red)
+    if control_type not in ("DOCUMENT", "AUDIT") and decision.lane is Lane.RED:
+        return _at_most_one(chances.red)
+    return None
+
+
+def _at_most_one(chance: float) -> float:
+    return min(chance, 1.0)  # sums of shares may exceed 1 by a rounding
+
+
+def _write_declarations(log: LogReader, file: Path) -> tuple[int, int]:
+    count = last = 0
+    with _whole(file) as stream:
+        for seq, record in log.records():
+            _write_line(stream, record.declared)
+            count, last = count + 1, seq
+    return count, last
+
+
+def _write_inspections(log: LogReader, file: Path) -> tuple[int, int, int]:
+    count = parked = last = 0
+    with _whole(file) as stream:
+        for seq, inspection, decision in log.inspections():
+            if decision is not None:
+                inspection = with_its_chance(inspection, decision.record)
+            _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
+            count, parked, last = count + 1, parked + (decision is None), seq
+    return count, parked, last
+
+
+def _write_line(stream: TextIO, content: dict[str, Any]) -> None:
+    stream.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[TextIO]:
+    """A stream to a file that takes its name when it is complete."""
+    half = file.with_name(f".{file.name}.half")
+    try:
+        with half.open("w", encoding="utf-8") as stream:
+            yield stream
+        half.replace(file)
+    finally:
+        half.unlink(missing_ok=True)

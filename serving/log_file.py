@@ -1,0 +1,140 @@
+"""The file of the decision log: its tables, and how a connection to it is opened.
+
+SQLite with a write-ahead log and `synchronous=FULL`: with less, decisions that were answered are
+lost in a power cut, and no test that kills the process can tell.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from selectivity.errors import DecisionLogError
+
+VERSION = 1
+LOCK_SECONDS = 1.0
+"""How long to wait for another process that holds the file."""
+FULL = 2
+CHECKPOINT_PAGES = 4_000
+
+TABLES = """
+CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY,
+    declaration_id TEXT NOT NULL,
+    version_no INTEGER NOT NULL,
+    lineage_id TEXT NOT NULL,
+    snapshot_sha256 TEXT NOT NULL,
+    lane INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    UNIQUE (declaration_id, version_no)
+);
+CREATE INDEX decisions_by_lineage ON decisions (lineage_id, lane);
+CREATE TABLE inspections (
+    seq INTEGER PRIMARY KEY,
+    inspection_id TEXT NOT NULL UNIQUE,
+    declaration_id TEXT NOT NULL,
+    content_sha256 TEXT NOT NULL,
+    inspection TEXT NOT NULL,
+    decision_seq INTEGER REFERENCES decisions (seq)  -- NULL while parked: no decision is known yet
+);
+CREATE INDEX inspections_by_declaration ON inspections (declaration_id);
+"""
+
+
+def open_to_write(file: Path) -> sqlite3.Connection:
+    """A connection that commits durably; the file and its tables are made if there are none.
+
+    Raises:
+        DecisionLogError: the file is no decision log, or cannot keep what is committed.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        _make_durable(connection, file)
+        _make_tables(connection, file)
+        _sync_folder(file.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise unusable(file, error) from error
+    return connection
+
+
+def open_to_read(file: Path) -> sqlite3.Connection:
+    """A connection that cannot change anything.
+
+    Raises:
+        DecisionLogError: there is no such file, or it is no decision log.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=LOCK_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _check_version(connection, file)
+    except sqlite3.Error as error:
+        raise unusable(file, error) from error
+    return connection
+
+
+def unusable(file: Path, error: Exception) -> DecisionLogError:
+    """What to say when the file cannot be opened."""
+    if not file.exists():
+        return DecisionLogError(
+            f"There is no decision log at {file}. The service makes one when it starts; "
+            "check LANES_STATE."
+        )
+    return DecisionLogError(
+        f"The decision log {file} cannot be used: {error}. Check that it is the service's own "
+        "file, that the disk has room and that no other program holds it; restore it from a "
+        "backup if it is damaged."
+    )
+
+
+def write_version(connection: sqlite3.Connection) -> None:
+    """The smallest change that proves the file can be written."""
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _make_durable(connection: sqlite3.Connection, file: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if journal != "wal" or synchronous != FULL:
+        raise DecisionLogError(
+            f"The decision log {file} would not survive a power cut (journal {journal}, "
+            f"synchronous {synchronous}). Put LANES_STATE on a local disk."
+        )
+
+
+def _make_tables(connection: sqlite3.Connection, file: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        _check_version(connection, file)
+    else:
+        for statement in TABLES.split(";\n"):
+            connection.execute(statement)
+    write_version(connection)
+    connection.execute("COMMIT")
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise DecisionLogError(
+            f"{file} is no decision log of this version (version {version}, not {VERSION}). "
+            "Start the version of the service that wrote it, or give another LANES_STATE."
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names of new files survive a power cut, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,140 @@
+"""Reads the decision log: one decision, the strictest lane of a lineage, or everything in order."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from selectivity.errors import DecisionLogError
+from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
+from selectivity.record import DecisionRecord
+from serving.log_file import open_to_read, unusable
+
+
+class Numbered(NamedTuple):
+    """A decision and its place in the log."""
+
+    seq: int
+    record: DecisionRecord
+
+
+class Inspected(NamedTuple):
+    """An inspection, its place in the log, and the decision it belongs to; None while parked."""
+
+    seq: int
+    inspection: Inspection
+    decision: Numbered | None
+
+
+class LogReader:
+    """Reads and never writes; any number of readers may look while the service goes on."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._connection = open_to_read(file)
+
+    def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
+        """The decision on this version of a declaration, or on its newest version."""
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = "
+                "coalesce(?, (SELECT max(version_no) FROM decisions WHERE declaration_id = ?))",
+                (declaration_id, version_no, declaration_id),
+            ).fetchone()
+        return None if row is None else read_record(row[0])
+
+    def strictest_lane(self, lineage_id: str) -> Lane | None:
+        """The strictest lane any version of this lineage was given; None if it is new."""
+        with self._reading():
+            (lane,) = self._connection.execute(
+                "SELECT max(lane) FROM decisions WHERE lineage_id = ?", (lineage_id,)
+            ).fetchone()
+        return None if lane is None else Lane(lane)
+
+    def records(self, *, after: int = 0) -> Iterator[Numbered]:
+        """Every decision behind this place, in the order in which they were kept."""
+        with self._reading():
+            for seq, text in self._connection.execute(
+                "SELECT seq, record FROM decisions WHERE seq > ? ORDER BY seq", (after,)
+            ):
+                yield Numbered(seq, read_record(text))
+
+    def inspections(self) -> Iterator[Inspected]:
+        """Every inspection, in the order in which they were kept, with its decision."""
+        with self._reading():
+            for seq, text, decision_seq, record in self._connection.execute(
+                "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
+                "LEFT JOIN decisions d ON d.seq = i.decision_seq ORDER BY i.seq"
+            ):
+                decision = None if record is None else Numbered(decision_seq, read_record(record))
+                yield Inspected(seq, read_inspection_kept(text), decision)
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whatever the service keeps meanwhile."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty when it is whole."""
+        with self._reading():
+            rows = self._connection.execute("PRAGMA quick_check").fetchall()
+        return [line for (line,) in rows if line != "ok"]
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many decisions, inspections and parked inspections there are."""
+        with self._reading():
+            row: tuple[int, int, int] = self._connection.execute(
+                "SELECT (SELECT count(*) FROM decisions), (SELECT count(*) FROM inspections), "
+                "(SELECT count(*) FROM inspections WHERE decision_seq IS NULL)"
+            ).fetchone()
+        return row
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise unusable(self.file, error) from error
+
+
+def read_record(text: str) -> DecisionRecord:
+    """A decision as it was kept.
+
+    Raises:
+        DecisionLogError: the text was altered after it was kept.
+    """
+    try:
+        return DecisionRecord.model_validate_json(text)
+    except ValidationError as error:
+        raise _altered("decision") from error
+
+
+def read_inspection_kept(text: str) -> Inspection:
+    """An inspection as it was kept.
+
+    Raises:
+        DecisionLogError: the text was altered after it was kept.
+    """
+    try:
+        return Inspection.model_validate_json(text)
+    except ValidationError as error:
+        raise _altered("inspection") from error
+
+
+def _altered(what: str) -> DecisionLogError:
+    return DecisionLogError(
+        f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
+        "Run `lanes check` and restore the log from a backup."
+    )

@@ -1,0 +1,143 @@
+"""The command line `lanes`: serve, score, export, check, demo.
+
+The one module that reads the environment. Modules that bring the model along are imported where
+they are used, because that takes seconds.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from selectivity.errors import SelectivityError
+from selectivity.wording import Language
+from serving import table
+from serving.client import send_declarations
+from serving.export import export as export_log
+from serving.json_logging import log_json_lines
+from serving.log_reader import LogReader
+from serving.settings import PREFIX, Settings
+
+
+class _PlainErrors(TyperGroup):
+    """Says what went wrong in one line and ends with the error's own exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SelectivityError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+
+
+def _variables() -> str:
+    lines = [
+        f"{PREFIX + name.upper():24} {field.description or name.replace('_', ' ')} "
+        f"(default {'none' if field.default is None else field.default})"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\b\nSettings are environment variables:\n" + "\n".join(lines)
+
+
+app = typer.Typer(
+    cls=_PlainErrors,
+    help="Puts customs declarations in lanes.",
+    epilog=_variables(),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
+FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]
+Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
+
+
+@app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080")
+def serve(port: Port = None) -> None:
+    """Serve lanes over HTTP, on this machine only, until stopped."""
+    from serving.start import serve as serve_until_stopped
+
+    settings = _settings(port)
+    log_json_lines()
+    serve_until_stopped(settings)
+
+
+@app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
+def score(
+    file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
+    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+    language: Spoken = "vi",
+) -> None:
+    """Send declarations to a running service and print their lanes."""
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise SelectivityError(
+            f"{file} cannot be read ({error.strerror}). Give a file with one declaration per line."
+        ) from error
+    with stream:
+        typer.echo(table.head())
+        for answer in send_declarations(url, stream, language):
+            typer.echo(table.row(answer))
+
+
+@app.command(epilog="Example: lanes export --to data/raw/service")
+def export(
+    to: Annotated[Path, typer.Option(help="Folder for the files; those there are replaced.")],
+) -> None:
+    """Write declarations and inspections of the log as files that training reads."""
+    done = export_log(LogReader(_settings().log_file), to)
+    typer.echo(
+        f"{done.declarations} declarations and {done.inspections} inspections "
+        f"({done.parked} parked) written to {to}"
+    )
+
+
+@app.command(epilog="Example: lanes check")
+def check() -> None:
+    """Verify bundle, rules and log, and say what would be served."""
+    from serving.check import check as look_at
+
+    failed = 0
+    for what, state, error in look_at(_settings()):
+        typer.echo(f"{what:12} {state}")
+        if error is not None:
+            typer.echo(f"{'':12} {error}", err=True)
+            failed = failed or error.exit_code
+    raise typer.Exit(failed)
+
+
+@app.command(epilog="Example: lanes demo --once --language en")
+def demo(
+    port: FreePort = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the samples.")] = False,
+    samples: Annotated[Path, typer.Option(help="Folder of the samples.")] = Path("data/samples"),
+    language: Spoken = "vi",
+) -> None:
+    """Start the service, send it the sample declarations and print their lanes."""
+    from serving.demo import keep_running, show, where_to_look
+    from serving.start import running
+
+    settings = _settings(0 if port is None else port)
+    with running(settings) as url:
+        typer.echo(f"service   {url}\n")
+        show(url, samples, language, typer.echo)
+        typer.echo(where_to_look(url, settings))
+        if not once:
+            typer.echo("\nCtrl-C ends the service.")
+            keep_running()
+
+
+def _settings(port: int | None = None) -> Settings:
+    environment = dict(os.environ)
+    if port is not None:
+        environment[PREFIX + "PORT"] = str(port)
+    return Settings.from_environment(environment)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,75 @@
+"""What the service counts, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from selectivity.inspection import Inspection
+from selectivity.record import DecisionRecord
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
+
+
+class Meters:
+    """Counters of one service; each has its own registry, so that two never mix."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._decisions = Counter(
+            "lanes_decisions",
+            "Decisions kept, by lane, who asked for it, and why the model did not decide.",
+            ["lane", "channel", "fallback_cause"],
+            registry=self._registry,
+        )
+        self._inspections = Counter(
+            "lanes_inspections",
+            "Inspections received, by result and by what became of them.",
+            ["result", "receipt"],
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            "lanes_refusals",
+            "Requests and batch lines refused.",
+            ["status"],
+            registry=self._registry,
+        )
+        self.answer_seconds = Histogram(
+            "lanes_answer_seconds",
+            "From reading one declaration to its durable answer.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self.commit_seconds = Histogram(
+            "lanes_log_commit_seconds",
+            "Time of one durable commit of the decision log.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._serving = Gauge(
+            "lanes_serving",
+            "1, with what decides: the bundle and rules in force; fallback_cause is empty with a "
+            "usable model.",
+            ["bundle", "rules_version", "fallback_cause"],
+            registry=self._registry,
+        )
+
+    def serving(self, bundle: str | None, rules_version: str, fallback_cause: str | None) -> None:
+        """Say what decides from now on."""
+        self._serving.clear()
+        self._serving.labels((bundle or "")[:16], rules_version, fallback_cause or "").set(1)
+
+    def decided(self, record: DecisionRecord) -> None:
+        """Count a decision that was kept."""
+        decision = record.decision
+        cause = decision.fallback_cause or ""
+        self._decisions.labels(decision.lane.name, decision.channel.value, cause).inc()
+
+    def inspected(self, inspection: Inspection, receipt: str) -> None:
+        """Count an inspection that was received."""
+        self._inspections.labels(inspection.result.value, receipt).inc()
+
+    def refused(self, status: int) -> None:
+        """Count a refusal."""
+        self._refusals.labels(str(status)).inc()
+
+    def exposition(self) -> bytes:
+        """Everything counted, in the text format of Prometheus."""
+        return generate_latest(self._registry)

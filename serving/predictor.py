@@ -1,0 +1,171 @@
+"""Decides on one declaration with what is loaded: bundle or none, rules, profiles, draw key."""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from models.bundle import Bundle
+from selectivity.capacity import Prices
+from selectivity.columns import day_of, take, to_columns
+from selectivity.declaration import Declaration
+from selectivity.inspection import Inspection
+from selectivity.labelling import item_outcomes
+from selectivity.lanes import Lane
+from selectivity.policy import LaneDecision, Policy, Risk, decide
+from selectivity.record import DecisionRecord, ItemScore
+from selectivity.rules import RuleSet
+from selectivity.sampling import key_id
+from serving.published import NO_MODEL
+
+logger = logging.getLogger(__name__)
+
+MODEL_ERROR = "MODEL_ERROR"
+
+
+class Predictor:
+    """One lane per declaration, whatever happens; a lane without the model is labelled as such."""
+
+    def __init__(
+        self,
+        bundle: Bundle | None,
+        *,
+        rules: RuleSet,
+        draw_key: bytes,
+        policy: Policy | None = None,
+        cause: str | None = None,
+        cause_detail: str | None = None,
+    ) -> None:
+        """`rules` and `policy` are the bundle's own if there is one.
+
+        Args:
+            cause: code of why there is no bundle, for the label on every decision.
+            cause_detail: the same in words, for operators.
+        """
+        self.bundle, self.rules, self._draw_key = bundle, rules, draw_key
+        self.policy = policy or Policy()
+        self.prices = bundle.prices if bundle else Prices()
+        self.cause = None if bundle else cause or NO_MODEL
+        self.cause_detail = cause_detail
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, *, draw_key: bytes) -> "Predictor":
+        """A predictor with everything that a bundle holds."""
+        return cls(bundle, rules=bundle.rules, policy=bundle.policy, draw_key=draw_key)
+
+    @property
+    def bundle_digest(self) -> str | None:
+        """Names the bundle; None without one."""
+        return self.bundle.digest if self.bundle else None
+
+    def decide(
+        self, declaration: Declaration, *, earlier_lane: Lane | None, now: datetime
+    ) -> DecisionRecord:
+        """The decision on a declaration, with all that it rests on. Nothing is kept here."""
+        if self.bundle is None:
+            decision = self._decision(declaration, None, earlier_lane, cause=self.cause)
+            return self._record(declaration, decision, now)
+        try:
+            risk, features_sha256 = _assess(declaration, self.bundle)
+            decision = self._decision(declaration, risk, earlier_lane)
+            scores = _scores(declaration, risk) if decision.fallback_cause is None else ()
+        except Exception:  # a lane must be given, and must say that the model did not give it
+            logger.exception(
+                "model failed",
+                extra={"declaration_id": declaration.declaration_id, "cause": MODEL_ERROR},
+            )
+            decision = self._decision(declaration, None, earlier_lane, cause=MODEL_ERROR)
+            return self._record(declaration, decision, now)
+        return self._record(declaration, decision, now, features_sha256, scores)
+
+    def observe(self, declarations: Sequence[Declaration]) -> None:
+        """Fold declarations whose decisions are kept into the profiles."""
+        if self.bundle is not None and declarations:
+            self.bundle.profiles.observe(to_columns(declarations))
+
+    def learn(self, declaration: Declaration, inspections: Iterable[Inspection]) -> None:
+        """Fold what controls of a declaration found into the profiles."""
+        if self.bundle is None:
+            return
+        columns = to_columns([declaration])
+        item_nos = [item.item_no for item in declaration.items]
+        for inspection in inspections:
+            outcomes = item_outcomes(inspection, item_nos)
+            rows = [row for row, item_no in enumerate(item_nos) if item_no in outcomes]
+            if rows:
+                classes = np.array([outcomes[item_nos[row]] for row in rows], dtype=np.int64)
+                days = np.full(len(rows), _day(inspection.observed_at), dtype=np.int64)
+                self.bundle.profiles.learn(take(columns, np.array(rows)), days, classes)
+
+    def _decision(
+        self,
+        declaration: Declaration,
+        risk: Risk | None,
+        earlier_lane: Lane | None,
+        *,
+        cause: str | None = None,
+    ) -> LaneDecision:
+        return decide(
+            declaration,
+            risk=risk,
+            rules=self.rules,
+            policy=self.policy,
+            prices=self.prices,
+            draw_key=self._draw_key,
+            earlier_lane=earlier_lane,
+            facts_known=self.bundle.model.knowledge.facts if self.bundle else None,
+            fallback_cause=cause or NO_MODEL,
+        )
+
+    def _record(
+        self,
+        declaration: Declaration,
+        decision: LaneDecision,
+        now: datetime,
+        features_sha256: str | None = None,
+        scores: tuple[ItemScore, ...] = (),
+    ) -> DecisionRecord:
+        return DecisionRecord(
+            declaration_id=declaration.declaration_id,
+            version_no=declaration.version_no,
+            lineage_id=declaration.lineage,
+            snapshot_sha256=declaration.snapshot_sha256(),
+            declared=declaration.model_dump(mode="json", exclude_unset=True),
+            decided_at=now,
+            bundle_digest=self.bundle_digest,
+            rules_version=self.rules.version,
+            policy_id=self.policy.id,
+            draw_key_id=key_id(self._draw_key),
+            features_sha256=features_sha256,
+            scores=scores,
+            decision=decision,
+        )
+
+
+def _assess(declaration: Declaration, bundle: Bundle) -> tuple[Risk, str]:
+    columns = to_columns([declaration])
+    matrix = bundle.model.features(columns, bundle.profiles.read(columns))
+    (risk,) = bundle.model.assess(columns, matrix)
+    return risk, hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()
+
+
+def _scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:
+    rows = zip(declaration.items, risk.probabilities.tolist(), risk.duty_share, strict=True)
+    return tuple(
+        ItemScore(
+            item_no=item.item_no,
+            none=none,
+            documentary=documentary,
+            physical=physical,
+            duty_share=float(duty_share),
+        )
+        for item, (none, documentary, physical), duty_share in rows
+    )
+
+
+def _day(moment: datetime) -> int:
+    """The day of a moment in UTC, counted as the profiles count."""
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return int(day_of(np.array([utc], dtype="datetime64[us]"))[0])

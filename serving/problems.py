@@ -1,0 +1,168 @@
+"""Refusals as RFC 9457 problem documents: which field, what came, what is wrong, what to do.
+
+They quote at most the first characters of an offending scalar, never more of what was declared.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+
+from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
+
+PROBLEM_JSON = "application/problem+json"
+TYPES = "urn:problem-type:lanes:"
+MOST_SHOWN = 20
+MOST_CHARACTERS = 40
+RETRY_SECONDS = 1
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str = Field(description="Path of the field, for example items.0.hs_code.")
+    value: str | None = Field(default=None, description="What came, if it is one short value.")
+    message: str
+    remedy: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    problems: tuple[FieldProblem, ...] = ()
+    line: int | None = Field(default=None, description="In a batch: the line, counted from 1.")
+
+
+class RefusedError(Exception):
+    """Raised where a request is read, answered as its problem document."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.title)
+
+
+def problem(
+    status: HTTPStatus, name: str, title: str, detail: str, *problems: FieldProblem
+) -> Problem:
+    """A problem document of this stable type."""
+    return Problem(type=TYPES + name, title=title, status=status, detail=detail, problems=problems)
+
+
+def unusable(detail: str, *problems: FieldProblem) -> Problem:
+    """The content breaks a rule."""
+    title = "The content cannot be used"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable-content", title, detail, *problems)
+
+
+def too_large(what: str, limit: int, unit: str, remedy: str) -> Problem:
+    """More came than is taken at once."""
+    detail = f"At most {limit:,} {unit} are taken at once. {remedy}"
+    found = FieldProblem(field=what, message=f"more than {limit:,} {unit}", remedy=remedy)
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return problem(status, "too-large", "The content is too large", detail, found)
+
+
+def not_found(detail: str, *problems: FieldProblem) -> Problem:
+    """What was asked for is not there."""
+    return problem(HTTPStatus.NOT_FOUND, "not-found", "Not found", detail, *problems)
+
+
+def of_error(error: SelectivityError) -> Problem:
+    """What an error of this system means to a caller."""
+    if isinstance(error, ConflictError):
+        title = "The same key came with other content"
+        return problem(HTTPStatus.CONFLICT, "conflict", title, str(error))
+    if isinstance(error, DecisionLogError):
+        title = "The decision could not be kept"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-kept", title, str(error))
+    return unusable(str(error))
+
+
+def of_validation(error: ValidationError) -> Problem:
+    """Every broken rule with its field, value and remedy."""
+    found = _without_echoes(error.errors(include_url=False, include_context=False))
+    shown = tuple(_field_problem(each) for each in found[:MOST_SHOWN])
+    more = f"; the first {MOST_SHOWN} are shown" if len(found) > MOST_SHOWN else ""
+    count = f"{len(found)} problems{more}" if len(found) > 1 else "1 problem"
+    return unusable(f"Nothing was decided or kept: {count}. Correct it and send it again.", *shown)
+
+
+def response(found: Problem) -> Response:
+    """The problem as an HTTP answer."""
+    headers = {"Content-Language": "en"}
+    if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    body = found.model_dump_json(exclude_none=True)
+    return Response(body, found.status, headers, media_type=PROBLEM_JSON)
+
+
+def _without_echoes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out "too few" where the reason is that the ones there are wrong themselves."""
+    paths = [each["loc"] for each in found]
+    return [
+        each
+        for each in found
+        if each["type"] != "too_short"
+        or not any(len(path) > len(each["loc"]) == _shared(path, each["loc"]) for path in paths)
+    ]
+
+
+def _shared(path: Sequence[object], other: Sequence[object]) -> int:
+    return sum(a == b for a, b in zip(path, other, strict=False))
+
+
+def _field_problem(found: Mapping[str, Any]) -> FieldProblem:
+    path = ".".join(_short(step) for step in found["loc"]) or "body"
+    return FieldProblem(
+        field=path,
+        value=_value(found["input"]),
+        message=_short(found["msg"].removeprefix("Value error, "), 200),
+        remedy=_REMEDIES.get(found["type"], _CORRECT),
+    )
+
+
+def _value(given: Any) -> str | None:
+    """A scalar in a few characters; nothing of objects, lists and whole bodies."""
+    if isinstance(given, bool) or given is None:
+        return {True: "true", False: "false", None: "null"}[given]
+    if isinstance(given, int):
+        return str(given) if given.bit_length() < 128 else "a very large number"
+    return _short(given) if isinstance(given, str | float) else None
+
+
+def _short(text: object, most: int = MOST_CHARACTERS) -> str:
+    """Cut, and without anything that cannot be written as UTF-8."""
+    cut = str(text)[:most]
+    return cut.encode("utf-8", errors="replace").decode()
+
+
+_CORRECT = "Correct the value; the field's rules are in the API description at /docs."
+_NUMBER = "Give a plain JSON number without quotes."
+_TIME = "Give a date and time with its offset, for example 2026-03-02T09:30:00+07:00."
+_REMEDIES = {
+    "missing": "Add the field.",
+    "extra_forbidden": "Take the field out; the fields there are stand in the API description.",
+    "json_invalid": "Send one JSON object in UTF-8.",
+    "float_type": _NUMBER,
+    "int_type": "Give a whole number without quotes.",
+    "finite_number": _NUMBER,
+    "bool_type": "Give true or false.",
+    "string_type": "Give a text in quotes.",
+    "string_too_long": "Shorten the text.",
+    "timezone_aware": _TIME,
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "too_long": "Send fewer of them in one declaration.",
+    "too_short": "Send at least one.",
+}

@@ -1,0 +1,84 @@
+"""Finds and verifies the bundle in force. Without a usable one the service says why."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.bundle import MANIFEST, Bundle, Manifest, load
+from models.pointer import read_pointer
+from selectivity.errors import BundleError, SelectivityError
+from serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+NO_MODEL, BUNDLE_REFUSED = "NO_MODEL", "BUNDLE_REFUSED"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A bundle, or the code and the words of why there is none."""
+
+    bundle: Bundle | None
+    cause: str | None = None
+    detail: str | None = None
+
+
+class FeedbackUpto(BaseModel):
+    """Last places of the log whose content went into the training of a bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision_seq: int = Field(default=0, ge=0)
+    inspection_seq: int = Field(default=0, ge=0)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "FeedbackUpto":
+        """What a bundle's manifest says; nothing if it was not trained on this log."""
+        try:
+            return cls.model_validate(manifest.trained_on.get("feedback_upto", {}))
+        except ValidationError as error:
+            raise BundleError(
+                "The bundle's manifest does not say how far of the decision log it was trained "
+                "on (trained_on.feedback_upto). Make the bundle again."
+            ) from error
+
+
+def open_bundle(settings: Settings) -> Opened:
+    """The bundle that `settings` names, else the published one. Never raises for a bad bundle."""
+    try:
+        found = _folder_and_digest(settings)
+        if found is None:
+            return Opened(None, NO_MODEL, _nothing_there(settings))
+        return Opened(_load(*found))
+    except (SelectivityError, OSError) as error:
+        logger.error("bundle refused", extra={"cause": BUNDLE_REFUSED})
+        return Opened(None, BUNDLE_REFUSED, str(error))
+
+
+def _folder_and_digest(settings: Settings) -> tuple[Path, str | None] | None:
+    if settings.bundle is not None:
+        return (settings.bundle, None) if (settings.bundle / MANIFEST).exists() else None
+    pointer = read_pointer(settings.published)
+    return None if pointer is None else (settings.published / pointer.bundle, pointer.digest)
+
+
+def _load(folder: Path, expected: str | None) -> Bundle:
+    bundle = load(folder)
+    if expected not in (None, bundle.digest):
+        raise BundleError(
+            f"The bundle in {folder} is whole but is not the one that was published (digest "
+            f"{bundle.digest[:16]}, published {str(expected)[:16]}). Publish it again."
+        )
+    FeedbackUpto.of(bundle.manifest)
+    return bundle
+
+
+def _nothing_there(settings: Settings) -> str:
+    if settings.bundle is not None:
+        return f"There is no bundle in {settings.bundle}. Correct LANES_BUNDLE."
+    return (
+        f"No bundle was published in {settings.published} yet. Run `make repro`, then "
+        "`python -m pipelines.publish`."
+    )

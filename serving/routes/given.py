@@ -1,0 +1,25 @@
+"""What every route is given: the parts of the service, and the caller's language."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Request
+
+from selectivity.wording import Language
+from serving.assign import Parts
+from serving.language import preferred
+
+
+async def _parts(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+async def _language(
+    accept_language: Annotated[
+        str | None, Header(description="`vi` (default) or `en`, for the sentences.")
+    ] = None,
+) -> Language:
+    return preferred(accept_language)
+
+
+GivenParts = Annotated[Parts, Depends(_parts)]
+GivenLanguage = Annotated[Language, Depends(_language)]

@@ -1,0 +1,69 @@
+"""Whether the service lives, what it would decide with, and what it has counted."""
+
+import asyncio
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from selectivity.errors import DecisionLogError
+from serving.answers import SHORT, Readiness
+from serving.assign import Parts
+from serving.openapi import answers
+from serving.routes.given import GivenParts
+
+router = APIRouter(tags=["operation"])
+
+LOG_SECONDS = 3.0
+"""How long the log may take to prove that it can keep something."""
+
+
+@router.get("/health/live")
+async def show_alive() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "alive"}
+
+
+@router.get(
+    "/health/ready",
+    responses=answers(
+        Readiness,
+        meaning="Ready; with or without a model.",
+        also={503: "Not ready: decisions cannot be kept."},
+    ),
+)
+async def show_ready(parts: GivenParts) -> Response:
+    """Say what would decide now, and whether a decision could be kept."""
+    readiness = _readiness(parts, await _log_trouble(parts))
+    ready = readiness.status == "ready"
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Response(readiness.model_dump_json(), status, media_type="application/json")
+
+
+@router.get("/metrics", include_in_schema=False)
+async def show_metrics(parts: GivenParts) -> Response:
+    """Show what was counted, for Prometheus."""
+    return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
+    predictor = parts.predictor
+    return Readiness(
+        status="not ready" if log_trouble else "ready",
+        serving="fallback" if predictor.cause else "model",
+        bundle=predictor.bundle_digest and predictor.bundle_digest[:SHORT],
+        rules_version=predictor.rules.version,
+        log="failing" if log_trouble else "ok",
+        cause="LOG" if log_trouble else predictor.cause,
+        detail=log_trouble or predictor.cause_detail,
+    )
+
+
+async def _log_trouble(parts: Parts) -> str | None:
+    try:
+        await asyncio.wait_for(parts.log.prove_writable(), LOG_SECONDS)
+    except DecisionLogError as error:
+        return str(error)
+    except TimeoutError:
+        return f"The decision log did not answer within {LOG_SECONDS:g} s. Check its disk."
+    return None

@@ -1,0 +1,42 @@
+"""What controls concluded."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from selectivity.inspection import Inspection
+from serving.answers import InspectionAnswer
+from serving.assign import receive
+from serving.bodies import inspection_from, read_body
+from serving.decision_log import Receipt
+from serving.openapi import AN_INSPECTION, answers, reads
+from serving.routes.given import GivenParts
+
+router = APIRouter(tags=["inspections"])
+
+
+@router.post(
+    "/v1/inspections",
+    responses=answers(
+        InspectionAnswer,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="Kept now, or known already.",
+        also={202: "Parked: no decision on this declaration is known yet."},
+    ),
+    openapi_extra=reads(Inspection, AN_INSPECTION),
+)
+async def receive_inspection(request: Request, parts: GivenParts) -> Response:
+    """Keep the result of a control; the histories learn from it, and so does the next model."""
+    inspection = inspection_from(await read_body(request, parts.settings.body_limit_bytes))
+    receipt = await receive(inspection, parts)
+    answer = InspectionAnswer(
+        inspection_id=inspection.inspection_id,
+        declaration_id=inspection.declaration_id,
+        receipt=receipt,
+    )
+    status = HTTPStatus.ACCEPTED if receipt is Receipt.PARKED else HTTPStatus.OK
+    return Response(answer.model_dump_json(), status, media_type="application/json")

@@ -1,0 +1,64 @@
+"""Lanes for one declaration or for many."""
+
+from fastapi import APIRouter, Request, Response
+
+from selectivity.declaration import Declaration
+from serving.answers import LaneAnswer
+from serving.assign import assign
+from serving.batch import NDJSON, NdjsonResponse, answer_lines
+from serving.bodies import check_head, declaration_from, read_body
+from serving.openapi import A_DECLARATION, answers, reads
+from serving.routes.given import GivenLanguage, GivenParts
+
+router = APIRouter(tags=["lanes"])
+
+_BATCH = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            NDJSON: {
+                "schema": {"type": "string", "description": "One declaration per line."},
+                "example": '{"declaration_id": "D-1", "accepted_at": "2026-03-02T09:30:00+07:00", '
+                '"items": [{"item_no": 1, "hs_code": "610910"}]}\n',
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/v1/lanes",
+    responses=answers(
+        LaneAnswer, 409, 413, 415, 422, 503, meaning="The lane; its record is durable."
+    ),
+    openapi_extra=reads(Declaration, A_DECLARATION),
+)
+async def assign_lane(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
+    """Put one declaration in a lane and keep a record of why.
+
+    The same declaration and version gets the same stored answer for ever.
+    """
+    with parts.meters.answer_seconds.time():
+        body = await read_body(request, parts.settings.body_limit_bytes)
+        declaration = declaration_from(body, parts.settings.items_limit)
+        record = await assign(declaration, parts)
+        answer = LaneAnswer.of(record, parts.predictor.rules, language)
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+
+
+@router.post(
+    "/v1/lanes/batch",
+    responses=answers(
+        None,
+        413,
+        415,
+        media=NDJSON,
+        meaning="One line per declaration, in order: a LaneAnswer, or a Problem with its `line`.",
+    ),
+    openapi_extra=_BATCH,
+)
+async def assign_lanes(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
+    """Put many declarations in lanes, one per line; a bad line never stops the others."""
+    check_head(request, parts.settings.batch_limit_bytes)
+    return NdjsonResponse(answer_lines(request, parts, language), language)

@@ -1,0 +1,122 @@
+"""Settings of the service, from environment variables that begin with LANES_.
+
+Nothing here reads the environment: `serving.main` hands it over.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from selectivity.declaration import MAX_ITEMS
+from selectivity.errors import ParamsError
+
+PREFIX = "LANES_"
+MEBIBYTE = 1 << 20
+
+
+def _loopback(host: str) -> str:
+    try:
+        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        safe = False
+    if not safe:
+        raise ValueError(
+            "the service has no access control yet, so it listens on this machine only; "
+            "use 127.0.0.1 or ::1"
+        )
+    return host
+
+
+class Settings(BaseModel):
+    """Where the service finds what it needs, where it listens, and what it takes at most.
+
+    The variable of a field is its name in capitals behind LANES_, for example LANES_PORT.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    published: Path = Field(
+        default=Path("models/published"), description="Folder of published bundles."
+    )
+    bundle: Path | None = Field(
+        default=None, description="A bundle's folder, instead of the published one."
+    )
+    rules: Path = Field(
+        default=Path("data/reference/rules/*.yaml"),
+        description="Rule files that hold while there is no usable bundle.",
+    )
+    state: Path = Field(default=Path("state"), description="Folder of the decision log.")
+    draw_key: Path | None = Field(
+        default=None, description="Key of the random draws; draw.key in the state folder if unset."
+    )
+    report: Path = Field(
+        default=Path("data/reports/report.html"), description="Report shown at /reports."
+    )
+    host: Annotated[str, AfterValidator(_loopback)] = Field(
+        default="127.0.0.1", description="Loopback address to listen on."
+    )
+    port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free one.")
+    body_limit_bytes: int = Field(default=4 * MEBIBYTE, ge=1_000, le=64 * MEBIBYTE)
+    batch_limit_bytes: int = Field(default=64 * MEBIBYTE, ge=1_000, le=1_024 * MEBIBYTE)
+    items_limit: int = Field(default=MAX_ITEMS, ge=1, le=MAX_ITEMS)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Settings from the LANES_ variables among these.
+
+        Raises:
+            ParamsError: a variable is not known, or its value cannot be used.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and value  # set to nothing means not set
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise ParamsError(_first_problem(error)) from error
+
+    @property
+    def log_file(self) -> Path:
+        """The decision log."""
+        return self.state / "decisions.sqlite"
+
+    @property
+    def draw_key_file(self) -> Path:
+        """The key of the random draws."""
+        return self.draw_key or self.state / "draw.key"
+
+    def rules_files(self) -> list[Path]:
+        """The rule files, in the order of their names.
+
+        Raises:
+            ParamsError: there are none.
+        """
+        files = sorted(self.rules.parent.glob(self.rules.name))
+        if not files:
+            raise ParamsError(
+                f"LANES_RULES: no file matches {self.rules}. Start the service in the project's "
+                "folder, or give the path of the rule files."
+            )
+        return files
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    variable = PREFIX + name.upper()
+    if first["type"] == "extra_forbidden":
+        known = list(Settings.model_fields)
+        close = difflib.get_close_matches(name, known, n=1)
+        remedy = f"Did you mean {PREFIX}{close[0].upper()}?" if close else "Unset it."
+        return f"The variable {variable} (value {first['input']!r:.60}) is not known. {remedy}"
+    problem = first["msg"].removeprefix("Value error, ")
+    return (
+        f"{variable} cannot be {first['input']!r:.60}: {problem}. Correct the variable, "
+        f"or unset it to get the default, {Settings.model_fields[name].default}."
+    )

@@ -1,0 +1,130 @@
+"""Puts a service together from its settings, and runs it until it is told to stop."""
+
+import gc
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from models.rules_files import read_rules
+from selectivity.errors import ParamsError
+from serving.app import create_app
+from serving.assign import Parts
+from serving.catch_up import catch_up
+from serving.decision_log import DecisionLog
+from serving.draw_key import read_or_create
+from serving.meters import Meters
+from serving.predictor import Predictor
+from serving.published import open_bundle
+from serving.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 15
+IDLE_SECONDS = 10
+
+
+def assemble(settings: Settings) -> Parts:
+    """Everything a service consists of, with its profiles brought up to date.
+
+    Raises:
+        SelectivityError: it could not keep decisions, or has no rules to go by.
+    """
+    meters = Meters()
+    predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
+    log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
+    catch_up(predictor, log)
+    return Parts(predictor, log, meters, settings)
+
+
+def predictor_for(settings: Settings, draw_key: bytes) -> Predictor:
+    """A predictor with the bundle in force; with the rule files and a cause if there is none."""
+    opened = open_bundle(settings)
+    if opened.bundle is not None:
+        return Predictor.of_bundle(opened.bundle, draw_key=draw_key)
+    return Predictor(
+        None,
+        rules=read_rules(settings.rules_files()),
+        draw_key=draw_key,
+        cause=opened.cause,
+        cause_detail=opened.detail,
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the settings' address.
+
+    Raises:
+        ParamsError: the port is taken, or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
+    except OSError as error:
+        raise ParamsError(
+            f"The service cannot listen on {settings.host} port {settings.port} "
+            f"({error.strerror}). Choose another port with LANES_PORT; 0 takes a free one."
+        ) from error
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where callers find the service."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_for(parts: Parts) -> uvicorn.Server:
+    """A server that ends by answering what it has begun and writing what it has queued."""
+    config = uvicorn.Config(
+        create_app(parts),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is told to stop."""
+    with listen(settings) as listening:
+        parts = assemble(settings)
+        server = server_for(parts)
+        _say_what_serves(parts.predictor, url_of(listening))
+        # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
+        gc.collect()
+        gc.freeze()
+        server.run(sockets=[listening])
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[str]:
+    """A service beside this thread; gives its address, and ends it in good order."""
+    with listen(settings) as listening:
+        server = server_for(assemble(settings))
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="service"
+        )
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield url_of(listening)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _say_what_serves(predictor: Predictor, url: str) -> None:
+    what = {
+        "url": url,
+        "bundle": predictor.bundle_digest,
+        "rules_version": predictor.rules.version,
+        "fallback_cause": predictor.cause,
+    }
+    logger.info("serving", extra=what)

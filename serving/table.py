@@ -1,0 +1,37 @@
+"""Answers as lines of a table in the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+WIDTHS = (22, 3, 11, 10)
+HEAD = ("declaration", "v", "lane", "channel", "reason")
+
+
+def head() -> str:
+    """The names of the columns."""
+    return _row(*HEAD)
+
+
+def row(answer: Mapping[str, Any]) -> str:
+    """One answer: lane, who asked for it and why; for a problem, what is wrong."""
+    if "lane" not in answer:
+        return _row(f"line {answer.get('line', '?')}", "", "none", "-", what_is_wrong(answer))
+    reasons = "; ".join(dict.fromkeys(reason["text"] for reason in answer["reasons"]))
+    label = f"{reasons} [{answer['fallback_cause']}]" if answer["degraded"] else reasons
+    version = str(answer["version_no"])
+    return _row(answer["declaration_id"], version, answer["lane_name"], answer["channel"], label)
+
+
+def what_is_wrong(problem: Mapping[str, Any]) -> str:
+    """A problem document in one line."""
+    found = [
+        f"{each['field']}: {each['message']}. {each['remedy']}"
+        for each in problem.get("problems", ())
+    ]
+    return "; ".join(found) or str(problem.get("detail", problem.get("title", "no answer")))
+
+
+def _row(*cells: str) -> str:
+    *narrow, last = cells
+    padded = [cell.ljust(width) for cell, width in zip(narrow, WIDTHS, strict=True)]
+    return "  ".join([*padded, last])

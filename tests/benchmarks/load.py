@@ -1,0 +1,111 @@
+"""A load generator in a process of its own: so many connections, each asks again when answered.
+
+Reads a `Load` as JSON on standard input, writes a `Measured` as JSON on standard output. Loopback
+only, and it ends by itself.
+"""
+
+import asyncio
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from pydantic import BaseModel, Field
+
+ID = "@ID@"
+"""Stands in a body where each request needs an id of its own."""
+
+
+class Load(BaseModel):
+    """What to send, to whom, and for how long."""
+
+    port: int
+    path: str
+    bodies: tuple[str, ...] = Field(min_length=1)
+    connections: int = Field(ge=1, le=256)
+    seconds: float = Field(gt=0, le=60)
+    name: str = Field(description="Begins every id, so that no two loads share one.")
+
+
+class Measured(BaseModel):
+    """What came back."""
+
+    answered: int
+    failed: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def per_second(self) -> float:
+        """Answers per second."""
+        return self.answered / self.seconds
+
+
+def measure(load: Load) -> Measured:
+    """Put this load on a service from another process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.load"],
+        input=load.model_dump_json(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=load.seconds + 60,
+    )
+    return Measured.model_validate_json(done.stdout)
+
+
+async def _generate(load: Load) -> Measured:
+    times: list[float] = []
+    failed: list[float] = []
+    numbers = itertools.count()
+    started = time.perf_counter()
+    end = started + load.seconds
+    callers = [_ask(load, numbers, end, times, failed) for _ in range(load.connections)]
+    await asyncio.gather(*callers)
+    times.sort()
+    return Measured(
+        answered=len(times),
+        failed=len(failed),
+        seconds=time.perf_counter() - started,
+        p50_ms=_quantile(times, 0.5) * 1_000,
+        p99_ms=_quantile(times, 0.99) * 1_000,
+    )
+
+
+async def _ask(
+    load: Load, numbers: Iterator[int], end: float, times: list[float], failed: list[float]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
+    try:
+        while time.perf_counter() < end:
+            number = next(numbers)
+            body = load.bodies[number % len(load.bodies)].replace(ID, f"{load.name}-{number}")
+            begun = time.perf_counter()
+            status = await _exchange(reader, writer, load.path, body.encode())
+            (times if status == 200 else failed).append(time.perf_counter() - begun)
+    finally:
+        writer.close()
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+) -> int:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+    _, _, rest = answer.partition(b"content-length:")
+    await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
+    return int(answer.split(b" ", 2)[1])
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
+
+
+if __name__ == "__main__":
+    print(asyncio.run(_generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())

@@ -1,0 +1,63 @@
+"""A small real bundle for tests: ten trees on chance numbers, the rules of the project."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, seal
+from models.calibration import Calibration, Curve
+from models.lane_model import Knowledge, LaneModel
+from models.rules_files import read_rules
+from selectivity.capacity import Prices
+from selectivity.columns import to_columns
+from selectivity.declaration import Declaration
+from selectivity.features import FEATURE_NAMES, code_maps
+from selectivity.policy import Policy, RandomPolicy
+from selectivity.profiles import Profiles
+from tests.builders import a_declaration
+
+RULE_FILES = sorted((Path(__file__).parents[1] / "data/reference/rules").glob("*.yaml"))
+NO_DRAWS = Policy(id="test", random=RandomPolicy(yellow=0, red=0))
+"""Nothing by chance, so that a test knows which lane it gets."""
+
+
+def a_bundle(
+    directory: Path,
+    *,
+    policy: Policy = NO_DRAWS,
+    history: tuple[Declaration, ...] = (),
+    trained_on: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> str:
+    """Write a complete sealed bundle; gives its digest. `history` is what its profiles know."""
+    directory.mkdir(parents=True, exist_ok=True)
+    _model(seed).save(directory)
+    profiles = Profiles()
+    if history:
+        profiles.observe(to_columns(history))
+    np.savez(directory / PROFILES_FILE, **profiles.snapshot())
+    (directory / RULES).write_text(json.dumps(read_rules(RULE_FILES).content()))
+    (directory / POLICY).write_text(policy.model_dump_json())
+    (directory / PRICES).write_text(Prices().model_dump_json())
+    return seal(directory, trained_on or {"source": "tests"})
+
+
+def _model(seed: int) -> LaneModel:
+    chance = np.random.default_rng(seed)
+    matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
+    labels = chance.choice(3, size=300, p=[0.8, 0.15, 0.05])
+    params = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "seed": seed}
+    booster = lgb.train(params, lgb.Dataset(matrix, labels), num_boost_round=10)
+    as_they_are = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
+    knowledge = Knowledge(
+        feature_names=FEATURE_NAMES,
+        codes=code_maps(to_columns([a_declaration()])),
+        headings=frozenset({"6109"}),
+        countries=frozenset({"CN", "VN"}),
+        facts=frozenset(Policy().facts_needed),
+        duty_cap=1_000.0,
+    )
+    return LaneModel(booster, Calibration(curves=(as_they_are,) * 3), knowledge)

@@ -1,0 +1,109 @@
+"""A killed, stopped or abandoned service: nothing that was answered is lost or answered twice."""
+
+import json
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from serving.client import ServiceError, call
+from serving.log_reader import LogReader
+from tests.services import a_process, a_service, lodged, ndjson, settings_in
+
+CALLERS = 8
+
+
+@contextmanager
+def load_on(url: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Callers that send one declaration after the other until they are cut off; their answers."""
+    answered: dict[str, Any] = {}
+    enough = threading.Event()
+
+    def send_until_cut_off(caller: int) -> None:
+        for number in range(100_000):
+            id_ = f"{prefix}-{caller}-{number}"
+            body = json.dumps(lodged(declaration_id=id_)).encode()
+            try:
+                status, answer = call(url, "POST", "/v1/lanes", body)
+            except ServiceError:
+                return
+            if status == 200:
+                answered[id_] = json.loads(answer)
+            if enough.is_set():
+                return
+
+    threads = [threading.Thread(target=send_until_cut_off, args=(each,)) for each in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    yield answered
+    enough.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_killed_service_has_lost_no_answer(tmp_path: Path, bundle: Path) -> None:
+    moment = random.Random(7)
+    answered: dict[str, Any] = {}
+    for cycle in range(2):
+        with a_process(tmp_path, bundle=bundle) as (process, url):
+            with load_on(url, f"K{cycle}") as now_answered:
+                time.sleep(moment.uniform(0.5, 1.5))
+                process.send_signal(signal.SIGKILL)
+            answered |= now_answered
+    log = LogReader(settings_in(tmp_path).log_file)
+    kept = {record.declaration_id: record for _, record in log.records()}
+
+    assert len(answered) > 20
+    assert [id_ for id_ in answered if id_ not in kept] == []
+    for id_, answer in answered.items():
+        assert kept[id_].decision.lane.name == answer["lane"]
+    assert log.damage() == []
+
+
+def test_a_caller_in_doubt_asks_again_and_gets_the_kept_answer(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with a_process(tmp_path, bundle=bundle) as (process, url), load_on(url, "D"):
+        time.sleep(0.7)
+        process.kill()
+    log = LogReader(settings_in(tmp_path).log_file)
+    kept = [record for _, record in log.records()][-CALLERS:]
+    with a_service(tmp_path) as client:
+        for record in kept:
+            again = client.post("/v1/lanes", json=record.declared).json()
+            assert again["decided_at"] == record.model_dump(mode="json")["decided_at"]
+            assert again["lane"] == record.decision.lane.name
+
+
+def test_a_stopped_service_finishes_what_it_began(tmp_path: Path, bundle: Path) -> None:
+    many = [lodged(declaration_id=f"D-{number}") for number in range(300)]
+    with (
+        a_process(tmp_path, bundle=bundle) as (process, url),
+        httpx.stream("POST", f"{url}/v1/lanes/batch", content=ndjson(*many)) as answer,
+    ):
+        lines = answer.iter_lines()
+        first = [next(lines)]
+        process.terminate()
+        assert len(first + list(lines)) == len(many)
+
+
+def test_a_decision_is_kept_though_its_caller_has_gone(tmp_path: Path) -> None:
+    body = json.dumps(lodged()).encode()
+    head = f"POST /v1/lanes HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    with a_service(tmp_path) as client:
+        address = urlsplit(str(client.base_url))
+        with socket.create_connection((address.hostname or "", address.port or 0)) as caller:
+            caller.sendall(head.encode() + body)
+        end = time.monotonic() + 5
+        while client.get("/v1/decisions/D-1").status_code == 404 and time.monotonic() < end:
+            time.sleep(0.02)
+        view = client.get("/v1/decisions/D-1").json()
+        assert client.post("/v1/lanes", json=lodged()).json()["decided_at"] == view["decided_at"]

@@ -1,0 +1,134 @@
+"""Without a usable model there is still a lane; it says why, and is never a silent green."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from models.bundle import FILES, MANIFEST, Bundle, load, verify
+from models.pointer import Pointer, write_pointer
+from selectivity.lanes import Lane
+from serving.predictor import Predictor
+from tests.builders import NOON, a_declaration, an_item
+from tests.bundles import a_bundle
+from tests.services import a_service, lodged
+
+MANY = [
+    lodged(
+        declaration_id=f"{number}-{level}-{code}",
+        importer_compliance_level=level,
+        importer_risk_level=9 if level == 5 else None,
+        items=(an_item(hs_code=code),),
+    )
+    for number in range(5)
+    for level in (1, 3, 5, None)
+    for code in ("610910", "870323")
+]
+
+
+def answers_without(client: httpx.Client, cause: str) -> list[dict[str, Any]]:
+    """Lanes of many declarations, after a look that every one says why it has no model."""
+    answers = [client.post("/v1/lanes", json=declared).json() for declared in MANY]
+    assert {answer["source"] for answer in answers} == {"fallback"}
+    assert {answer["fallback_cause"] for answer in answers} == {cause}
+    assert all(answer["degraded"] for answer in answers)
+    return answers
+
+
+def test_without_a_bundle_fallback_rules_decide_and_say_so(tmp_path: Path) -> None:
+    with a_service(tmp_path) as client:
+        lanes = [answer["lane"] for answer in answers_without(client, "NO_MODEL")]
+        assert client.get("/health/ready").json()["serving"] == "fallback"
+    assert set(lanes) == {"GREEN", "YELLOW", "RED"}
+    assert lanes.count("RED") < len(lanes) / 2
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+def test_one_changed_byte_refuses_the_bundle(tmp_path: Path, bundle: Path, name: str) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(bundle, damaged)
+    content = bytearray((damaged / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / name).write_bytes(content)
+
+    with a_service(tmp_path, bundle=damaged) as client:
+        answers_without(client, "BUNDLE_REFUSED")
+        assert client.get("/health/ready").json()["cause"] == "BUNDLE_REFUSED"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_refuses_the_bundle(tmp_path: Path, bundle: Path, name: str) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(bundle, damaged)
+    (damaged / name).unlink()
+    with a_service(tmp_path, bundle=damaged) as client:
+        answers_without(client, "BUNDLE_REFUSED")
+
+
+def _publish(bundle: Path, published: Path, digest: str) -> None:
+    pointer = Pointer.to(digest, version=1, by="a risk manager", at=NOON)
+    shutil.copytree(bundle, published / pointer.bundle)
+    write_pointer(published, pointer)
+
+
+def test_the_published_bundle_is_served(tmp_path: Path, bundle: Path) -> None:
+    digest, _ = verify(bundle)
+    _publish(bundle, tmp_path / "published", digest)
+    with a_service(tmp_path) as client:
+        answer = client.post("/v1/lanes", json=lodged()).json()
+    assert (answer["source"], answer["bundle"]) == ("model", digest[:16])
+
+
+def test_a_whole_bundle_that_was_not_published_is_refused(tmp_path: Path, bundle: Path) -> None:
+    other = a_bundle(tmp_path / "other", seed=1)
+    _publish(bundle, tmp_path / "published", other)
+    with a_service(tmp_path) as client:
+        answers_without(client, "BUNDLE_REFUSED")
+
+
+@pytest.mark.parametrize("pointer", ["", "{}", '{"bundle": "../x"}'])
+def test_a_damaged_pointer_refuses_the_bundle(tmp_path: Path, pointer: str) -> None:
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published/current.json").write_text(pointer)
+    with a_service(tmp_path) as client:
+        answers_without(client, "BUNDLE_REFUSED")
+
+
+class _BrokenModel:
+    """Fails, or gives what is no probability."""
+
+    def __init__(self, bundle: Bundle, output: float | None) -> None:
+        self.knowledge, self._model, self._output = bundle.model.knowledge, bundle.model, output
+
+    def features(self, *arguments: Any) -> Any:
+        return self._model.features(*arguments)
+
+    def assess(self, *arguments: Any) -> Any:
+        if self._output is None:
+            raise RuntimeError("the model failed")
+        (risk,) = self._model.assess(*arguments)
+        return [risk._replace(probabilities=np.full_like(risk.probabilities, self._output))]
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [(None, "MODEL_ERROR"), (np.nan, "MODEL_OUTPUT"), (-1.0, "MODEL_OUTPUT"), (7, "MODEL_OUTPUT")],
+)
+@pytest.mark.parametrize("level", [None, 5])
+def test_a_failing_model_never_makes_a_lane_green(
+    bundle: Path, output: float | None, cause: str, level: int | None
+) -> None:
+    whole = load(bundle)
+    broken: Any = _BrokenModel(whole, output)
+    predictor = Predictor.of_bundle(dataclasses.replace(whole, model=broken), draw_key=b"k" * 32)
+    declaration = a_declaration(importer_compliance_level=level)
+    record = predictor.decide(declaration, earlier_lane=None, now=NOON)
+
+    assert record.decision.fallback_cause == cause
+    assert record.decision.lane is Lane.YELLOW
+    assert record.scores == ()
+    assert type(record).model_validate_json(record.model_dump_json()) == record

@@ -1,0 +1,219 @@
+"""The ingest stage: files and params in, four tables and their figures out."""
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipelines.ingest import main
+from pipelines.sources.assembly import FINDING, INSPECTION
+from pipelines.tables import read_columns
+from selectivity.columns import from_columns
+from selectivity.errors import ParamsError, SourceError
+from tests.builders import a_declaration, an_inspection
+
+ROOT = Path(__file__).parents[2]
+MAPPING = """
+title: A test
+layout: flat
+fields: {declaration_id: ID, accepted_at: DATE, customs_value: VALUE}
+labels:
+  column: FOUND
+  values: {"0": NONE, "1": ORIGIN}
+  control_type: DOCUMENT
+  label_delay_days: 10
+"""
+
+
+def test_ingest_writes_tables_in_order_of_time_and_their_figures(tmp_path: Path) -> None:
+    file = _rows(tmp_path, "B,2026-03-03,2,1", "A,2026-03-02,1,", "A,2026-03-02,1,", "C,x,1,0")
+    out = _ingest(tmp_path, quarantine_limit=0.5)
+
+    assert read_columns(out / "items.parquet")["declaration_id"].tolist() == ["A", "B"]
+    inspections = pd.read_parquet(out / "inspections.parquet")
+    findings = pd.read_parquet(out / "findings.parquet")
+    assert list(inspections.columns) == list(INSPECTION)
+    assert list(findings.columns) == list(FINDING)
+    assert inspections["observed_at"].tolist() == [pd.Timestamp("2026-03-13", tz="UTC")]
+    assert findings["item_no"].tolist() == [1]
+    assert json.loads((out / "ingest.json").read_text()) == {
+        "source": "mine",
+        "rows": {"read": 4, "repeated": 1, "refused": 1},
+        "refused_by_reason": {"accepted_at: not a date or time in ISO8601 (UTC)": 1},
+        "set_to_missing": {},
+        "declarations": 2,
+        "goods_items": 2,
+        "inspections": 1,
+        "findings": 1,
+        "labelled_share": 0.5,
+        "period": {"from": "2026-03-02T00:00:00Z", "until": "2026-03-03T00:00:00Z"},
+        "inputs": {file.as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()},
+    }
+
+
+def test_ingest_gives_the_same_bytes_again(tmp_path: Path) -> None:
+    _rows(tmp_path, "B,2026-03-03,2,1", "A,2026-03-02,1,", "C,x,1,0")
+    first = {file.name: file.read_bytes() for file in _ingest(tmp_path, limit=1).iterdir()}
+    second = {file.name: file.read_bytes() for file in _ingest(tmp_path, limit=1).iterdir()}
+
+    assert first == second
+    assert len(first) == 5
+
+
+def test_too_many_refused_rows_stop_the_run_and_leave_the_quarantine(tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,", "B,x,1,", "C,y,1,")
+
+    with pytest.raises(SourceError, match=r"2 of 3 rows were refused.*accepted_at: not a date"):
+        _ingest(tmp_path, limit=0.5)
+    assert len(_quarantine(tmp_path / "out")) == 2
+    assert not (tmp_path / "out/items.parquet").exists()
+
+
+def test_the_quarantine_holds_no_formulas(tmp_path: Path) -> None:
+    _rows(tmp_path, '"=1+1",2026-03-02,"@SUM(A1)",', "+A,2026-03-02,-5,")
+    _ingest(tmp_path, limit=1)
+
+    cells = [cell for row in _quarantine(tmp_path / "out") for cell in row.values()]
+    assert "'@SUM(A1)" in cells
+    assert "'-5.0" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_what_the_service_sent_back_is_added(tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,", "B,2026-03-03,1,0")
+    in_both = a_declaration(declaration_id="A")
+    new = a_declaration(declaration_id="N")
+    _feedback(
+        tmp_path,
+        [new, in_both],
+        [
+            an_inspection(inspection_id="I-1", declaration_id="N"),
+            an_inspection(inspection_id="I-2", declaration_id="A"),
+            an_inspection(inspection_id="I-3", declaration_id="NOWHERE"),
+        ],
+    )
+    out = _ingest(tmp_path, limit=1, feedback=str(tmp_path / "feedback"))
+
+    items = read_columns(out / "items.parquet")
+    assert items["declaration_id"].tolist() == ["A", "N", "B"]
+    assert items["importer_id"].tolist() == [None, "IMP1", None]
+    assert pd.read_parquet(out / "inspections.parquet")["inspection_id"].tolist() == [
+        "B",
+        "I-1",
+        "I-2",
+    ]
+    assert [(row["line"], row["declaration_id"], row["reason"]) for row in _quarantine(out)] == [
+        ("2", "A", "is in an earlier source with other content"),
+        ("3", "NOWHERE", "no accepted declaration has this id"),
+    ]
+
+
+def test_the_same_declarations_twice_count_as_repeated(tmp_path: Path) -> None:
+    declared = [a_declaration(declaration_id=name) for name in ("A", "B")]
+    inspections = [an_inspection(declaration_id="A")]
+    _feedback(tmp_path, declared, inspections)
+    (tmp_path / "feedback").rename(tmp_path / "rows")
+    _feedback(tmp_path, declared, inspections)
+    out = _ingest(tmp_path, source="service", feedback=str(tmp_path / "feedback"))
+
+    told = json.loads((out / "ingest.json").read_text())
+    assert told["rows"] == {"read": 6, "repeated": 3, "refused": 0}
+    assert told["declarations"] == 2
+    found = from_columns(read_columns(out / "items.parquet"))
+    assert [one.declaration_id for one in found] == ["A", "B"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_service_that_has_decided_nothing_adds_nothing(there: bool, tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,")
+    if there:
+        (tmp_path / "feedback").mkdir()
+    out = _ingest(tmp_path, feedback=str(tmp_path / "feedback"))
+
+    assert read_columns(out / "items.parquet")["declaration_id"].tolist() == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"quarantine_limit": 2}, "key ingest.quarantine_limit: .*less than or equal to 1"),
+        ({"sources": "mine"}, r"key ingest.sources is not known \(did you mean 'source'\?\)"),
+        ({"path": None}, "key ingest.path"),
+    ],
+)
+def test_params_that_cannot_be_used_are_named(
+    section: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    _rows(tmp_path)
+    with pytest.raises(ParamsError, match=message):
+        _ingest(tmp_path, **section)
+
+
+def test_the_command_says_one_line_and_errors_in_plain_words(tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,0")
+    _prepare(tmp_path)
+    good = _command(tmp_path)
+    assert good.returncode == 0
+    assert good.stderr.splitlines() == [
+        "ingest: 1 declarations with 1 goods items, 100% of them inspected; "
+        "0 of 1 rows refused, 0 repeated"
+    ]
+    _prepare(tmp_path, source="yours")
+    bad = _command(tmp_path)
+    assert bad.returncode == SourceError.exit_code
+    assert bad.stderr.startswith("error: There is no source 'yours'")
+    assert "Traceback" not in bad.stderr
+
+
+def _rows(folder: Path, *rows: str) -> Path:
+    (folder / "rows").mkdir()
+    file = folder / "rows/rows.csv"
+    file.write_text("\n".join(["ID,DATE,VALUE,FOUND", *rows]), encoding="utf-8")
+    return file
+
+
+def _feedback(folder: Path, declarations: list[Any], inspections: list[Any]) -> None:
+    (folder / "feedback").mkdir()
+    for name, models in (("declarations", declarations), ("inspections", inspections)):
+        lines = [model.model_dump_json(exclude_none=True) for model in models]
+        (folder / f"feedback/{name}.ndjson").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _prepare(folder: Path, *, limit: float = 0.05, **section: Any) -> None:
+    (folder / "sources").mkdir(exist_ok=True)
+    (folder / "sources/mine.yaml").write_text(MAPPING, encoding="utf-8")
+    service = ROOT / "data/reference/sources/service.yaml"
+    (folder / "sources/service.yaml").write_text(service.read_text("utf-8"), "utf-8")
+    plain = {"source": "mine", "path": str(folder / "rows"), "quarantine_limit": limit}
+    (folder / "params.yaml").write_text(json.dumps({"ingest": plain | section}))
+
+
+def _ingest(folder: Path, *, limit: float = 0.05, **section: Any) -> Path:
+    _prepare(folder, limit=limit, **section)
+    main(params=folder / "params.yaml", mappings=folder / "sources", out=folder / "out")
+    return folder / "out"
+
+
+def _quarantine(out: Path) -> list[dict[str, str]]:
+    with (out / "quarantine.csv").open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def _command(folder: Path) -> subprocess.CompletedProcess[str]:
+    options = {"params": "params.yaml", "mappings": "sources", "out": "out"}
+    arguments = [part for name, path in options.items() for part in (f"--{name}", folder / path)]
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pipelines.ingest", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,213 @@
+"""From inspections to a trained model: the mistakes that look brilliant are not possible."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from pipelines.calibrate import calibrate
+from pipelines.label import UNKNOWN, LabelParams, known_classes, label
+from pipelines.periods import Periods
+from pipelines.prepare import PrepareParams, prepare, repetition
+from pipelines.train import TrainParams, line_weights, train, train_on
+from selectivity.columns import Columns, to_columns
+from selectivity.errors import NotEnoughDataError
+from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
+from selectivity.inspection import FindingClass
+from tests.builders import a_declaration, an_item
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PERIODS = Periods.split(
+    date(2026, 1, 1),
+    date(2026, 4, 10),
+    warm_up_days=5,
+    label_delay_days=7,
+    calibration_share=0.2,
+    evaluation_share=0.2,
+)
+
+
+def items_on(days: list[int], **fields: Any) -> Columns:
+    return to_columns(
+        [
+            a_declaration(
+                declaration_id=f"D-{at}", accepted_at=START + timedelta(days=day), **fields
+            )
+            for at, day in enumerate(days)
+        ]
+    )
+
+
+def controls(*rows: dict[str, Any]) -> pd.DataFrame:
+    plain = {
+        "control_type": "FULL_PHYSICAL",
+        "triggered_by": None,
+        "propensity": np.nan,
+        "result": "NO_FINDING",
+    }
+    return pd.DataFrame([{"inspection_id": f"I-{at}"} | plain | row for at, row in enumerate(rows)])
+
+
+def found(*rows: dict[str, Any]) -> pd.DataFrame:
+    plain = {"item_no": np.nan, "mechanism": "QUANTITY", "additional_duty": 10.0}
+    columns = ["inspection_id", "item_no", "mechanism", "additional_duty"]
+    return pd.DataFrame([plain | row for row in rows], columns=columns)
+
+
+def at(day: int) -> pd.Timestamp:
+    return pd.Timestamp(START + timedelta(days=day))
+
+
+def test_a_declaration_nobody_inspected_gets_no_outcome() -> None:
+    items = items_on([0, 1])
+    table = label(
+        items, controls({"declaration_id": "D-0", "observed_at": at(2)}), found(), LabelParams()
+    )
+    classes, weights = known_classes(table, 2)
+    assert classes.tolist() == [FindingClass.NONE, UNKNOWN]
+    assert weights.tolist() == [1.0, 0.0]
+
+
+def test_training_on_a_declaration_nobody_inspected_is_refused() -> None:
+    matrix = np.zeros((2, len(FEATURE_NAMES)))
+    with pytest.raises(ValueError, match="never inspected"):
+        train(matrix, np.array([0, UNKNOWN]), np.ones(2), TrainParams())
+
+
+@pytest.mark.parametrize("result", ["INCONCLUSIVE", "CANCELLED"])
+def test_a_control_without_a_result_teaches_nothing(result: str) -> None:
+    control = controls({"declaration_id": "D-0", "observed_at": at(2), "result": result})
+    assert label(items_on([0]), control, found(), LabelParams()).empty
+
+
+def test_an_outcome_is_not_used_before_it_was_known() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(50), "result": "FINDING"},
+        {"declaration_id": "D-0", "observed_at": at(3)},
+    )
+    table = label(items_on([0]), control, found({"inspection_id": "I-0"}), LabelParams())
+    early, late = START + timedelta(days=10), START + timedelta(days=60)
+    assert known_classes(table, 1, before=early.date())[0].tolist() == [FindingClass.NONE]
+    assert known_classes(table, 1, before=late.date())[0].tolist() == [FindingClass.PHYSICAL]
+    assert known_classes(table, 1, before=START.date())[0].tolist() == [UNKNOWN]
+
+
+def test_an_inspection_speaks_on_the_version_it_saw() -> None:
+    versions = to_columns(
+        [
+            a_declaration(version_no=number, accepted_at=START + timedelta(days=day))
+            for number, day in ((1, 0), (2, 5))
+        ]
+    )
+    control = controls({"declaration_id": "D-1", "observed_at": at(3)})
+    assert label(versions, control, found(), LabelParams())["row"].tolist() == [0]
+
+
+def test_a_finding_stays_with_its_goods_item() -> None:
+    two = (an_item(item_no=3), an_item(item_no=5))
+    items = to_columns([a_declaration(accepted_at=START, items=two)])
+    control = controls({"declaration_id": "D-1", "observed_at": at(1), "result": "FINDING"})
+    table = label(items, control, found({"inspection_id": "I-0", "item_no": 5}), LabelParams())
+    assert known_classes(table, 2)[0].tolist() == [FindingClass.NONE, FindingClass.PHYSICAL]
+
+
+def test_a_control_made_with_a_small_chance_weighs_more_up_to_the_cap() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(1), "propensity": 0.25},
+        {"declaration_id": "D-1", "observed_at": at(2), "propensity": 0.001},
+    )
+    table = label(items_on([0, 0]), control, found(), LabelParams(highest_weight=20))
+    assert known_classes(table, 2)[1].tolist() == [4.0, 20.0]
+
+
+def test_a_random_split_is_refused_and_told_why() -> None:
+    with pytest.raises(ValidationError, match="only split is `time`"):
+        PrepareParams(split="random")
+
+
+def test_the_parts_follow_each_other_with_the_label_delay_between() -> None:
+    assert (PERIODS.calibrate_from - PERIODS.train_until).days == 7
+    assert (PERIODS.evaluate_from - PERIODS.calibrate_until).days == 7
+    assert PERIODS.train_from == date(2026, 1, 6)
+    assert PERIODS.evaluate_until == date(2026, 4, 11)
+
+
+def test_a_history_too_short_to_split_says_what_to_do() -> None:
+    with pytest.raises(NotEnoughDataError, match="Bring more days"):
+        prepare(items_on([0, 1, 2]), PrepareParams())
+
+
+def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:
+    items = items_on([99, 0, 98, 50])
+    ordered, periods = prepare(
+        items, PrepareParams(warm_up_days=0, label_delay_days=7, evaluation_share=0.1)
+    )
+    assert ordered["declaration_id"].tolist() == ["D-1", "D-3", "D-2", "D-0"]
+    assert repetition(ordered, periods)["repeated_share"] == 1.0
+
+
+def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
+    chance = np.random.default_rng(0)
+    days = sorted(chance.integers(5, 60, size=600).tolist())
+    items = items_on(days)
+    matrix = chance.normal(size=(600, len(FEATURE_NAMES)))
+    classes = chance.integers(0, 3, size=600)
+    rows = [
+        {"row": row, "finding_class": value, "weight": 1.0, "observed_at": at(days[row] + 1)}
+        for row, value in enumerate(classes)
+    ]
+    told = pd.DataFrame(rows)
+    late = told.assign(
+        observed_at=told.observed_at.where(told.row < 300, at(400)),
+        finding_class=told.finding_class.where(told.row < 300, 0),
+    )
+    mask = PERIODS.rows(items, "train")
+    settings = TrainParams(rounds=5, smallest_class=1, min_data_in_leaf=5)
+    only_early = train_on(mask, items, matrix, told[told.row < 300], PERIODS, settings)
+    with_late = train_on(mask, items, matrix, late, PERIODS, settings)
+    assert only_early.model_to_string() == with_late.model_to_string()
+
+
+def test_the_same_rows_give_the_same_trees() -> None:
+    chance = np.random.default_rng(0)
+    matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
+    classes = chance.integers(0, 3, size=300)
+    settings = TrainParams(rounds=5, min_data_in_leaf=5)
+    first, second = (train(matrix, classes, np.ones(300), settings) for _ in range(2))
+    assert first.model_to_string() == second.model_to_string()
+
+
+def test_a_class_too_rare_to_learn_is_refused() -> None:
+    matrix = np.zeros((60, len(FEATURE_NAMES)))
+    classes = np.array([0] * 30 + [1] * 30)
+    with pytest.raises(NotEnoughDataError, match="class PHYSICAL"):
+        train(matrix, classes, np.ones(60), TrainParams())
+
+
+def test_a_line_declared_often_weighs_less_a_row() -> None:
+    items = items_on([0, 1, 2, 3])
+    alone = to_columns([a_declaration(items=(an_item(hs_code="870323"),))])
+    both = {name: np.concatenate([items[name], alone[name]]) for name in items}
+    assert line_weights(both, 0.5).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
+
+
+def test_forgetting_lines_forgets_nothing_else() -> None:
+    matrix = np.ones((2, len(FEATURE_NAMES)))
+    forgotten = forget_lines(matrix)
+    assert np.isnan(forgotten[:, LINE_FEATURES]).all()
+    assert np.isnan(forgotten).sum() == 2 * len(LINE_FEATURES)
+    assert not np.isnan(matrix).any()
+
+
+def test_calibration_turns_scores_into_observed_shares() -> None:
+    chance = np.random.default_rng(0)
+    true = chance.random(20_000) * 0.5
+    classes = (chance.random(20_000) < true).astype(np.int64)
+    overconfident = np.column_stack([1 - true**0.5, true**0.5, np.zeros(20_000)])
+    calibrated = calibrate(overconfident, classes, np.ones(20_000)).apply(overconfident)
+    top = true > 0.4
+    assert calibrated[top, 1].mean() == pytest.approx(classes[top].mean(), abs=0.02)
+    assert abs(overconfident[top, 1].mean() - classes[top].mean()) > 0.15

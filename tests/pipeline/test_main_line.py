@@ -1,0 +1,131 @@
+"""The main line, as a user runs it: copy, `dvc repro` twice, publish, serve, score, learn."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from tests.architecture.tree import ROOT, kept_files
+from tests.runs import MLFLOW_WARNS
+
+pytestmark = MLFLOW_WARNS
+
+SMALLER = {
+    "  declarations: 40000": "  declarations: 9000",
+    "  smallest_class: 20": "  smallest_class: 1",
+    "  rounds: 250": "  rounds: 30",
+    "  resamples: 200": "  resamples: 20",
+}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of the project with smaller numbers, all stages run once."""
+    root = tmp_path_factory.mktemp("project")
+    for file in kept_files():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, root / file)
+    params = (root / "params.yaml").read_text(encoding="utf-8")
+    for ours, smaller in SMALLER.items():
+        assert ours in params
+        params = params.replace(ours, smaller)
+    (root / "params.yaml").write_text(params, encoding="utf-8")
+    run(root, "git", "init", "-q")
+    run(root, "git", "add", "-A")
+    run(root, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "x")
+    run(root, "dvc", "repro")
+    return root
+
+
+def run(root: Path, *command: str) -> str:
+    """What a command of the project printed, both ways; it has to succeed."""
+    scripts = str(Path(sys.executable).parent)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")
+    }
+    environment |= {
+        "PATH": scripts + os.pathsep + os.environ["PATH"],
+        "PYTHONPATH": str(root),
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def test_a_second_run_does_nothing(workspace: Path) -> None:
+    assert "Data and pipelines are up to date" in run(workspace, "dvc", "repro")
+
+
+def test_metrics_hold_three_views_lanes_and_what_was_refused(workspace: Path) -> None:
+    shown = json.loads(run(workspace, "dvc", "metrics", "show", "--json"))[""]["data"]
+    metrics = shown["data/reports/evaluation/metrics.json"]["data"]
+    assert {"all_rows", "new_lines", "line_purged", "lanes"} <= set(metrics)
+    assert 0 < metrics["all_rows"]["auroc_low"] < metrics["all_rows"]["auroc_high"] < 1
+    lanes = metrics["lanes"]
+    shares = [lanes[f"{lane}_share"] for lane in ("green", "yellow", "red")]
+    assert sum(shares) == pytest.approx(1)
+    assert shown["data/interim/ingested/ingest.json"]["data"]["rows"]["refused"] == 0
+
+
+def test_plots_are_made(workspace: Path) -> None:
+    run(workspace, "dvc", "plots", "show")
+    assert (workspace / "dvc_plots/index.html").stat().st_size > 1_000
+
+
+def test_nothing_that_was_made_is_a_pickle(workspace: Path) -> None:
+    made = [*(workspace / "models").rglob("*"), *(workspace / "data/features").rglob("*")]
+    assert made
+    for file in made:
+        assert file.suffix not in {".pkl", ".pickle", ".joblib"}
+        if file.is_file():
+            assert not file.read_bytes().startswith(b"\x80\x04")
+
+
+def test_no_stage_reads_the_simulated_truth(workspace: Path) -> None:
+    lock = (workspace / "dvc.lock").read_text(encoding="utf-8")
+    inputs = re.findall(r"deps:\n((?:    - .*\n|      .*\n)*)", lock)
+    assert inputs
+    assert not any("data/raw/truth" in block for block in inputs)
+
+
+def test_the_run_is_tracked_and_the_model_scores_in_the_columns_of_the_source(
+    workspace: Path,
+) -> None:
+    assert json.loads((workspace / "data/reports/track.json").read_text())["tracked"] is True
+    mlflow.set_tracking_uri(f"sqlite:///{workspace}/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/lane-model@candidate")
+    raw = workspace / "data/raw/simulated"
+    header = pd.read_parquet(raw / "declarations.parquet").tail(20)
+    frame = pd.read_parquet(raw / "goods_items.parquet").merge(
+        header, on=["declaration_id", "version_no"]
+    )
+    scored = model.predict(frame)
+    assert len(scored) == len(frame)
+    assert set(scored["lane"]) <= {"GREEN", "YELLOW", "RED"}
+
+
+def test_published_served_scored_and_learnt_from(workspace: Path) -> None:
+    run(workspace, sys.executable, "-m", "pipelines.publish", "--by", "tests")
+    shown = run(workspace, "lanes", "demo", "--once", "--language", "en")
+    assert "Ivory" in shown
+    assert re.search(r"GREEN|green", shown)
+    told = run(workspace, "lanes", "export", "--to", "data/raw/feedback")
+    assert "12 declarations and 2 inspections" in told
+    run(workspace, "dvc", "repro", "label")
+    ingested = json.loads((workspace / "data/interim/ingested/ingest.json").read_text())
+    assert ingested["declarations"] == 9_012
+    assert ingested["feedback_upto"] == {"decision_seq": 12, "inspection_seq": 2}
+    outcomes = pd.read_parquet(workspace / "data/interim/labelled/outcomes.parquet")
+    sent = (workspace / "data/samples/inspections.ndjson").read_text().splitlines()
+    assert {json.loads(line)["inspection_id"] for line in sent} <= set(outcomes["inspection_id"])

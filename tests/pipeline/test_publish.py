@@ -1,0 +1,166 @@
+"""Publishing: what is in force is whole, named by a person, and can be taken back."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.bundle import FILES, verify
+from models.pointer import read_pointer
+from pipelines.outbox import Outbox
+from pipelines.publish import earlier, history, publish
+from selectivity.errors import BundleError
+from tests.bundles import a_bundle
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three bundles that differ."""
+    folder = tmp_path_factory.mktemp("trained")
+    places = [folder / name for name in ("a", "b", "c")]
+    for seed, place in enumerate(places):
+        a_bundle(place, seed=seed)
+    return places
+
+
+def test_a_published_bundle_is_a_copy_that_the_pointer_names(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    assert publish(bundles[0], tmp_path, by="ann.lee", at=NOW, note="first")
+
+    pointer = read_pointer(tmp_path)
+    assert pointer is not None
+    assert (pointer.version, pointer.by, pointer.at) == (1, "ann.lee", NOW)
+    assert verify(tmp_path / pointer.bundle)[0] == pointer.digest == verify(bundles[0])[0]
+    (line,) = history(tmp_path)
+    assert (line.version, line.bundle, line.by, line.note) == (
+        1,
+        pointer.bundle,
+        "ann.lee",
+        "first",
+    )
+
+
+def test_publishing_what_is_in_force_changes_nothing(bundles: list[Path], tmp_path: Path) -> None:
+    publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
+    before = read_pointer(tmp_path)
+
+    assert not publish(bundles[0], tmp_path, by="bob.ng", at=NOW)
+    assert read_pointer(tmp_path) == before
+    assert len(history(tmp_path)) == 1
+
+
+def test_versions_rise_by_one(bundles: list[Path], tmp_path: Path) -> None:
+    for bundle in bundles:
+        publish(bundle, tmp_path, by="ann.lee", at=NOW)
+    assert [line.version for line in history(tmp_path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_an_altered_bundle_is_refused_and_the_one_in_force_stays(
+    bundles: list[Path], tmp_path: Path, file: str
+) -> None:
+    published, altered = tmp_path / "published", tmp_path / "altered"
+    publish(bundles[0], published, by="ann.lee", at=NOW)
+    before = read_pointer(published)
+    shutil.copytree(bundles[1], altered)
+    (altered / file).write_bytes((altered / file).read_bytes() + b" ")
+
+    with pytest.raises(BundleError, match="altered after training"):
+        publish(altered, published, by="ann.lee", at=NOW)
+
+    assert read_pointer(published) == before
+    assert {path.name for path in published.iterdir()} == {
+        ".lock",
+        "current.json",
+        "history.jsonl",
+        before.bundle if before else "",
+    }
+
+
+def test_a_published_copy_that_was_damaged_is_made_whole_and_the_damage_is_kept(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
+    place = tmp_path / verify(bundles[0])[0][:16]
+    (place / "booster.txt").write_text("tree")
+
+    assert publish(bundles[0], tmp_path, by="ann.lee", at=NOW, note="copy was damaged")
+    verify(place)
+    (aside,) = tmp_path.glob(f"{place.name}.damaged-*")
+    assert (aside / "booster.txt").read_text() == "tree"
+
+
+def test_rolling_back_goes_one_step_further_each_time(bundles: list[Path], tmp_path: Path) -> None:
+    for bundle in bundles:
+        publish(bundle, tmp_path, by="ann.lee", at=NOW)
+
+    in_force = []
+    for _ in range(2):
+        publish(earlier(tmp_path, "previous"), tmp_path, by="ann.lee", at=NOW, rollback=True)
+        pointer = read_pointer(tmp_path)
+        in_force.append(pointer.digest if pointer else None)
+
+    assert in_force == [verify(bundles[1])[0], verify(bundles[0])[0]]
+    assert [line.version for line in history(tmp_path)] == [1, 2, 3, 4, 5]
+    with pytest.raises(BundleError, match="No bundle published before fits 'previous'"):
+        earlier(tmp_path, "previous")
+
+
+def test_any_bundle_published_before_can_be_named(bundles: list[Path], tmp_path: Path) -> None:
+    for bundle in bundles:
+        publish(bundle, tmp_path, by="ann.lee", at=NOW)
+    name = verify(bundles[0])[0][:16]
+    assert earlier(tmp_path, name[:6]) == tmp_path / name
+    with pytest.raises(BundleError, match="More than one"):
+        earlier(tmp_path, "")
+    with pytest.raises(BundleError, match="No bundle"):
+        earlier(tmp_path, "x")
+
+
+def test_a_history_with_a_torn_line_is_told(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text('{"version": 1, "bun')
+    with pytest.raises(BundleError, match=r"history\.jsonl has a line"):
+        history(tmp_path)
+
+
+def test_the_command_publishes_though_mlflow_is_down(bundles: list[Path], tmp_path: Path) -> None:
+    done = _command(tmp_path, "--bundle", str(bundles[0]), "--by", "ann.lee")
+
+    assert done.returncode == 0, done.stderr
+    in_force, warning = done.stderr.splitlines()
+    assert in_force.endswith("is in force, version 1, by ann.lee")
+    assert warning.startswith("warning: MLflow at ")
+    assert read_pointer(tmp_path / "models/published") is not None
+    assert Outbox(tmp_path).promotion.exists()
+
+
+def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
+    done = _command(tmp_path, "--bundle", "nowhere", "--by", "ann.lee")
+    assert done.returncode == BundleError.exit_code
+    assert done.stderr.splitlines() == [
+        "error: There is no bundle in nowhere: No such file or directory. "
+        "Make one with `make repro`."
+    ]
+
+
+def _command(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.publish", *options],
+        cwd=folder,
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

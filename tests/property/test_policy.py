@@ -1,0 +1,152 @@
+"""What holds for every declaration, whatever the model and the draws say."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.rules_files import read_rules
+from selectivity.capacity import Prices
+from selectivity.lanes import Channel, Lane
+from selectivity.policy import LaneDecision, Policy, RandomPolicy, Risk, decide
+from tests.builders import a_declaration, an_item
+from tests.bundles import NO_DRAWS, RULE_FILES
+
+RULES = read_rules(RULE_FILES)
+probabilities = st.floats(0, 1).flatmap(
+    lambda none: st.floats(0, 1).map(
+        lambda part: [none, (1 - none) * part, (1 - none) * (1 - part)]
+    )
+)
+broken = st.sampled_from(
+    [[np.nan, 0.5, 0.5], [1.2, -0.1, -0.1], [0.5, 0.2, 0.1], [np.inf, 0.0, 0.0], [0.0, 0.0, 0.0]]
+)
+
+
+def lane_of(row: list[float] | None, **options: Any) -> LaneDecision:
+    """The decision on a declaration whose one goods item has these probabilities."""
+    risk = None if row is None else Risk(np.array([row]), np.array([options.pop("duty", 0.5)]))
+    declaration = options.pop("declaration", a_declaration())
+    plain = {"rules": RULES, "policy": NO_DRAWS, "prices": Prices(), "draw_key": b"key"}
+    return decide(declaration, risk=risk, **{**plain, **options})
+
+
+@given(broken)
+def test_a_probability_that_is_none_never_means_green(row: list[float]) -> None:
+    decision = lane_of(row)
+    assert decision.lane > Lane.GREEN
+    assert decision.channel is Channel.FALLBACK
+    assert decision.fallback_cause == "MODEL_OUTPUT"
+
+
+@given(probabilities, st.sampled_from([None, Lane.YELLOW, Lane.RED]), st.binary(max_size=4))
+@settings(deadline=None)
+def test_propensities_are_a_distribution_and_hold_the_lane(
+    row: list[float], earlier: Lane | None, key: bytes
+) -> None:
+    policy = Policy(random=RandomPolicy(yellow=0.2, red=0.1))
+    decision = lane_of(row, earlier_lane=earlier, policy=policy, draw_key=key)
+    chances = decision.propensities
+    assert chances.green + chances.yellow + chances.red == pytest.approx(1)
+    assert getattr(chances, decision.lane.name.lower()) > 0
+
+
+@given(probabilities, st.sampled_from(list(Lane)))
+@settings(deadline=None)
+def test_within_a_lineage_the_lane_only_tightens(row: list[float], earlier: Lane) -> None:
+    assert lane_of(row, earlier_lane=earlier).lane >= earlier
+
+
+@given(probabilities)
+@settings(deadline=None)
+def test_a_mandatory_rule_binds_whatever_the_model_says(row: list[float]) -> None:
+    ivory = a_declaration(items=(an_item(hs_code="050710"),), importer_compliance_level=1)
+    decision = lane_of(row, declaration=ivory)
+    assert decision.lane is Lane.RED
+    assert decision.channel is Channel.MANDATORY
+
+
+@given(probabilities, st.sampled_from(NO_DRAWS.facts_needed))
+@settings(deadline=None)
+def test_leaving_a_needed_fact_out_never_gives_green(row: list[float], fact: str) -> None:
+    silent = a_declaration(items=(an_item(**{fact: None}),))
+    assert lane_of(row, declaration=silent).lane > Lane.GREEN
+
+
+@given(probabilities)
+@settings(deadline=None)
+def test_an_unknown_code_never_gives_green_by_itself(row: list[float]) -> None:
+    risk = Risk(np.array([row]), np.zeros(1), unknown_codes=((1, "hs_code"),))
+    decision = decide(
+        a_declaration(),
+        risk=risk,
+        rules=RULES,
+        policy=NO_DRAWS,
+        prices=Prices(yellow=100, red=100),
+        draw_key=b"key",
+    )
+    assert decision.lane is Lane.YELLOW
+    assert decision.reasons[0].code == "UNKNOWN_CODE"
+
+
+@given(st.binary(min_size=1, max_size=8), st.sampled_from([None, [1.0, 0.0, 0.0]]))
+@settings(deadline=None)
+def test_a_draw_only_tightens(key: bytes, row: list[float] | None) -> None:
+    tight = Policy(random=RandomPolicy(yellow=0.5, red=0.5))
+    assert lane_of(row, policy=tight, draw_key=key).lane >= lane_of(row).lane
+
+
+def test_an_amendment_does_not_draw_again() -> None:
+    policy = Policy(random=RandomPolicy(yellow=0.3, red=0.2))
+    for number in range(50):
+        first = a_declaration(declaration_id=f"D-{number}")
+        amended = a_declaration(
+            declaration_id=f"D-{number}",
+            version_no=2,
+            accepted_at=datetime(2026, 3, 9, tzinfo=UTC),
+        )
+        lanes = {
+            lane_of([1.0, 0.0, 0.0], declaration=each, policy=policy).lane
+            for each in (first, amended)
+        }
+        assert len(lanes) == 1
+
+
+def test_random_checks_come_as_often_as_they_are_set() -> None:
+    policy = Policy(random=RandomPolicy(yellow=0.1, red=0.05))
+    lanes = [
+        lane_of(
+            [1.0, 0.0, 0.0],
+            declaration=a_declaration(declaration_id=f"D-{number}"),
+            policy=policy,
+            prices=Prices(yellow=9, red=9),
+        ).lane
+        for number in range(4_000)
+    ]
+    # within five standard errors; the key is fixed, so it never fails by luck
+    assert np.mean([lane is Lane.RED for lane in lanes]) == pytest.approx(0.05, abs=0.018)
+    assert np.mean([lane is Lane.YELLOW for lane in lanes]) == pytest.approx(0.095, abs=0.024)
+
+
+def test_facilitation_lowers_the_model_but_not_the_law() -> None:
+    trusted = a_declaration(importer_compliance_level=1)
+    assert lane_of([0.0, 0.0, 1.0], declaration=trusted).lane is Lane.GREEN
+    indebted = a_declaration(importer_compliance_level=1, importer_tax_debt=True)
+    assert lane_of([0.0, 0.0, 1.0], declaration=indebted).lane is Lane.YELLOW
+
+
+def test_conditional_facilitation_yields_to_a_high_risk() -> None:
+    trusted = a_declaration(importer_compliance_level=2, importer_risk_level=2)
+    assert lane_of([0.9, 0.1, 0.0], declaration=trusted).lane is Lane.GREEN
+    assert lane_of([0.1, 0.0, 0.9], declaration=trusted).lane is Lane.RED
+
+
+def test_without_a_model_the_fallback_is_neither_all_green_nor_all_red() -> None:
+    lanes = {
+        level: lane_of(None, declaration=a_declaration(importer_compliance_level=level)).lane
+        for level in (1, 3, 5, None)
+    }
+    assert lanes == {1: Lane.GREEN, 3: Lane.YELLOW, 5: Lane.YELLOW, None: Lane.YELLOW}

@@ -1,0 +1,107 @@
+"""Many declarations at once: a line in, a line out."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.builders import an_item
+from tests.services import a_service, lodged, ndjson
+
+
+def _lines(answer: httpx.Response) -> list[dict[str, Any]]:
+    assert answer.status_code == 200
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_lines_are_answered_in_order(client: httpx.Client) -> None:
+    ids = [f"B-{number}" for number in range(200)]
+    answer = client.post(
+        "/v1/lanes/batch", content=ndjson(*[lodged(declaration_id=id_) for id_ in ids])
+    )
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert [line["declaration_id"] for line in _lines(answer)] == ids
+
+
+def test_a_batch_and_single_requests_give_the_same_answers(client: httpx.Client) -> None:
+    many = [lodged(declaration_id=f"C-{number}") for number in range(5)]
+    in_a_batch = _lines(client.post("/v1/lanes/batch", content=ndjson(*many)))
+    one_by_one = [client.post("/v1/lanes", json=declared).json() for declared in many]
+    assert in_a_batch == one_by_one
+
+
+def test_a_bad_line_never_stops_the_others(client: httpx.Client) -> None:
+    good = lodged(declaration_id="E-1")
+    body = b"\r\n".join(
+        [
+            json.dumps(good).encode(),
+            b"",
+            b"   ",
+            b"{",
+            b"\xff\xfe",
+            json.dumps(good | {"importer_id": "IMP2"}).encode(),
+            json.dumps(good).encode(),
+        ]
+    )
+    first, broken, not_text, conflict, again = _lines(client.post("/v1/lanes/batch", content=body))
+
+    assert first == again
+    assert (broken["status"], broken["line"]) == (422, 4)
+    assert (not_text["status"], not_text["line"]) == (422, 5)
+    assert (conflict["status"], conflict["line"]) == (409, 6)
+
+
+def test_a_line_that_is_too_long_is_refused_alone(tmp_path: Path) -> None:
+    with a_service(tmp_path, body_limit_bytes=1_000) as client:
+        body = b"x" * 200_000 + b"\n" + ndjson(lodged())
+        too_long, good = _lines(client.post("/v1/lanes/batch", content=body))
+    assert (too_long["status"], too_long["line"]) == (413, 1)
+    assert good["declaration_id"] == "D-1"
+
+
+def test_a_batch_over_the_limit_is_refused(tmp_path: Path) -> None:
+    def without_length() -> Iterator[bytes]:
+        for number in range(50):
+            yield ndjson(lodged(declaration_id=f"D-{number}"))
+
+    with a_service(tmp_path, batch_limit_bytes=5_000) as client:
+        known_before = client.post("/v1/lanes/batch", content=b" " * 5_001)
+        *answered, refused = _lines(client.post("/v1/lanes/batch", content=without_length()))
+    assert known_before.status_code == 413
+    assert refused["status"] == 413
+    assert all("lane" in line for line in answered)
+
+
+def test_an_empty_batch_has_an_empty_answer(client: httpx.Client) -> None:
+    assert _lines(client.post("/v1/lanes/batch", content=b"\n\n")) == []
+    assert _lines(client.post("/v1/lanes/batch", content=b"")) == []
+
+
+def test_a_caller_who_sends_everything_before_reading_gets_through(tmp_path: Path) -> None:
+    body = ndjson(*[lodged(declaration_id=f"F-{number}") for number in range(1_000)])
+    head = f"POST /v1/lanes/batch HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    with a_service(tmp_path) as client, socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # holds hardly any answers
+        caller.settimeout(20)
+        caller.connect(("127.0.0.1", client.base_url.port))
+        caller.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+        answer = b"".join(iter(lambda: caller.recv(65_536), b""))
+    assert len(answer) > 500_000
+    assert answer.count(b'"declaration_id":"F-') == 1_000
+
+
+def test_versions_within_one_batch_never_get_milder(client: httpx.Client) -> None:
+    ivory = lodged(declaration_id="G-1", items=(an_item(hs_code="050710"),))
+    plain = lodged(declaration_id="G-1", version_no=2)
+    first, second = _lines(client.post("/v1/lanes/batch", content=ndjson(ivory, plain)))
+    assert first["lane"] == second["lane"] == "RED"
+
+
+def test_a_batch_speaks_the_callers_language(client: httpx.Client) -> None:
+    body = ndjson(lodged(declaration_id="H-1"))
+    answer = client.post("/v1/lanes/batch", content=body, headers={"Accept-Language": "vi"})
+    assert answer.headers["Content-Language"] == "vi"
+    assert _lines(answer)[0]["lane_name"].startswith("luồng")

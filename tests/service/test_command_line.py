@@ -1,0 +1,174 @@
+"""The command line says what it does, does it, and ends with a code that means something."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+from click.testing import Result
+from typer.testing import CliRunner
+
+from selectivity.declaration import Declaration
+from selectivity.inspection import Inspection
+from serving.main import app
+from tests.builders import an_inspection, an_item
+from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
+
+COMMANDS = ("serve", "score", "export", "check", "demo")
+
+
+def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
+    """Run a command in this process, with all state in this folder."""
+    return CliRunner().invoke(app, arguments, env=_environment(folder) | variables)
+
+
+def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "serving.main", *arguments],
+        cwd=ROOT,
+        env=os.environ | _environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
+    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+
+
+def test_every_command_is_explained_with_an_example() -> None:
+    group = typer.main.get_command(app)
+    assert set(group.commands) == set(COMMANDS)  # type: ignore[attr-defined]
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        assert command.help
+        assert command.epilog.startswith("Example: ")
+
+
+def test_help_names_every_setting(tmp_path: Path) -> None:
+    told = lanes(tmp_path, "--help").stdout
+    assert "LANES_STATE" in told
+    assert "LANES_ITEMS_LIMIT" in told
+
+
+def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
+    first = lanes_alone(tmp_path, "demo", "--once")
+    again = lanes(tmp_path, "demo", "--once")
+
+    assert (first.returncode, again.exit_code) == (0, 0), first.stderr + again.stderr
+    lines = [line for line in first.stdout.splitlines() if line.startswith("SYN")]
+    samples = (ROOT / "data/samples/declarations.ndjson").read_text().splitlines()
+    assert len(lines) == len(samples)
+    assert all("luồng" in line for line in lines)
+    assert lines == [line for line in again.stdout.splitlines() if line.startswith("SYN")]
+    assert "/docs" in first.stdout
+
+
+def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "declarations.ndjson").write_text("{}\n")
+    ended = lanes(tmp_path, "demo", "--once", "--samples", str(tmp_path), "--language", "en")
+    assert ended.exit_code == 1
+    assert "declaration_id: Field required" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "said"),
+    [
+        (["serve"], {"LANES_PORT": "many"}, 21, "LANES_PORT"),
+        (["serve"], {"LANES_HOST": "0.0.0.0"}, 21, "no access control yet"),
+        (["demo"], {"LANES_RULES": "nowhere/*.yaml"}, 21, "LANES_RULES"),
+        (["export", "--to", "out"], {}, 40, "no decision log"),
+        (["check"], {}, 30, "No bundle was published"),
+        (["demo", "--samples", "nowhere"], {}, 20, "--samples"),
+        (["score", "nowhere.ndjson"], {}, 1, "nowhere.ndjson"),
+    ],
+)
+def test_an_error_is_one_plain_line(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, said: str
+) -> None:
+    ended = lanes(tmp_path, *arguments, **variables)
+    assert ended.exit_code == code, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    plain = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert len(plain) == 1
+
+
+def test_a_damaged_log_refuses_to_start(tmp_path: Path) -> None:
+    file = settings_in(tmp_path).log_file
+    file.parent.mkdir()
+    file.write_bytes(b"no database" * 1_000)
+    ended = lanes_alone(tmp_path, "serve", "--port", "0")
+    assert ended.returncode == 40
+    assert "restore it from a backup" in ended.stderr
+
+
+def test_scoring_a_file_needs_a_running_service(tmp_path: Path) -> None:
+    file = tmp_path / "many.ndjson"
+    many = [lodged(declaration_id=f"D-{number}") for number in range(1_100)]
+    file.write_bytes(ndjson(*many) + b"{}\n")
+    nobody = lanes(tmp_path, "score", str(file), "--url", f"http://127.0.0.1:{free_port()}")
+    with a_service(tmp_path) as client:
+        url = str(client.base_url)
+        scored = lanes(tmp_path, "score", str(file), "--url", url, "--language", "en")
+
+    assert nobody.exit_code == 60
+    assert "lanes serve" in nobody.stderr
+    lines = scored.stdout.splitlines()
+    assert scored.exit_code == 0, scored.stderr
+    assert len(lines) == 1 + 1_101
+    assert "lane" in lines[1]
+    assert lines[-1].startswith("line 1101")
+
+
+def test_the_log_is_exported_as_it_was_lodged(tmp_path: Path) -> None:
+    ivory = lodged(declaration_id="D-2", items=(an_item(hs_code="050710"),))
+    documents = an_inspection(declaration_id="D-2", inspection_id="I-2", control_type="DOCUMENT")
+    stated = an_inspection(declaration_id="D-2", inspection_id="I-3", propensity=0.25)
+    audit = an_inspection(declaration_id="D-2", inspection_id="I-4", control_type="AUDIT")
+    uncalled_for = an_inspection(inspection_id="I-5")
+    parked = an_inspection(declaration_id="D-9", inspection_id="I-9")
+    with a_service(tmp_path) as client:
+        for declared in (lodged(), ivory):
+            client.post("/v1/lanes", json=declared)
+        for inspection in (documents, stated, audit, uncalled_for, parked):
+            body = inspection.model_dump(mode="json", exclude_unset=True)
+            client.post("/v1/inspections", json=body)
+    done = lanes(tmp_path, "export", "--to", str(tmp_path / "out"))
+
+    assert done.exit_code == 0, done.stderr
+    lines = (tmp_path / "out/declarations.ndjson").read_bytes().splitlines()
+    assert [json.loads(line) for line in lines] == [lodged(), ivory]
+    assert all(Declaration.model_validate_json(line) for line in lines)
+    lines = (tmp_path / "out/inspections.ndjson").read_bytes().splitlines()
+    exported = {each.inspection_id: each for each in map(Inspection.model_validate_json, lines)}
+    assert exported["I-2"].propensity == 1.0
+    assert exported["I-2"].triggered_by == "MANDATORY"
+    assert exported["I-3"].propensity == 0.25
+    assert exported["I-4"] == audit
+    assert exported["I-5"] == uncalled_for  # nobody's lane asked for these goods to be inspected
+    assert exported["I-9"] == parked
+    upto = json.loads((tmp_path / "out/export.json").read_text())
+    assert (upto["decision_seq"], upto["inspection_seq"], upto["parked"]) == (2, 5, 1)
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    ended = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
+    assert ended.exit_code == 0, ended.stderr
+    assert "1 decisions" in ended.stdout
+    assert "would serve  the model" in ended.stdout
+
+
+def test_a_stopped_service_ends_in_good_order(tmp_path: Path, bundle: Path) -> None:
+    with a_process(tmp_path, bundle=bundle) as (process, _):
+        process.terminate()
+        assert process.wait(timeout=20) in (0, -15)

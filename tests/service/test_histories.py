@@ -1,0 +1,133 @@
+"""What was declared and found reaches the histories: live, after a restart, and once only."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selectivity.columns import to_columns
+from selectivity.declaration import Declaration
+from selectivity.inspection import Inspection
+from selectivity.profiles import MEASURES
+from serving.assign import Parts, assign, receive
+from serving.start import assemble
+from tests.builders import NOON, a_declaration, an_inspection
+from tests.bundles import a_bundle
+from tests.services import settings_in
+
+QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
+LATER = NOON + timedelta(days=10)
+FOUND = an_inspection(result="FINDING", findings=QUANTITY)
+
+
+def importer_history(parts: Parts) -> dict[str, float]:
+    """What is known about the importer ten days later."""
+    assert parts.predictor.bundle is not None
+    columns = to_columns([a_declaration(accepted_at=LATER)])
+    totals = parts.predictor.bundle.profiles.read(columns)["importer"].totals[0]
+    return dict(zip(MEASURES, totals.tolist(), strict=True))
+
+
+def fold(folder: Path, events: Sequence[Declaration | Inspection], **fields: Any) -> Parts:
+    """A service that took these in, closed again."""
+    parts = assemble(settings_in(folder, **fields))
+
+    async def take() -> None:
+        for event in events:
+            if isinstance(event, Declaration):
+                await assign(event, parts)
+            else:
+                await receive(event, parts)
+
+    asyncio.run(take())
+    parts.log.close()
+    return parts
+
+
+def test_a_decision_and_its_inspection_are_known_afterwards(tmp_path: Path, bundle: Path) -> None:
+    parts = fold(tmp_path, [a_declaration(), FOUND], bundle=bundle)
+    known = importer_history(parts)
+    assert (known["declared"], known["controlled"], known["physical"]) == (1, 1, 1)
+
+
+def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:
+    parts = fold(tmp_path, [a_declaration(), a_declaration(), FOUND, FOUND], bundle=bundle)
+    known = importer_history(parts)
+    assert (known["declared"], known["controlled"]) == (1, 1)
+
+
+def test_twins_that_come_together_count_once(tmp_path: Path, bundle: Path) -> None:
+    parts = assemble(settings_in(tmp_path, bundle=bundle))
+
+    async def take_twins() -> None:
+        await asyncio.gather(*[assign(a_declaration(), parts) for _ in range(8)])
+
+    asyncio.run(take_twins())
+    parts.log.close()
+    assert importer_history(parts)["declared"] == 1
+
+
+@pytest.mark.parametrize("result", ["INCONCLUSIVE", "CANCELLED"])
+def test_a_control_without_conclusion_is_no_control(
+    tmp_path: Path, bundle: Path, result: str
+) -> None:
+    parts = fold(tmp_path, [a_declaration(), an_inspection(result=result)], bundle=bundle)
+    assert importer_history(parts)["controlled"] == 0
+
+
+def test_a_parked_inspection_counts_when_its_declaration_comes(
+    tmp_path: Path, bundle: Path
+) -> None:
+    parts = fold(tmp_path, [FOUND, a_declaration()], bundle=bundle)
+    assert importer_history(parts)["physical"] == 1
+
+
+def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:
+    parked = an_inspection(inspection_id="I-2", declaration_id="D-9")
+    events = [
+        a_declaration(),
+        FOUND,
+        an_inspection(inspection_id="I-1b", observed_at=NOON + timedelta(days=3)),
+        parked,
+        a_declaration(version_no=2),
+        a_declaration(declaration_id="D-3", importer_id="IMP2"),
+    ]
+    before = fold(tmp_path, events, bundle=bundle)
+    after = fold(tmp_path, [], bundle=bundle)
+    assert importer_history(after) == importer_history(before)
+
+
+def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> None:
+    a_bundle(tmp_path / "first")
+    fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first")
+    upto = {"feedback_upto": {"decision_seq": 1, "inspection_seq": 1}}
+    a_bundle(tmp_path / "second", history=(a_declaration(),), trained_on=upto)
+    new = a_declaration(declaration_id="D-2")
+    parts = fold(tmp_path, [new], bundle=tmp_path / "second")
+
+    known = importer_history(parts)
+    assert known["declared"] == 2
+    assert known["controlled"] == 0  # the second bundle's snapshot is taken at its word
+
+
+def test_an_inspection_that_was_parked_in_training_counts_later(tmp_path: Path) -> None:
+    a_bundle(tmp_path / "first")
+    fold(tmp_path, [a_declaration(declaration_id="D-0"), FOUND], bundle=tmp_path / "first")
+    upto = {"feedback_upto": {"decision_seq": 1, "inspection_seq": 1}}
+    a_bundle(tmp_path / "second", trained_on=upto)
+    fold(tmp_path, [a_declaration()], bundle=tmp_path / "second")
+    parts = fold(tmp_path, [], bundle=tmp_path / "second")
+    assert importer_history(parts)["physical"] == 1
+
+
+def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
+    tmp_path: Path, bundle: Path
+) -> None:
+    shutil.copytree(bundle, tmp_path / "late")
+    fold(tmp_path, [a_declaration(), FOUND])
+    parts = fold(tmp_path, [], bundle=tmp_path / "late")
+    assert importer_history(parts)["physical"] == 1

@@ -1,0 +1,47 @@
+"""What controls concluded comes back to the service, once."""
+
+from typing import Any
+
+import httpx
+
+from tests.builders import an_inspection
+from tests.services import lodged
+
+
+def _inspection(**fields: Any) -> dict[str, Any]:
+    return an_inspection(**fields).model_dump(mode="json", exclude_unset=True)
+
+
+def test_an_inspection_of_a_known_declaration_is_stored_once(client: httpx.Client) -> None:
+    client.post("/v1/lanes", json=lodged(declaration_id="A"))
+    body = _inspection(inspection_id="I-A", declaration_id="A")
+    first, again = (client.post("/v1/inspections", json=body) for _ in range(2))
+
+    assert (first.status_code, first.json()["receipt"]) == (200, "stored")
+    assert (again.status_code, again.json()["receipt"]) == (200, "known")
+
+
+def test_a_conflicting_result_is_refused(client: httpx.Client) -> None:
+    client.post("/v1/inspections", json=_inspection(inspection_id="I-B"))
+    other = _inspection(inspection_id="I-B", result="INCONCLUSIVE")
+    answer = client.post("/v1/inspections", json=other)
+
+    assert answer.status_code == 409
+    assert "inspection_id" in answer.json()["detail"]
+
+
+def test_an_inspection_of_an_unknown_declaration_is_parked(client: httpx.Client) -> None:
+    body = _inspection(inspection_id="I-C", declaration_id="C")
+    parked = client.post("/v1/inspections", json=body)
+    client.post("/v1/lanes", json=lodged(declaration_id="C"))
+    known = client.post("/v1/inspections", json=body)
+
+    assert (parked.status_code, parked.json()["receipt"]) == (202, "parked")
+    assert (known.status_code, known.json()["receipt"]) == (200, "known")
+
+
+def test_a_finding_without_findings_is_refused(client: httpx.Client) -> None:
+    body = _inspection() | {"result": "FINDING"}
+    answer = client.post("/v1/inspections", json=body)
+    assert answer.status_code == 422
+    assert "at least one finding" in answer.json()["problems"][0]["message"]

@@ -1,0 +1,148 @@
+"""Bad requests are refused with field, value and remedy; none of them fails the service."""
+
+import gzip
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.problems import PROBLEM_JSON
+from tests.services import lodged
+
+CANARY = "CANARY-7391"
+
+
+def _text(**fields: Any) -> str:
+    return json.dumps(lodged(declaration_id="BAD") | fields)
+
+
+def _with_item(**fields: Any) -> str:
+    (item,) = lodged()["items"]
+    return _text(items=[item | fields])
+
+
+BODIES = {
+    "nothing": "",
+    "no JSON": "lane me",
+    "half a JSON": _text()[:-10],
+    "two objects": _text() + _text(),
+    "a list": "[]",
+    "a number": "7",
+    "null": "null",
+    "NaN": _with_item().replace("2000.0", "NaN"),
+    "infinity": _with_item().replace("2000.0", "-Infinity"),
+    "an overflow": _with_item().replace("2000.0", "1e400"),
+    "a negative value": _with_item(customs_value=-1),
+    "a huge whole number": _text().replace('"items"', f'"version_no": {"9" * 5_000}, "items"'),
+    "a huge number": _with_item().replace("2000.0", "9" * 5_000),
+    "a boolean for a number": _with_item(net_mass_kg=False),
+    "a text for a number": _with_item(net_mass_kg="12"),
+    "a number for a text": _text(importer_id=12),
+    "NUL": _text(importer_id="a\0b"),
+    "a lone surrogate": _text(importer_id="X").replace('"X"', r'"\ud800"'),
+    "a right-to-left override": _text(importer_id="a\u202eb"),
+    "an empty id": _text(declaration_id=""),
+    "a long id": _text(declaration_id="x" * 1_000_000),
+    "an unknown field": _text(lane="GREEN"),
+    "an unknown field with a long name": _text(**{"x" * 100_000: 1}),
+    "a surrogate in a field's name": _text(XX=1).replace("XX", r"\udfff"),
+    "a key twice": _text().replace('"items"', '"importer_id": "IMP2", "items"'),
+    "a key twice within": _with_item().replace('"hs_code"', '"item_no": 1, "hs_code"'),
+    "no goods items": _text(items=[]),
+    "too many goods items": _text(items=lodged()["items"] * 100_000)[: 3 << 20],
+    "items with one number": _text(items=lodged()["items"] * 2),
+    "deep nesting": '{"items":' * 100_000,
+    "deep lists": "[" * 500_000,
+    "a time without zone": _text(accepted_at="2026-03-02T09:30:00"),
+    "a date that is none": _text(importer_registered_on="2026-02-30"),
+    "a time far away": _text(accepted_at="99999-01-01T00:00:00Z"),
+}
+BYTES = {
+    "not UTF-8": _text(importer_id="X").encode().replace(b'"X"', b'"\xff\xfe"'),
+    "UTF-16": _text().encode("utf-16"),
+    "zeros": b"\0" * 1_000,
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/lanes", "/v1/inspections"])
+@pytest.mark.parametrize("what", [*BODIES, *BYTES])
+def test_a_bad_body_is_refused(client: httpx.Client, path: str, what: str) -> None:
+    body = BODIES[what].encode() if what in BODIES else BYTES[what]
+    answer = client.post(path, content=body)
+
+    assert answer.status_code == 422, answer.text[:500]
+    assert answer.headers["Content-Type"] == PROBLEM_JSON
+    assert answer.json()["status"] == 422
+    assert len(answer.content) < 10_000
+    assert client.get("/v1/decisions/BAD").status_code == 404
+
+
+def test_a_problem_names_field_value_and_remedy(client: httpx.Client) -> None:
+    found = client.post("/v1/lanes", content=_with_item(hs_code="61.09")).json()["problems"]
+
+    assert [problem["field"] for problem in found] == ["items.0.hs_code"]
+    assert found[0]["value"] == "61.09"
+    assert found[0]["message"]
+    assert found[0]["remedy"]
+
+
+def test_every_problem_of_a_declaration_is_named_at_once(client: httpx.Client) -> None:
+    body = _with_item(net_mass_kg="12", country_of_origin="china", color="red")
+    found = client.post("/v1/lanes", content=body).json()["problems"]
+
+    fields = {problem["field"] for problem in found}
+    assert fields == {"items.0.net_mass_kg", "items.0.country_of_origin", "items.0.color"}
+
+
+def test_a_refusal_quotes_no_more_than_the_start_of_one_value(client: httpx.Client) -> None:
+    body = _text(importer_id=CANARY, seller_id="x" * 90 + CANARY, items=[{"description": CANARY}])
+    answer = client.post("/v1/lanes", content=body)
+
+    assert answer.status_code == 422
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize("media", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_any_content_type_is_taken_for_json(client: httpx.Client, media: str | None) -> None:
+    headers = {"Content-Type": media} if media else {}
+    answer = client.post("/v1/lanes", content=_text(declaration_id=f"T-{media}"), headers=headers)
+    assert answer.status_code == 200
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(client: httpx.Client) -> None:
+    answer = client.post("/v1/lanes", content=b" " * (4 << 20) + b"{}")
+    assert answer.status_code == 413
+    assert answer.json()["problems"][0]["message"] == "more than 4,194,304 bytes"
+
+
+def test_a_body_without_length_is_refused_when_it_grows_too_long(client: httpx.Client) -> None:
+    answer = client.post("/v1/lanes", content=(b" " * 65_536 for _ in range(100)))
+    assert answer.status_code == 413
+
+
+def test_an_encoded_body_is_refused(client: httpx.Client) -> None:
+    encoded = gzip.compress(_text().encode())
+    answer = client.post("/v1/lanes", content=encoded, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/lanes", 405),
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/decisions/", 404),
+        ("GET", "/v1/decisions/none-such", 404),
+        ("GET", "/v1/decisions/%00%ff", 404),
+        ("GET", "/v1/decisions/D-1?version_no=two", 422),
+        ("GET", "/v1/decisions/D-1?version_no=99999999999999999999", 422),
+    ],
+)
+def test_a_wrong_path_gets_a_problem_document(
+    client: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == PROBLEM_JSON
+    assert answer.json()["detail"]

@@ -1,0 +1,102 @@
+"""Services for tests: one in this process, and one in a process of its own that can be killed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from selectivity.declaration import Declaration
+from serving.client import ServiceError, call
+from serving.settings import Settings
+from serving.start import running
+from tests.builders import a_declaration
+
+ROOT = Path(__file__).parents[1]
+ENGLISH = {"Accept-Language": "en"}
+
+
+def settings_in(folder: Path, **fields: Any) -> Settings:
+    """Settings with everything below one folder, and no bundle unless one is named.
+
+    The draw key is always the same one, so that chance cannot make a test fail now and then.
+    """
+    draw_key = folder / "draw.key"
+    draw_key.touch(mode=0o600)
+    draw_key.write_text("5e" * 32)
+    plain = {
+        "published": folder / "published",
+        "state": folder / "state",
+        "draw_key": draw_key,
+        "rules": ROOT / "data/reference/rules/*.yaml",
+        "report": folder / "report.html",
+    }
+    return Settings.model_validate(plain | fields)
+
+
+@contextmanager
+def a_service(folder: Path, **fields: Any) -> Iterator[httpx.Client]:
+    """A caller of a service in a thread of this process, over loopback."""
+    settings = settings_in(folder, port=0, **fields)
+    with running(settings) as url, httpx.Client(base_url=url, headers=ENGLISH) as client:
+        yield client
+
+
+@contextmanager
+def a_process(folder: Path, **variables: Any) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A service in a process of its own, ready to answer, and its address."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    plain = {
+        name.upper(): str(value)
+        for name, value in settings_in(folder, port=port, **variables).model_dump().items()
+        if value is not None
+    }
+    environment = os.environ | {f"LANES_{name}": value for name, value in plain.items()}
+    command = [sys.executable, "-m", "serving.main", "serve"]
+    with (folder / "service.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+    try:
+        wait_until_ready(process, url)
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 60) -> None:
+    """Return when the service answers; fail when it ended or takes too long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert process.poll() is None, f"the service ended with {process.returncode}"
+        try:
+            if call(url, "GET", "/health/ready")[0] == 200:
+                return
+        except ServiceError:
+            time.sleep(0.05)
+    raise AssertionError("the service did not become ready")
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def lodged(declaration: Declaration | None = None, **fields: Any) -> dict[str, Any]:
+    """A declaration as a caller sends it."""
+    declared = declaration or a_declaration(**fields)
+    return declared.model_dump(mode="json", exclude_unset=True)
+
+
+def ndjson(*contents: Any) -> bytes:
+    """One JSON object per line."""
+    return b"".join(json.dumps(content).encode() + b"\n" for content in contents)

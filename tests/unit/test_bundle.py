@@ -1,0 +1,86 @@
+"""A bundle is verified before any of it is parsed."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle import FILES, MANIFEST, load, verify
+from models.calibration import Calibration, Curve
+from models.lane_model import BOOSTER, LaneModel
+from selectivity.columns import to_columns
+from selectivity.errors import BundleError
+from tests.builders import a_declaration, an_item
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("at", [0, 0.5, -1])
+def test_a_changed_byte_is_refused_before_parsing(copy: Path, name: str, at: float) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[int(at * (len(content) - 1)) if at >= 0 else -1] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(BundleError, match="altered after training"):
+        load(copy)
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=r"missing|no bundle"):
+        verify(copy)
+
+
+def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
+    text = (copy / MANIFEST).read_text()
+    (copy / MANIFEST).write_text(text.replace('"format": 1', '"format": 2'))
+    with pytest.raises(BundleError, match="another format"):
+        load(copy)
+
+
+def test_a_manifest_that_leaves_a_file_out_is_refused(copy: Path) -> None:
+    text = (copy / MANIFEST).read_text()
+    lines = [line for line in text.splitlines() if BOOSTER not in line]
+    (copy / MANIFEST).write_text("\n".join(lines))
+    with pytest.raises(BundleError):
+        load(copy)
+
+
+def test_a_loaded_model_scores_like_the_saved_one(bundle: Path, tmp_path: Path) -> None:
+    loaded = load(bundle)
+    loaded.model.save(tmp_path)
+    columns = to_columns([a_declaration(), a_declaration(declaration_id="D-2")])
+    matrix = loaded.model.features(columns, loaded.profiles.read(columns))
+    np.testing.assert_array_equal(
+        loaded.model.probabilities(matrix), LaneModel.load(tmp_path).probabilities(matrix)
+    )
+
+
+def test_a_code_that_training_never_saw_is_named(bundle: Path) -> None:
+    loaded = load(bundle)
+    columns = to_columns(
+        [a_declaration(items=(an_item(item_no=4, hs_code="999999", country_of_origin="XX"),))]
+    )
+    matrix = loaded.model.features(columns, loaded.profiles.read(columns))
+    (risk,) = loaded.model.assess(columns, matrix)
+    assert risk.unknown_codes == [(4, "hs_code"), (4, "country_of_origin")]
+
+
+def test_calibrated_rows_are_distributions_and_keep_the_order() -> None:
+    step = Curve(raw=(0.0, 0.5, 0.5, 1.0), calibrated=(0.1, 0.1, 0.9, 0.9))
+    same = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
+    calibration = Calibration(curves=(same, step, same))
+    raw = np.array([[0.4, 0.1, 0.5], [0.4, 0.2, 0.4]])
+    rows = calibration.apply(raw)
+    np.testing.assert_allclose(rows.sum(axis=1), 1)
+    assert rows[1, 1] > rows[0, 1]
+
+
+def test_a_curve_that_falls_is_refused() -> None:
+    with pytest.raises(ValueError, match="rise"):
+        Curve(raw=(0.0, 1.0), calibrated=(0.5, 0.1))

@@ -1,0 +1,250 @@
+"""The log keeps every decision once, durably, in the order it came."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from models.rules_files import read_rules
+from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
+from selectivity.record import DecisionRecord
+from serving.decision_log import DecisionLog, Receipt
+from serving.group_writer import GroupWriter
+from serving.log_file import open_to_write
+from serving.log_reader import LogReader
+from serving.predictor import Predictor
+from tests.builders import NOON, a_declaration, an_inspection, an_item
+from tests.bundles import NO_DRAWS, RULE_FILES
+
+Result = TypeVar("Result")
+PREDICTOR = Predictor(None, rules=read_rules(RULE_FILES), draw_key=b"k" * 32, policy=NO_DRAWS)
+
+
+def a_record(**fields: Any) -> DecisionRecord:
+    return PREDICTOR.decide(a_declaration(**fields), earlier_lane=None, now=NOON)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "decisions.sqlite"
+
+
+@pytest.fixture
+def log(file: Path) -> Iterator[DecisionLog]:
+    log = DecisionLog(file)
+    yield log
+    log.close()
+
+
+def kept(log: DecisionLog, *records: DecisionRecord) -> list[Any]:
+    """What became of records that were appended at the same time."""
+    return in_a_loop(lambda: asyncio.gather(*map(log.append, records), return_exceptions=True))
+
+
+def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
+    async def add() -> Receipt:
+        return (await log.add_inspection(inspection)).receipt
+
+    return in_a_loop(add)
+
+
+def in_a_loop(work: Callable[[], Awaitable[Result]]) -> Result:
+    async def run() -> Result:
+        return await work()
+
+    return asyncio.run(run())
+
+
+def test_a_kept_decision_is_found_again(file: Path, log: DecisionLog) -> None:
+    record = a_record()
+    (outcome,) = kept(log, record)
+
+    assert outcome.new
+    assert log.find("D-1") == log.find("D-1", 1) == record
+    assert log.find("D-1", 2) is None
+    assert LogReader(file).find("D-1") == record
+
+
+def test_every_commit_reaches_the_disk_before_it_counts(file: Path) -> None:
+    connection = open_to_write(file)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_twins_that_come_together_get_one_decision(log: DecisionLog) -> None:
+    outcomes = kept(log, *[a_record() for _ in range(20)])
+
+    assert [outcome.new for outcome in outcomes].count(True) == 1
+    assert len({outcome.record.model_dump_json() for outcome in outcomes}) == 1
+    assert log.counts()[0] == 1
+
+
+def test_the_first_decision_stands_when_the_model_changed(log: DecisionLog) -> None:
+    first = a_record()
+    kept(log, first)
+    later = first.model_copy(update={"bundle_digest": "f" * 64})
+    (outcome,) = kept(log, later)
+
+    assert not outcome.new
+    assert outcome.record == first
+
+
+def test_other_content_under_the_same_key_is_refused_alone(log: DecisionLog) -> None:
+    first, other, third = kept(
+        log, a_record(), a_record(importer_id="IMP2"), a_record(declaration_id="D-2")
+    )
+    assert first.new
+    assert third.new
+    assert isinstance(other, ConflictError)
+    assert "'D-1' version 1" in str(other)
+
+
+def test_a_lineage_remembers_its_strictest_lane(log: DecisionLog) -> None:
+    ivory = (an_item(hs_code="050710"),)
+    kept(log, a_record(lineage_id="L", items=ivory), a_record(lineage_id="L", version_no=2))
+
+    assert log.find("D-1", 2) is not None
+    assert log.strictest_lane("L") is Lane.RED
+    assert log.strictest_lane("another") is None
+
+
+def test_a_lineage_counts_what_is_still_on_its_way_to_the_disk(log: DecisionLog) -> None:
+    async def look_before_it_is_kept() -> tuple[Lane | None, bool]:
+        future = log.append(a_record(items=(an_item(hs_code="050710"),)))
+        seen, done = log.strictest_lane("D-1"), future.done()
+        await future
+        return seen, done
+
+    assert in_a_loop(look_before_it_is_kept) == (Lane.RED, False)
+
+
+def test_everything_is_read_in_the_order_it_came(log: DecisionLog) -> None:
+    ids = [f"D-{number}" for number in (3, 1, 2)]
+    kept(log, *[a_record(declaration_id=id_) for id_ in ids])
+
+    numbered = list(log.records())
+    assert [record.declaration_id for _, record in numbered] == ids
+    assert [seq for seq, _ in numbered] == [1, 2, 3]
+    assert [record.declaration_id for _, record in log.records(after=2)] == ["D-2"]
+
+
+def test_an_inspection_is_kept_once(log: DecisionLog) -> None:
+    kept(log, a_record())
+
+    assert inspected(log, an_inspection()) is Receipt.STORED
+    assert inspected(log, an_inspection()) is Receipt.KNOWN
+    with pytest.raises(ConflictError, match="I-1"):
+        inspected(log, an_inspection(result="CANCELLED"))
+    ((_, inspection, decision),) = log.inspections()
+    assert inspection == an_inspection()
+    assert decision is not None
+
+
+def test_an_inspection_before_its_decision_is_parked_until_then(log: DecisionLog) -> None:
+    assert inspected(log, an_inspection()) is Receipt.PARKED
+    assert inspected(log, an_inspection()) is Receipt.PARKED
+    (other, outcome) = kept(log, a_record(declaration_id="D-2"), a_record())
+
+    assert other.parked == ()
+    assert outcome.parked == (an_inspection(),)
+    assert inspected(log, an_inspection()) is Receipt.KNOWN
+    assert log.counts() == (2, 1, 0)
+
+
+def test_an_inspection_belongs_to_the_newest_version_of_its_day(log: DecisionLog) -> None:
+    kept(log, a_record(), a_record(version_no=2))
+    inspected(log, an_inspection())
+    kept(log, a_record(version_no=3))
+
+    ((_, _, decision),) = log.inspections()
+    assert decision is not None
+    assert decision.record.version_no == 2
+
+
+def test_a_closed_log_takes_nothing(file: Path) -> None:
+    log = DecisionLog(file)
+    log.close()
+    with pytest.raises(DecisionLogError, match="Start the service again"):
+        in_a_loop(lambda: log.append(a_record()))
+
+
+def test_closing_finishes_what_is_queued(file: Path) -> None:
+    log = DecisionLog(file)
+
+    async def append_and_close() -> list[Any]:
+        futures = [log.append(a_record(declaration_id=f"D-{number}")) for number in range(50)]
+        await asyncio.to_thread(log.close)
+        return await asyncio.gather(*futures)
+
+    assert all(outcome.new for outcome in in_a_loop(append_and_close))
+    assert LogReader(file).counts()[0] == 50
+
+
+def test_a_locked_log_refuses_and_heals(file: Path, log: DecisionLog) -> None:
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    (refused,) = kept(log, a_record())
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert isinstance(refused, DecisionLogError)
+    assert not isinstance(refused, ConflictError)
+    assert log.find("D-1") is None
+    assert log.strictest_lane("D-1") is None
+    assert kept(log, a_record())[0].new
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_writer_that_died(file: Path) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise ZeroDivisionError
+
+    async def submit_some() -> list[Any]:
+        futures = [writer.submit(fail) for _ in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), 5)
+
+    writer = GroupWriter(lambda: open_to_write(file))
+    outcomes = in_a_loop(submit_some)
+    writer.close()
+    assert [type(outcome) for outcome in outcomes] == [DecisionLogError] * 3
+    with pytest.raises(DecisionLogError, match="Start the service again"):
+        in_a_loop(submit_some)
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"x" * 4096])
+def test_a_file_that_is_no_database_is_refused(file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(DecisionLogError, match="restore it from a backup"):
+        DecisionLog(file)
+    assert file.read_bytes() == content
+
+
+def test_a_log_of_another_version_is_refused(file: Path) -> None:
+    DecisionLog(file).close()
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with pytest.raises(DecisionLogError, match="version 7, not 1"):
+        DecisionLog(file)
+
+
+def test_a_record_altered_from_outside_is_not_answered(file: Path, log: DecisionLog) -> None:
+    kept(log, a_record())
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute("UPDATE decisions SET record = '{}'")
+    connection.close()
+    with pytest.raises(DecisionLogError, match="altered from outside"):
+        log.find("D-1")
+
+
+def test_reading_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DecisionLogError, match="There is no decision log"):
+        LogReader(tmp_path / "none.sqlite")
+    assert list(tmp_path.iterdir()) == []

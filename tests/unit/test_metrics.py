@@ -1,0 +1,60 @@
+"""Figures against numbers worked out by hand or by a library."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from selectivity.metrics import (
+    bootstrap,
+    calibration_bins,
+    expected_calibration_error,
+    precision_at,
+    recall_at,
+    wilson,
+)
+
+FOUND = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+RISK = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_precision_and_recall_count_the_riskiest_share() -> None:
+    assert precision_at(FOUND, RISK, 0.2) == 0.5
+    assert recall_at(FOUND, RISK, 0.2) == 0.5
+    assert recall_at(FOUND, RISK, 0.3) == 1.0
+
+
+def test_the_wilson_interval_of_ten_in_a_hundred() -> None:
+    # 0.0552 to 0.1744: Newcombe, Statistics in Medicine 17 (1998), method 3
+    assert wilson(10, 100) == pytest.approx((0.1, 0.0552, 0.1744), abs=1e-4)
+
+
+def test_nothing_counted_is_not_a_rate() -> None:
+    value, low, high = wilson(0, 0)
+    assert np.isnan(value)
+    assert (low, high) == (0.0, 1.0)
+
+
+def test_calibration_error_is_the_distance_in_each_bin() -> None:
+    found, risk = np.array([0, 0, 1, 1]), np.array([0.25, 0.25, 0.75, 0.75])
+    assert expected_calibration_error(found, risk) == pytest.approx(0.25)
+    assert expected_calibration_error(found, found.astype(float)) == 0
+
+
+def test_bins_hold_every_row_once() -> None:
+    assert sum(count for _, _, count in calibration_bins(FOUND, RISK, bins=4)) == len(FOUND)
+
+
+def test_the_bootstrap_draws_whole_declarations() -> None:
+    chance = np.random.default_rng(1)
+    groups = np.repeat(np.arange(200), 5)
+    by_group = chance.random(200)
+    found = (np.repeat(by_group, 5) > 0.5).astype(int)
+    risk = np.repeat(by_group + chance.normal(0, 0.5, 200), 5)
+
+    def auroc(at: np.ndarray) -> float:
+        return float(roc_auc_score(found[at], risk[at]))
+
+    low, high = bootstrap(auroc, groups)
+    row_low, row_high = bootstrap(auroc, np.arange(1_000))
+    assert low < auroc(np.arange(1_000)) < high
+    assert high - low > 1.5 * (row_high - row_low)

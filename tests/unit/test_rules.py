@@ -1,0 +1,121 @@
+"""Rules are checked as a whole, and refused as a whole with file, rule, problem and remedy."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.rules_files import read_rules
+from selectivity.errors import RulesError
+from selectivity.rules import RuleSet
+from tests.builders import a_declaration, an_item
+
+
+def a_rule(**fields: Any) -> dict[str, Any]:
+    plain = {
+        "id": "R-900",
+        "layer": "mandatory",
+        "reason_code": "ARMS",
+        "lane": "RED",
+        "legal_basis": ["Some law, art. 1"],
+        "valid_from": "2020-01-01",
+        "owner": "risk-unit",
+        "approver": "legal-unit",
+        "when": {"hs_prefix": ["93.02"]},
+        "cases": [{"declared": {"items": [{"hs_code": "930200"}]}, "hits": True}],
+    }
+    return {name: value for name, value in (plain | fields).items() if value is not None}
+
+
+def build(*rows: dict[str, Any]) -> RuleSet:
+    return RuleSet.build(("rules.yaml", row) for row in rows)
+
+
+def test_a_rule_holds_when_one_goods_item_satisfies_all_of_it() -> None:
+    both = a_rule(
+        when={"hs_prefix": ["61"], "customs_value_from": 1_000},
+        cases=[
+            {"declared": {"items": [{"hs_code": "610910", "customs_value": 1000}]}, "hits": True}
+        ],
+    )
+    apart = a_declaration(
+        items=(
+            an_item(item_no=1, hs_code="610910", customs_value=5.0),
+            an_item(item_no=2, hs_code="870323", customs_value=5_000.0),
+        )
+    )
+    together = a_declaration(items=(an_item(item_no=7, hs_code="610910", customs_value=5_000.0),))
+    assert build(both).hits(apart) == []
+    assert [hit.item_no for hit in build(both).hits(together)] == [7]
+
+
+def test_a_rule_holds_only_while_its_law_does() -> None:
+    rules = build(a_rule(valid_to="2025-12-31"))
+    arms = an_item(hs_code="930200")
+    in_time = a_declaration(accepted_at=datetime(2025, 12, 31, tzinfo=UTC), items=(arms,))
+    too_late = a_declaration(accepted_at=datetime(2026, 1, 1, tzinfo=UTC), items=(arms,))
+    assert len(rules.hits(in_time)) == 1
+    assert rules.hits(too_late) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"lane": "PURPLE"}, "GREEN, YELLOW or RED"),
+        ({"when": {"hs_prefx": ["61"]}}, "hs_prefx"),
+        ({"when": {}}, "empty"),
+        ({"when": None}, "either"),
+        ({"legal_basis": []}, "legal_basis"),
+        ({"cases": []}, "cases"),
+        ({"valid_to": "2019-01-01"}, "before"),
+        ({"lane": "GREEN"}, "facilitation"),
+        ({"unless_risk_above": 0.5}, "facilitation"),
+        ({"random_share": 1.5}, "random_share"),
+        ({"cases": [{"declared": {"items": [{"hs_code": "950300"}]}, "hits": True}]}, "case 1"),
+        ({"cases": [{"declared": {"colour": "red"}, "hits": True}]}, "colour"),
+        ({"when": {"customs_value_from": float("nan")}}, "customs_value_from"),
+    ],
+)
+def test_a_wrong_rule_is_refused_with_file_rule_and_problem(
+    fields: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(RulesError, match=r"rules\.yaml, rule R-900") as refused:
+        build(a_rule(**fields))
+    assert told in str(refused.value)
+
+
+def test_an_id_used_twice_is_refused() -> None:
+    with pytest.raises(RulesError, match="used twice"):
+        build(a_rule(), a_rule())
+
+
+def test_a_yaml_key_written_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("- id: R-001\n  lane: RED\n  lane: GREEN\n")
+    with pytest.raises(RulesError, match="'lane' is written twice"):
+        read_rules([file])
+
+
+@pytest.mark.parametrize("text", ["", "rules: 1", "[", "- "])
+def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    with pytest.raises(RulesError, match=r"broken\.yaml"):
+        read_rules([file])
+
+
+def test_rules_survive_being_written_into_a_bundle() -> None:
+    rules = build(a_rule(random_share=0.3))
+    again = RuleSet.build(("rules.json", row) for row in rules.content())
+    assert again.version == rules.version
+    assert again.rules == rules.rules
+
+
+def test_another_content_is_another_version() -> None:
+    assert build(a_rule()).version != build(a_rule(random_share=0.5)).version
+
+
+def test_the_rules_of_the_project_hold_together() -> None:
+    rules = read_rules(sorted(Path("data/reference/rules").glob("*.yaml")))
+    assert len(rules.rules) >= 12
