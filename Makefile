@@ -44,7 +44,7 @@ mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
 
 bench: $(READY) ## Measure speed and latency
-	pytest -q -s -o python_files='bench_*.py' tests/benchmarks
+	python -m tests.benchmarks.serving_latency
 
 test: $(READY) ## Run every test
 	pytest -q --cov=selectivity --cov-report=term:skip-covered

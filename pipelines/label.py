@@ -52,7 +52,7 @@ def label(
     believed = inspections[inspections["control_type"].isin(params.controls)]
     rows = [
         outcome
-        for inspection, versions in _with_versions(items, _read(believed, findings))
+        for inspection, versions in _with_versions(items, read_inspections(believed, findings))
         for outcome in _outcomes(items, inspection, versions, params.highest_weight)
     ]
     table = pd.DataFrame(rows, columns=list(Outcome._fields))
@@ -74,7 +74,8 @@ class Outcome(NamedTuple):
     control_type: str
 
 
-def _read(inspections: pd.DataFrame, findings: pd.DataFrame) -> Iterator[Inspection]:
+def read_inspections(inspections: pd.DataFrame, findings: pd.DataFrame) -> Iterator[Inspection]:
+    """Inspections with their findings, from the two tables that `ingest` writes."""
     found: dict[str, list[Finding]] = {}
     for row in findings.to_dict("records"):
         fields = {name: row[name] for name in ("item_no", "mechanism", "additional_duty")}

@@ -10,7 +10,8 @@ SelectivityError            exit code 1
 ├── RulesError              31  the rules are refused as a whole
 ├── DecisionLogError        40  a decision could not be kept
 │   └── ConflictError       41  the same key came again with another content
-└── TrackingError           50  experiment tracking or the model registry did not answer
+├── TrackingError           50  experiment tracking or the model registry did not answer
+└── ServiceError            60  no decision service answers
 
 Every message says which one, what is wrong and what to do.
 """
@@ -101,3 +102,9 @@ class TrackingError(SelectivityError):
     """The tracking server or model registry did not answer; nothing was lost."""
 
     exit_code = 50
+
+
+class ServiceError(SelectivityError):
+    """The service did not answer, or not as a service of this kind does."""
+
+    exit_code = 60

@@ -19,6 +19,12 @@ from selectivity.profiles import FIXED_POINT, MEASURES, PROFILES, History, unit_
 PRIOR_CONTROLS = 5.0
 """How many controls the general finding rate is worth when a key's own rate is smoothed."""
 
+FEWEST_VALUES = 5
+"""Unit values a key needs before a deviation from them means anything."""
+
+LEAST_SPREAD = 0.1
+"""Added to the spread of log unit values, so that a key of equal ones divides by something."""
+
 CODED = {
     "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
     "transport_mode": "TFA 7.4.4: type of means of transport",
@@ -49,7 +55,7 @@ class Feature:
     name: str
     unit: str
     allowed_by: str
-    compute: Callable[[Columns, Histories, CodeMaps], Floats]
+    compute: Callable[["Known"], Floats]
 
 
 def finding_rate(
@@ -75,17 +81,78 @@ def finding_rate(
     return rate
 
 
-def _number(name: str, columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    return np.asarray(columns[name], dtype=np.float64)
+LINE = "goods_line"
+OF_OTHER_LINES = ("hs4", "hs6", "origin_hs4")
+"""Profiles that count what was found on *other* goods lines: the own line has its own profile.
+Otherwise the heading's rate repeats the line's, and says nothing once goods are new."""
 
 
-def _log_number(name: str, columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    values = np.asarray(columns[name], dtype=np.float64)
+class Known:
+    """What a feature may look at: the rows as declared, their histories, the code numbers.
+
+    Histories are seen here as features use them: headings without the own goods line, and a goods
+    line that was never controlled as NaN, because it tells nothing.
+    """
+
+    def __init__(self, columns: Columns, histories: Histories, codes: CodeMaps) -> None:
+        self.columns, self.codes = columns, codes
+        self.days = day_of(columns["accepted_at"])
+        self.unit_value_log = np.log(unit_value(columns))
+        self._amounts = {name: history.totals for name, history in histories.items()}
+        self._first_day = {name: history.first_day for name, history in histories.items()}
+        self._set_lines_apart()
+        self._general = {finding: self._general_rate(finding) for finding in _FINDINGS}
+
+    def _set_lines_apart(self) -> None:
+        line = self._amounts[LINE]
+        own = np.nan_to_num(line)
+        for profile in OF_OTHER_LINES:
+            self._amounts[profile] = self._amounts[profile] - own
+        controlled = own[:, _PLACE["controlled"]] > 0
+        self._amounts[LINE] = np.where(controlled[:, None], line, np.nan)
+        self._first_day[LINE] = np.where(controlled, self._first_day[LINE], np.nan)
+
+    def _general_rate(self, finding: str) -> Floats:
+        controls = self.amount("everything", "controlled")
+        nothing = np.full_like(controls, np.nan)
+        return np.divide(
+            self.amount("everything", finding), controls, out=nothing, where=controls > 0
+        )
+
+    def amount(self, profile: str, measure: str) -> Floats:
+        """A measure of the key's history, shape (n,)."""
+        return self._amounts[profile][:, _PLACE[measure]]
+
+    def rate(self, profile: str, finding: str) -> Floats:
+        """The key's finding rate, pulled towards the general one; shape (n,)."""
+        return finding_rate(
+            self.amount(profile, finding),
+            self.amount(profile, "controlled"),
+            prior_rate=self._general[finding],
+            prior_controls=PRIOR_CONTROLS,
+        )
+
+    def known_days(self, profile: str) -> Floats:
+        """Days since the key was first seen, shape (n,); NaN for a new one."""
+        days: Floats = self.days - self._first_day[profile]
+        return days
+
+
+_PLACE = {measure: at for at, measure in enumerate(MEASURES)}
+_FINDINGS = ("documentary", "physical")
+
+
+def _number(name: str, known: Known) -> Floats:
+    return np.asarray(known.columns[name], dtype=np.float64)
+
+
+def _log_number(name: str, known: Known) -> Floats:
+    values = _number(name, known)
     return np.log(values, out=np.full_like(values, np.nan), where=values > 0)
 
 
-def _log_unit_value(columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    return np.log(unit_value(columns))
+def _log_unit_value(known: Known) -> Floats:
+    return known.unit_value_log
 
 
 def duty_at_stake(columns: Columns) -> Floats:
@@ -95,99 +162,61 @@ def duty_at_stake(columns: Columns) -> Floats:
     return value * rate / 100
 
 
-def _log_duty(columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    return np.log1p(duty_at_stake(columns))
+def _log_duty(known: Known) -> Floats:
+    return np.log1p(duty_at_stake(known.columns))
 
 
-def _coded(name: str, columns: Columns, _: Histories, codes: CodeMaps) -> Floats:
-    numbers = codes.get(name, {})
-    return np.array([numbers.get(code, np.nan) for code in columns[name]], dtype=np.float64)
+def _coded(name: str, known: Known) -> Floats:
+    numbers = known.codes.get(name, {})
+    return np.array([numbers.get(code, np.nan) for code in known.columns[name]], dtype=np.float64)
 
 
-def _hs_number(digits: int, columns: Columns, _: Histories, __: CodeMaps) -> Floats:
+def _hs_number(digits: int, known: Known) -> Floats:
     return np.array(
         [
             np.nan if code is None or len(code) < digits else float(code[:digits])
-            for code in columns["hs_code"]
+            for code in known.columns["hs_code"]
         ],
         dtype=np.float64,
     )
 
 
-def _same_country(columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    pairs = zip(columns["country_of_origin"], columns["country_of_export"], strict=True)
+def _same_country(known: Known) -> Floats:
+    ends = (known.columns["country_of_origin"], known.columns["country_of_export"])
     return np.array(
-        [np.nan if None in pair else float(pair[0] == pair[1]) for pair in pairs], dtype=np.float64
+        [
+            np.nan if origin is None or export is None else float(origin == export)
+            for origin, export in zip(*ends, strict=True)
+        ],
+        dtype=np.float64,
     )
 
 
-def _registered_days(columns: Columns, _: Histories, __: CodeMaps) -> Floats:
-    registered = columns["importer_registered_on"].astype("datetime64[D]")
-    days = day_of(columns["accepted_at"]) - registered.astype(np.int64).astype(np.float64)
+def _registered_days(known: Known) -> Floats:
+    registered = known.columns["importer_registered_on"].astype("datetime64[D]")
+    days = known.days - registered.astype(np.int64).astype(np.float64)
     return np.where(np.isnat(registered), np.nan, days)
 
 
-LINE = "goods_line"
-OF_OTHER_LINES = ("hs4", "hs6", "origin_hs4")
-"""Profiles that count what was found on *other* goods lines: the own line has its own profile.
-Otherwise the heading's rate repeats the line's, and says nothing once goods are new."""
+def _count(profile: str, measure: str, known: Known) -> Floats:
+    return known.amount(profile, measure)
 
 
-def _measure(profile: str, measure: str, histories: Histories) -> Floats:
-    at = MEASURES.index(measure)
-    amounts = histories[profile].totals[:, at]
-    if profile in OF_OTHER_LINES:
-        amounts = amounts - np.nan_to_num(histories[LINE].totals[:, at])
-    return amounts
+def _rate(profile: str, finding: str, known: Known) -> Floats:
+    return known.rate(profile, finding)
 
 
-def _where_known(profile: str, values: Floats, histories: Histories) -> Floats:
-    """A goods line that was never controlled tells nothing: its history is NaN, not zero."""
-    if profile != LINE:
-        return values
-    return np.where(_measure(LINE, "controlled", histories) > 0, values, np.nan)
+def _known_days(profile: str, known: Known) -> Floats:
+    return known.known_days(profile)
 
 
-def _count(profile: str, measure: str, _: Columns, histories: Histories, __: CodeMaps) -> Floats:
-    return _where_known(profile, _measure(profile, measure, histories), histories)
-
-
-def _rate(profile: str, finding: str, _: Columns, histories: Histories, __: CodeMaps) -> Floats:
-    controls = _measure("everything", "controlled", histories)
-    general = np.divide(
-        _measure("everything", finding, histories),
-        controls,
-        out=np.full_like(controls, np.nan),
-        where=controls > 0,
-    )
-    rate = finding_rate(
-        _measure(profile, finding, histories),
-        _measure(profile, "controlled", histories),
-        prior_rate=general,
-        prior_controls=PRIOR_CONTROLS,
-    )
-    return _where_known(profile, rate, histories)
-
-
-def _known_days(profile: str, columns: Columns, histories: Histories, _: CodeMaps) -> Floats:
-    days: Floats = day_of(columns["accepted_at"]) - histories[profile].first_day
-    return _where_known(profile, days, histories)
-
-
-def _value_deviation(profile: str, columns: Columns, histories: Histories, _: CodeMaps) -> Floats:
-    n = _measure(profile, "valued", histories)
-    enough = n >= 5
-    mean = np.divide(
-        _measure(profile, "log_value", histories), n, out=np.full_like(n, np.nan), where=enough
-    )
-    square = np.divide(
-        _measure(profile, "log_value_squared", histories),
-        n,
-        out=np.full_like(n, np.nan),
-        where=enough,
-    )
+def _value_deviation(profile: str, known: Known) -> Floats:
+    n = known.amount(profile, "valued")
+    n = np.where(n >= FEWEST_VALUES, n, np.nan)
+    mean = known.amount(profile, "log_value") / n
+    square = known.amount(profile, "log_value_squared") / n
     spread = np.sqrt(np.maximum(square - mean * mean, 0.0)) / FIXED_POINT
-    deviation: Floats = (np.log(unit_value(columns)) - mean / FIXED_POINT) / (spread + 0.1)
+    deviation: Floats = (known.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
     return deviation
 
 
@@ -280,7 +309,8 @@ def forget_lines(matrix: Floats) -> Floats:
 
 def feature_matrix(columns: Columns, histories: Histories, codes: CodeMaps) -> Floats:
     """All features of all rows, shape (n, number of features), in the order of `FEATURES`."""
-    return np.column_stack([feature.compute(columns, histories, codes) for feature in FEATURES])
+    known = Known(columns, histories, codes)
+    return np.column_stack([feature.compute(known) for feature in FEATURES])
 
 
 def code_maps(columns: Columns) -> dict[str, dict[str, int]]:

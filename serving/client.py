@@ -7,17 +7,11 @@ from itertools import count, islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from selectivity.errors import SelectivityError
+from selectivity.errors import ServiceError
 from selectivity.wording import Language
 
 LINES_AT_ONCE = 1_000
 SECONDS = 120
-
-
-class ServiceError(SelectivityError):
-    """The service did not answer, or not as a service of this kind does."""
-
-    exit_code = 60
 
 
 def send_declarations(

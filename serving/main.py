@@ -5,6 +5,8 @@ they are used, because that takes seconds.
 """
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from typer.core import TyperGroup
 from selectivity.errors import SelectivityError
 from selectivity.wording import Language
 from serving import table
-from serving.client import send_declarations
+from serving.client import send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.json_logging import log_json_lines
 from serving.log_reader import LogReader
@@ -73,16 +75,37 @@ def score(
     language: Spoken = "vi",
 ) -> None:
     """Send declarations to a running service and print their lanes."""
+    lanes: Counter[str] = Counter()
+    typer.echo(table.head())
+    for answer in send_declarations(url, _lines_of(file), language):
+        typer.echo(table.row(answer))
+        lanes[answer.get("lane", "refused")] += 1
+    typer.echo("\n" + ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items())))
+
+
+@app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")
+def report_inspections(
+    file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
+    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Send what controls found to a running service."""
+    receipts: Counter[str] = Counter()
+    for _, answer in send_inspections(url, _lines_of(file)):
+        if "receipt" not in answer:
+            typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
+        receipts[answer.get("receipt", "refused")] += 1
+    typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
+    raise typer.Exit(1 if receipts["refused"] else 0)
+
+
+def _lines_of(file: Path) -> Iterator[bytes]:
     try:
-        stream = file.open("rb")
+        with file.open("rb") as stream:
+            yield from stream
     except OSError as error:
         raise SelectivityError(
-            f"{file} cannot be read ({error.strerror}). Give a file with one declaration per line."
+            f"{file} cannot be read ({error.strerror}). Give a file with one record per line."
         ) from error
-    with stream:
-        typer.echo(table.head())
-        for answer in send_declarations(url, stream, language):
-            typer.echo(table.row(answer))
 
 
 @app.command(epilog="Example: lanes export --to data/raw/service")

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from selectivity.declaration import Declaration
-from serving.client import ServiceError, call
+from selectivity.errors import ServiceError
+from serving.client import call
 from serving.settings import Settings
 from serving.start import running
 from tests.builders import a_declaration

@@ -216,7 +216,7 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
         axes.set_xlabel(speak.word("chart.predicted"))
         axes.set_ylabel(speak.word("chart.observed"))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(5, steps=STEPS))
+            axis.set_major_locator(MaxNLocator(6, steps=STEPS))
             _percent(axis, speak, 0 if most > 0.04 else 1)
     return canvas.svg
 
@@ -238,7 +238,7 @@ def capacity(curve: pd.DataFrame, planned: float, speak: Speaker) -> str:
             _percent(axis, speak)
         names = ("chart.detection_rate", "chart.hit_rate", "chart.by_chance", "chart.planned")
         labels = [speak.word(name) for name in names]
-        canvas.figure.legend(axes.lines, labels, loc="outside upper center", ncols=2)
+        canvas.figure.legend(axes.lines, labels, loc="outside upper center", ncols=2, fontsize=9.5)
     return canvas.svg
 
 

@@ -16,6 +16,8 @@ from selectivity.rules import Rule
 
 LANES = ("GREEN", "YELLOW", "RED")
 KEY = ["declaration_id", "version_no"]
+DIGITS = 16
+"""Digits of a digest that are shown."""
 GOODS_CONTROLS = ("PARTIAL_PHYSICAL", "FULL_PHYSICAL")
 """Controls that look at the goods: they find what papers do not show."""
 

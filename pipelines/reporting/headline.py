@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import DIGITS, LANES, Evidence
 from pipelines.reporting.lanes import per_week
 from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
@@ -13,8 +13,6 @@ from pipelines.reporting.unseen import Unseen
 from pipelines.reporting.yields import hit_rate
 from selectivity.lanes import Lane
 
-DIGITS = 16
-"""Digits of the bundle's digest that name it."""
 SIMULATED = "simulated"
 """Folder that the stage `simulate` writes: nobody shall take its figures for real ones."""
 

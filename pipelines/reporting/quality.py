@@ -1,10 +1,11 @@
 """What the figures rest on: rows read and refused, missing facts, periods; and how it was done."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from pipelines.periods import PARTS
-from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
 from selectivity.policy import Policy
@@ -77,6 +78,9 @@ def _blocks(evidence: Evidence) -> Iterator[Block]:
         counts = evidence.ingested.get(name)
         if isinstance(counts, Mapping) and counts:
             yield _counts(name, counts)
+    inputs = evidence.ingested.get("inputs")
+    if isinstance(inputs, Mapping) and inputs:
+        yield _inputs(inputs)
 
 
 def _periods(evidence: Evidence) -> Table:
@@ -102,6 +106,16 @@ def _missing(shares: Mapping[str, float]) -> Table:
     rows = tuple(Row((_name(fact), Share(share, 2))) for fact, share in shares.items())
     headings = (say("heading.fact"), say("heading.missing"))
     return Table(say("quality.missing_caption"), headings, rows)
+
+
+def _inputs(inputs: Mapping[str, str]) -> Table:
+    """Files by the last two parts of their path: the rest is of one machine."""
+    rows: list[tuple[Fact, Fact]] = [
+        ("/".join(PurePath(path).parts[-2:]), digest[:DIGITS])
+        for path, digest in sorted(inputs.items())[:MOST]
+    ]
+    headings = (say("heading.file"), say("heading.digest"))
+    return Table(say("quality.inputs_caption"), headings, tuple(map(Row, rows)))
 
 
 def _name(fact: str) -> Fact:

@@ -14,6 +14,7 @@ from selectivity.metrics import Interval, wilson
 
 FEW = 30
 """Controls below which a hit rate is called thin."""
+HOLDS = ("holds_found", "holds_physical", "holds_duty_found")
 
 
 def yields(evidence: Evidence) -> Section:
@@ -78,6 +79,7 @@ def _blocks(evidence: Evidence, lines: list[tuple[Lane, Interval, str]]) -> Iter
 
     yield Chart("yields", say("yields.chart_caption"), say("yields.chart_seen"), draw)
     yield _lane_table(evidence)
+    yield _holds_table(evidence)
     yield _channel_table(evidence)
     if (evidence.controls.triggered_by != "").any():
         yield _asker_table(evidence.controls)
@@ -87,6 +89,17 @@ def _lane_table(evidence: Evidence) -> Table:
     everything = _counts(say("heading.all"), evidence.decisions)
     rows = [_counts(Lane[lane], evidence.of_lane(lane), lane=lane) for lane in LANES]
     return Table(say("yields.lane_caption"), _headings("lane"), (*rows, everything))
+
+
+def _holds_table(evidence: Evidence) -> Table:
+    """Shares of all known violations, of the physical ones, and of their duty at stake."""
+    figures = evidence.metrics.get("lanes", {})
+    rows = []
+    for lane in LANES:
+        shares = (figures.get(f"{lane.lower()}_{name}", float("nan")) for name in HOLDS)
+        rows.append(Row((Lane[lane], *map(Share, shares)), lane=lane))
+    headings = tuple(say(f"heading.{name}") for name in ("lane", *HOLDS))
+    return Table(say("yields.holds_caption"), headings, tuple(rows))
 
 
 def _channel_table(evidence: Evidence) -> Table:

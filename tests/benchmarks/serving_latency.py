@@ -25,7 +25,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from serving.client import ServiceError, call
+from selectivity.errors import ServiceError
+from serving.client import call
 from tests.benchmarks.load import ID, Load, Measured, measure
 from tests.bundles import a_bundle
 from tests.services import ROOT, a_process, free_port

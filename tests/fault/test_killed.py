@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from serving.client import ServiceError, call
+from selectivity.errors import ServiceError
+from serving.client import call
 from serving.log_reader import LogReader
 from tests.services import a_process, a_service, lodged, ndjson, settings_in
 

@@ -17,7 +17,7 @@ from serving.main import app
 from tests.builders import an_inspection, an_item
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
-COMMANDS = ("serve", "score", "export", "check", "demo")
+COMMANDS = ("serve", "score", "export", "check", "demo", "report-inspections")
 
 
 def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
@@ -122,9 +122,22 @@ def test_scoring_a_file_needs_a_running_service(tmp_path: Path) -> None:
     assert "lanes serve" in nobody.stderr
     lines = scored.stdout.splitlines()
     assert scored.exit_code == 0, scored.stderr
-    assert len(lines) == 1 + 1_101
+    assert len(lines) == 1 + 1_101 + 2
     assert "lane" in lines[1]
-    assert lines[-1].startswith("line 1101")
+    assert lines[-3].startswith("line 1101")
+    assert lines[-1].endswith(", 1 refused")
+
+
+def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
+    file = tmp_path / "inspections.ndjson"
+    sent = [an_inspection(), an_inspection(inspection_id="I-2", declaration_id="D-9")]
+    file.write_bytes(ndjson(*(each.model_dump(mode="json") for each in sent)) + b"{}\n")
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+        told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
+    assert told.exit_code == 1
+    assert "inspection_id" in told.stderr
+    assert told.stdout.strip() == "1 stored, 1 parked, 1 refused"
 
 
 def test_the_log_is_exported_as_it_was_lodged(tmp_path: Path) -> None:

@@ -1,0 +1,586 @@
+"""The managers' report: right numbers, said in two languages, with what they do not show."""
+
+import ast
+import html
+import re
+from collections import Counter
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.bundle import verify
+from pipelines.files import write_json
+from pipelines.report import LANGUAGES, main, page, read_words, sections
+from pipelines.reporting.capacity import capacity
+from pipelines.reporting.evidence import Evidence, controls_of, results_in_time, ripened
+from pipelines.reporting.lanes import lanes
+from pipelines.reporting.leak import leak
+from pipelines.reporting.quality import quality
+from pipelines.reporting.reasons import reasons
+from pipelines.reporting.scores import VIEWS, calibration, views
+from pipelines.reporting.sections import Section, Table
+from pipelines.reporting.sentences import Between, Number, Share, Speaker, say
+from pipelines.reporting.unseen import unseen, weighed_rate
+from pipelines.reporting.yields import yields
+from selectivity.errors import NotEnoughDataError
+from selectivity.lanes import Channel
+from selectivity.metrics import Interval, wilson
+from tests.reports import (
+    BINS,
+    INGESTED,
+    MIXED,
+    MONDAY,
+    PERIODS,
+    VARIANT,
+    VIEW,
+    a_decision,
+    an_evidence,
+    decisions_of,
+    drawn,
+)
+
+WORDS = {language: read_words(language) for language in LANGUAGES}
+EN, VI = (Speaker(language, WORDS[language]) for language in ("en", "vi"))
+NAN = float("nan")
+NAMING = ("selectivity/lanes.py", "selectivity/policy.py", "selectivity/rules.py") + (
+    "pipelines/periods.py",
+)
+"""Modules that name what the report has words for: channels, facts, layers, periods."""
+
+
+# numbers and words
+
+
+@pytest.mark.parametrize(
+    ("fact", "vietnamese", "english"),
+    [
+        (Number(1_234_567), "1.234.567", "1,234,567"),
+        (Number(1234.5, 1), "1.234,5", "1,234.5"),
+        (Share(0.0466), "4,7%", "4.7%"),
+        (Share(0.00004), "< 0,1%", "< 0.1%"),
+        (Share(0.99999), "> 99,9%", "> 99.9%"),
+        (Share(0.0), "0%", "0%"),
+        (Share(1.0), "100%", "100%"),
+        (Between(Interval(0.2, 0.1, 0.305)), "10,0% đến 30,5%", "10.0% to 30.5%"),
+        (Between(Interval(20, 1000, 2000), 0), "1.000 đến 2.000", "1,000 to 2,000"),
+        (date(2026, 3, 2), "02/03/2026", "2026-03-02"),
+        (Number(NAN), "không rõ", "not known"),
+        (Share(NAN), "không rõ", "not known"),
+        (Between(Interval(NAN, 0, 1)), "–", "–"),
+        ("OFF{0}1", "OFF{0}1", "OFF{0}1"),
+    ],
+)
+def test_facts_are_said_in_the_notation_of_each_language(
+    fact: Any, vietnamese: str, english: str
+) -> None:
+    assert (VI(fact), EN(fact)) == (vietnamese, english)
+
+
+def test_both_languages_have_words_for_the_same_keys_with_the_same_facts() -> None:
+    facts = {
+        language: {key: set(re.findall(r"{(\w+)}", text)) for key, text in words.items()}
+        for language, words in WORDS.items()
+    }
+    assert facts["vi"] == facts["en"]
+    assert all(text.strip() for words in WORDS.values() for text in words.values())
+
+
+def test_all_words_are_used() -> None:
+    modules = [*Path("pipelines/reporting").glob("*.py"), *map(Path, NAMING)]
+    nodes = [node for module in modules for node in ast.walk(ast.parse(module.read_text("utf-8")))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    patterns = [_pattern(node) for node in nodes if isinstance(node, ast.JoinedStr)]
+    page_words = re.findall(
+        r'word\("(\w+)"', Path("pipelines/templates/report.html.j2").read_text()
+    )
+    unused = set(WORDS["vi"]) - texts - set(page_words)
+    computed = [(key, re.fullmatch(pattern, key)) for key in unused for pattern in patterns]
+    unused -= {key for key, match in computed if match and texts >= set(match.groups())}
+    assert unused == set()
+
+
+# lanes
+
+
+def test_shares_of_the_lanes_are_counted_per_declaration() -> None:
+    answer = lanes(an_evidence()).answers[0]
+    assert answer == say(
+        "lanes.answer",
+        declarations=Number(1000),
+        green=Share(0.81),
+        yellow=Share(0.13),
+        red=Share(0.06),
+    )
+
+
+def test_what_the_law_demands_stands_apart_from_what_is_chosen() -> None:
+    answer = lanes(an_evidence()).answers[1]
+    assert answer.facts == {
+        "mandatory": Share(30 / 190),
+        "rule": Share(80 / 190),
+        "model": Share(60 / 190),
+        "random": Share(20 / 190),
+    }
+
+
+def test_a_lane_above_its_capacity_is_warned_of_with_who_filled_it() -> None:
+    (warning,) = lanes(an_evidence()).warnings
+    assert "The red lane takes 6.0% of declarations; its capacity is 5.0%." in EN(warning)
+    assert "put 33.3% of them there" in EN(warning)
+
+
+def test_a_small_office_is_never_shown_on_its_own() -> None:
+    rows = decisions_of((30, {"office": "BIG"}), (9, {"office": "SMALL"}), (3, {"office": "TINY"}))
+    cells = _cells(lanes(an_evidence(decisions=rows)), "lanes.office_caption")
+    assert [row[:2] for row in cells] == [["BIG", "30"], ["2 other offices", "12"], ["All", "42"]]
+
+
+def test_declarations_without_an_office_and_with_one_office_only_are_told() -> None:
+    rows = decisions_of((12, {"office": None}))
+    cells = _cells(lanes(an_evidence(decisions=rows)), "lanes.office_caption")
+    assert [row[:2] for row in cells] == [["No office declared", "12"], ["All", "12"]]
+
+
+def test_nothing_checked_is_said_and_not_divided_by() -> None:
+    section = lanes(an_evidence(decisions=decisions_of((5, {}))))
+    assert section.answers[1] == say("lanes.none_checked")
+
+
+def test_weeks_whose_results_may_still_come_are_marked() -> None:
+    evidence = an_evidence(as_of=datetime(2026, 2, 6, tzinfo=UTC))
+    weeks = _cells(lanes(evidence), "lanes.week_table")
+    assert [row[0] for row in weeks] == ["2026-01-05", "2026-01-12", "2026-01-19 *", "2026-01-26 *"]
+    told = [EN(warning) for warning in sections(evidence)[0].warnings]
+    assert any("2 of 4 weeks, with 49.6% of" in warning for warning in told)
+
+
+def test_a_week_is_ripe_when_its_last_declaration_had_the_label_delay() -> None:
+    frame = pd.DataFrame([a_decision(accepted_at=MONDAY)])
+    later = pd.Timestamp(MONDAY) + pd.Timedelta(days=14)
+    assert ripened(frame, later, 14).ripe.tolist() == [True]
+    assert ripened(frame, later - pd.Timedelta(seconds=1), 14).ripe.tolist() == [False]
+
+
+def test_a_period_without_declarations_is_refused() -> None:
+    with pytest.raises(NotEnoughDataError, match="evaluation period"):
+        ripened(pd.DataFrame([a_decision()]).iloc[:0], pd.Timestamp(MONDAY), 14)
+
+
+# hit rates
+
+
+def test_hit_rates_come_with_their_interval_and_count() -> None:
+    section = yields(an_evidence())
+    red = wilson(16, 40)
+    assert section.answers[0] == say(
+        "yields.answer", inspected=Number(40), rate=Share(0.4), ends=Between(red)
+    )
+    assert section.answers[1].facts["times"] == Number(0.4 / (46 / 250), 1)
+    table = _cells(section, "yields.lane_caption")
+    assert table[2] == ["Red lane", "60", "40", "16", "16", "40.0%", "26.3% to 55.4%"]
+    assert say("yields.caveat_overlap") in section.caveats
+
+
+def test_a_red_lane_that_nobody_inspected_has_no_hit_rate() -> None:
+    section = yields(an_evidence(decisions=decisions_of((10, {}), (5, {"lane": "RED"}))))
+    assert section.answers == (say("yields.no_red"),)
+    assert ["Red lane", "5", "0", "0", "0", "Not known", "–"] in _cells(
+        section, "yields.lane_caption"
+    )
+    assert len(section.warnings) == 2  # nothing known of YELLOW and RED
+
+
+def test_controls_that_found_nothing_at_all_are_said_to_have_found_nothing() -> None:
+    section = yields(an_evidence(decisions=decisions_of((50, {"lane": "RED", "inspected": True}))))
+    assert section.answers[1] == say("yields.nothing_found")
+
+
+def test_duty_is_told_only_where_there_is_some() -> None:
+    without = yields(an_evidence(controls=drawn(3, 1)))
+    having = yields(an_evidence(controls=drawn(4, 1, additional_duty=500.0)))
+    assert _table(without, "yields.asker_caption").headings[-1] == say("heading.interval")
+    assert _cells(having, "yields.asker_caption")[0][-1] == "500"
+    assert say("yields.caveat_duty") in having.caveats
+
+
+# what we do not see
+
+
+def test_the_weighed_rate_counts_each_control_for_what_it_stands_for() -> None:
+    found, chance = np.array([1.0, 0, 0]), np.array([0.5, 0.1, 0.125])
+    rate, effective = weighed_rate(found, chance)
+    assert rate.value == pytest.approx(2 / 20)
+    assert effective == pytest.approx(20**2 / (2**2 + 10**2 + 8**2))
+    assert rate.low < 0.1 < rate.high
+
+
+def test_equal_chances_give_the_plain_share_and_its_interval() -> None:
+    rate, effective = weighed_rate(np.array([1.0, 0, 0, 0]), np.full(4, 0.2))
+    assert effective == pytest.approx(4)
+    assert rate == pytest.approx(wilson(1, 4))
+
+
+def test_the_estimate_finds_the_truth_where_the_naive_rate_is_far_off() -> None:
+    evidence, truth = _inspected_on_suspicion()
+    seen = unseen(evidence)
+    naive = evidence.controls.found.mean()
+    assert seen.basis == "estimated"
+    assert naive > 2 * truth
+    assert seen.everywhere.rate.low < truth < seen.everywhere.rate.high
+    assert abs(seen.everywhere.rate.value - truth) < 0.03
+
+
+def test_what_is_known_of_every_declaration_is_counted() -> None:
+    rows = decisions_of((90, {"inspected": True}), (10, {"inspected": True, "found": True}))
+    seen = unseen(an_evidence(decisions=rows))
+    assert seen.basis == "counted"
+    assert seen.lanes["GREEN"].rate == wilson(10, 100)
+    assert seen.leaked == wilson(10, 10)
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        [],
+        drawn(100, 3, triggered_by=str(Channel.RULE)),
+        drawn(100, 3, propensity=NAN),
+        drawn(100, 3, control_type="DOCUMENT"),
+        drawn(20, 3),
+        drawn(100, 3, propensity=0.01),
+    ],
+    ids=["none", "none at random", "no chance", "documents only", "too few", "too much weight"],
+)
+def test_a_leak_that_cannot_be_told_is_said_to_be_unknown(controls: list[dict[str, Any]]) -> None:
+    evidence = an_evidence(controls=controls)
+    section = leak(evidence, unseen(evidence))
+    assert section.answers[0] == say("leak.unknown")
+    assert section.answers[2].facts == {"inspected": Number(110), "found": Number(10)}
+    assert section.blocks == ()
+    tile = sections(evidence)[0].blocks[0].tiles[-1]  # type: ignore[union-attr]
+    assert EN(tile.value) == "cannot tell"
+
+
+def test_an_estimate_names_its_interval_and_what_it_rests_on() -> None:
+    evidence = an_evidence(controls=drawn(100, 4))
+    section = leak(evidence, unseen(evidence))
+    rate = wilson(4, 100)
+    assert section.answers[0].key == "leak.estimated"
+    assert EN(section.answers[0]).startswith("An estimated 4.0% of the 810 declarations")
+    assert section.answers[0].facts["ends"] == Between(pytest.approx(rate))  # type: ignore[arg-type]
+    assert section.answers[2].facts["drawn"] == Number(100)
+    assert say("leak.caveat_estimated") in section.caveats
+
+
+def test_without_a_green_lane_nothing_is_released_unchecked() -> None:
+    rows = decisions_of((50, {"lane": "RED", "inspected": True}))
+    evidence = an_evidence(decisions=rows)
+    assert leak(evidence, unseen(evidence)).answers == (say("leak.no_green"),)
+
+
+# scores
+
+
+def test_calibration_counts_the_groups_that_hold_their_prediction() -> None:
+    section = calibration(an_evidence())
+    assert section.answers[0] == say("calibration.partly", inside=Number(2), bins=Number(3))
+    assert EN(section.answers[1]) == "On average 27.8% was predicted and 13.5% was found."
+    assert section.warnings == (say("calibration.warning"),)
+    assert calibration(an_evidence(calibration=BINS[:2])).warnings == ()
+
+
+def test_calibration_without_points_cannot_be_told() -> None:
+    assert calibration(an_evidence(calibration=pd.DataFrame())).answers == (
+        say("calibration.none"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("repeated", "told"),
+    [(0.82, "much_memory"), (0.2, "some_memory"), (0.0, "little_memory"), (None, "unknown_memory")],
+)
+def test_scores_on_repeated_goods_are_called_a_memory_test(
+    repeated: float | None, told: str
+) -> None:
+    prepared = {} if repeated is None else {"repetition": {"repeated_share": repeated}}
+    section = views(an_evidence(prepared=prepared))
+    assert section.answers[1].key == f"views.{told}"
+    assert bool(section.warnings) == (told == "much_memory")
+
+
+def test_scores_without_any_finding_are_not_judged() -> None:
+    nothing = {view: {"rows": 5, "base_rate": 0.0} for view in VIEWS}
+    section = views(an_evidence(metrics=nothing))
+    assert section.answers[0] == say("views.undefined")
+    assert _cells(section, "views.table_caption")[0][3] == "Not known (–)"
+
+
+def test_the_figures_on_goods_never_met_come_first() -> None:
+    purged = VIEW | {"auroc": 0.6, "auroc_low": 0.58, "auroc_high": 0.62}
+    metrics = {"all_rows": VIEW, "new_lines": VIEW, "line_purged": purged}
+    told = EN(views(an_evidence(metrics=metrics)).answers[0])
+    assert told.index("60.0%") < told.index("58.0% to 62.0%") < told.index("80.0%")
+
+
+# capacity, reasons, quality
+
+
+def test_more_or_less_capacity_that_changes_nothing_is_said_to_change_nothing() -> None:
+    more = VARIANT | {"red_share": 0.06, "red_holds_found": 0.36}
+    variants = dict.fromkeys(("as_served", "without_model", "red_capacity_less_20"), VARIANT)
+    backtest = {"variants": variants | {"red_capacity_more_20": more}}
+    answers = capacity(an_evidence(backtest=backtest)).answers
+    assert [answer.key for answer in answers[1:3]] == ["capacity.fewer_same", "capacity.more"]
+    assert answers[2].facts["then_holds"] == Share(0.36)
+
+
+def test_without_figures_on_other_capacities_that_is_said() -> None:
+    section = capacity(an_evidence(backtest={}, capacity=pd.DataFrame()))
+    assert section.answers == (say("capacity.none"),)
+
+
+def test_rules_without_a_hit_are_named_but_not_the_fallback_rules() -> None:
+    counts = {"hits": 5, "inspected": 4, "found": 1}
+    hit = {"R-104": counts, "R-120": counts}
+    evidence = an_evidence(backtest={"rules": hit})
+    section = reasons(evidence)
+    unused = str(section.answers[1].facts["names"]).split(", ")
+    assert "R-121" in unused
+    assert not {"R-104", "R-120", "R-901"} & set(unused)
+    row = next(row for row in _cells(section, "reasons.rules_caption") if "R-104" in row[0])
+    assert row[3:] == ["5", "4", "1", "25.0%", "4.6% to 69.9%"]
+
+
+def test_reasons_are_counted_by_lane_in_words() -> None:
+    section = reasons(an_evidence())
+    cells = _cells(section, "reasons.reasons_caption")
+    assert cells[0] == ["High risk according to the model", "0", "100", "40"]
+    assert ["Goods are subject to animal or plant quarantine", "0", "30", "0"] in cells
+    assert _cells(section, "reasons.signals_caption") == [
+        ["Trader active for less than 365 days", "0", "20", "0"]
+    ]
+
+
+def test_no_stopped_declaration_gives_no_reason() -> None:
+    section = reasons(an_evidence(decisions=decisions_of((5, {}))))
+    assert section.answers[0] == say("reasons.none_stopped")
+
+
+def test_refused_rows_and_missing_facts_are_told() -> None:
+    section = quality(an_evidence(missing={"net_mass_kg": 0.4, "own_fact": 0.01}))
+    assert (
+        EN(section.answers[0]) == "2,000 rows were read; 10 were refused (0.50%) and 3 came twice."
+    )
+    assert _cells(section, "quality.refused_by_reason_caption") == [["hs_code: not a code", "10"]]
+    assert [EN(warning) for warning in section.warnings] == [
+        "40.0% of goods items lack the net mass, a fact that a release needs."
+    ]
+
+
+def test_an_ingest_that_tells_nothing_leaves_a_report_that_says_so() -> None:
+    parts = sections(an_evidence(ingested={}, prepared={}, labelled={}))
+    assert parts[8].answers[0] == say("quality.not_told")
+    assert "nan" not in _text(page(parts, WORDS)).lower()
+
+
+def test_simulated_data_are_never_shown_as_real() -> None:
+    assert say("headline.simulated") in sections(an_evidence())[0].warnings
+    real = {**INGESTED, "inputs": {"data/raw/2026/declarations.parquet": "cd" * 32}}
+    assert say("headline.simulated") not in sections(an_evidence(ingested=real))[0].warnings
+
+
+# controls
+
+
+def test_controls_are_those_of_the_evaluated_version() -> None:
+    items = pd.DataFrame(
+        {
+            "declaration_id": ["D-0", "D-1", "D-1", "D-1"],
+            "version_no": [1, 1, 2, 2],
+            "accepted_at": [pd.Timestamp(MONDAY)] * 4,
+        }
+    )
+    outcomes = _outcomes(rows=[0, 2, 3], classes=[2, 0, 1])
+    decisions = pd.DataFrame([a_decision(version_no=2, lane="RED")])
+    (control,) = controls_of(decisions, items, outcomes).to_dict("records")
+    assert (control["at"], control["lane"], control["found"]) == (0, "RED", True)
+    assert control["additional_duty"] == 30.0
+    assert results_in_time(items, outcomes, 9) == 0.0
+    assert results_in_time(items, outcomes, 10) == 1.0
+    assert np.isnan(results_in_time(items, outcomes[:0], 10))
+
+
+# the page
+
+
+@pytest.fixture(scope="module", params=["estimated", "unknown", "counted", "bare"])
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    if request.param == "estimated":
+        return an_evidence(controls=drawn(100, 4, additional_duty=1234.5))
+    if request.param == "unknown":
+        return an_evidence(as_of=datetime(2026, 2, 6, tzinfo=UTC))
+    if request.param == "counted":
+        known = [(count, kind | {"inspected": True}) for count, kind in MIXED]
+        return an_evidence(decisions=decisions_of(*known))
+    nothing: dict[str, Any] = {
+        name: {} for name in ("ingested", "prepared", "labelled", "backtest", "metrics")
+    }
+    tables = {"calibration": pd.DataFrame(), "capacity": pd.DataFrame()}
+    return an_evidence(decisions=[a_decision()], rules=(), **nothing, **tables)
+
+
+def test_both_languages_have_the_same_sections_and_numbers(evidence: Evidence) -> None:
+    vietnamese, english = (_sections_in(page(sections(evidence), WORDS), at) for at in ("vi", "en"))
+    assert list(vietnamese) == list(english)
+    assert len(vietnamese) == 10
+    for name, text in vietnamese.items():
+        assert _digits(text) == _digits(english[name]), name
+
+
+def test_every_section_says_what_it_does_not_show(evidence: Evidence) -> None:
+    for section in sections(evidence):
+        assert section.answers, section.name
+        assert section.caveats, section.name
+
+
+def test_the_page_needs_nothing_from_outside(evidence: Evidence) -> None:
+    source = page(sections(evidence), WORDS)
+    asked = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", source)
+    asked += re.findall(r"url\(\s*['\"]?([^)'\"]+)", source) + re.findall(
+        r"@import\s+(\S+)", source
+    )
+    assert all(address.startswith("#") or address == "data:," for address in asked)
+    assert not re.search(r"<(script|iframe|object|embed|base|form)\b", source)
+    assert len(source.encode()) < 400_000
+
+
+def test_the_page_holds_no_undefined_figure(evidence: Evidence) -> None:
+    words = set(re.findall(r"\b(nan|None|inf|NaT)\b", _text(page(sections(evidence), WORDS))))
+    assert not words
+
+
+def test_ids_are_unique_and_references_lead_somewhere(evidence: Evidence) -> None:
+    source = page(sections(evidence), WORDS)
+    ids = Counter(re.findall(r' id="([^"]+)"', source))
+    assert [name for name, count in ids.items() if count > 1] == []
+    referred = re.findall(r'(?:href="#|url\(#|labelledby="|for=")([^")]+)', source)
+    assert set(referred) <= set(ids)
+
+
+def test_the_same_evidence_gives_the_same_bytes(evidence: Evidence) -> None:
+    assert page(sections(evidence), WORDS) == page(sections(evidence), WORDS)
+
+
+def test_names_from_the_data_are_escaped() -> None:
+    hostile = "<script>alert('1')</script>{0}$x_1$"
+    rows = decisions_of((20, {"office": hostile, "reason": hostile, "signals": [hostile]}))
+    source = page(sections(an_evidence(decisions=rows, ingested={"source": hostile})), WORDS)
+    assert "<script" not in source
+    assert html.escape(hostile, quote=False).split("(")[0] in source
+
+
+def test_the_stage_reads_what_the_stages_before_it_wrote(bundle: Path, tmp_path: Path) -> None:
+    _write_inputs(tmp_path)
+    folders = ("evaluation", "backtest", "prepared", "labelled", "ingested")
+    main(**{name: tmp_path / name for name in folders}, bundle=bundle, out=tmp_path / "report.html")
+    text = _text((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert verify(bundle)[0][:16] in text
+    assert "Of 40 declarations, 75.0% are released without checks" in text
+    assert "Of 10 inspected" not in text
+    assert "In 50.0% of the 10 inspected declarations in the red lane" in text
+
+
+def _write_inputs(folder: Path) -> None:
+    rows = decisions_of((30, {}), (5, {"lane": "RED", "inspected": True}))
+    rows += decisions_of((5, {"lane": "RED", "inspected": True, "found": True}))
+    for number, row in enumerate(rows):
+        row |= {"declaration_id": f"D-{number}", "row": number}
+        del row["direction"]
+    facts = an_evidence().policy.facts_needed
+    items = pd.DataFrame(rows)[["declaration_id", "version_no", "accepted_at"]]
+    items = items.assign(direction="IMPORT", **dict.fromkeys(facts, "known"))
+    outcomes = _outcomes(rows=list(range(30, 40)), classes=[0] * 5 + [1] * 5)
+    for name in ("evaluation/plots", "prepared", "labelled"):
+        (folder / name).mkdir(parents=True)
+    pd.DataFrame(rows).to_parquet(folder / "evaluation/decisions.parquet")
+    items.to_parquet(folder / "prepared/items.parquet")
+    outcomes.to_parquet(folder / "labelled/outcomes.parquet")
+    (folder / "evaluation/plots/calibration.csv").write_text("\n")
+    (folder / "evaluation/plots/capacity.csv").write_text("inspected,hit_rate,detection_rate\n")
+    write_json(folder / "prepared/periods.json", PERIODS.model_dump(mode="json"))
+    for name in ("prepared/prepare", "labelled/label", "ingested/ingest"):
+        write_json(folder / f"{name}.json", {})
+    write_json(folder / "evaluation/metrics.json", {})
+    write_json(folder / "backtest/backtest.json", {"variants": {}, "rules": {}})
+
+
+def _outcomes(rows: list[int], classes: list[int]) -> pd.DataFrame:
+    """One inspection per declaration, known ten days after."""
+    known = pd.Timestamp(MONDAY) + pd.Timedelta(days=10)
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "inspection_id": "I-1",
+            "observed_at": [known] * len(rows),
+            "finding_class": classes,
+            "additional_duty": 15.0,
+            "weight": 1.0,
+            "triggered_by": None,
+            "propensity": NAN,
+            "control_type": "FULL_PHYSICAL",
+        }
+    )
+
+
+def _inspected_on_suspicion() -> tuple[Evidence, float]:
+    """4000 declarations, a tenth suspicious; the suspicious are inspected forty times as often."""
+    chance = np.random.default_rng(7)
+    suspicious = chance.random(4000) < 0.1
+    wrong = chance.random(4000) < np.where(suspicious, 0.4, 0.03)
+    propensity = np.where(suspicious, 0.8, 0.02)
+    inspected = chance.random(4000) < propensity
+    by = np.where(suspicious, str(Channel.RULE), str(Channel.RANDOM))
+    controls = [
+        {"at": at, "found": bool(wrong[at]), "propensity": propensity[at], "triggered_by": by[at]}
+        for at in np.flatnonzero(inspected).tolist()
+    ]
+    rows = [
+        a_decision(declaration_id=f"D-{at}", inspected=bool(inspected[at])) for at in range(4000)
+    ]
+    plain = drawn(1, 0)[0]
+    evidence = an_evidence(decisions=rows, controls=[plain | control for control in controls])
+    return evidence, float(wrong.mean())
+
+
+def _pattern(text: ast.JoinedStr) -> str:
+    """What an f-string can become."""
+    parts = (part.value if isinstance(part, ast.Constant) else None for part in text.values)
+    return "".join(r"(\w+)" if part is None else re.escape(str(part)) for part in parts)
+
+
+def _table(section: Section, caption: str) -> Table:
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    return next(table for table in tables if table.caption.key == caption)
+
+
+def _cells(section: Section, caption: str) -> list[list[str]]:
+    return [[EN.capital(cell) for cell in row.cells] for row in _table(section, caption).rows]
+
+
+def _text(source: str) -> str:
+    body = re.sub(r"<style.*?</style>", " ", source, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def _sections_in(source: str, language: str) -> dict[str, str]:
+    found = re.findall(rf'<section id="{language}-(\w+)".*?</section>', source, flags=re.DOTALL)
+    parts = re.findall(rf'(<section id="{language}-\w+".*?</section>)', source, flags=re.DOTALL)
+    return {name: _text(part) for name, part in zip(found, parts, strict=True)}
+
+
+def _digits(text: str) -> Counter[str]:
+    """How often each run of digits occurs: notation and order of words differ by language."""
+    return Counter(re.findall(r"\d+", text))
