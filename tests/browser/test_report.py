@@ -1,0 +1,148 @@
+"""The managers' report in a real browser: it shows, switches language, and fits a phone."""
+
+import base64
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from pipelines.files import write_text
+from pipelines.report import LANGUAGES, page, read_words, sections
+from tests.reports import an_evidence, drawn
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+QUESTIONS = {"vi": "Chúng ta không nhìn thấy gì?", "en": "What do we not see?"}
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with every chart, an estimated leak and weeks that are not ripe."""
+    evidence = an_evidence(controls=drawn(100, 4), as_of=datetime(2026, 2, 6, tzinfo=UTC))
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    words = {language: read_words(language) for language in LANGUAGES}
+    write_text(file, page(sections(evidence), words))
+    return file
+
+
+@pytest.fixture(scope="module")
+def browser(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(params=[390, 1280], ids=["phone", "desktop"])
+def shown(request: pytest.FixtureRequest, browser: webdriver.Chrome, report: Path) -> Any:
+    """The page, opened anew in a window of this width."""
+    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1}
+    mobile = {"mobile": request.param < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | mobile)
+    browser.get("about:blank")
+    browser.get(report.as_uri())
+    return browser
+
+
+def test_it_opens_in_vietnamese_without_asking_the_network_or_complaining(shown: Any) -> None:
+    assert shown.title == "Báo cáo chất lượng mô hình phân luồng · Lane model report"
+    assert _visible_language(shown) == ["vi"]
+    assert shown.get_log("browser") == []
+    asked = [line["message"] for line in shown.get_log("performance")]
+    asked = [line for line in asked if '"Network.requestWillBeSent"' in line]
+    assert asked
+    assert not [line for line in asked if '"url":"http' in line]
+
+
+def test_each_language_is_one_click_away_and_the_other_is_hidden(shown: Any) -> None:
+    for language in ("en", "vi", "en"):
+        shown.find_element(By.CSS_SELECTOR, f"label[for=choose-{language}]").click()
+        assert _visible_language(shown) == [language]
+        headings = [element.text for element in shown.find_elements(By.TAG_NAME, "h2")]
+        assert sum(QUESTIONS[language] in heading for heading in headings) == 1
+
+
+def test_the_keyboard_switches_the_language_too(shown: Any) -> None:
+    shown.find_element(By.ID, "choose-vi").send_keys(Keys.ARROW_RIGHT)
+    assert _visible_language(shown) == ["en"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_picture_shows_and_keeps_its_words_inside(shown: Any, language: str) -> None:
+    _choose(shown, language)
+    pictures = shown.execute_script(
+        """return [...document.querySelectorAll(`main[lang=${arguments[0]}] svg`)].map(svg => {
+             const box = svg.getBoundingClientRect();
+             const words = [...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect());
+             return {width: box.width, height: box.height, words: words.length,
+                     outside: words.filter(w => w.left < box.left - 2 || w.right > box.right + 2
+                                             || w.bottom > box.bottom + 2).length};
+           })""",
+        language,
+    )
+    assert len(pictures) == 6
+    for picture in pictures:
+        assert picture["width"] > 250
+        assert picture["height"] > 60
+        assert picture["words"] > 4
+        assert picture["outside"] == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_sticks_out_of_the_page(shown: Any, language: str) -> None:
+    _choose(shown, language)
+    wide = shown.execute_script(
+        """document.querySelectorAll('details').forEach(one => one.open = true);
+           return document.documentElement.scrollWidth - document.documentElement.clientWidth"""
+    )
+    assert wide == 0
+
+
+def test_links_in_the_summary_lead_to_a_visible_section(shown: Any) -> None:
+    _choose(shown, "en")
+    for link in shown.find_elements(By.CSS_SELECTOR, "main[lang=en] .short a"):
+        target = link.get_attribute("href").partition("#")[2]
+        assert shown.find_element(By.ID, target).is_displayed()
+
+
+def test_it_prints_on_paper(browser: webdriver.Chrome, report: Path) -> None:
+    browser.get(report.as_uri())
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    content = base64.b64decode(printed["data"])
+    assert content.startswith(b"%PDF")
+    assert content.count(b"/Type /Page\n") in range(5, 25)
+
+
+def _choose(browser: Any, language: str) -> None:
+    browser.find_element(By.CSS_SELECTOR, f"label[for=choose-{language}]").click()
+
+
+def _visible_language(browser: Any) -> list[str]:
+    shown = [main for main in browser.find_elements(By.TAG_NAME, "main") if main.is_displayed()]
+    return [main.get_attribute("lang") for main in shown]
