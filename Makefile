@@ -79,7 +79,7 @@ $(READY): pyproject.toml requirements/build.txt requirements/all.txt
 	@$(PIP) install --require-hashes -r requirements/build.txt
 	@echo '3/4 dependencies  requirements/all.txt, half a minute to five minutes'
 	@index=$${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}; \
-	uv pip install --quiet --python .venv/bin/python $${index:+--default-index "$$index"} \
+	uv pip install --quiet --system-certs --python .venv/bin/python $${index:+--default-index "$$index"} \
 	  --require-hashes --no-build-isolation -r requirements/all.txt || { \
 	  echo '    uv could not install them; pip tries with its own settings, which takes longer'; \
 	  $(PIP) install --require-hashes --no-build-isolation -r requirements/all.txt; }

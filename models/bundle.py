@@ -5,11 +5,13 @@ a damaged LightGBM file does not raise, it kills the process or predicts other n
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -120,7 +122,8 @@ def load(directory: Path) -> Bundle:
     """
     digest, manifest = verify(directory)
     try:
-        with np.load(directory / PROFILES_FILE, allow_pickle=False) as arrays:
+        packed = io.BytesIO((directory / PROFILES_FILE).read_bytes())
+        with np.load(packed, allow_pickle=False) as arrays:
             profiles = Profiles.restore(arrays)
         return Bundle(
             digest=digest,
@@ -133,7 +136,7 @@ def load(directory: Path) -> Bundle:
             policy=Policy.model_validate_json((directory / POLICY).read_bytes()),
             prices=Prices.model_validate_json((directory / PRICES).read_bytes()),
         )
-    except (ValidationError, ValueError, KeyError) as error:
+    except (ValidationError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise BundleError(
             f"The bundle in {directory} does not fit this software: {error}. Make it again."
         ) from error

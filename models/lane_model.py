@@ -5,7 +5,7 @@ known headings and countries, which facts its history had, and the duty cap.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +18,8 @@ from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import signals
-from selectivity.features import FEATURE_NAMES, Histories, duty_at_stake, feature_matrix
+from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix
+from selectivity.known import CodeMaps, Histories
 from selectivity.policy import Risk
 
 BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"
@@ -30,7 +31,7 @@ class Knowledge(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature_names: tuple[str, ...]
-    codes: Mapping[str, Mapping[str, int]] = Field(description="Number of each code, per field.")
+    codes: CodeMaps = Field(description="Number of each code, per field.")
     headings: frozenset[str] = Field(description="HS headings (4 digits) seen.")
     countries: frozenset[str] = Field(description="Countries of origin and export seen.")
     facts: frozenset[str] = Field(description="Item fields declared on most rows.")

@@ -24,6 +24,7 @@ from pipelines.files import read_json, write_text
 from pipelines.label import UNKNOWN, known_classes
 from pipelines.params import section
 from pipelines.periods import Periods
+from pipelines.replay import EVALUATION_KEY
 from pipelines.tables import read_columns
 from selectivity.capacity import Prices, benefits, fit_prices, highest_per_declaration
 from selectivity.columns import Columns, Floats, Ints, first_rows, from_columns, take
@@ -67,24 +68,32 @@ def prices_of(
     What the random stratum takes is kept free for it.
     """
     starts = first_rows(items)
-    facts = model.knowledge.facts
-    least = [least_lane(each, rules, policy, facts) for each in from_columns(items)]
-    benefit = highest_per_declaration(
-        benefits(
-            model.probabilities(matrix),
-            model.duty_share(items),
-            value=policy.value,
-            yellow=policy.yellow,
-            red=policy.red,
-        ),
-        starts,
+    probabilities = model.probabilities(matrix)
+    least = [
+        least_lane(
+            each,
+            rules=rules,
+            policy=policy,
+            draw_key=EVALUATION_KEY,
+            facts_known=model.knowledge.facts,
+        )
+        for each in from_columns(items)
+    ]
+    worth = benefits(
+        probabilities,
+        model.duty_share(items),
+        value=policy.value,
+        yellow=policy.yellow,
+        red=policy.red,
     )
-    benefit[[facilitated for _, facilitated in least]] = -np.inf
+    benefit = highest_per_declaration(worth, starts)
+    risk = 1 - np.minimum.reduceat(probabilities[:, FindingClass.NONE], starts)
+    benefit[risk <= np.array([each.released_up_to for each in least])] = -np.inf
     return fit_prices(
         benefit,
         yellow_share=max(policy.yellow.share - policy.random.yellow, 0.0),
         red_share=max(policy.red.share - policy.random.red, 0.0),
-        least=np.array([lane for lane, _ in least], dtype=np.int64),
+        least=np.array([each.lane for each in least], dtype=np.int64),
     )
 
 

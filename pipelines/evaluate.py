@@ -26,6 +26,7 @@ from pipelines.tables import read_columns
 from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
+from selectivity.errors import NotEnoughDataError
 from selectivity.features import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
@@ -142,6 +143,12 @@ def evaluate(
     rows = periods.rows(items, "evaluate")
     classes = known_classes(outcomes, len(matrix))[0][rows]
     evaluated, inspected = take(items, rows), classes != UNKNOWN
+    if not inspected.any():
+        raise NotEnoughDataError(
+            f"None of the {len(inspected)} goods items accepted from {periods.evaluate_from} to "
+            f"{periods.evaluate_until} was inspected, so nothing can be judged. Bring outcomes of "
+            "that time, or set `prepare.evaluation_from` and `evaluation_until` to days that have."
+        )
     groups = declaration_numbers(evaluated)
     probabilities = bundle.model.probabilities(matrix[rows])
     purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params)

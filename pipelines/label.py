@@ -20,7 +20,7 @@ from pipelines.params import section
 from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
-from selectivity.inspection import ControlType, Finding, FindingClass, Inspection
+from selectivity.inspection import Finding, FindingClass, Inspection
 from selectivity.labelling import item_outcomes
 from selectivity.profiles import Outcomes
 
@@ -33,10 +33,6 @@ class LabelParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    controls: tuple[ControlType, ...] = Field(
-        default=("DOCUMENT", "PARTIAL_PHYSICAL", "FULL_PHYSICAL", "SAMPLE", "AUDIT"),
-        description="Kinds of control whose results are believed.",
-    )
     highest_weight: float = Field(
         default=20.0, ge=1, description="Cap on 1/propensity, the weight of a controlled row."
     )
@@ -49,10 +45,9 @@ def label(
 
     An inspection speaks on the newest version accepted before its result. Pure.
     """
-    believed = inspections[inspections["control_type"].isin(params.controls)]
     rows = [
         outcome
-        for inspection, versions in _with_versions(items, read_inspections(believed, findings))
+        for inspection, versions in _with_versions(items, read_inspections(inspections, findings))
         for outcome in _outcomes(items, inspection, versions, params.highest_weight)
     ]
     table = pd.DataFrame(rows, columns=list(Outcome._fields))

@@ -29,8 +29,7 @@ class Periods(BaseModel):
     def _in_order(self) -> Self:
         days = list(self.model_dump().values())
         if days != sorted(days) or any(
-            getattr(self, f"{part}_from") >= getattr(self, f"{part}_until")
-            for part in PARTS
+            getattr(self, f"{part}_from") >= getattr(self, f"{part}_until") for part in PARTS
         ):
             raise ValueError(f"the parts do not follow each other in time: {days}")
         return self

@@ -1,7 +1,8 @@
 """Give past declarations a lane with the very `decide` that the service calls.
 
 One row per declaration, in the order of the items. Draws are made with a fixed key, so that the
-same history and bundle always give the same lanes.
+same history and bundle always give the same lanes. Within a lineage lanes only tighten, so items
+have to stand in the order of time.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from models.bundle import Bundle
 from pipelines.command import say
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, first_rows, from_columns
+from selectivity.lanes import Lane
 from selectivity.policy import Policy, Risk, decide
 
 EVALUATION_KEY = b"evaluation"
@@ -28,6 +30,7 @@ def replay(
 ) -> pd.DataFrame:
     """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's."""
     rows: list[dict[str, Any]] = []
+    strictest: dict[str, Lane] = {}
     for first, declaration, risk in zip(
         first_rows(items).tolist(), from_columns(items), risks, strict=True
     ):
@@ -38,8 +41,10 @@ def replay(
             policy=policy or bundle.policy,
             prices=prices or bundle.prices,
             draw_key=EVALUATION_KEY,
+            earlier_lane=strictest.get(declaration.lineage),
             facts_known=bundle.model.knowledge.facts,
         )
+        strictest[declaration.lineage] = decision.lane
         rows.append(
             {
                 "row": first,

@@ -31,9 +31,6 @@ _ARROW: Mapping[Kind, pa.DataType] = {
 }
 _TEXTS = ("text", "texts")
 
-SCHEMA = pa.schema([(name, _ARROW[kind]) for name, kind in KINDS.items()])
-"""How goods items lie in Parquet."""
-
 
 def columns_from_frame(frame: pd.DataFrame, kinds: Kinds = KINDS) -> Columns:
     """The fields of `kinds` as numpy columns; other columns of the frame are left out.

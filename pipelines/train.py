@@ -35,7 +35,7 @@ class TrainParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 20261
-    rounds: int = Field(default=300, gt=0, le=20_000, description="Boosting rounds.")
+    rounds: int = Field(default=250, gt=0, le=20_000, description="Boosting rounds.")
     learning_rate: float = Field(default=0.05, gt=0, le=1)
     num_leaves: int = Field(default=8, ge=2, le=4_096)
     min_data_in_leaf: int = Field(default=100, ge=1)
@@ -50,7 +50,7 @@ class TrainParams(BaseModel):
         description="Learn each row twice, once as if its goods line were new: memory must not "
         "stand in for judgement.",
     )
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
     smallest_class: int = Field(
         default=20, ge=1, description="Controlled rows each class needs at least."
     )

@@ -3,7 +3,7 @@
 `all_rows`     every inspected goods item of the evaluation
 `new_lines`    those whose goods line never occurred before the evaluation
 `line_purged`  trained without any row whose line occurs in the evaluation, and with no outcome of
-               the evaluation in its histories: what is left when memory cannot help
+               an evaluated row in its histories: what is left when memory cannot help
 """
 
 from collections.abc import Callable

@@ -15,8 +15,6 @@ from selectivity.columns import Floats, Ints
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane
 
-CONTROLS = (Lane.YELLOW, Lane.RED)
-
 
 class Found(BaseModel):
     """A number per class of finding."""

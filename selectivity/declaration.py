@@ -7,25 +7,30 @@ fields, NaN, infinities, booleans for numbers, control characters and empty text
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from selectivity.errors import DeclarationError
 
 MAX_ITEMS = 2_000
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+_BEGINS_LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 
 def _printable(text: str) -> str:
@@ -35,9 +40,34 @@ def _printable(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    if text != text.strip() or "\n" in text or "\t" in text:
+        raise ValueError("begins or ends with a blank, or contains a line break or tab")
+    return text
+
+
+def _written_out(given: Any) -> Any:
+    """A time in words of ISO 8601; pydantic would take "1234567" for seconds since 1970."""
+    if isinstance(given, datetime) or (
+        isinstance(given, str) and _BEGINS_LIKE_A_TIME.match(given) is not None
+    ):
+        return given
+    raise PydanticCustomError("datetime_type", "Input should be a date and time")
+
+
+def _near(moment: datetime) -> datetime:
+    """A time that can be put in UTC and counted in days; the ends of the calendar cannot."""
+    if not EARLIEST <= moment <= LATEST:
+        raise PydanticCustomError("datetime_parsing", "Input should be between 1970 and 2199")
+    return moment
+
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(_printable)]
 Identifier = Annotated[
-    str, StringConstraints(min_length=1, max_length=70), AfterValidator(_printable)
+    str,
+    StringConstraints(min_length=1, max_length=70),
+    AfterValidator(_printable),
+    AfterValidator(_one_line),
 ]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -45,6 +75,9 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 HsCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
+Moment = Annotated[
+    AwareDatetime, Field(strict=False), AfterValidator(_near), BeforeValidator(_written_out)
+]
 
 
 class Strict(BaseModel):
@@ -97,10 +130,8 @@ class Declaration(Strict):
     type_code: Code | None = None
     procedure_code: Code | None = None
     clearance_form: Literal["BRANCH", "ENTERPRISE"] | None = None
-    accepted_at: AwareDatetime = Field(
-        description="Everything the lane may know is known before this."
-    )
-    lodged_at: AwareDatetime | None = None
+    accepted_at: Moment = Field(description="Everything the lane may know is known before this.")
+    lodged_at: Moment | None = None
     declaration_office: Code | None = None
     presentation_office: Code | None = None
     declarant_id: Identifier | None = None

@@ -34,7 +34,7 @@ RELATIVE = {
     "IMPORTER_FOUND_BEFORE": ("importer_documentary_rate", "office_documentary_rate"),
     "HEADING_FOUND_BEFORE": ("hs4_documentary_rate", "office_documentary_rate"),
 }
-"""A rate that is at least twice another one's."""
+"""A rate that is more than twice that of the office."""
 
 
 def signals(columns: Columns, matrix: Floats, start: int, stop: int) -> tuple[Reason, ...]:
@@ -56,5 +56,5 @@ def _of_item(features: Floats) -> Mapping[str, Mapping[str, float]]:
     for code, (own, general) in RELATIVE.items():
         rate, usual = float(features[PLACE[own]]), float(features[PLACE[general]])
         if rate > 2 * usual:
-            found[code] = {"rate": round(rate, 4), "general_rate": round(usual, 4)}
+            found[code] = {"rate": round(rate, 4), "office_rate": round(usual, 4)}
     return found

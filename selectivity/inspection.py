@@ -4,9 +4,9 @@ never clean."""
 from enum import IntEnum, StrEnum
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from selectivity.declaration import Amount, Currency, Identifier, Strict, problems
+from selectivity.declaration import Amount, Currency, Identifier, Moment, Strict, problems
 from selectivity.errors import InspectionError
 from selectivity.lanes import Channel
 
@@ -74,7 +74,7 @@ class Inspection(Strict):
         default=None, gt=0, le=1, description="Chance this control had under the policy of its day."
     )
     result: Result = Field(strict=False)
-    observed_at: AwareDatetime = Field(description="When the result became known.")
+    observed_at: Moment = Field(description="When the result became known.")
     findings: tuple[Finding, ...] = Field(default=(), max_length=2_000)
 
     @model_validator(mode="after")

@@ -38,10 +38,10 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.15, cost=0.001, detects=Found(documentary=0.4, physical=0.02)
+        share=0.30, cost=0.001, detects=Found(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
-        share=0.05, cost=0.005, detects=Found(documentary=0.6, physical=0.8)
+        share=0.07, cost=0.005, detects=Found(documentary=0.6, physical=0.8)
     )
     value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=4), duty=2)
     random: RandomPolicy = RandomPolicy()
@@ -141,22 +141,41 @@ def decide(
     return _decision(votes, facilitation, risk, fallback_cause)
 
 
+class Least(NamedTuple):
+    """What is settled before the model speaks."""
+
+    lane: Lane
+    """Lane that rules and missing facts ask for whatever the model says."""
+    released_up_to: float
+    """Risk up to which facilitation keeps the model from asking; -1 without facilitation."""
+
+
 def least_lane(
     declaration: Declaration,
+    *,
     rules: RuleSet,
     policy: Policy,
+    draw_key: bytes,
     facts_known: frozenset[str] | None = None,
-) -> tuple[Lane, bool]:
-    """Lane that rules and missing facts ask for whatever the model says, and whether facilitation
-    keeps a low-risk declaration from the model. What is drawn by chance is left out."""
+) -> Least:
+    """What takes capacity before the model does, but for the random stratum."""
     hits = rules.hits(declaration)
-    facilitated = any(hit.rule.layer is Layer.FACILITATION for hit in hits)
-    layers = {Layer.MANDATORY, Layer.PROHIBITION} | (set() if facilitated else {Layer.SELECTIVITY})
-    lanes = [
-        hit.rule.lane for hit in hits if hit.rule.layer in layers and hit.rule.random_share == 1
+    limits = [
+        1.0 if hit.rule.unless_risk_above is None else hit.rule.unless_risk_above
+        for hit in hits
+        if hit.rule.layer is Layer.FACILITATION
     ]
-    lanes += [vote.lane for vote in _missing_facts(declaration, policy, facts_known)]
-    return max(lanes, default=Lane.GREEN), facilitated
+    layers = [Layer.MANDATORY, Layer.PROHIBITION] + ([] if limits else [Layer.SELECTIVITY])
+    votes = [
+        *_missing_facts(declaration, policy, facts_known),
+        *(
+            vote
+            for layer in layers
+            for vote in _rule_votes(hits, layer, Channel.RULE, declaration, draw_key)
+        ),
+    ]
+    lanes = [vote.lane for vote in votes if vote.cast]
+    return Least(max(lanes, default=Lane.GREEN), max(limits, default=-1.0))
 
 
 def _decision(

@@ -108,7 +108,7 @@ def keys_of(profile: Profile, columns: Columns) -> npt.NDArray[Any]:
 def _part(name: str, columns: Columns) -> npt.NDArray[Any]:
     if name == "goods_line":
         return goods_line(columns)
-    if name in ("hs2", "hs4", "hs6"):
+    if name in ("hs4", "hs6"):
         return _prefix(columns["hs_code"], int(name[2:]))
     return columns[name]
 

@@ -6,7 +6,7 @@ refused as a whole when anything is wrong.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Self
@@ -129,6 +129,8 @@ class Rule(BaseModel):
             raise ValueError(
                 "facilitation asks for GREEN and is the only layer besides fallback to do so"
             )
+        if self.layer is Layer.FALLBACK and self.random_share < 1:
+            raise ValueError("a fallback rule cannot be cast by chance: something has to decide")
         if self.unless_risk_above is not None and self.layer is not Layer.FACILITATION:
             raise ValueError("unless_risk_above belongs to facilitation alone")
         return self
@@ -286,8 +288,8 @@ class RuleSet:
         return cls(list(rules.values()))
 
     def hits(self, declaration: Declaration) -> list[Hit]:
-        """Every rule in force on the day of acceptance that holds, in the order of the files."""
-        day = declaration.accepted_at.date()
+        """Every rule that holds and is in force on the day (UTC) of acceptance, in file order."""
+        day = declaration.accepted_at.astimezone(UTC).date()
         return [
             Hit(rule, item_no)
             for rule in self.rules

@@ -23,8 +23,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "The expected benefit of a check is below its cost; low risk",
     },
     "RISK": {
-        "vi": "Rủi ro cao: sai phạm hồ sơ {documentary:.0%}, sai phạm hàng hóa {physical:.0%}",
-        "en": "High risk: documentary finding {documentary:.0%}, physical finding {physical:.0%}",
+        "vi": "Mô hình đề nghị kiểm tra: sai phạm hồ sơ {documentary:.1%}, hàng hóa {physical:.1%}",
+        "en": "The model asks for a check: papers {documentary:.1%}, goods {physical:.1%} at risk",
     },
     "PRICE_LOW": {
         "vi": "Đơn giá khai báo thấp hơn mức thường gặp của cùng mã hàng và xuất xứ",
@@ -39,17 +39,17 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "Findings were made before on the same goods line",
     },
     "IMPORTER_FOUND_BEFORE": {
-        "vi": "Tỷ lệ phát hiện vi phạm của người nhập khẩu cao hơn mức chung",
-        "en": "The importer's finding rate is above the general rate",
+        "vi": "Tỷ lệ phát hiện vi phạm của người nhập khẩu cao hơn nhiều so với đơn vị hải quan",
+        "en": "The importer's finding rate is well above that of the office",
     },
     "HEADING_FOUND_BEFORE": {
-        "vi": "Tỷ lệ phát hiện vi phạm của nhóm hàng cao hơn mức chung",
-        "en": "The heading's finding rate is above the general rate",
+        "vi": "Tỷ lệ phát hiện vi phạm của nhóm hàng cao hơn nhiều so với đơn vị hải quan",
+        "en": "The heading's finding rate is well above that of the office",
     },
     # integrity
     "UNKNOWN_CODE": {
         "vi": "Mã khai báo ở trường {field} chưa từng gặp trong dữ liệu huấn luyện",
-        "en": "The code declared in {field} has no history to judge it by",
+        "en": "The code declared in {field} was not met in training",
     },
     "MISSING_FACT": {
         "vi": "Thiếu thông tin cần thiết: {field}",
@@ -167,7 +167,11 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
+    facts = {
+        name: LANES[Lane[str(value)]][language] if value in Lane.__members__ else value
+        for name, value in reason.facts.items()
+    }
     try:
-        return template.format(**reason.facts)
+        return template.format(**facts)
     except (KeyError, ValueError, TypeError):
         return template

@@ -51,9 +51,8 @@ def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
         same = same_or_conflict(earlier, declaration.snapshot_sha256())
         answered.set_result(Kept(same, new=False))
         return answered
-    record = parts.predictor.decide(
-        declaration, earlier_lane=parts.log.strictest_lane(declaration.lineage), now=parts.now()
-    )
+    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
+    record = parts.predictor.decide(declaration, earlier_lane=earlier_lane, now=parts.now())
     kept = parts.log.append(record)
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept

@@ -6,10 +6,19 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from serving.problems import FieldProblem, RefusedError, of_validation, problem, too_large, unusable
+from serving.problems import (
+    FieldProblem,
+    Problem,
+    RefusedError,
+    of_validation,
+    problem,
+    too_large,
+    unusable,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,15 +27,23 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     """The whole body.
 
     Raises:
-        RefusedError: it is longer than the limit, or encoded.
+        RefusedError: it is longer than the limit, encoded, or broke off.
     """
     check_head(request, limit_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise RefusedError(body_too_large(limit_bytes))
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit_bytes:
+                raise RefusedError(body_too_large(limit_bytes))
+    except ClientDisconnect as error:  # nobody reads this answer; it is no failure of ours
+        raise RefusedError(_broken_off()) from error
     return bytes(body)
+
+
+def _broken_off() -> Problem:
+    detail = "Nothing was decided or kept. Send it again, whole."
+    return problem(HTTPStatus.BAD_REQUEST, "broken-off", "The content broke off", detail)
 
 
 def check_head(request: Request, limit_bytes: int) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from selectivity.declaration import canonical_sha256
-from selectivity.errors import ConflictError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.group_writer import GroupWriter
-from serving.log_file import open_to_write, write_version
+from serving.log_file import identity_of, open_to_write, write_version
 from serving.log_reader import LogReader, read_inspection_kept, read_record
 
 
@@ -52,7 +52,8 @@ class DecisionLog(LogReader):
     def __init__(
         self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
     ) -> None:
-        self._writer = GroupWriter(partial(open_to_write, file), on_commit)
+        self._writer = GroupWriter(partial(open_to_write, file), on_commit, self._check_in_place)
+        self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
         super().__init__(file)
 
@@ -63,15 +64,16 @@ class DecisionLog(LogReader):
         DecisionLogError if nothing was kept.
         """
         kept = self._writer.submit(partial(_append, record, record.model_dump_json()))
-        self._queued.setdefault(record.lineage_id, []).append(record.decision.lane)
+        for name in {record.lineage_id, record.declaration_id}:
+            self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
         return kept
 
-    def strictest_lane(self, lineage_id: str) -> Lane | None:
+    def strictest_lane(self, *names: str) -> Lane | None:
         """As the reader's, counting what is still on its way to the disk."""
-        kept = super().strictest_lane(lineage_id)
-        lanes = [*self._queued.get(lineage_id, ()), *([] if kept is None else [kept])]
-        return max(lanes, default=None)
+        kept = super().strictest_lane(*names)
+        queued = [lane for name in names for lane in self._queued.get(name, ())]
+        return max([*queued, *([] if kept is None else [kept])], default=None)
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -93,11 +95,24 @@ class DecisionLog(LogReader):
         self._writer.close()
         super().close()
 
+    def _check_in_place(self) -> None:
+        """A file that was deleted or replaced can still be written, and is lost with the process.
+
+        Raises:
+            DecisionLogError: the file at the log's path is not the one that was opened.
+        """
+        if identity_of(self.file) != self._identity:
+            raise DecisionLogError(
+                f"the decision log {self.file} was deleted or replaced while the service ran: put "
+                "it back from a backup and start the service again"
+            )
+
     def _no_longer_queued(self, record: DecisionRecord) -> None:
-        lanes = self._queued[record.lineage_id]
-        lanes.remove(record.decision.lane)
-        if not lanes:
-            del self._queued[record.lineage_id]
+        for name in {record.lineage_id, record.declaration_id}:
+            lanes = self._queued[name]
+            lanes.remove(record.decision.lane)
+            if not lanes:
+                del self._queued[name]
 
 
 def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -> Kept:

@@ -37,8 +37,10 @@ class GroupWriter:
         self,
         connect: Callable[[], sqlite3.Connection],
         on_commit: Callable[[float], None] = lambda seconds: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._connect, self._on_commit = connect, on_commit
+        """`check` runs before each transaction; what it raises says why nothing may be kept."""
+        self._connect, self._on_commit, self._check = connect, on_commit, check
         self._connection: sqlite3.Connection | None = connect()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
@@ -96,6 +98,7 @@ class GroupWriter:
     def _commit(self, batch: list[_Job]) -> list[Any]:
         started = time.perf_counter()
         try:
+            self._check()
             connection = self._connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [_outcome(job, connection) for job in batch]

@@ -79,6 +79,15 @@ def open_to_read(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def identity_of(file: Path) -> tuple[int, int] | None:
+    """Tells this file from any other that may come to lie at its path; None if none lies there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def unusable(file: Path, error: Exception) -> DecisionLogError:
     """What to say when the file cannot be opened."""
     if not file.exists():

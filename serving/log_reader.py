@@ -47,11 +47,18 @@ class LogReader:
             ).fetchone()
         return None if row is None else read_record(row[0])
 
-    def strictest_lane(self, lineage_id: str) -> Lane | None:
-        """The strictest lane any version of this lineage was given; None if it is new."""
+    def strictest_lane(self, *names: str) -> Lane | None:
+        """The strictest lane that any version under these names was given; None if all are new.
+
+        A name is that of a lineage or of a declaration, so that a version which names another
+        lineage than the one before does not get away from its lane.
+        """
+        marks = ", ".join("?" * len(names))
         with self._reading():
             (lane,) = self._connection.execute(
-                "SELECT max(lane) FROM decisions WHERE lineage_id = ?", (lineage_id,)
+                f"SELECT max(lane) FROM decisions WHERE lineage_id IN ({marks}) "
+                f"OR declaration_id IN ({marks})",
+                (*names, *names),
             ).fetchone()
         return None if lane is None else Lane(lane)
 

@@ -108,7 +108,7 @@ def _lines_of(file: Path) -> Iterator[bytes]:
         ) from error
 
 
-@app.command(epilog="Example: lanes export --to data/raw/service")
+@app.command(epilog="Example: lanes export --to data/raw/feedback")
 def export(
     to: Annotated[Path, typer.Option(help="Folder for the files; those there are replaced.")],
 ) -> None:

@@ -97,7 +97,7 @@ class Settings(BaseModel):
         Raises:
             ParamsError: there are none.
         """
-        files = sorted(self.rules.parent.glob(self.rules.name))
+        files = sorted(self.rules.parent.glob(self.rules.name)) if self.rules.name else []
         if not files:
             raise ParamsError(
                 f"LANES_RULES: no file matches {self.rules}. Start the service in the project's "

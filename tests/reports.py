@@ -90,7 +90,7 @@ def _day(number: int) -> datetime:
     return MONDAY + timedelta(days=number % 28)
 
 
-MIXED = (
+MIXED: tuple[tuple[int, dict[str, Any]], ...] = (
     (700, {}),
     (100, {"inspected": True, "office": "OFF02"}),
     (10, {"inspected": True, "found": True}),

@@ -200,7 +200,6 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
         axes = canvas.axes
         most = 1.05 * float(max(bins.predicted.max(), bins.high.max()))
         axes.plot([0, most], [0, most], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
-        axes.text(most * 0.6, most * 0.53, speak.word("chart.same"), color=QUIET)
         errors = np.abs(bins[["low", "high"]].to_numpy().T - bins.observed.to_numpy())
         axes.errorbar(
             bins.predicted,
@@ -218,6 +217,7 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, steps=STEPS))
             _percent(axis, speak, 0 if most > 0.04 else 1)
+        canvas.figure.legend(axes.lines[:1], [speak.word("chart.same")], loc="outside upper left")
     return canvas.svg
 
 

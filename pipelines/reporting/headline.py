@@ -62,9 +62,9 @@ def _tiles(evidence: Evidence, seen: Unseen) -> Tiles:
             *tiles,
             Tile(say("headline.red_hit_rate"), Share(red.value), _ends(Between(red), red.value)),
             Tile(
-                say("headline.leak"),
+                say(f"headline.leak_{seen.basis}"),
                 Share(green.value) if known else say("cannot_tell"),
-                _ends(Between(green), green.value) if known else say("headline.leak_unknown"),
+                _ends(Between(green), green.value) if known else say("headline.leak_untold"),
             ),
         )
     )

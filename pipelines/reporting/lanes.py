@@ -82,13 +82,14 @@ def _over_full(evidence: Evidence) -> Iterator[Sentence]:
     for lane, planned in plans.items():
         given = evidence.share(lane)
         if given > OVER * planned:
-            chosen = evidence.of_lane(lane).channel != Channel.MODEL
+            by_model = float((evidence.of_lane(lane).channel == Channel.MODEL).mean())
             yield say(
-                "lanes.over",
+                "lanes.over_by_model" if by_model > 1 / 2 else "lanes.over_by_rules",
                 lane=Lane[lane],
                 given=Share(given),
                 planned=Share(planned),
-                unasked=Share(float(chosen.mean())),
+                by_model=Share(by_model),
+                by_rules=Share(1 - by_model),
             )
 
 

@@ -27,6 +27,7 @@ from pipelines.sources.reading import Watch
 from pipelines.sources.sifting import Table, add_cells
 from pipelines.tables import Kinds
 from selectivity.columns import Ints
+from selectivity.declaration import LATEST
 from selectivity.inspection import Inspection, Result
 
 UNLABELLED, CLEAN = "UNLABELLED", "NONE"
@@ -117,7 +118,8 @@ def _record(lines: list[Record], labels: Labels) -> Record | None:
     observed = [line["observed_at"] for line in looked_at if "observed_at" in line]
     if labels.label_delay_days is not None:
         delay = np.timedelta64(round(labels.label_delay_days * 86_400), "s").item()
-        record["observed_at"] = first["accepted_at"] + delay
+        # A day behind LATEST is refused with its declaration; it must not stop us here.
+        record["observed_at"] = min(first["accepted_at"], LATEST) + delay
     elif observed:
         record["observed_at"] = max(observed)
     return record

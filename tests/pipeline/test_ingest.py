@@ -32,6 +32,16 @@ labels:
 """
 
 
+def test_a_day_at_the_end_of_the_calendar_is_set_aside_with_its_label(tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,0", "B,9999-12-31,1,1", "C,0001-01-01,1,1")
+    out = _ingest(tmp_path, quarantine_limit=0.9)
+
+    assert read_columns(out / "items.parquet")["declaration_id"].tolist() == ["A"]
+    figures = json.loads((out / "ingest.json").read_text())
+    assert figures["rows"]["refused"] == 2
+    assert figures["inspections"] == 1
+
+
 def test_ingest_writes_tables_in_order_of_time_and_their_figures(tmp_path: Path) -> None:
     file = _rows(tmp_path, "B,2026-03-03,2,1", "A,2026-03-02,1,", "A,2026-03-02,1,", "C,x,1,0")
     out = _ingest(tmp_path, quarantine_limit=0.5)

@@ -133,7 +133,7 @@ def test_what_the_law_demands_stands_apart_from_what_is_chosen() -> None:
 def test_a_lane_above_its_capacity_is_warned_of_with_who_filled_it() -> None:
     (warning,) = lanes(an_evidence()).warnings
     assert "The red lane takes 6.0% of declarations; its capacity is 5.0%." in EN(warning)
-    assert "put 33.3% of them there" in EN(warning)
+    assert "The model put 66.7% of them there, rules and chance 33.3%" in EN(warning)
 
 
 def test_a_small_office_is_never_shown_on_its_own() -> None:

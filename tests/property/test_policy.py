@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import LaneDecision, Policy, RandomPolicy, Risk, decide
+from selectivity.policy import LaneDecision, Policy, RandomPolicy, Risk, decide, least_lane
+from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 
@@ -131,6 +132,34 @@ def test_random_checks_come_as_often_as_they_are_set() -> None:
     assert np.mean([lane is Lane.YELLOW for lane in lanes]) == pytest.approx(0.095, abs=0.024)
 
 
+def test_random_checks_come_more_often_without_a_model() -> None:
+    policy = Policy(random=RandomPolicy(yellow=0.1, red=0.2, times_without_model=3))
+    decision = decide(
+        a_declaration(),
+        risk=None,
+        rules=RuleSet(()),
+        policy=policy,
+        prices=Prices(),
+        draw_key=bytes(32),
+    )
+    chances = {vote.lane: vote.probability for vote in decision.votes if vote.channel == "RANDOM"}
+    assert chances == {Lane.YELLOW: pytest.approx(0.3), Lane.RED: 0.5}
+
+
+def test_rules_that_were_not_drawn_ask_for_nothing() -> None:
+    never = [
+        rule.model_copy(update={"random_share": 1e-12}) for rule in read_rules(RULE_FILES).rules
+    ]
+    ivory = a_declaration(importer_compliance_level=5, items=(an_item(hs_code="050710"),))
+    rules = RuleSet(never)
+    assert rules.hits(ivory)
+    decision = decide(
+        ivory, risk=None, rules=rules, policy=NO_DRAWS, prices=Prices(), draw_key=bytes(32)
+    )
+    assert decision.lane is Lane.YELLOW  # what the policy says without a model, not nothing
+    assert least_lane(ivory, rules=rules, policy=NO_DRAWS)[0] is Lane.GREEN
+
+
 def test_facilitation_lowers_the_model_but_not_the_law() -> None:
     trusted = a_declaration(importer_compliance_level=1)
     assert lane_of([0.0, 0.0, 1.0], declaration=trusted).lane is Lane.GREEN
@@ -150,3 +179,26 @@ def test_without_a_model_the_fallback_is_neither_all_green_nor_all_red() -> None
         for level in (1, 3, 5, None)
     }
     assert lanes == {1: Lane.GREEN, 3: Lane.YELLOW, 5: Lane.YELLOW, None: Lane.YELLOW}
+
+
+def test_what_rules_take_by_chance_is_taken_from_the_capacity_too() -> None:
+    suspects = [
+        a_declaration(declaration_id=f"D-{number}", importer_risk_level=9) for number in range(500)
+    ]
+    options = {"rules": RULES, "policy": NO_DRAWS, "draw_key": b"key"}
+    least = [least_lane(suspect, **options).lane for suspect in suspects]
+    served = [lane_of([1.0, 0.0, 0.0], declaration=suspect).lane for suspect in suspects]
+    assert least == served
+    assert 0.2 < np.mean([lane is Lane.RED for lane in least]) < 0.4
+
+
+@pytest.mark.parametrize(
+    ("levels", "released"), [((1, 1), 1.0), ((2, 2), 0.2), ((2, 6), -1.0), ((3, 3), -1.0)]
+)
+def test_facilitation_tells_up_to_which_risk_it_releases(
+    levels: tuple[int, int], released: float
+) -> None:
+    compliance, risk = levels
+    declaration = a_declaration(importer_compliance_level=compliance, importer_risk_level=risk)
+    least = least_lane(declaration, rules=RULES, policy=NO_DRAWS, draw_key=b"key")
+    assert least.released_up_to == released

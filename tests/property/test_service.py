@@ -36,20 +36,25 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     parts.log.close()
 
 
-lodgings = st.tuples(st.integers(1, 4), st.sampled_from(CODES), st.integers(1, 2))
+lodgings = st.tuples(
+    st.integers(1, 4), st.sampled_from(CODES), st.integers(1, 2), st.sampled_from([None, "a", "b"])
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(many=st.lists(lodgings, min_size=1, max_size=12), together=st.booleans(), data=st.data())
 def test_a_key_has_one_answer_and_a_lineage_never_gets_milder(
-    parts: Parts, many: list[tuple[int, str, int]], together: bool, data: st.DataObject
+    parts: Parts, many: list[tuple[int, str, int, str | None]], together: bool, data: st.DataObject
 ) -> None:
     id_ = f"P-{parts.log.counts()[0]}-{data.draw(st.uuids(version=4))}"
     declared = [
         a_declaration(
-            declaration_id=id_, version_no=version, items=(an_item(hs_code=code, item_no=no),)
+            declaration_id=id_,
+            version_no=version,
+            lineage_id=lineage and f"{id_}-{lineage}",
+            items=(an_item(hs_code=code, item_no=no),),
         )
-        for version, code, no in many
+        for version, code, no, lineage in many
     ]
 
     async def lodge_all() -> list[object]:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from serving.problems import PROBLEM_JSON
+from tests.builders import an_inspection
 from tests.services import lodged
 
 CANARY = "CANARY-7391"
@@ -57,6 +58,11 @@ BODIES = {
     "a time without zone": _text(accepted_at="2026-03-02T09:30:00"),
     "a date that is none": _text(importer_registered_on="2026-02-30"),
     "a time far away": _text(accepted_at="99999-01-01T00:00:00Z"),
+    "a time at the end of the calendar": _text(accepted_at="9999-12-31T23:59:59-01:00"),
+    "a time at its beginning": _text(lodged_at="0001-01-01T00:00:00+01:00"),
+    "seconds for a time": _text(accepted_at="1772438400"),
+    "an id of one line break": _text(importer_id="\n"),
+    "an id with a blank behind it": _text(importer_id="IMP1 "),
 }
 BYTES = {
     "not UTF-8": _text(importer_id="X").encode().replace(b'"X"', b'"\xff\xfe"'),
@@ -76,6 +82,16 @@ def test_a_bad_body_is_refused(client: httpx.Client, path: str, what: str) -> No
     assert answer.json()["status"] == 422
     assert len(answer.content) < 10_000
     assert client.get("/v1/decisions/BAD").status_code == 404
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_an_inspection_at_the_end_of_the_calendar_is_refused(client: httpx.Client, at: str) -> None:
+    """It would be kept, and no start could bring the profiles up to date from then on."""
+    body = an_inspection().model_dump(mode="json", exclude_unset=True) | {"observed_at": at}
+    found = client.post("/v1/inspections", json=body)
+
+    assert found.status_code == 422
+    assert found.json()["problems"][0]["field"] == "observed_at"
 
 
 def test_a_problem_names_field_value_and_remedy(client: httpx.Client) -> None:

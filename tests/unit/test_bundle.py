@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import FILES, MANIFEST, load, verify
+from models.bundle import FILES, MANIFEST, PROFILES_FILE, load, seal, verify
 from models.calibration import Calibration, Curve
 from models.lane_model import BOOSTER, LaneModel
 from selectivity.columns import to_columns
@@ -48,6 +48,14 @@ def test_a_manifest_that_leaves_a_file_out_is_refused(copy: Path) -> None:
     lines = [line for line in text.splitlines() if BOOSTER not in line]
     (copy / MANIFEST).write_text("\n".join(lines))
     with pytest.raises(BundleError):
+        load(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 half of it"])
+def test_sealed_profiles_that_cannot_be_unpacked_are_refused(copy: Path, content: bytes) -> None:
+    (copy / PROFILES_FILE).write_bytes(content)
+    seal(copy, {})
+    with pytest.raises(BundleError, match="does not fit"):
         load(copy)
 
 

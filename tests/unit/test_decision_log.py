@@ -104,6 +104,16 @@ def test_other_content_under_the_same_key_is_refused_alone(log: DecisionLog) -> 
     assert "'D-1' version 1" in str(other)
 
 
+def test_nothing_is_kept_in_a_file_that_was_deleted(log: DecisionLog) -> None:
+    kept(log, a_record())
+    log.file.unlink()
+    for _ in range(2):  # and no new one is begun, which would know nothing of the first decision
+        (outcome,) = kept(log, a_record(declaration_id="D-2"))
+        assert isinstance(outcome, DecisionLogError)
+        assert "deleted or replaced" in str(outcome)
+    assert not log.file.exists()
+
+
 def test_a_lineage_remembers_its_strictest_lane(log: DecisionLog) -> None:
     ivory = (an_item(hs_code="050710"),)
     kept(log, a_record(lineage_id="L", items=ivory), a_record(lineage_id="L", version_no=2))
@@ -111,6 +121,14 @@ def test_a_lineage_remembers_its_strictest_lane(log: DecisionLog) -> None:
     assert log.find("D-1", 2) is not None
     assert log.strictest_lane("L") is Lane.RED
     assert log.strictest_lane("another") is None
+
+
+def test_a_version_that_names_another_lineage_keeps_the_lane_of_both(log: DecisionLog) -> None:
+    ivory = (an_item(hs_code="050710"),)
+    kept(log, a_record(lineage_id="L", items=ivory), a_record(lineage_id="M", version_no=2))
+
+    assert log.strictest_lane("D-1") is Lane.RED
+    assert log.strictest_lane("M", "D-1") is Lane.RED
 
 
 def test_a_lineage_counts_what_is_still_on_its_way_to_the_disk(log: DecisionLog) -> None:

@@ -39,3 +39,10 @@ def test_a_finding_without_an_item_counts_for_all() -> None:
 
 def test_a_finding_on_an_unknown_item_never_makes_the_others_clean() -> None:
     assert _found({"item_no": 7, "mechanism": "QUANTITY"}) == {}
+
+
+@pytest.mark.parametrize("result", ["NO_FINDING", "FINDING"])
+def test_a_scanner_image_settles_nothing(result: str) -> None:
+    findings = ({"mechanism": "QUANTITY"},) if result == "FINDING" else ()
+    scan = an_inspection(control_type="SCAN", result=result, findings=findings)
+    assert item_outcomes(scan, (1, 2)) == {}

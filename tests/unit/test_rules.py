@@ -1,6 +1,6 @@
 """Rules are checked as a whole, and refused as a whole with file, rule, problem and remedy."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,15 @@ def test_a_rule_holds_only_while_its_law_does() -> None:
     assert rules.hits(too_late) == []
 
 
+def test_a_rule_begins_on_its_day_in_utc_wherever_the_declaration_comes_from() -> None:
+    rules = build(a_rule(valid_from="2026-04-01"))
+    hanoi = timezone(timedelta(hours=7))
+    arms = (an_item(hs_code="930200"),)
+    early = a_declaration(accepted_at=datetime(2026, 4, 1, 3, tzinfo=hanoi), items=arms)
+    stored = a_declaration(accepted_at=datetime(2026, 3, 31, 20, tzinfo=UTC), items=arms)
+    assert rules.hits(early) == rules.hits(stored) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -72,6 +81,7 @@ def test_a_rule_holds_only_while_its_law_does() -> None:
         ({"lane": "GREEN"}, "facilitation"),
         ({"unless_risk_above": 0.5}, "facilitation"),
         ({"random_share": 1.5}, "random_share"),
+        ({"layer": "fallback", "random_share": 0.5}, "by chance"),
         ({"cases": [{"declared": {"items": [{"hs_code": "950300"}]}, "hits": True}]}, "case 1"),
         ({"cases": [{"declared": {"colour": "red"}, "hits": True}]}, "colour"),
         ({"when": {"customs_value_from": float("nan")}}, "customs_value_from"),

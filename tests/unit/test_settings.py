@@ -62,6 +62,12 @@ def test_a_damaged_draw_key_is_not_replaced(tmp_path: Path) -> None:
         read_or_create(file)
 
 
+@pytest.mark.parametrize("given", ["/", "/nowhere/*.yaml"])
+def test_a_path_without_rule_files_is_named(given: str) -> None:
+    with pytest.raises(ParamsError, match="LANES_RULES: no file matches"):
+        Settings.from_environment({"LANES_RULES": given}).rules_files()
+
+
 @pytest.mark.parametrize(
     ("header", "language"),
     [
