@@ -92,8 +92,9 @@ def verify(directory: Path) -> tuple[str, Manifest]:
         ) from error
     if manifest.format != FORMAT or set(manifest.files) != set(FILES):
         raise BundleError(
-            f"The bundle in {directory} has another format than this software reads "
-            f"(format {manifest.format}, not {FORMAT}). Make it again with `make repro`."
+            f"The bundle in {directory} has another format than this software reads: format "
+            f"{manifest.format} with {', '.join(sorted(manifest.files))}, not format {FORMAT} with "
+            f"{', '.join(sorted(FILES))}. Make it again with `make repro`."
         )
     for name, expected in manifest.files.items():
         _check(directory / name, expected)

@@ -30,8 +30,13 @@ from selectivity.errors import NotEnoughDataError
 from selectivity.features import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
+from selectivity.policy import Policy
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
+
+
+OVER_CAPACITY = 1.1
+"""A lane fuller than this times its capacity is warned of."""
 
 
 class EvaluateParams(BaseModel):
@@ -178,8 +183,9 @@ def main(
     out: FileOption,
 ) -> None:
     """Judge the bundle on days after its training."""
+    judged = load(bundle)
     metrics, lanes, tables = evaluate(
-        load(bundle),
+        judged,
         read_columns(items),
         read_features(features),
         pd.read_parquet(outcomes),
@@ -192,6 +198,8 @@ def main(
     for name, table in tables.items():
         write_text(out / "plots" / f"{name}.csv", table.to_csv(index=False))
     _tell(metrics)
+    for warning in over_capacity(metrics["lanes"], judged.policy):
+        say(warning)
 
 
 def without_nan(figures: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +225,17 @@ def _tell(metrics: dict[str, Any]) -> None:
         f"evaluate: lanes green {lanes['green_share']:.1%}, yellow {lanes['yellow_share']:.1%}, "
         f"red {lanes['red_share']:.1%}"
     )
+
+
+def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
+    """A line per lane that took more than a tenth over the capacity of the policy."""
+    return [
+        f"warning: {name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
+        f"has capacity for {control.share:.1%}. See which channel filled it in the report before "
+        "this bundle is published."
+        for name, control in (("yellow", policy.yellow), ("red", policy.red))
+        if lanes[f"{name}_share"] > OVER_CAPACITY * control.share
+    ]
 
 
 if __name__ == "__main__":

@@ -64,16 +64,29 @@ def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
     )
     ordered = take(items, order)
     days = ordered["accepted_at"].astype("datetime64[D]")
+    if params.evaluation_until is None:
+        _check_no_lonely_end(days)
     try:
         options = params.model_dump(exclude={"split"})
         periods = Periods.split(days[0].item(), days[-1].item(), **options)
     except ValidationError as error:
         raise NotEnoughDataError(
-            f"The history from {days[0]} to {days[-1]} cannot be split: "
-            f"{error.errors()[0]['msg']}. Bring more days, or lower `prepare.warm_up_days`, "
-            "`prepare.label_delay_days` or the shares, or set `prepare.evaluation_from`."
+            f"The history from {days[0]} to {days[-1]} is too short to be split by these params. "
+            "Bring more days, or lower `prepare.warm_up_days`, `prepare.label_delay_days` or the "
+            "shares, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
         ) from error
     return ordered, periods
+
+
+def _check_no_lonely_end(days: "np.typing.NDArray[np.datetime64]") -> None:
+    """A single wrong year would make decades of nothing the period that everything is judged by."""
+    newest, most = days[-1], days[int(len(days) * 0.99)]
+    if (newest - most) > (most - days[0]):
+        raise NotEnoughDataError(
+            f"99 of 100 goods items were accepted by {most}, but the newest is of {newest}. "
+            "Correct that date at the source, or set `prepare.evaluation_from` and "
+            "`prepare.evaluation_until`."
+        )
 
 
 def repetition(items: Columns, periods: Periods) -> dict[str, float]:

@@ -41,7 +41,7 @@ class TrainParams(BaseModel):
     min_data_in_leaf: int = Field(default=100, ge=1)
     feature_fraction: float = Field(default=0.3, gt=0, le=1)
     bagging_fraction: float = Field(default=0.8, gt=0, le=1)
-    lambda_l2: float = Field(default=0.0, ge=0)
+    lambda_l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     line_weight_exponent: float = Field(
         default=0.5, ge=0, le=1, description="A line seen k times weighs k ** -exponent a row."
     )

@@ -6,19 +6,28 @@ the random stratum, which can only tighten.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
 from selectivity.columns import Floats
-from selectivity.declaration import Declaration
+from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote
 from selectivity.rules import Hit, Layer, RuleSet
 from selectivity.sampling import draw
 
 RANDOM = "random"
+
+
+def _field_of_an_item(name: str) -> str:
+    if name not in GoodsItem.model_fields:
+        raise ValueError(f"a goods item has no field {name!r}")
+    return name
+
+
+Fact = Annotated[str, AfterValidator(_field_of_an_item)]
 
 
 class RandomPolicy(BaseModel):
@@ -52,7 +61,7 @@ class Policy(BaseModel):
     missing_fact: LaneName = Field(
         default=Lane.YELLOW, description="Least lane when a needed fact is absent."
     )
-    facts_needed: tuple[str, ...] = (
+    facts_needed: tuple[Fact, ...] = (
         "hs_code",
         "country_of_origin",
         "customs_value",

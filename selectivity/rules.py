@@ -285,6 +285,8 @@ class RuleSet:
                 raise RulesError(file, rule.id, "the id is used twice", "Give it a new id.")
             _check_cases(file, rule)
             rules[rule.id] = rule
+        if not rules:
+            raise RulesError("-", "-", "there are no rules", "Name at least one file with rules.")
         return cls(list(rules.values()))
 
     def hits(self, declaration: Declaration) -> list[Hit]:

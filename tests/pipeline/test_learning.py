@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.calibrate import calibrate
+from pipelines.evaluate import over_capacity
 from pipelines.label import UNKNOWN, LabelParams, known_classes, label
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
@@ -17,6 +18,7 @@ from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
+from selectivity.policy import Policy
 from tests.builders import a_declaration, an_item
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -138,6 +140,24 @@ def test_the_parts_follow_each_other_with_the_label_delay_between() -> None:
 def test_a_history_too_short_to_split_says_what_to_do() -> None:
     with pytest.raises(NotEnoughDataError, match="Bring more days"):
         prepare(items_on([0, 1, 2]), PrepareParams())
+
+
+def test_one_wrong_year_does_not_become_the_evaluation() -> None:
+    mistyped = [*range(100), 60_000]
+    with pytest.raises(NotEnoughDataError, match="the newest is of 2190"):
+        prepare(items_on(mistyped), PrepareParams())
+    cut = PrepareParams(
+        warm_up_days=0, evaluation_from=date(2026, 3, 20), evaluation_until=date(2026, 4, 11)
+    )
+    assert prepare(items_on(mistyped), cut)[1].evaluate_until == date(2026, 4, 11)
+
+
+def test_a_lane_fuller_than_its_capacity_is_warned_of() -> None:
+    policy = Policy()
+    full = {"yellow_share": policy.yellow.share, "red_share": policy.red.share * 1.2}
+    (warning,) = over_capacity(full, policy)
+    assert "red took 8.4%" in warning
+    assert over_capacity({"yellow_share": 0.1, "red_share": 0.01}, policy) == []
 
 
 def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:

@@ -157,7 +157,13 @@ def test_rules_that_were_not_drawn_ask_for_nothing() -> None:
         ivory, risk=None, rules=rules, policy=NO_DRAWS, prices=Prices(), draw_key=bytes(32)
     )
     assert decision.lane is Lane.YELLOW  # what the policy says without a model, not nothing
-    assert least_lane(ivory, rules=rules, policy=NO_DRAWS)[0] is Lane.GREEN
+    least = least_lane(ivory, rules=rules, policy=NO_DRAWS, draw_key=bytes(32))
+    assert least.lane is Lane.GREEN
+
+
+def test_a_needed_fact_that_no_goods_item_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="no field 'colour'"):
+        Policy(facts_needed=("colour",))
 
 
 def test_facilitation_lowers_the_model_but_not_the_law() -> None:

@@ -95,6 +95,11 @@ def test_a_wrong_rule_is_refused_with_file_rule_and_problem(
     assert told in str(refused.value)
 
 
+def test_no_rules_at_all_are_refused() -> None:
+    with pytest.raises(RulesError, match="there are no rules"):
+        build()
+
+
 def test_an_id_used_twice_is_refused() -> None:
     with pytest.raises(RulesError, match="used twice"):
         build(a_rule(), a_rule())
