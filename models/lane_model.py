@@ -20,7 +20,7 @@ from selectivity.errors import BundleError
 from selectivity.explain import signals
 from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix
 from selectivity.known import CodeMaps, Histories
-from selectivity.policy import Risk
+from selectivity.risk import Risk
 
 BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"
 

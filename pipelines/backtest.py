@@ -24,7 +24,8 @@ from pipelines.replay import replay
 from pipelines.tables import read_columns
 from selectivity.capacity import ControlPolicy, Prices
 from selectivity.columns import Columns, Floats, Ints, from_columns, take
-from selectivity.policy import Policy, Risk
+from selectivity.policy import Policy
+from selectivity.risk import Risk
 
 CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
 

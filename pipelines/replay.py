@@ -15,7 +15,8 @@ from pipelines.command import say
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, first_rows, from_columns
 from selectivity.lanes import Lane
-from selectivity.policy import Policy, Risk, decide
+from selectivity.policy import Policy, decide
+from selectivity.risk import Risk
 
 EVALUATION_KEY = b"evaluation"
 

@@ -5,16 +5,16 @@ Order of precedence: mandatory rules and prohibitions, lineage, then selectivity
 the random stratum, which can only tighten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
-from selectivity.columns import Floats
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote
+from selectivity.risk import Risk
 from selectivity.rules import Hit, Layer, RuleSet
 from selectivity.sampling import draw
 
@@ -68,28 +68,6 @@ class Policy(BaseModel):
         "net_mass_kg",
         "duty_rate_percent",
     )
-
-
-class Risk(NamedTuple):
-    """What the model says of the goods items of one declaration, in their order."""
-
-    probabilities: Floats
-    """Per item and finding class, shape (n, 3); rows sum to 1."""
-    duty_share: Floats
-    """Duty at stake over the duty cap of training, in [0, 1]; 0 where unknown. Shape (n,)."""
-    unknown_codes: Sequence[tuple[int, str]] = ()
-    """(item_no, field) of each code that training never saw."""
-    signals: Sequence[Reason] = ()
-    """What stands out in the features: words for the officer, no votes."""
-
-    def usable(self) -> bool:
-        """Whether every probability is a probability. NaN fails: it must never mean green."""
-        rows = self.probabilities
-        return bool(
-            np.isfinite(rows).all()
-            and ((rows >= 0) & (rows <= 1)).all()
-            and np.allclose(rows.sum(axis=1), 1, atol=1e-6)
-        )
 
 
 class LaneDecision(BaseModel):

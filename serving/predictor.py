@@ -14,8 +14,9 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
-from selectivity.policy import LaneDecision, Policy, Risk, decide
+from selectivity.policy import LaneDecision, Policy, decide
 from selectivity.record import DecisionRecord, ItemScore
+from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from selectivity.sampling import key_id
 from serving.published import NO_MODEL

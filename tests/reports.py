@@ -54,6 +54,13 @@ VARIANT = {
 }
 
 
+SMALL_CAPACITY = Policy(
+    id="test",
+    yellow=Policy().yellow.model_copy(update={"share": 0.15}),
+    red=Policy().red.model_copy(update={"share": 0.05}),
+)
+
+
 def a_decision(**fields: Any) -> dict[str, Any]:
     """A declaration that the model released and nobody inspected."""
     lane = fields.get("lane", "GREEN")
@@ -132,7 +139,7 @@ def an_evidence(**fields: Any) -> Evidence:
     controls = fields.pop("controls", [])
     plain: dict[str, Any] = {
         "digest": "ab" * 32,
-        "policy": Policy(id="test"),
+        "policy": SMALL_CAPACITY,
         "rules": RULES,
         "periods": PERIODS,
         "ingested": INGESTED,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import LaneDecision, Policy, RandomPolicy, Risk, decide, least_lane
+from selectivity.policy import LaneDecision, Policy, RandomPolicy, decide, least_lane
+from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES

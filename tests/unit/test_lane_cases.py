@@ -11,7 +11,8 @@ import yaml
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
 from selectivity.lanes import Lane
-from selectivity.policy import Risk, decide
+from selectivity.policy import decide
+from selectivity.risk import Risk
 from selectivity.rules import declaration_of_case
 from tests.bundles import NO_DRAWS, RULE_FILES
 
