@@ -20,7 +20,10 @@ from models.rules_files import read_rules
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.params import section
+from selectivity.errors import RulesError
 from selectivity.policy import Policy
+from selectivity.rules import RuleSet
+from selectivity.wording import WORDS
 
 
 class BundleParams(BaseModel):
@@ -29,6 +32,22 @@ class BundleParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: tuple[Path, ...] = Field(min_length=1, description="Rule files, used together.")
+
+
+def check_words(rules: RuleSet) -> None:
+    """A reason that has no words would reach an officer as a bare code.
+
+    Raises:
+        RulesError: a rule gives a reason code that `selectivity/wording.py` does not know.
+    """
+    for rule in rules.rules:
+        if rule.reason_code not in WORDS:
+            raise RulesError(
+                "of section `bundle`",
+                rule.id,
+                f"its reason code {rule.reason_code} has no words",
+                "Add them in Vietnamese and English to selectivity/wording.py.",
+            )
 
 
 def main(
@@ -43,6 +62,7 @@ def main(
     """Put everything that decides into one directory and seal it."""
     rules = read_rules(section(params, "bundle", BundleParams).rules)
     policy = section(params, "policy", Policy)
+    check_words(rules)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(booster, out / BOOSTER)
     for name, folder in (

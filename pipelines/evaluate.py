@@ -198,7 +198,10 @@ def main(
     for name, table in tables.items():
         write_text(out / "plots" / f"{name}.csv", table.to_csv(index=False))
     _tell(metrics)
-    for warning in over_capacity(metrics["lanes"], judged.policy):
+    for warning in [
+        *over_capacity(metrics["lanes"], judged.policy),
+        *no_better_than_chance(metrics),
+    ]:
         say(warning)
 
 
@@ -225,6 +228,18 @@ def _tell(metrics: dict[str, Any]) -> None:
         f"evaluate: lanes green {lanes['green_share']:.1%}, yellow {lanes['yellow_share']:.1%}, "
         f"red {lanes['red_share']:.1%}"
     )
+
+
+def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
+    """A line when the scores cannot be told from a coin toss."""
+    view = metrics["all_rows"]
+    if view.get("auroc_low", 0.0) > 0.5:
+        return []
+    return [
+        f"warning: on {view['rows']} inspected goods items the scores cannot be told from chance "
+        "(the 95 % interval of the AUROC reaches 0.5 or is unknown). Do not publish this bundle "
+        "without knowing why."
+    ]
 
 
 def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:

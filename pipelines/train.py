@@ -75,8 +75,10 @@ def train(matrix: Floats, classes: Ints, weights: Floats, params: TrainParams) -
         if count < params.smallest_class:
             raise NotEnoughDataError(
                 f"Only {count} controlled goods items of class {finding_class.name} are known for "
-                f"training, and {params.smallest_class} are needed. Bring a longer history, or "
-                "lower `train.smallest_class` if you know why."
+                f"training, and {params.smallest_class} are needed. Bring a longer history, give "
+                "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
+                "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
+                "know why, lower `train.smallest_class`."
             )
     if params.forget_lines:
         matrix = np.vstack([matrix, forget_lines(matrix)])

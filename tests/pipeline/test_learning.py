@@ -8,18 +8,22 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from models.rules_files import read_rules
+from pipelines.bundle import check_words
 from pipelines.calibrate import calibrate
-from pipelines.evaluate import over_capacity
+from pipelines.evaluate import no_better_than_chance, over_capacity
 from pipelines.label import UNKNOWN, LabelParams, known_classes, label
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.train import TrainParams, line_weights, train, train_on
 from selectivity.columns import Columns, to_columns
-from selectivity.errors import NotEnoughDataError
+from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
 from selectivity.policy import Policy
+from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
+from tests.bundles import RULE_FILES
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PERIODS = Periods.split(
@@ -158,6 +162,21 @@ def test_a_lane_fuller_than_its_capacity_is_warned_of() -> None:
     (warning,) = over_capacity(full, policy)
     assert "red took 8.4%" in warning
     assert over_capacity({"yellow_share": 0.1, "red_share": 0.01}, policy) == []
+
+
+@pytest.mark.parametrize("view", [{"rows": 9}, {"rows": 9, "auroc_low": 0.5}])
+def test_scores_that_may_be_chance_are_warned_of(view: dict[str, float]) -> None:
+    (warning,) = no_better_than_chance({"all_rows": view})
+    assert "cannot be told from chance" in warning
+    assert no_better_than_chance({"all_rows": {"rows": 9, "auroc_low": 0.51}}) == []
+
+
+def test_a_rule_without_words_stays_out_of_the_bundle() -> None:
+    rules = read_rules([RULE_FILES[0]])
+    check_words(rules)
+    nameless = rules.rules[0].model_copy(update={"reason_code": "NOBODY_KNOWS"})
+    with pytest.raises(RulesError, match="NOBODY_KNOWS has no words"):
+        check_words(RuleSet([nameless]))
 
 
 def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:
