@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from models.durable import sync
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 
@@ -71,13 +72,4 @@ def write_pointer(folder: Path, pointer: Pointer) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     new.replace(folder / POINTER)
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder)  # the rename, too

@@ -22,6 +22,7 @@ import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from models.bundle import FILES, MANIFEST, load, verify
+from models.durable import sync
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.command import FileOption, command, say
@@ -136,14 +137,14 @@ def _copy(bundle: Path, place: Path, digest: str) -> None:
     beside.mkdir()
     for name in (*FILES, MANIFEST):
         shutil.copyfile(bundle / name, beside / name)
-        _sync(beside / name)
-    _sync(beside)
+        sync(beside / name)
+    sync(beside)
     if not _is_whole(beside, digest):
         raise BundleError(f"{bundle} changed while it was copied. It was not published; try again.")
     if place.exists():
         place.rename(place.with_name(f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
     beside.rename(place)
-    _sync(place.parent)
+    sync(place.parent)
 
 
 def _remember(published: Path, publication: Publication) -> None:
@@ -152,14 +153,6 @@ def _remember(published: Path, publication: Publication) -> None:
         file.write(publication.model_dump_json() + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -212,10 +211,3 @@ def _id_in(body: bytes | str) -> str:
     except (ValueError, RecursionError):
         return "?"
     return str(content.get("declaration_id", "?"))[:70] if isinstance(content, dict) else "?"
-
-
-def countries_of(declaration: Declaration) -> Sequence[str]:
-    """Every country the declaration names, in the order of the journey."""
-    named = [item.country_of_origin for item in declaration.items]
-    named += [declaration.country_of_export, *(declaration.routing_countries or ())]
-    return [country for country in named if country is not None]

@@ -4,10 +4,10 @@ SQLite with a write-ahead log and `synchronous=FULL`: with less, decisions that 
 lost in a power cut, and no test that kills the process can tell.
 """
 
-import os
 import sqlite3
 from pathlib import Path
 
+from models.durable import sync
 from selectivity.errors import DecisionLogError
 
 VERSION = 1
@@ -53,7 +53,7 @@ def open_to_write(file: Path) -> sqlite3.Connection:
         )
         _make_durable(connection, file)
         _make_tables(connection, file)
-        _sync_folder(file.parent)
+        sync(file.parent)
     except (sqlite3.Error, OSError) as error:
         raise unusable(file, error) from error
     return connection
@@ -138,12 +138,3 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
             f"{file} is no decision log of this version (version {version}, not {VERSION}). "
             "Start the version of the service that wrote it, or give another LANES_STATE."
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names of new files survive a power cut, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
