@@ -14,8 +14,13 @@ FileOption = Annotated[Path, typer.Option(help="A file or folder, as dvc.yaml na
 
 def command(main: Callable[..., Any]) -> None:
     """Run a stage's `main` with its options from the command line."""
+    typed(lambda: typer.run(main))
+
+
+def typed(app: Callable[[], Any]) -> None:
+    """Run a command line; what is wrong with its input is told in one line."""
     try:
-        typer.run(main)
+        app()
     except SelectivityError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

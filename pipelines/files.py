@@ -31,3 +31,9 @@ def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 def read_json(file: Path) -> Any:
     """What `write_json` wrote."""
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+    """What `write_arrays` wrote."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

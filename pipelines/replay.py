@@ -28,10 +28,15 @@ def replay(
     *,
     policy: Policy | None = None,
     prices: Prices | None = None,
+    draw_key: bytes = EVALUATION_KEY,
+    strictest: dict[str, Lane] | None = None,
 ) -> pd.DataFrame:
-    """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's."""
+    """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's.
+
+    `strictest` holds the strictest lane of each lineage decided before, and is kept up to date.
+    """
     rows: list[dict[str, Any]] = []
-    strictest: dict[str, Lane] = {}
+    strictest = {} if strictest is None else strictest
     for first, declaration, risk in zip(
         first_rows(items).tolist(), from_columns(items), risks, strict=True
     ):
@@ -41,7 +46,7 @@ def replay(
             rules=bundle.rules,
             policy=policy or bundle.policy,
             prices=prices or bundle.prices,
-            draw_key=EVALUATION_KEY,
+            draw_key=draw_key,
             earlier_lane=strictest.get(declaration.lineage),
             facts_known=bundle.model.knowledge.facts,
         )

@@ -57,8 +57,12 @@ def read_columns(path: Path, kinds: Kinds = KINDS) -> Columns:
 
 def write_columns(columns: Columns, path: Path, kinds: Kinds = KINDS) -> None:
     """Goods items into a Parquet file."""
-    arrays = {name: _arrow(columns[name], kind) for name, kind in kinds.items()}
-    write_table(pa.table(arrays), path)
+    write_table(arrow_table(columns, kinds), path)
+
+
+def arrow_table(columns: Columns, kinds: Kinds = KINDS) -> pa.Table:
+    """Columns as an Arrow table with the fields of `kinds`."""
+    return pa.table({name: _arrow(columns[name], kind) for name, kind in kinds.items()})
 
 
 def write_table(table: pa.Table, path: Path) -> None:

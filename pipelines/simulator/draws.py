@@ -1,4 +1,4 @@
-"""Random streams by name, and draws from shares."""
+"""Random streams by name and week, and draws from shares."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,19 +10,35 @@ from selectivity.columns import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.object_]
+Times = npt.NDArray[np.datetime64]
 Table = dict[str, npt.NDArray[Any]]
 
 
 class Streams:
-    """Random streams by name: drawing more from one never shifts another."""
+    """Random streams by name and number: drawing more from one never shifts another."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
+    def __call__(self, name: str, *numbers: int) -> np.random.Generator:
+        """The stream of this name, and of this week if one is given, from its beginning."""
+        key = (*name.encode(), *(256 + number for number in numbers))
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=key))
+
+    def of(self, week: int) -> "WeekStreams":
+        """The streams of one week."""
+        return WeekStreams(self, week)
+
+
+class WeekStreams:
+    """The streams of one week, by name."""
+
+    def __init__(self, streams: Streams, week: int) -> None:
+        self._streams, self._week = streams, week
+
     def __call__(self, name: str) -> np.random.Generator:
-        """The stream of this name, from its beginning."""
-        sequence = np.random.SeedSequence(self._seed, spawn_key=tuple(name.encode()))
-        return np.random.default_rng(sequence)
+        """This week's stream of this name, from its beginning."""
+        return self._streams(name, self._week)
 
 
 def texts(values: Iterable[Any]) -> Texts:
@@ -31,6 +47,11 @@ def texts(values: Iterable[Any]) -> Texts:
     array = np.empty(len(listed), dtype=object)
     array[:] = listed
     return array
+
+
+def numbered(prefix: str, numbers: Ints, digits: int) -> Texts:
+    """Ids such as SYN000042."""
+    return texts([f"{prefix}{number:0{digits}d}" for number in numbers.tolist()])
 
 
 def blanked(values: Texts, where: Bools) -> Texts:
@@ -42,9 +63,15 @@ def blanked(values: Texts, where: Bools) -> Texts:
 
 def one_of(random: np.random.Generator, shares: Mapping[str, float], n: int) -> Texts:
     """One of the names for each of `n`, by share."""
-    weights = np.array(list(shares.values()), dtype=np.float64)
-    picked: Texts = texts(shares)[random.choice(len(weights), n, p=weights / weights.sum())]
+    picked: Texts = texts(shares)[by_share(random, np.array(list(shares.values())), n)]
     return picked
+
+
+def by_share(random: np.random.Generator, shares: Floats, n: int) -> Ints:
+    """A position in `shares` for each of `n`, by share. The shares need not sum to 1."""
+    running = np.cumsum(shares, dtype=np.float64)
+    positions: Ints = np.searchsorted(running, random.random(n) * running[-1], side="right")
+    return positions
 
 
 def position(uniforms: Floats, shares: Sequence[Sequence[float]], rows: Ints) -> Ints:

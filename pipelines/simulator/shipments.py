@@ -2,45 +2,38 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pipelines.simulator.draws import Bools, Streams
-from pipelines.simulator.world import (
-    COUNTRIES,
-    COUNTRY_CODES,
-    COUNTRY_TRADE,
-    HUBS,
-    NEIGHBOURS,
-    OFFICE_SHARE,
-    OFFICES,
-    World,
-    country,
-)
+from pipelines.simulator.demand import day_weights, express_factors, express_share
+from pipelines.simulator.draws import Bools, Table, Times, WeekStreams, by_share
+from pipelines.simulator.world import AT_OWN_OFFICE, NOBODY, PRIORITY, World
 from selectivity.columns import Floats, Ints
 
 NOWHERE = -1
 """Position of a country that is not abroad: home for origins, none for hubs."""
 
-LUNAR_NEW_YEARS = tuple(
-    np.datetime64(day) for day in ("2025-01-29", "2026-02-17", "2027-02-06", "2028-01-26")
-)
-WEEKDAYS = (0.22, 0.18, 0.18, 0.17, 0.16, 0.07, 0.02)
-HAS_AGREEMENT = np.array([each.agreement is not None for each in COUNTRIES])
-PRICE_LEVEL = np.array([each.price_level for each in COUNTRIES])
+NUMBERS_A_WEEK = 1_000_000
+"""Declarations are numbered by week and place in it."""
+
+HOME_OFFSET_HOURS = 7
+"""Clocks at the offices are this far ahead of UTC."""
 
 
 @dataclass(frozen=True)
 class Shipments:
-    """One entry per declaration, in the order of acceptance. Offices, partner countries and hubs
-    are positions in their tables; the hub is `NOWHERE` when goods come directly."""
+    """One entry per declaration. Offices, partner countries and hubs are positions in their tables;
+    the hub is `NOWHERE` when goods come directly, the broker `NOBODY` when a trader declares for
+    himself. `key` names the declaration, `lineage` the first one that it goes back to."""
 
+    key: Ints
+    lineage: Ints
+    version: Ints
     trader: Ints
+    broker: Ints
     week: Ints
-    lodged_at: npt.NDArray[Any]
-    accepted_at: npt.NDArray[Any]
+    lodged_at: Times
+    accepted_at: Times
     is_import: Bools
     office: Ints
     partner: Ints
@@ -64,49 +57,56 @@ class Lines:
     quantity: Floats
 
 
-def ship(world: World, streams: Streams, *, declarations: int) -> Shipments:
-    """Who brings what through where, and when."""
-    n = declarations
-    factors = calendar(world.start, world.weeks)
-    week = np.sort(streams("demand").choice(world.weeks, n, p=factors / factors.sum()))
-    lodged_at = _times(world, week, streams("times"))
+def ship(world: World, week: Ints, streams: WeekStreams) -> Shipments:
+    """Who brings what through where, and when, for declarations lodged in these weeks (sorted)."""
+    n, places = len(week), world.places
+    lodged_at, on_express_day = _times(world, week, streams("times"))
     waited = streams("acceptance").lognormal(np.log(360), 1.0, n).astype("timedelta64[s]")
     order = np.argsort(lodged_at + waited, kind="stable")
-    lodged_at, waited, week = lodged_at[order], waited[order], week[order]
+    lodged_at, waited, on_express_day = lodged_at[order], waited[order], on_express_day[order]
     trader = _traders(world, week, streams("shippers"))
     random = streams("routes")
+    at_home = random.random(n) < AT_OWN_OFFICE
     office = np.where(
-        random.random(n) < 0.85,
-        world.traders.office[trader],
-        random.choice(len(OFFICES), n, p=OFFICE_SHARE / OFFICE_SHARE.sum()),
+        at_home, world.traders.office[trader], by_share(random, places.office_share, n)
     )
+    office = _to_express(world, office, on_express_day, random)
     partner = _partners(world, trader, office, random)
-    through_hub = (random.random(n) < 0.2) & ~np.isin(COUNTRY_CODES[partner], HUBS)
-    hub = np.where(through_hub, random.choice([country(code) for code in HUBS], n), NOWHERE)
+    through_hub = (random.random(n) < 0.2) & ~np.isin(partner, places.hubs)
+    hub = np.where(through_hub, random.choice(places.hubs, n), NOWHERE)
+    key = NUMBERS_A_WEEK * week + np.arange(n)
     return Shipments(
+        key=key,
+        lineage=key,
+        version=np.ones(n, dtype=np.int64),
         trader=trader,
+        broker=_brokers(world, trader, streams("declarants")),
         week=week,
         lodged_at=lodged_at,
         accepted_at=lodged_at + waited,
         is_import=streams("directions").random(n) >= world.traders.export_share[trader],
         office=office,
         partner=partner,
-        hub=np.where(_of_kind("land")[office], NOWHERE, hub),
+        hub=np.where(places.is_kind("land")[office], NOWHERE, hub),
     )
 
 
-def load(world: World, shipments: Shipments, streams: Streams, *, items_mean: float) -> Lines:
-    """The goods as they truly are: 1 to 12 items for each declaration."""
-    counts = np.minimum(streams("counts").geometric(1 / items_mean, len(shipments.trader)), 12)
+def load(world: World, shipments: Shipments, streams: WeekStreams) -> Lines:
+    """The goods as they truly are: 1 to 12 items for each declaration, one in a parcel."""
+    express = world.places.is_kind("express")[shipments.office]
+    mean = world.settings.trade.items_mean
+    counts = np.minimum(streams("counts").geometric(1 / mean, len(shipments.trader)), 12)
+    counts = np.where(express, 1, counts)
     declaration = np.repeat(np.arange(len(counts)), counts)
     first = np.cumsum(counts) - counts
     code = _codes(world, shipments.trader[declaration], streams("goods-items"))
-    origin = _origins(shipments, declaration, streams("origins"))
+    origin = _origins(world, shipments, declaration, streams("origins"))
     value, price = _amounts(world, shipments, declaration, code, origin, streams("values"))
     random, one_piece = streams("quantities"), world.goods.kg_per_unit[code]
     mass = np.maximum(value / price, one_piece * random.uniform(0.8, 1.2, len(code)))
     pieces = mass / one_piece * np.exp(random.normal(0, 0.08, len(code)))
-    may_prefer = HAS_AGREEMENT[origin] & (origin != NOWHERE) & (world.goods.duty_percent[code] > 0)
+    agreed = np.array([each is not None for each in world.places.agreement])
+    may_prefer = agreed[origin] & (origin != NOWHERE) & (world.goods.duty_percent[code] > 0)
     wants = streams("preferences").random(len(code)) < 0.55
     return Lines(
         declaration=declaration,
@@ -122,18 +122,6 @@ def load(world: World, shipments: Shipments, streams: Streams, *, items_mean: fl
     )
 
 
-def calendar(start: np.datetime64, weeks: int) -> Floats:
-    """Trade of each week, 1 for an ordinary one: a rise before the lunar new year, a dip of two
-    weeks at it, and a busy December."""
-    days = start + 7 * np.arange(weeks)
-    factors = np.where(days.astype("datetime64[M]").astype(int) % 12 == 11, 1.2, 1.0)
-    for new_year in LUNAR_NEW_YEARS:
-        weeks_to = (new_year - days).astype("timedelta64[D]").astype(int) // 7
-        factors = np.where((weeks_to >= 1) & (weeks_to <= 6), 1 + 0.05 * (7 - weeks_to), factors)
-        factors = np.where((weeks_to == 0) | (weeks_to == -1), 0.45, factors)
-    return factors
-
-
 def duty_percent(world: World, shipments: Shipments, lines: Lines) -> Floats:
     """The rate that applies: none on exports, the preferential one where it is claimed."""
     ordinary = world.goods.duty_percent[lines.code]
@@ -142,49 +130,80 @@ def duty_percent(world: World, shipments: Shipments, lines: Lines) -> Floats:
     return np.where(shipments.is_import[lines.declaration], rate, 0.0)
 
 
-def _times(world: World, week: Ints, random: np.random.Generator) -> npt.NDArray[Any]:
-    days = 7 * week + random.choice(7, len(week), p=WEEKDAYS)
-    seconds = np.clip(random.normal(5.5 * 3600, 2.6 * 3600, len(week)), 0, 86_399)
-    midnight = world.start.astype("datetime64[us]") + days.astype("timedelta64[D]")
-    times: npt.NDArray[Any] = midnight + np.floor(seconds).astype("timedelta64[s]")
-    return times
+def _times(world: World, week: Ints, random: np.random.Generator) -> tuple[Times, Bools]:
+    """When each is lodged, in the order of the weeks, and whether express sales run just then."""
+    n, uniforms = len(week), random.random(len(week))
+    day = np.empty(n, dtype=np.int64)
+    rush = np.empty(n, dtype=np.bool_)
+    bounds = np.searchsorted(week, np.arange(week[0], week[-1] + 2)) if n else np.zeros(1, int)
+    for number, (first, last) in enumerate(pairwise(bounds), start=int(week[0]) if n else 0):
+        running = np.cumsum(day_weights(world, number))
+        picked = np.searchsorted(running, uniforms[first:last] * running[-1], side="right")
+        day[first:last] = 7 * number + picked
+        rush[first:last] = express_factors(world, world.monday(number) + np.arange(7))[picked] > 1
+    seconds = np.clip(random.normal(5.5 * 3600, 2.6 * 3600, n), 0, 86_399)
+    midnight = world.start.astype("datetime64[us]") + day.astype("timedelta64[D]")
+    return midnight + np.floor(seconds).astype("timedelta64[s]"), rush
+
+
+def _to_express(world: World, office: Ints, rush: Bools, random: np.random.Generator) -> Ints:
+    """Parcels of a sales day come on top: so many of that day's declarations are of the express
+    office that it gets its multiple."""
+    express = np.flatnonzero(world.places.is_kind("express"))
+    if not len(express):
+        return office
+    usual = express_share(world)
+    factor = max(world.settings.trade.express_days.values(), default=1.0)
+    extra = usual * (factor - 1) / (1 + usual * (factor - 1))
+    moved = rush & (random.random(len(office)) < extra)
+    return np.where(moved, random.choice(express, len(office)), office)
 
 
 def _traders(world: World, week: Ints, random: np.random.Generator) -> Ints:
     trader = np.empty(len(week), dtype=np.int64)
-    bounds = np.searchsorted(week, np.arange(world.weeks + 1))
-    everyone = world.traders
-    for number, (first, last) in enumerate(pairwise(bounds)):
-        monday = world.start + 7 * number
+    numbers, starts = np.unique(week, return_index=True)
+    everyone, uniforms = world.traders, random.random(len(week))
+    for number, first, last in zip(numbers, starts, [*starts[1:], len(week)], strict=True):
+        monday = world.monday(int(number))
         active = (everyone.active_from <= monday) & (monday < everyone.active_to)
         running = np.cumsum(everyone.activity * active)
-        uniforms = random.random(last - first) * running[-1]
-        trader[first:last] = np.searchsorted(running, uniforms, side="right")
+        trader[first:last] = np.searchsorted(
+            running, uniforms[first:last] * running[-1], side="right"
+        )
     return trader
 
 
+def _brokers(world: World, trader: Ints, random: np.random.Generator) -> Ints:
+    """One of the trader's brokers; priority enterprises declare for themselves."""
+    which = by_share(random, np.array([0.75, 0.2, 0.05]), len(trader))
+    alone = world.traders.kind[trader] == PRIORITY
+    return np.where(alone, NOBODY, world.traders.brokers[trader, which])
+
+
 def _partners(world: World, trader: Ints, office: Ints, random: np.random.Generator) -> Ints:
-    n = len(trader)
-    anywhere = random.choice(len(COUNTRIES), n, p=COUNTRY_TRADE / COUNTRY_TRADE.sum())
+    n, places = len(trader), world.places
+    anywhere = by_share(random, places.trade, n)
     usual = np.where(random.random(n) < 0.85, world.traders.country[trader], anywhere)
-    next_door = [country(code) for code in NEIGHBOURS]
-    crossing = random.choice(next_door, n, p=(0.7, 0.15, 0.15))
-    return np.where(_of_kind("land")[office] & ~np.isin(usual, next_door), crossing, usual)
+    crossing = places.neighbours[by_share(random, places.neighbour_share, n)]
+    by_land = places.is_kind("land")[office] & ~np.isin(usual, places.neighbours)
+    return np.where(by_land, crossing, usual)
 
 
 def _codes(world: World, trader: Ints, random: np.random.Generator) -> Ints:
     n, own = len(trader), world.traders.headings[trader]
-    usual = own[np.arange(n), random.choice(4, n, p=(0.5, 0.25, 0.15, 0.1))]
+    usual = own[np.arange(n), by_share(random, np.array([0.5, 0.25, 0.15, 0.1]), n)]
     trade = np.add.reduceat(world.goods.trade, world.goods.bounds[:-1])
-    other = random.choice(len(trade), n, p=trade / trade.sum())
+    other = by_share(random, trade, n)
     heading = np.where(random.random(n) < 0.92, usual, other)
     return world.goods.pick(heading, random.random(n))
 
 
-def _origins(shipments: Shipments, declaration: Ints, random: np.random.Generator) -> Ints:
-    n = len(declaration)
-    elsewhere = random.choice(len(COUNTRIES), n, p=COUNTRY_TRADE / COUNTRY_TRADE.sum())
-    origin = np.where(random.random(n) < 0.9, shipments.partner[declaration], elsewhere)
+def _origins(
+    world: World, shipments: Shipments, declaration: Ints, random: np.random.Generator
+) -> Ints:
+    elsewhere = by_share(random, world.places.trade, len(declaration))
+    direct = random.random(len(declaration)) < 0.9
+    origin = np.where(direct, shipments.partner[declaration], elsewhere)
     return np.where(shipments.is_import[declaration], origin, NOWHERE)
 
 
@@ -197,14 +216,29 @@ def _amounts(
     random: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Value of each line, and its price per kilogram. The same firm pays much the same price."""
-    by_air = (_of_kind("air") | _of_kind("express"))[shipments.office[declaration]]
+    office = shipments.office[declaration]
+    by_air, parcel = (world.places.is_kind(kind)[office] for kind in ("air", "express"))
     size = random.normal(8.3, 0.6, len(shipments.trader))[declaration]
-    value = np.exp(size + random.normal(0, 0.9, len(code)) - 0.7 * by_air)
-    price = world.goods.usd_per_kg[code] * world.traders.price_level[shipments.trader[declaration]]
-    price = price * np.where(origin == NOWHERE, 0.9, PRICE_LEVEL[origin])
+    value = np.exp(size + random.normal(0, 0.9, len(code)) - 0.7 * by_air - 4.5 * parcel)
+    price = usual_price(world, shipments.trader[declaration], code, origin)
     price = price * np.exp(random.normal(0, 1, len(code)) * world.goods.spread[code])
     return value, price
 
 
-def _of_kind(kind: str) -> Bools:
-    return np.array([office.kind == kind for office in OFFICES])
+def usual_price(world: World, trader: Ints, code: Ints, origin: Ints) -> Floats:
+    """What this trader pays for such goods from there on average, per kilogram."""
+    price = world.goods.usd_per_kg[code] * world.traders.price_level[trader]
+    return price * np.where(origin == NOWHERE, 0.9, world.places.price_level[origin])
+
+
+def deviations(world: World, shipments: Shipments, told: Lines) -> Table:
+    """How far what is declared stands from what is usual, for those who know all of it exactly:
+    the best that anyone could make of prices, weights and names."""
+    usual = usual_price(world, shipments.trader[told.declaration], told.code, told.origin)
+    price = np.log(told.value / told.net_mass_kg / usual) / world.goods.spread[told.code]
+    weight = told.quantity * world.goods.kg_per_unit[told.code] / told.net_mass_kg
+    return {
+        "price_deviation": price,
+        "quantity_deviation": np.log(weight),
+        "named_otherwise": (told.named_after != told.code).astype(np.float64),
+    }

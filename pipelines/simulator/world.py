@@ -1,149 +1,79 @@
-"""What stands before the first declaration: countries, offices and traders.
+"""What stands before the first declaration: places, goods, traders and officers.
 
-Country codes are real, their shares of trade round guesses. Offices and traders are invented and
-resemble nobody; ids start with SYN.
+Country codes are real; offices, traders and officers are invented and resemble nobody: their ids
+start with SYN.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.simulator.draws import Bools, Streams, Texts, position, texts
+from pipelines.simulator.draws import Bools, Streams, Texts, by_share, position, texts
 from pipelines.simulator.goods import Goods, Headings, goods_of
+from pipelines.simulator.settings import Settings, TraderKinds
 from selectivity.columns import Floats, Ints
 
-HOME = "VN"
-HUBS = ("HK", "SG")
-NEIGHBOURS = ("CN", "LA", "KH")
-"""What crosses the land border comes from here."""
-
-
-class Country(NamedTuple):
-    """Where goods come from and go to, and the trade agreement with it, if any."""
-
-    code: str
-    trade: float
-    agreement: str | None
-    price_level: float
-
-
-COUNTRIES = (
-    Country("CN", 26, "ACFTA", 0.85),
-    Country("KR", 11, "AKFTA", 1.05),
-    Country("JP", 9, "AJCEP", 1.2),
-    Country("US", 8, None, 1.2),
-    Country("TW", 6, None, 1.0),
-    Country("TH", 5, "ATIGA", 0.95),
-    Country("MY", 3.5, "ATIGA", 0.95),
-    Country("ID", 3, "ATIGA", 0.9),
-    Country("SG", 2.5, "ATIGA", 1.1),
-    Country("HK", 2.5, "AHKFTA", 1.0),
-    Country("IN", 2.5, "AIFTA", 0.85),
-    Country("DE", 2.5, "EVFTA", 1.3),
-    Country("AU", 2, "AANZFTA", 1.15),
-    Country("NL", 1.5, "EVFTA", 1.2),
-    Country("IT", 1.5, "EVFTA", 1.3),
-    Country("FR", 1.5, "EVFTA", 1.3),
-    Country("GB", 1.2, "UKVFTA", 1.25),
-    Country("BR", 1.2, None, 0.95),
-    Country("LA", 1.2, "ATIGA", 0.8),
-    Country("KH", 1.2, "ATIGA", 0.8),
-    Country("PH", 1, "ATIGA", 0.9),
-    Country("CA", 0.8, "CPTPP", 1.15),
-    Country("MX", 0.7, "CPTPP", 1.0),
-    Country("NZ", 0.7, "AANZFTA", 1.15),
-    Country("ES", 0.7, "EVFTA", 1.15),
-    Country("AE", 0.7, None, 1.0),
-    Country("MM", 0.6, "ATIGA", 0.8),
-    Country("RU", 0.6, "EAEU", 0.9),
-    Country("BD", 0.6, None, 0.75),
-    Country("ZA", 0.5, None, 0.95),
+KINDS = tuple(TraderKinds.model_fields)
+PRIORITY, EVADER, OPPORTUNIST, NEW = (
+    KINDS.index(kind) for kind in ("priority", "evader", "opportunist", "new")
 )
-COUNTRY_CODES = texts(each.code for each in COUNTRIES)
-COUNTRY_TRADE = np.array([each.trade for each in COUNTRIES])
-
-
-def country(code: str) -> int:
-    """Position of a country in `COUNTRIES`."""
-    return [each.code for each in COUNTRIES].index(code)
-
-
-class Office(NamedTuple):
-    """A border-gate branch, its usual means of transport and transport document."""
-
-    code: str
-    kind: Literal["sea", "air", "land", "dry", "express"]
-    share: float
-    transport_mode: str
-    transport_document: str
-
-
-OFFICES = (
-    Office("SEA1", "sea", 24, "1", "705"),
-    Office("SEA2", "sea", 14, "1", "705"),
-    Office("SEA3", "sea", 8, "1", "705"),
-    Office("AIR1", "air", 12, "4", "740"),
-    Office("AIR2", "air", 7, "4", "740"),
-    Office("LAND1", "land", 8, "3", "730"),
-    Office("LAND2", "land", 5, "3", "730"),
-    Office("LAND3", "land", 3, "3", "730"),
-    Office("DRY1", "dry", 6, "1", "705"),
-    Office("DRY2", "dry", 5, "1", "705"),
-    Office("DRY3", "dry", 4, "2", "720"),
-    Office("EXP1", "express", 4, "4", "740"),
-)
-OFFICE_SHARE = np.array([office.share for office in OFFICES])
-
-Five = tuple[float, float, float, float, float]
-Three = tuple[float, float, float]
-
-
-class Kind(NamedTuple):
-    """A kind of trader. `activity` is mean and spread of its logarithm; `compliance` the shares of
-    levels 1 to 5; `sanctions` those of none, other and serious ones before the period."""
-
-    name: str
-    share: float
-    violation: float
-    activity: tuple[float, float]
-    compliance: Five
-    sanctions: Three
-    tax_debt: float
-    problem_broker: float
-    honest_error: float
-
-
-_USUAL = (0.9, 1.1)
-KINDS = (
-    Kind("priority", 0.01, 0.05, (3.2, 0.8), (1, 0, 0, 0, 0), (1, 0, 0), 0, 0, 0.4),
-    Kind("regular", 0.57, 0.25, _USUAL, (0, 35, 45, 15, 5), (96, 3, 1), 0.02, 0.02, 1),
-    Kind("careless", 0.20, 1, _USUAL, (0, 20, 45, 25, 10), (88, 10, 2), 0.05, 0.04, 2.7),
-    Kind("opportunist", 0.12, 3, _USUAL, (0, 15, 40, 30, 15), (85, 10, 5), 0.06, 0.12, 1),
-    Kind("evader", 0.04, 12, _USUAL, (0, 8, 30, 35, 27), (70, 15, 15), 0.10, 0.40, 1),
-    Kind("new", 0.06, 4, (-0.2, 0.6), (0, 0, 70, 25, 5), (90, 6, 4), 0.04, 0.10, 1),
-)
-PRIORITY, NEW = 0, 5
 NEW_TRADER_DAYS = 365
 """Traders younger than this have risk levels 7 to 9, by their sanctions."""
-PRIORITY_VOLUME = 0.3
-"""Priority enterprises are few and lodge this share of all declarations."""
+
+HORIZONS = 2
+"""New traders keep turning up for this many times the planned weeks, for worlds that go on."""
+
+DILIGENT, LAX, COLLUDING = range(3)
+OFFICER_TYPES = ("diligent", "lax", "colluding")
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Places:
+    """One entry per office, or per country, in the order of the settings."""
+
+    office: Texts
+    office_share: Floats
+    office_kind: Texts
+    transport_mode: Texts
+    transport_document: Texts
+    scanner: Bools
+    country: Texts
+    trade: Floats
+    agreement: Texts
+    price_level: Floats
+    hubs: Ints
+    neighbours: Ints
+    neighbour_share: Floats
+
+    def country_at(self, code: str) -> int:
+        """Position of a country."""
+        return int(np.flatnonzero(self.country == code)[0])
+
+    def is_kind(self, *kinds: str) -> Bools:
+        """Offices of these kinds. Shape (offices,)."""
+        return np.isin(self.office_kind.astype(str), kinds)
 
 
 @dataclass(frozen=True)
 class Traders:
     """One entry per trader, or one row. `compliance_level`, `sanctions` and the like are what the
-    centre knows; `kind`, `violation` and `honest_error` what nobody but the simulator does."""
+    centre knows at the start; `kind`, `violation`, `aversion` and `honest_error` what nobody but
+    the simulator does."""
 
-    id: Texts
     kind: Ints
     violation: Floats
+    aversion: Floats
     honest_error: Floats
     compliance_level: Ints
     settled_risk_level: Ints
     sanctions: Ints
     tax_debt: Bools
+    region: Ints
     activity: Floats
     registered_on: npt.NDArray[Any]
     active_from: npt.NDArray[Any]
@@ -158,99 +88,187 @@ class Traders:
 
 
 @dataclass(frozen=True)
-class World:
-    """Goods and traders over `weeks` weeks from `start`, a Monday."""
+class Officers:
+    """One entry per officer; those of one office stand together. `broker` is the one that a
+    colluding officer looks away for, `NOBODY` for the others."""
 
+    key: Texts
+    type: Ints
+    broker: Ints
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that the weeks have in common."""
+
+    settings: Settings
+    streams: Streams
+    places: Places
     goods: Goods
     traders: Traders
-    start: np.datetime64
-    weeks: int
+    officers: Officers
+
+    @property
+    def start(self) -> np.datetime64:
+        """Midnight of the first Monday, UTC."""
+        return np.datetime64(self.settings.start, "D")
+
+    def monday(self, week: int) -> np.datetime64:
+        """First day of a week."""
+        return self.start + np.timedelta64(7 * week, "D")
+
+    def day(self, week: int) -> date:
+        """First day of a week, as a date."""
+        return self.settings.start + timedelta(weeks=week)
+
+    @cached_property
+    def office_demand(self) -> Floats:
+        """Share of declarations that each office can expect. Shape (offices,)."""
+        usual = np.bincount(
+            self.traders.office, self.traders.activity, minlength=len(self.places.office)
+        )
+        anywhere = self.places.office_share / self.places.office_share.sum()
+        demand: Floats = AT_OWN_OFFICE * usual / usual.sum() + (1 - AT_OWN_OFFICE) * anywhere
+        return demand
 
 
-def build_world(
-    headings: Headings,
-    streams: Streams,
-    *,
-    start: np.datetime64,
-    weeks: int,
-    traders: int,
-    brokers: int,
-    export_share: float,
-) -> World:
-    """The world of one seed."""
-    goods = goods_of(headings, streams)
-    shares = [[kind.share for kind in KINDS]]
-    kind = position(
-        streams("trader-kinds").random(traders), shares, np.zeros(traders, dtype=np.int64)
+AT_OWN_OFFICE = 0.85
+"""Share of a trader's declarations at the office he usually goes to."""
+
+
+def build_world(settings: Settings, headings: Headings) -> World:
+    """The world of these settings."""
+    streams = Streams(settings.seed)
+    fraud = settings.fraud
+    goods = goods_of(
+        headings,
+        streams,
+        hazard_spread=fraud.hazard_spread,
+        scheme_headings=fraud.scheme.headings,
     )
-    everyone = Traders(
-        id=texts(f"SYNT{number:05d}" for number in range(1, traders + 1)),
+    places = _places(settings)
+    return World(
+        settings=settings,
+        streams=streams,
+        places=places,
+        goods=goods,
+        traders=_traders(settings, streams, places, goods),
+        officers=_officers(settings, streams, places),
+    )
+
+
+def _places(settings: Settings) -> Places:
+    offices, countries = settings.offices, settings.countries
+    codes = list(countries)
+    return Places(
+        office=texts(offices),
+        office_share=np.array([office.share for office in offices.values()]),
+        office_kind=texts(office.kind for office in offices.values()),
+        transport_mode=texts(office.transport_mode for office in offices.values()),
+        transport_document=texts(office.transport_document for office in offices.values()),
+        scanner=np.array([office.scanner for office in offices.values()]),
+        country=texts(codes),
+        trade=np.array([country.trade for country in countries.values()]),
+        agreement=texts(country.agreement for country in countries.values()),
+        price_level=np.array([country.price_level for country in countries.values()]),
+        hubs=np.array([codes.index(code) for code in settings.hubs]),
+        neighbours=np.array([codes.index(code) for code in settings.neighbours]),
+        neighbour_share=np.array(list(settings.neighbours.values())),
+    )
+
+
+def _traders(settings: Settings, streams: Streams, places: Places, goods: Goods) -> Traders:
+    n = settings.trade.traders
+    nothing = np.zeros(n, dtype=np.int64)
+    shares = [_of_kinds("share", settings).tolist()]
+    kind = position(streams("trader-kinds").random(n), shares, nothing)
+    return Traders(
         kind=kind,
-        **_conduct(kind, streams("trader-conduct")),
-        **_lifetimes(kind, streams("trader-lifetimes"), start, weeks),
-        **_business(kind, streams("trader-business"), goods, brokers, export_share),
+        region=streams("trader-regions").integers(0, 60, n),
+        **_conduct(settings, kind, streams("trader-conduct")),
+        **_lifetimes(settings, kind, streams("trader-lifetimes")),
+        **_business(settings, kind, streams("trader-business"), places, goods),
     )
-    return World(goods=goods, traders=everyone, start=start, weeks=weeks)
 
 
-def _conduct(kind: Ints, random: np.random.Generator) -> dict[str, Any]:
+def _of_kinds(name: str, settings: Settings) -> npt.NDArray[Any]:
+    """A number, or several, of each kind of trader."""
+    return np.array([getattr(getattr(settings.traders, kind), name) for kind in KINDS])
+
+
+def _conduct(settings: Settings, kind: Ints, random: np.random.Generator) -> dict[str, Any]:
     n = len(kind)
-    compliance = 1 + position(random.random(n), [k.compliance for k in KINDS], kind)
-    sanctions = position(random.random(n), [k.sanctions for k in KINDS], kind)
+    compliance = 1 + position(random.random(n), _of_kinds("compliance", settings).tolist(), kind)
+    sanctions = position(random.random(n), _of_kinds("sanctions", settings).tolist(), kind)
     settled = np.clip(compliance + random.integers(0, 2, n) + sanctions, 2, 6)
     return {
-        "violation": _of_kind("violation", kind) * random.gamma(2, 0.5, n),
-        "honest_error": _of_kind("honest_error", kind),
+        "violation": _of_kinds("violation", settings)[kind] * random.gamma(2, 0.5, n),
+        "aversion": _of_kinds("aversion", settings)[kind],
+        "honest_error": _of_kinds("honest_error", settings)[kind],
         "compliance_level": compliance,
         "sanctions": sanctions,
         "settled_risk_level": np.where(kind == PRIORITY, 1, settled),
-        "tax_debt": random.random(n) < _of_kind("tax_debt", kind),
+        "tax_debt": random.random(n) < _of_kinds("tax_debt", settings)[kind],
     }
 
 
-def _lifetimes(
-    kind: Ints, random: np.random.Generator, start: np.datetime64, weeks: int
-) -> dict[str, Any]:
-    n, days = len(kind), 7 * weeks
+def _lifetimes(settings: Settings, kind: Ints, random: np.random.Generator) -> dict[str, Any]:
+    n, days = len(kind), 7 * settings.weeks
+    start = np.datetime64(settings.start, "D")
     settled_since = np.where(kind == PRIORITY, -1_000, 250) - random.exponential(2_200, n)
-    opened = np.where(kind == NEW, random.uniform(-60, 0.9 * days, n), settled_since)
-    closed = np.where(kind == NEW, opened + random.uniform(30, 300, n), days + 1)
-    means = np.array([k.activity[0] for k in KINDS])[kind]
-    spreads = np.array([k.activity[1] for k in KINDS])[kind]
+    newly = random.uniform(-60, (HORIZONS - 0.1) * days, n)
+    opened = np.where(kind == NEW, newly, settled_since)
+    closed = np.where(kind == NEW, opened + random.uniform(30, 300, n), 40_000)
+    means, spreads = _of_kinds("activity", settings).T
+    activity = np.exp(random.normal(means[kind], spreads[kind]))
     return {
         "registered_on": start + np.floor(opened).astype("timedelta64[D]"),
         "active_from": start + np.floor(opened + 7).astype("timedelta64[D]"),
         "active_to": start + np.floor(closed).astype("timedelta64[D]"),
-        "activity": _with_priority_volume(np.exp(random.normal(means, spreads)), kind == PRIORITY),
+        "activity": _with_priority_volume(
+            activity, kind == PRIORITY, settings.trade.priority_volume
+        ),
     }
 
 
-def _with_priority_volume(activity: Floats, priority: Bools) -> Floats:
+def _with_priority_volume(activity: Floats, priority: Bools, volume: float) -> Floats:
     if not priority.any():
         return activity
-    share = PRIORITY_VOLUME / (1 - PRIORITY_VOLUME)
-    scale = share * activity[~priority].sum() / activity[priority].sum()
+    scale = volume / (1 - volume) * activity[~priority].sum() / activity[priority].sum()
     return np.where(priority, activity * scale, activity)
 
 
 def _business(
-    kind: Ints, random: np.random.Generator, goods: Goods, brokers: int, export_share: float
+    settings: Settings, kind: Ints, random: np.random.Generator, places: Places, goods: Goods
 ) -> dict[str, Any]:
-    n, problem = len(kind), max(1, round(0.03 * brokers))
-    to_problem = random.random((n, 3)) < _of_kind("problem_broker", kind)[:, None]
+    n, brokers = len(kind), settings.trade.brokers
+    problem = max(1, round(0.03 * brokers))
+    to_problem = random.random((n, 3)) < _of_kinds("problem_broker", settings)[kind][:, None]
     any_broker, problem_broker = (random.integers(0, high, (n, 3)) for high in (brokers, problem))
     trade = np.add.reduceat(goods.trade, goods.bounds[:-1])
+    export = settings.trade.export_share
     return {
         "brokers": np.where(to_problem, problem_broker, any_broker),
         "partners": random.integers(0, 1_000_000, (n, 3)),
-        "office": random.choice(len(OFFICES), n, p=OFFICE_SHARE / OFFICE_SHARE.sum()),
-        "country": random.choice(len(COUNTRIES), n, p=COUNTRY_TRADE / COUNTRY_TRADE.sum()),
-        "headings": random.choice(len(trade), (n, 4), p=trade / trade.sum()),
-        "export_share": random.beta(2 * export_share, 2 * (1 - export_share), n),
+        "office": by_share(random, places.office_share, n),
+        "country": by_share(random, places.trade, n),
+        "headings": by_share(random, trade, 4 * n).reshape(n, 4),
+        "export_share": random.beta(2 * export, 2 * (1 - export), n),
         "price_level": np.exp(random.normal(0, 0.15, n)),
     }
 
 
-def _of_kind(name: str, kind: Ints) -> Floats:
-    values: Floats = np.array([getattr(k, name) for k in KINDS], dtype=np.float64)[kind]
-    return values
+def _officers(settings: Settings, streams: Streams, places: Places) -> Officers:
+    """Types by share, at least one of each bad one; colluding officers have one broker each."""
+    n = len(places.office) * settings.officers.per_office
+    random = streams("officers")
+    counts = [round(settings.officers.lax.share * n), round(settings.officers.colluding.share * n)]
+    kinds = np.repeat([LAX, COLLUDING], counts)
+    type_ = np.zeros(n, dtype=np.int64)
+    type_[random.permutation(n)[: len(kinds)]] = kinds
+    partner = random.integers(0, settings.trade.brokers, n)
+    return Officers(
+        key=texts(f"SYNO{number:04d}" for number in 1 + random.permutation(n)),
+        type=type_,
+        broker=np.where(type_ == COLLUDING, partner, NOBODY),
+    )

@@ -87,7 +87,11 @@ def source_files(path: Path, mapping: SourceMapping) -> dict[str, list[Path]]:
         )
     files = {}
     for table in _TABLES[mapping.layout]:
-        patterns = tuple(f"{table}*.{ending}" for ending in _ENDINGS[mapping.layout])
+        patterns = tuple(
+            pattern
+            for ending in _ENDINGS[mapping.layout]
+            for pattern in (f"{table}*.{ending}", f"{table}/**/*.{ending}")
+        )
         optional = mapping.layout == "documents" or table not in _INDISPENSABLE
         files[table] = _found(path, mapping, patterns, optional=optional)
     return files

@@ -1,0 +1,157 @@
+"""What a world came to: the figures by which a person, and a preset's `must_hit`, judge it.
+
+Reads a world's folder, truth and all, in few columns and as numbers: ten million goods items fit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from pipelines.simulator.store import Folder, read_table
+from selectivity.lanes import Channel, Lane
+
+LANES = tuple(lane.name for lane in Lane)
+CLEARANCE = ("PRE_CLEARANCE", "SCAN", "LAB")
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """One row per first version of a declaration, in order of acceptance.
+
+    `table` has week, lane, channel, violating, risk (of the declaration), office, direction, and
+    the chances `green`, `yellow`, `red`.
+    """
+
+    table: pd.DataFrame
+    items: int
+
+
+def read(folder: Folder, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a table of all months; texts as categories."""
+    found = read_table(folder.place(name), columns)
+    texts = [field.name for field in found.schema if str(field.type) == "string"]
+    frame: pd.DataFrame = found.to_pandas(categories=texts, date_as_object=False)
+    return frame
+
+
+def read_declarations(folder: Folder) -> Declarations:
+    """The truth of a world, by declaration."""
+    truth = read(
+        folder,
+        "truth",
+        (
+            *("declaration_id", "version_no", "item_no", "accepted_at", "violating", "true_risk"),
+            *("lane", "channel", "propensity_green", "propensity_yellow", "propensity_red"),
+        ),
+    )
+    starts = np.flatnonzero(truth["item_no"].to_numpy() == 1)
+    certain = np.log1p(-truth["true_risk"].to_numpy(np.float64))
+    table = truth.iloc[starts].drop(columns=["item_no", "true_risk"]).reset_index(drop=True)
+    wrong = truth["violating"].to_numpy(np.float64)
+    table["violating"] = np.maximum.reduceat(wrong, starts) > 0
+    table["risk"] = -np.expm1(np.add.reduceat(certain, starts))
+    header = read(folder, "declarations", ["declaration_office", "direction"])
+    table["office"], table["direction"] = header["declaration_office"], header["direction"]
+    day = table["accepted_at"].to_numpy("datetime64[D]").astype(np.int64)
+    table["week"] = (day - day.min()) // 7
+    table = table.rename(columns={f"propensity_{lane.lower()}": lane.lower() for lane in LANES})
+    return Declarations(table[table["version_no"] == 1].reset_index(drop=True), len(truth))
+
+
+def read_controls(folder: Folder) -> pd.DataFrame:
+    """One row per control: stage, control_type, triggered_by, result, and what it found.
+
+    `fraud` is whether a violation was found, `wrong` whether anything was, honest errors too.
+    """
+    controls = read(
+        folder,
+        "inspections",
+        (
+            *("inspection_id", "declaration_id", "stage", "control_type", "triggered_by"),
+            *("result", "assigned_officer_key", "assignment_mode", "started_at", "finished_at"),
+            "propensity",
+        ),
+    )
+    findings = read(folder, "findings", ["inspection_id", "intent"])
+    fraud = set(findings["inspection_id"][findings["intent"] == "FRAUD"])
+    controls["fraud"] = controls["inspection_id"].isin(fraud)
+    controls["wrong"] = controls["result"] == "FINDING"
+    return controls
+
+
+def figures(folder: Folder, *, scheme_from_week: int) -> dict[str, float]:
+    """Every figure that needs no model. Shares are of first versions of declarations.
+
+    A hit rate counts violations found in any control before clearance, laboratory included, over
+    the declarations of the lane; honest errors do not count.
+    """
+    declared, controls = read_declarations(folder), read_controls(folder)
+    table = declared.table
+    shares = {f"{lane.lower()}_share": float((table["lane"] == lane).mean()) for lane in LANES}
+    late = table["week"] >= scheme_from_week
+    found = {
+        "declarations": float(len(table)),
+        "goods_items": float(declared.items),
+        "violating_share": float(table["violating"].mean()),
+        "violating_share_before_scheme": _mean(table["violating"][~late]),
+        "violating_share_after_scheme": _mean(table["violating"][late]),
+        **shares,
+        "violations_in_green": _mean(table["lane"][table["violating"]] == "GREEN"),
+        "auroc_of_true_risk": auroc(table["violating"], table["risk"]),
+        "export_share": float((table["direction"] == "EXPORT").mean()),
+        "mandatory_in_yellow": _mean(
+            table["channel"][table["lane"] == "YELLOW"] == str(Channel.MANDATORY)
+        ),
+        "mandatory_in_red": _mean(
+            table["channel"][table["lane"] == "RED"] == str(Channel.MANDATORY)
+        ),
+        "officer_share": float((table["channel"] == str(Channel.OFFICER)).mean()),
+    }
+    return found | _of_controls(table, controls)
+
+
+def _of_controls(table: pd.DataFrame, controls: pd.DataFrame) -> dict[str, float]:
+    cleared = controls[controls["stage"].isin(CLEARANCE)]
+    hit = table["declaration_id"].isin(set(cleared["declaration_id"][cleared["fraud"]]))
+    red, officer = table["lane"] == "RED", table["channel"] == str(Channel.OFFICER)
+    audits = controls[controls["stage"] == "POST_CLEARANCE"]
+    had_control = audits["declaration_id"].isin(set(cleared["declaration_id"]))
+    settled = cleared[
+        (cleared["control_type"] != "SCAN") & cleared["result"].isin(["FINDING", "NO_FINDING"])
+    ]
+    return {
+        "hit_rate_red": _mean(hit[red]),
+        "hit_rate_yellow": _mean(hit[table["lane"] == "YELLOW"]),
+        "hit_rate_controlled": _mean(hit[table["lane"] != "GREEN"]),
+        "hit_rate_officer": _mean(hit[red & officer]),
+        "found_share": float(settled.groupby("declaration_id", observed=True)["wrong"].max().mean())
+        if len(settled)
+        else float("nan"),
+        "controls": float(len(controls)),
+        "audits": float(len(audits)),
+        "audit_found_share_controlled": _mean(audits["wrong"][had_control]),
+    }
+
+
+def auroc(wrong: Any, score: Any) -> float:
+    """Area under the ROC curve, NaN where there is only one class."""
+    wrong = np.asarray(wrong, dtype=bool)
+    return float("nan") if wrong.all() or not wrong.any() else float(roc_auc_score(wrong, score))
+
+
+def missed(found: Mapping[str, float], wanted: Mapping[str, tuple[float, float]]) -> list[str]:
+    """A line per figure that is not where the preset wants it, or was never computed."""
+    lines = []
+    for name, (low, high) in wanted.items():
+        value = found.get(name, float("nan"))
+        if not low <= value <= high:
+            lines.append(f"{name} is {value:.4f} and should be {low:g} to {high:g}")
+    return lines
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

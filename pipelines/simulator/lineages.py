@@ -1,0 +1,107 @@
+"""Amendments within hours, and declarations that are cancelled and lodged anew days later."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipelines.simulator.draws import Bools, WeekStreams, by_share
+from pipelines.simulator.history import History, joined
+from pipelines.simulator.shipments import NUMBERS_A_WEEK, Lines, Shipments
+from pipelines.simulator.violations import NONE
+from pipelines.simulator.world import EVADER, OPPORTUNIST, World
+from selectivity.columns import Floats, Ints
+from selectivity.lanes import Lane
+
+REFILED_FROM = 900_000
+"""Place in its week from which refiled declarations are numbered."""
+
+TOLD = (
+    *("code", "named_after", "origin", "preference", "papers_held"),
+    *("value", "net_mass_kg", "quantity"),
+)
+CORRECTED = 0.4
+"""Share of those inspected that are told honestly when they are lodged anew."""
+
+
+def with_amendments(world: World, history: History, streams: WeekStreams) -> History:
+    """The same declarations and, after them, second versions of some, accepted hours later."""
+    random, n = streams("amendments"), len(history)
+    chosen = np.flatnonzero(random.random(n) < world.settings.lineages.amended)
+    second = history.take(chosen)
+    wait = random.lognormal(np.log(3 * 3600), 0.8, n)[chosen].astype("timedelta64[s]")
+    route = replace(
+        second.route, version=second.route.version + 1, accepted_at=second.route.accepted_at + wait
+    )
+    told = _corrected(second.told, random.uniform(0.97, 1.05, n)[chosen])
+    healed = random.random(n)[chosen][told.declaration] < 0.2
+    truth = replace(second.truth, error=np.where(healed, NONE, second.truth.error))
+    amended = replace(second, route=route, told=told, truth=truth, original=chosen)
+    return joined([history, amended])
+
+
+def _corrected(lines: Lines, factors: Floats) -> Lines:
+    """Small corrections of amounts and weights, the same for all items of a declaration."""
+    factor = factors[lines.declaration]
+    return replace(
+        lines, value=lines.value * factor, net_mass_kg=lines.net_mass_kg * (1 + (factor - 1) / 2)
+    )
+
+
+def refile(
+    world: World, history: History, lane: Ints, streams: WeekStreams
+) -> tuple[Ints, History]:
+    """Which declarations are cancelled, and what is lodged for them in the week after.
+
+    Ordinary traders refile by mistake, whatever the lane; evaders and opportunists also when their
+    violation is about to be inspected.
+    """
+    random, n = streams("refilings"), len(history)
+    by_mistake = random.random(n) < world.settings.lineages.refiled
+    sly = np.isin(world.traders.kind[history.route.trader], (EVADER, OPPORTUNIST))
+    caught = sly & history.violating & (lane == Lane.RED)
+    dodging = caught & (random.random(n) < world.settings.lineages.refiled_when_red)
+    replaced = np.zeros(n, dtype=np.bool_)
+    replaced[history.original[history.original >= 0]] = True
+    cancelled = np.flatnonzero((by_mistake | dodging) & (history.original < 0) & ~replaced)
+    anew = history.take(cancelled)
+    honest = dodging[cancelled] & (random.random(n)[cancelled] < CORRECTED)
+    anew = _told_honestly(anew, honest[anew.told.declaration])
+    return cancelled, replace(
+        anew,
+        route=_moved(world, anew, random),
+        earlier_lane=np.maximum(anew.earlier_lane, lane[cancelled]),
+    )
+
+
+def _told_honestly(history: History, honest: Bools) -> History:
+    """The truth is told on these items after all."""
+    told = {
+        name: np.where(honest, getattr(history.true, name), getattr(history.told, name))
+        for name in TOLD
+    }
+    truth = replace(
+        history.truth,
+        way=np.where(honest, NONE, history.truth.way),
+        due=np.where(honest, 0.0, history.truth.due),
+    )
+    return replace(history, told=replace(history.told, **told), truth=truth)
+
+
+def _moved(world: World, history: History, random: np.random.Generator) -> Shipments:
+    """In the next week, half of them at another office or through another broker."""
+    n, route = len(history), history.route
+    week = route.week + 1
+    lodged_at = (world.start + 7 * week.astype("timedelta64[D]")).astype("datetime64[us]")
+    lodged_at = lodged_at + random.integers(0, 3 * 86_400, n).astype("timedelta64[s]")
+    elsewhere = by_share(random, world.places.office_share, n)
+    broker = random.integers(0, world.settings.trade.brokers, n)
+    return replace(
+        route,
+        key=NUMBERS_A_WEEK * week + REFILED_FROM + np.arange(n),
+        version=np.ones(n, dtype=np.int64),
+        week=week,
+        lodged_at=lodged_at,
+        accepted_at=lodged_at + random.integers(60, 1_800, n).astype("timedelta64[s]"),
+        office=np.where(random.random(n) < 0.5, elsewhere, route.office),
+        broker=np.where(random.random(n) < 0.5, broker, route.broker),
+    )

@@ -1,0 +1,1 @@
+"""Trials of models and policies in worlds whose truth is known."""

@@ -1,0 +1,69 @@
+"""Train and seal a bundle from what an administration remembers, by the pipeline's own steps."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, Bundle, load, seal
+from models.lane_model import LaneModel
+from models.rules_files import read_rules
+from pipelines.bundle import BundleParams
+from pipelines.calibrate import calibrate, prices_of
+from pipelines.featurize import featurize, knowledge_of
+from pipelines.files import write_arrays, write_json, write_text
+from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
+from pipelines.params import section
+from pipelines.prepare import PrepareParams, prepare
+from pipelines.train import TrainParams, train_on
+from pipelines.trials.memory import Memory
+from selectivity.columns import take
+from selectivity.policy import Policy
+from selectivity.profiles import snapshot_in_bulk
+from selectivity.rules import RuleSet
+
+
+class Recipe(NamedTuple):
+    """The sections of params.yaml that make a bundle."""
+
+    prepare: PrepareParams
+    label: LabelParams
+    train: TrainParams
+    policy: Policy
+    rules: RuleSet
+
+
+def read_recipe(params: Path) -> Recipe:
+    """How the pipeline makes a bundle, with the rules of section `bundle`."""
+    return Recipe(
+        prepare=section(params, "prepare", PrepareParams),
+        label=section(params, "label", LabelParams),
+        train=section(params, "train", TrainParams),
+        policy=section(params, "policy", Policy),
+        rules=read_rules(section(params, "bundle", BundleParams).rules),
+    )
+
+
+def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
+    """A bundle from everything known on the morning of `today`, sealed in the folder `out`."""
+    until = {"evaluation_from": today, "evaluation_until": today + timedelta(days=1)}
+    items, periods = prepare(memory.items(), recipe.prepare.model_copy(update=until))
+    outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
+    events = as_outcomes(outcomes)
+    knowledge = knowledge_of(items)
+    matrix = featurize(items, events, knowledge)
+    booster = train_on(periods.rows(items, "train"), items, matrix, outcomes, periods, recipe.train)
+    slice_ = periods.rows(items, "calibrate")
+    classes, weights = known_classes(outcomes, len(matrix), before=today)
+    use = slice_ & (classes != UNKNOWN)
+    raw = np.asarray(booster.predict(matrix[use]))
+    model = LaneModel(booster, calibrate(raw, classes[use], weights[use]), knowledge)
+    prices = prices_of(take(items, slice_), model, matrix[slice_], recipe.rules, recipe.policy)
+    model.save(out)
+    write_arrays(out / PROFILES_FILE, snapshot_in_bulk(items, events))
+    write_json(out / RULES, recipe.rules.content())
+    write_text(out / POLICY, recipe.policy.model_dump_json(indent=1) + "\n")
+    write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
+    seal(out, {"periods": periods.model_dump(mode="json")})
+    return load(out)

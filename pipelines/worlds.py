@@ -1,0 +1,239 @@
+"""Make worlds whose truth is known, look at them, and try policies in them. A command, no stage.
+
+    python -m pipelines.worlds presets
+    python -m pipelines.worlds make --preset vn_low --out /tmp/vn
+    python -m pipelines.worlds report /tmp/vn
+    python -m pipelines.worlds continue /tmp/vn --weeks 8 --bundle models/artifacts/bundle
+    python -m pipelines.worlds measure /tmp/vn
+
+A world in a folder can be the source of the pipeline:  dvc exp run -S ingest.path=/tmp/vn/tables
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+
+from models.bundle import load as load_bundle
+from pipelines.command import say, typed
+from pipelines.files import write_json, write_text
+from pipelines.simulate import GOODS
+from pipelines.simulator.draws import Table
+from pipelines.simulator.figures import figures, missed
+from pipelines.simulator.goods import read_headings
+from pipelines.simulator.settings import Settings, presets, read_settings
+from pipelines.simulator.simulation import Policy, Simulation
+from pipelines.simulator.store import Folder, load, write_weeks
+from pipelines.trials.bundle_policy import BundlePolicy, every, never
+from pipelines.trials.journal import Journal
+from pipelines.trials.learning import learn, read_recipe
+from pipelines.trials.measures import measure as measured
+from pipelines.trials.memory import Memory
+from pipelines.world_report import write_report
+from selectivity.errors import ParamsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=(__doc__ or "").replace("\n\n    python", "\n\n\b\n    python"),
+)
+
+Place = Annotated[Path, typer.Argument(help="Folder of a world.", show_default=False)]
+Reference = Annotated[Path, typer.Option(help="Where base.yaml, presets/ and goods.yaml stand.")]
+REFERENCE = Path("data/reference/simulator")
+DRAW_KEY = b"a world's own draws, and nobody's service"
+
+
+@app.command("presets")
+def list_presets(reference: Reference = REFERENCE) -> None:
+    """The presets there are."""
+    for name, title in presets(reference).items():
+        print(f"{name:<14}{title}")
+
+
+@app.command()
+def make(
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    preset: Annotated[str, typer.Option(help="A name of `presets`, or a file of your own.")] = (
+        "mid_n"
+    ),
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another number, e.g. --set trade.traders=800; repeatable."),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace the world that stands there.")] = False,
+    reference: Reference = REFERENCE,
+) -> None:
+    """Live through the planned weeks of a world under the policy of old."""
+    settings = read_settings(reference, preset, _changes(set_ or []))
+    folder = Folder.of(out)
+    if out.exists() and any(out.iterdir()):
+        if not force:
+            raise ParamsError(f"{out} is not empty. Give another folder, or --force.")
+        folder.clear()
+    simulation = Simulation(settings, read_headings(reference / GOODS))
+    _live(folder, simulation, settings.weeks, None)
+    say(f"Look at it:  python -m pipelines.worlds report {out}")
+
+
+@app.command("continue")
+def go_on(
+    place: Place,
+    weeks: Annotated[int, typer.Option(min=1, help="How many weeks more.")] = 4,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle that decides; the policy of old without.")
+    ] = None,
+    retrain_every: Annotated[
+        int,
+        typer.Option(min=0, help="Learn anew from what was found every so many weeks; 0: never."),
+    ] = 0,
+    params: Annotated[Path, typer.Option(help="How bundles are made.")] = Path("params.yaml"),
+    out: Annotated[
+        Path | None, typer.Option(help="Go on in a copy there, and leave the world as it is.")
+    ] = None,
+    reference: Reference = REFERENCE,
+) -> None:
+    """Go on week by week: the policy decides, only what it inspects is found, traders react.
+
+    With --retrain-every and no --bundle the first bundle is learnt from the world itself.
+    """
+    if out is not None:
+        _copied(place, out)
+        place = out
+    folder = Folder.of(place)
+    simulation = load(place / "state", read_headings(reference / GOODS))
+    policy = None
+    if bundle is not None or retrain_every:
+        policy = _policy(place, simulation, bundle, retrain_every, params)
+    _live(folder, simulation, weeks, policy)
+
+
+def _policy(
+    place: Path, simulation: Simulation, bundle: Path | None, retrain_every: int, params: Path
+) -> Policy:
+    memory, recipe = Memory.of(Folder.of(place)), read_recipe(params)
+    bundles = place / "bundles"
+
+    def learnt(known: Memory, week: int) -> Any:
+        today = simulation.world.day(week)
+        say(f"worlds: learning from what is known on {today}")
+        return learn(known, recipe, today, bundles / f"week-{week:04d}")
+
+    first = load_bundle(bundle) if bundle else learnt(memory, simulation.state.week)
+    retrain = every(retrain_every, learnt) if retrain_every else never
+    return BundlePolicy(first, memory, draw_key=DRAW_KEY, retrain=retrain)
+
+
+@app.command()
+def check(place: Place, reference: Reference = REFERENCE) -> None:
+    """Figures of a world against those its preset has to come to; fails where one is missed."""
+    settings = _settings(place, reference)
+    wanted = {name: span for name, span in settings.must_hit.items() if not _learnt(name)}
+    found = figures(Folder.of(place), scheme_from_week=settings.fraud.scheme.from_week)
+    _show(found, settings)
+    if problems := missed(found, wanted):
+        raise ParamsError(f"World {place}: {'; '.join(problems)}. Look at its report.")
+
+
+@app.command()
+def measure(
+    place: Place,
+    params: Annotated[Path, typer.Option(help="How bundles are made.")] = Path("params.yaml"),
+    reference: Reference = REFERENCE,
+) -> None:
+    """Train models on a world and judge them by its truth: ceilings, peers, naive mistakes."""
+    settings = _settings(place, reference)
+    folder = Folder.of(place)
+    found = figures(folder, scheme_from_week=settings.fraud.scheme.from_week)
+    found |= measured(folder, read_recipe(params), tell=lambda step: say(f"worlds: {step}"))
+    write_json(place / "measures.json", {name: round(value, 6) for name, value in found.items()})
+    _show(found, settings)
+    if problems := missed(found, settings.must_hit):
+        raise ParamsError(f"World {place}: {'; '.join(problems)}.")
+
+
+@app.command()
+def report(
+    place: Place,
+    out: Annotated[Path | None, typer.Option(help="The page; world.html in the world.")] = None,
+    reference: Reference = REFERENCE,
+) -> None:
+    """One page that shows whether the world looks right."""
+    page = out or place / "world.html"
+    write_report(Folder.of(place), _settings(place, reference), page)
+    print(page)
+
+
+def _settings(place: Path, reference: Path) -> Settings:
+    return load(place / "state", read_headings(reference / GOODS)).world.settings
+
+
+def _learnt(figure: str) -> bool:
+    """Whether a figure takes a model, which `check` does not train."""
+    return figure.startswith(("all_labels", "lightgbm", "ceiling", "model"))
+
+
+def _changes(settings: list[str]) -> dict[str, Any]:
+    """`a.b=1` as {"a": {"b": 1}}."""
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise ParamsError(f"--set {setting} has no `=`. Write e.g. --set trade.traders=800.")
+        *parents, last = path.split(".")
+        at = changes
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[last] = yaml.safe_load(value)
+    return changes
+
+
+def _copied(place: Path, out: Path) -> None:
+    if out.exists():
+        raise ParamsError(f"{out} exists. Give a folder that does not.")
+    shutil.copytree(place, out)
+
+
+def _live(folder: Folder, simulation: Simulation, weeks: int, policy: Policy | None) -> None:
+    """Live through the weeks with a bar, and keep a journal of them beside the tables."""
+    began, journal = time.monotonic(), Journal()
+    first = simulation.state.week
+    for tables in _shown(write_weeks(folder, simulation, simulation.weeks(weeks, policy)), weeks):
+        journal.note(simulation.state.week - 1, tables)
+    file = folder.tables.parent / f"journal-{first:04d}.csv"
+    write_text(file, journal.table().to_csv(index=False, float_format="%.5f"))
+    print(journal.summary())
+    say(f"worlds: {weeks} weeks in {time.monotonic() - began:.1f} s; week by week in {file}")
+
+
+def _shown(weeks: Iterator[dict[str, Table]], count: int) -> Iterator[dict[str, Table]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("week"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield from bar.track(weeks, total=count)
+
+
+def _show(found: dict[str, float], settings: Settings) -> None:
+    grid = Grid("figure", "got", "wanted", "")
+    for name, value in found.items():
+        span = settings.must_hit.get(name)
+        wanted = "" if span is None else f"{span[0]:g} to {span[1]:g}"
+        verdict = "" if span is None else ("ok" if span[0] <= value <= span[1] else "MISSED")
+        shown = f"{value:,.0f}" if value == int(value or 0) and abs(value) > 1 else f"{value:.4f}"
+        grid.add_row(name, shown, wanted, verdict)
+    Console().print(grid)
+
+
+if __name__ == "__main__":
+    typed(app)
