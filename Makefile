@@ -19,7 +19,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run repro serve report mlflow bench test check lock clean
+.PHONY: help setup run repro serve report mlflow bench worlds test check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,11 @@ mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
 
 bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
+
+worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
+	python -m tests.benchmarks.preset_figures
+	python -m tests.benchmarks.preset_figures --models --declarations 40000
+	python -m tests.benchmarks.world_scale
 
 test: $(READY) ## Run every test
 	pytest -q --cov=selectivity --cov-report=term:skip-covered
