@@ -36,8 +36,8 @@ def override(
     down_share = policy.officer_down * n / max(1, red.sum())
     down = first & red & (random.random(n) < down_share)
     follows = np.where(first, np.arange(n), history.original)
-    lane = np.select([up, down], [Lane.RED, Lane.YELLOW], selection.lane)[follows]
     by_officer = (up | down)[follows]
+    lane = np.where(by_officer, np.where(up[follows], Lane.RED, Lane.YELLOW), selection.lane)
     channel: Texts = np.where(by_officer, str(Channel.OFFICER), selection.channel)
     moved = np.flatnonzero(up | down)
     return (
