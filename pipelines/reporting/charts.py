@@ -77,7 +77,8 @@ class _Canvas:
 
 
 @contextmanager
-def _drawing(name: str, height: float = 3.0) -> Iterator[_Canvas]:
+def drawing(name: str, height: float = 3.0) -> Iterator[_Canvas]:
+    """A canvas in the style of all pages; the same content gives the same SVG."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         canvas = _Canvas(height)
         yield canvas
@@ -110,7 +111,7 @@ def _percent(axis: Axis, speak: Speaker, digits: int = 0) -> None:
 
 def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
     """Stacked shares. `weeks`: week, GREEN, YELLOW, RED (shares), ripe; unripe ones are paler."""
-    with _drawing(f"weeks-{speak.language}", 3.1) as canvas:
+    with drawing(f"weeks-{speak.language}", 3.1) as canvas:
         axes, places = canvas.axes, np.arange(len(weeks))
         below = np.zeros(len(weeks))
         for lane in LANES:
@@ -144,7 +145,7 @@ def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
 
 def whiskers(name: str, lines: Sequence[Line], axis: str, speak: Speaker) -> str:
     """One row per line: a share with its 95 % interval. Undefined ones say so."""
-    with _drawing(f"{name}-{speak.language}", _height(lines)) as canvas:
+    with drawing(f"{name}-{speak.language}", _height(lines)) as canvas:
         _points(canvas.axes, lines, speak)
         most = max((line.interval.high for line in lines if _defined(line)), default=1.0)
         canvas.axes.set_xlim(0, min(1.02, most * 1.08))
@@ -156,7 +157,7 @@ def whiskers(name: str, lines: Sequence[Line], axis: str, speak: Speaker) -> str
 
 def areas(name: str, lines: Sequence[Line], speak: Speaker) -> str:
     """One row per line: an area under the ROC curve with its interval; 0.5 is chance."""
-    with _drawing(f"{name}-{speak.language}", _height(lines)) as canvas:
+    with drawing(f"{name}-{speak.language}", _height(lines)) as canvas:
         _points(canvas.axes, lines, speak)
         least = min((line.interval.low for line in lines if _defined(line)), default=0.5)
         canvas.axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (5, 3)))
@@ -196,7 +197,7 @@ def _points(axes: Axes, lines: Sequence[Line], speak: Speaker) -> None:
 
 def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
     """Observed against predicted shares, with the line on which both are the same."""
-    with _drawing(f"calibration-{speak.language}", 3.4) as canvas:
+    with drawing(f"calibration-{speak.language}", 3.4) as canvas:
         axes = canvas.axes
         most = 1.05 * float(max(bins.predicted.max(), bins.high.max()))
         axes.plot([0, most], [0, most], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
@@ -223,7 +224,7 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
 
 def capacity(curve: pd.DataFrame, planned: float, speak: Speaker) -> str:
     """Findings caught and findings per inspection, by the share inspected."""
-    with _drawing(f"capacity-{speak.language}", 3.4) as canvas:
+    with drawing(f"capacity-{speak.language}", 3.4) as canvas:
         axes = canvas.axes
         start = pd.DataFrame({"inspected": [0.0], "detection_rate": [0.0]})
         caught = pd.concat([start, curve[["inspected", "detection_rate"]]])

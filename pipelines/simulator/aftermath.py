@@ -14,11 +14,16 @@ UPHELD, OVERTURNED = "UPHELD", "OVERTURNED"
 
 
 def audits(
-    world: World, history: History, selection: Selection, score: Floats, streams: WeekStreams
+    world: World,
+    history: History,
+    selection: Selection,
+    score: Floats,
+    cancelled: Ints,
+    streams: WeekStreams,
 ) -> Controls:
     """Audits of this week's declarations, months later; likelier where the risk unit sees risk.
 
-    Only the last version of what was not amended or cancelled is audited: what was released.
+    Only the last version of what was not cancelled is audited: what was released.
     """
     settings, random = world.settings.audit, streams("audits")
     n = len(history)
@@ -27,9 +32,9 @@ def audits(
         controlled, settings.of_controlled, 1.0
     )
     chance = np.minimum(settings.share * weight / max(weight.mean(), 1e-12), 1.0)
-    replaced = np.zeros(n, dtype=np.bool_)
-    replaced[history.original[history.original >= 0]] = True
-    chosen = np.flatnonzero((random.random(n) < chance) & ~replaced)
+    released = history.newest
+    released[cancelled] = False
+    chosen = np.flatnonzero((random.random(n) < chance) & released)
     days = random.uniform(*settings.days, n)[chosen]
     finished = history.route.accepted_at[chosen] + np.floor(86_400 * days).astype("timedelta64[s]")
     return Controls(

@@ -30,10 +30,12 @@ class Hours(NamedTuple):
 class Calendar:
     """Units of each office (rows of `weekly`), lane and shift.
 
-    `weekly` are units in an ordinary week, shape (offices, 2), for `LANES`; `shares` is how they
-    spread over the shifts of a week.
+    `wanted` are the shares of an office's declarations that are to be controlled, `weekly` the
+    units it has in a week; both of shape (offices, 2), for `LANES`. `shares` is how units spread
+    over the shifts of a week.
     """
 
+    wanted: Floats
     weekly: Floats
     shares: Floats
     hours: Hours
@@ -57,17 +59,19 @@ class Calendar:
 
 
 def build_calendar(world: World) -> Calendar:
-    """Staff that suffices for the policy of old in an ordinary week."""
+    """Staff that suffices for the policy of old in a week somewhat busier than usual."""
     settings, usual = world.settings, world.office_demand
     a_week = settings.declarations / settings.weeks * settings.capacity.slack
-    weekly = []
+    wanted = []
     for lane in ("yellow", "red"):
         factors = np.array([getattr(office, lane) for office in settings.offices.values()])
-        total = a_week * getattr(settings.selection, lane)
-        weekly.append(total * usual * factors / max((usual * factors).sum(), 1e-12))
+        share = getattr(settings.selection, lane)
+        wanted.append(share * factors / max((usual * factors).sum(), 1e-12))
+    asked = np.minimum(np.column_stack(wanted), 1.0)
     days, weights = np.array(settings.trade.weekdays), np.array(settings.capacity.weight)
     shares = np.outer(days / days.sum(), weights / weights.sum()).ravel()
-    return Calendar(np.column_stack(weekly), shares, _hours(settings.capacity.shifts))
+    weekly = a_week * usual[:, None] * asked
+    return Calendar(asked, weekly, shares, _hours(settings.capacity.shifts))
 
 
 def _hours(shifts: tuple[str, ...]) -> Hours:
@@ -127,7 +131,7 @@ def _shift_at(world: World, calendar: Calendar, at: Times) -> Ints:
 def _start_of(
     world: World, calendar: Calendar, at: tuple[int, int], unit: Ints, earliest: Ints
 ) -> Times:
-    """Beginning of the shift that each unit belongs to, not before the shift it was asked for."""
+    """When the turn of each unit comes: the units of a shift are spread over it evenly."""
     per_week = max(calendar.weekly[at], 1e-9)
     last = int(max(earliest.max(), unit.max() / per_week * len(calendar.shares))) + 2 * len(
         calendar.shares
@@ -139,7 +143,12 @@ def _start_of(
     number = first + np.minimum(np.searchsorted(until, unit, side="right"), len(shifts) - 1)
     number = np.maximum(number, earliest)
     week, within = np.divmod(number, len(calendar.shares))
-    seconds = 7 * 86_400 * week + calendar.hours.start[within]
+    place = np.full(len(number), at[0]), np.full(len(number), at[1])
+    before = calendar.before(*place, number)
+    units = np.maximum(calendar.before(*place, number + 1) - before, 1)
+    part = np.clip((unit - before) / units, 0, 1)
+    length = calendar.hours.end[within] - calendar.hours.start[within]
+    seconds = 7 * 86_400 * week + calendar.hours.start[within] + np.floor(part * length)
     begins: Times = world.start.astype("datetime64[us]") + seconds.astype("timedelta64[s]")
     return begins
 
@@ -158,6 +167,6 @@ def table(world: World, calendar: Calendar, week: int) -> Table:
         "shift_start": monday + calendar.hours.start[shift].astype("timedelta64[s]"),
         "shift_end": monday + calendar.hours.end[shift].astype("timedelta64[s]"),
         "units": units.astype(np.float64),
-        "minutes_per_unit": np.array([minutes.YELLOW, minutes.RED])[lane],
+        "minutes_per_unit": np.array([minutes.DOCUMENT, minutes.GOODS])[lane],
         "source": texts([SOURCE] * len(office)),
     }

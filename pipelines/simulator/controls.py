@@ -54,8 +54,7 @@ def clearance_controls(
     """
     settings, n = world.settings.controls, len(history)
     lane, random = selection.lane, streams("extents")
-    newest = np.ones(n, dtype=np.bool_)
-    newest[history.original[history.original >= 0]] = False
+    newest = history.newest
     red = newest & (lane == Lane.RED)
     scanned = red & _scannable(world, history, streams) & (selection.channel != Channel.RANDOM)
     suspicious = _suspicious(world, history, luck, random)
@@ -95,8 +94,12 @@ def timed(
     size = (len(history), len(CONTROL_TYPES))
     luck, effort = random.normal(0, 1, size), np.exp(random.normal(0, 0.3, size))
     row = (controls.declaration, controls.type)
-    work = np.where(controls.type == DOCUMENT, minutes.YELLOW, minutes.RED) * effort[row]
-    seconds = np.floor(60 * work * assigned.minutes[controls.declaration])
+    work = np.select(
+        [controls.type == DOCUMENT, controls.type == SCAN],
+        [minutes.DOCUMENT, minutes.SCAN],
+        minutes.GOODS,
+    )
+    seconds = np.floor(60 * work * effort[row] * assigned.minutes[controls.declaration])
     finished = controls.started_at + seconds.astype("timedelta64[s]")
     spans = np.array([hours.get(kind, (0.0, 0.0)) for kind in CONTROL_TYPES])  # type: ignore[call-overload]
     delay = np.floor(3_600 * spans[controls.type, 0] * np.exp(spans[controls.type, 1] * luck[row]))

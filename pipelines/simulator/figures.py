@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
 from sklearn.metrics import roc_auc_score
 
-from pipelines.simulator.store import Folder, read_table
+from pipelines.simulator.store import KINDS, Folder, read_table
 from selectivity.lanes import Channel, Lane
 
 LANES = tuple(lane.name for lane in Lane)
+DISTINCT = ("declaration_id", "lineage_id", "inspection_id")
+"""Texts that hardly repeat: as categories they would only grow."""
+
 CLEARANCE = ("PRE_CLEARANCE", "SCAN", "LAB")
 
 
@@ -30,36 +34,45 @@ class Declarations:
     items: int
 
 
-def read(folder: Folder, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of a table of all months; texts as categories."""
-    found = read_table(folder.place(name), columns)
-    texts = [field.name for field in found.schema if str(field.type) == "string"]
-    frame: pd.DataFrame = found.to_pandas(categories=texts, date_as_object=False)
+def read(
+    folder: Folder, name: str, columns: Sequence[str], rows: ds.Expression | None = None
+) -> pd.DataFrame:
+    """Some columns of a table of all months, some rows of it; texts that repeat as categories."""
+    kinds = KINDS[name]
+    texts = [one for one in columns if kinds[one] == "text" and one not in DISTINCT]
+    found = read_table(folder.place(name), columns, dictionaries=texts, rows=rows)
+    frame: pd.DataFrame = found.to_pandas(date_as_object=False, split_blocks=True)
     return frame
 
 
 def read_declarations(folder: Folder) -> Declarations:
     """The truth of a world, by declaration."""
-    truth = read(
+    items = read(folder, "truth", ("item_no", "violating", "true_risk"))
+    starts = np.flatnonzero(items["item_no"].to_numpy() == 1)
+    wrong = np.maximum.reduceat(items["violating"].to_numpy(np.float64), starts) > 0
+    certain = np.add.reduceat(np.log1p(-items["true_risk"].to_numpy(np.float64)), starts)
+    count = len(items)
+    del items
+    table = read(
         folder,
         "truth",
         (
-            *("declaration_id", "version_no", "item_no", "accepted_at", "violating", "true_risk"),
-            *("lane", "channel", "propensity_green", "propensity_yellow", "propensity_red"),
+            *("declaration_id", "version_no", "accepted_at", "lane", "channel"),
+            *("propensity_green", "propensity_yellow", "propensity_red"),
         ),
+        ds.field("item_no") == 1,
     )
-    starts = np.flatnonzero(truth["item_no"].to_numpy() == 1)
-    certain = np.log1p(-truth["true_risk"].to_numpy(np.float64))
-    table = truth.iloc[starts].drop(columns=["item_no", "true_risk"]).reset_index(drop=True)
-    wrong = truth["violating"].to_numpy(np.float64)
-    table["violating"] = np.maximum.reduceat(wrong, starts) > 0
-    table["risk"] = -np.expm1(np.add.reduceat(certain, starts))
-    header = read(folder, "declarations", ["declaration_office", "direction"])
-    table["office"], table["direction"] = header["declaration_office"], header["direction"]
+    header = read(folder, "declarations", ("declaration_office", "direction"))
+    table = table.assign(
+        violating=wrong,
+        risk=-np.expm1(certain),
+        office=header["declaration_office"],
+        direction=header["direction"],
+    )
     day = table["accepted_at"].to_numpy("datetime64[D]").astype(np.int64)
     table["week"] = (day - day.min()) // 7
     table = table.rename(columns={f"propensity_{lane.lower()}": lane.lower() for lane in LANES})
-    return Declarations(table[table["version_no"] == 1].reset_index(drop=True), len(truth))
+    return Declarations(table[table["version_no"] == 1].reset_index(drop=True), count)
 
 
 def read_controls(folder: Folder) -> pd.DataFrame:

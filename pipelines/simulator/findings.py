@@ -141,7 +141,6 @@ def tables(
     Args:
         recorded: controls whose propensity somebody wrote down.
     """
-    found = kept(found, open_ended[found.control] == CONCLUDED)
     letters = texts(name[0] for name in CONTROL_TYPES)[controls.type]
     letters = np.where(controls.type == SAMPLE, "L", np.where(controls.type == SCAN, "X", letters))
     own_ids = texts(

@@ -34,6 +34,13 @@ class History:
         return len(self.route.key)
 
     @property
+    def newest(self) -> Bools:
+        """Declarations that no amendment of the same week replaces. Shape (declarations,)."""
+        newest = np.ones(len(self), dtype=np.bool_)
+        newest[self.original[self.original >= 0]] = False
+        return newest
+
+    @property
     def violating(self) -> Bools:
         """Declarations with a violation. Shape (declarations,)."""
         counts = np.bincount(self.told.declaration, self.truth.violating, minlength=len(self))

@@ -60,9 +60,8 @@ def refile(
     sly = np.isin(world.traders.kind[history.route.trader], (EVADER, OPPORTUNIST))
     caught = sly & history.violating & (lane == Lane.RED)
     dodging = caught & (random.random(n) < world.settings.lineages.refiled_when_red)
-    replaced = np.zeros(n, dtype=np.bool_)
-    replaced[history.original[history.original >= 0]] = True
-    cancelled = np.flatnonzero((by_mistake | dodging) & (history.original < 0) & ~replaced)
+    alone = (history.original < 0) & history.newest
+    cancelled = np.flatnonzero((by_mistake | dodging) & alone)
     anew = history.take(cancelled)
     honest = dodging[cancelled] & (random.random(n)[cancelled] < CORRECTED)
     anew = _told_honestly(anew, honest[anew.told.declaration])

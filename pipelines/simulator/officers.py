@@ -94,8 +94,9 @@ def assign(world: World, history: History, streams: WeekStreams) -> Assignment:
     which = np.floor(random.random(n) * settings.per_office).astype(np.int64)
     by_lot = route.office * settings.per_office + which
     taken = _accomplice(world, route.office, route.broker)
-    manual = (taken >= 0) & (random.random(n) < settings.colluding.manual)
-    officer = np.where(manual, taken, by_lot)
+    arranged = (taken >= 0) & (random.random(n) < settings.colluding.manual)
+    manual = arranged | (random.random(n) < settings.manual)
+    officer = np.where(arranged, taken, by_lot)
     with_theirs = (officers.broker[officer] == route.broker) & (officers.type[officer] == COLLUDING)
     detects = np.select(
         [with_theirs, officers.type[officer] == COLLUDING, officers.type[officer] == LAX],

@@ -53,7 +53,10 @@ def legacy_selection(
     first = history.original < 0
     thresholds = np.full((2, len(noisy)), UNREACHABLE)
     thresholds[:, first] = _thresholds(
-        noisy[first], by_law[first], history.route.office[first], _places(world, calendar, week)
+        noisy[first],
+        by_law[first],
+        history.route.office[first],
+        _places(world, calendar, history.route.office[first], week),
     )
     ruled = (noisy > thresholds[0]).astype(np.int64) + (noisy > thresholds[1])
     drawn = streams("legacy-random").random(len(score)) < policy.random
@@ -110,17 +113,18 @@ def _rate(wanted: float, candidates: Bools) -> float:
     return float(min(1.0, wanted * len(candidates) / max(1, candidates.sum())))
 
 
-def _places(world: World, calendar: Calendar, week: int) -> Floats:
+def _places(world: World, calendar: Calendar, office: Ints, week: int) -> Floats:
     """Places that the score can fill in each office: RED, and YELLOW or RED; shape (offices, 2).
 
-    What the random share and officers will send to red is kept free.
+    The wanted share of what came, as far as the staff of the week can take it; what the random
+    share and officers will send to red is kept free.
     """
     policy = world.settings.selection
-    units = calendar.of_week(week).astype(np.float64)
-    kept = (policy.random + policy.officer_up) / max(policy.red, 1e-12)
-    red = units[:, 1] * max(0.0, 1 - kept)
-    moved_on = policy.officer_up / max(policy.red, 1e-12) * units[:, 1]
-    return np.column_stack([red, red + units[:, 0] + moved_on])
+    came = np.bincount(office, minlength=len(calendar.wanted))
+    places = np.minimum(came[:, None] * calendar.wanted, calendar.of_week(week))
+    moved_on = np.minimum(policy.officer_up * came, places[:, 1])
+    red = np.maximum(places[:, 1] - moved_on - policy.random * came, 0)
+    return np.column_stack([red, red + places[:, 0] + moved_on])
 
 
 def _thresholds(noisy: Floats, by_law: Ints, office: Ints, places: Floats) -> Floats:

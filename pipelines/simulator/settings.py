@@ -188,10 +188,11 @@ class Legacy(Closed):
 
 
 class Minutes(Closed):
-    """Minutes of an officer's work per control."""
+    """Minutes of an officer's work per control: papers, scanner image, goods."""
 
-    YELLOW: Positive
-    RED: Positive
+    DOCUMENT: Positive
+    SCAN: Positive
+    GOODS: Positive
 
 
 class Capacity(Closed):
@@ -244,6 +245,7 @@ class Officers(Closed):
     """Who controls."""
 
     per_office: int = Field(ge=1)
+    manual: Share
     lax: Lax
     colluding: Colluding
 

@@ -25,7 +25,7 @@ from pipelines.simulator import (
     truth_table,
     violations,
 )
-from pipelines.simulator.draws import Table, Texts, WeekStreams, texts
+from pipelines.simulator.draws import Table, Texts, Times, WeekStreams
 from pipelines.simulator.goods import Headings
 from pipelines.simulator.history import History, joined
 from pipelines.simulator.pending import Pending
@@ -33,10 +33,11 @@ from pipelines.simulator.schema import completed
 from pipelines.simulator.selection import Selection, legacy_selection, risk_unit_score
 from pipelines.simulator.settings import Settings
 from pipelines.simulator.world import World, build_world
-from selectivity.columns import Floats, day_of
+from selectivity.columns import Floats, Ints, day_of
 from selectivity.lanes import Channel, Lane
 
-LAST_PLACE = shipments.NUMBERS_A_WEEK - 1
+FOUND_BEFORE = 1.0
+"""Luck with which nothing is found: an audit does not find again what clearance has found."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class State:
 
     week: int
     standing: reaction.Standing
-    next_free: "np.typing.NDArray[np.int64]"
+    next_free: Ints
     refiled: History | None
     pending: Pending
 
@@ -113,7 +114,8 @@ class Simulation:
         selection, moves = officers.override(self.world, lodged.history, proposed, streams)
         cancelled, refiled = lineages.refile(self.world, lodged.history, selection.lane, streams)
         before = self.state.standing
-        self._inspect(lodged, selection, cancelled, policy.writes_down_chances, streams)
+        recorded = policy.writes_down_chances
+        self._inspect(lodged, selection, cancelled, streams, recorded=recorded)
         known = self.state.pending.until(self.world.monday(week + 1))
         self._react(lodged, selection, known["findings"], streams)
         self.state = replace(self.state, week=week + 1, refiled=refiled if len(refiled) else None)
@@ -124,7 +126,7 @@ class Simulation:
             "traders": self._register(week, before),
             "capacity_calendar": capacity.table(self.world, self.calendar, week),
             "truth": truth_table.truth(
-                self.world, lodged.history, lodged.names, selection, self.state.standing.watched
+                self.world, lodged.history, lodged.names, selection, before.watched
             ),
             **known,
         }
@@ -166,59 +168,59 @@ class Simulation:
         self,
         lodged: Lodged,
         selection: Selection,
-        cancelled: "np.typing.NDArray[np.int64]",
-        writes_down_chances: bool,
+        cancelled: Ints,
         streams: WeekStreams,
+        *,
+        recorded: bool,
     ) -> None:
         """Controls of this week's declarations; their results stay pending until they are known."""
         world, history = self.world, lodged.history
         luck = controls.detection_luck(history, streams)
         assigned = officers.assign(world, history, streams)
-        starts, next_free = self._turns(lodged, selection)
+        starts = self._turns(lodged, selection, cancelled)
         made = controls.clearance_controls(world, history, selection, starts, luck, streams)
         made = controls.timed(world, history, made, assigned, streams)
-        later = aftermath.audits(world, history, selection, lodged.score, streams)
-        by_rule = texts([str(Channel.RULE)])
+        later = aftermath.audits(world, history, selection, lodged.score, cancelled, streams)
+        by_rule = np.full(len(later.declaration), str(Channel.RULE), dtype=object)
         for some, diligence, why in (
             (made, assigned.detects[made.declaration], selection.channel[made.declaration]),
-            (
-                later,
-                np.ones(len(later.declaration)),
-                by_rule[np.zeros(len(later.declaration), dtype=np.int64)],
-            ),
+            (later, np.ones(len(later.declaration)), by_rule),
         ):
             found = findings.find(world, history, some, diligence, luck, streams)
+            open_ended = findings.concluded(world, history, some, cancelled, streams)
+            found = findings.kept(found, open_ended[found.control] == findings.CONCLUDED)
             inspections, finds = findings.tables(
                 world,
                 history,
                 some,
                 found,
-                findings.concluded(world, history, some, cancelled, streams),
+                open_ended,
                 ids=lodged.names,
                 triggered_by=why,
                 assigned=assigned,
-                recorded=np.full(len(some.declaration), writes_down_chances),
+                recorded=np.full(len(some.declaration), recorded),
             )
             appeals = aftermath.appeals(world, finds, streams)
             self.state.pending.add(inspections=inspections, findings=finds, appeals=appeals)
-        self.state = replace(self.state, next_free=next_free)
+            luck[found.item[~found.imagined]] = FOUND_BEFORE
 
-    def _turns(
-        self, lodged: Lodged, selection: Selection
-    ) -> tuple["np.typing.NDArray[np.datetime64]", "np.typing.NDArray[np.int64]"]:
-        """When the turn of each declaration comes, and what the lines look like afterwards."""
-        route = lodged.history.route
-        controlled = np.flatnonzero(selection.lane > Lane.GREEN)
-        starts = route.accepted_at.astype("datetime64[us]").copy()
-        starts[controlled], next_free = capacity.queue(
+    def _turns(self, lodged: Lodged, selection: Selection, cancelled: Ints) -> Times:
+        """When the turn of each declaration comes; the lines grow by those that are controlled."""
+        history = lodged.history
+        waits = history.newest & (selection.lane > Lane.GREEN)
+        waits[cancelled] = False
+        rows = np.flatnonzero(waits)
+        starts = history.route.accepted_at.astype("datetime64[us]").copy()
+        starts[rows], next_free = capacity.queue(
             self.world,
             self.calendar,
             self.state.next_free,
-            office=route.office[controlled],
-            lane=selection.lane[controlled] - Lane.YELLOW,
-            asked_at=starts[controlled],
+            office=history.route.office[rows],
+            lane=selection.lane[rows] - Lane.YELLOW,
+            asked_at=starts[rows],
         )
-        return starts, next_free
+        self.state = replace(self.state, next_free=next_free)
+        return starts
 
     def _react(
         self, lodged: Lodged, selection: Selection, findings: Table, streams: WeekStreams

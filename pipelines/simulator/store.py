@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import yaml
 
@@ -137,13 +138,27 @@ def write_weeks(
         save(simulation, folder.state)
 
 
-def read_table(place: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Some columns of a table of all months, in the order in which it was written."""
+def read_table(
+    place: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    dictionaries: Sequence[str] = (),
+    rows: ds.Expression | None = None,
+) -> pa.Table:
+    """Some columns of a table of all months, in the order in which it was written.
+
+    Args:
+        dictionaries: texts to be read as numbers of distinct ones.
+        rows: which rows; all without.
+    """
     files = sorted(place.rglob("*.parquet"))
     if not files:
         raise ParamsError(f"There is no table in {place}. Make a world first.")
-    parts = [pq.ParquetFile(file).read(columns=columns) for file in files]
-    return pa.concat_tables(parts)
+    layout = ds.ParquetFileFormat(dictionary_columns=list(dictionaries))
+    found = ds.dataset(files, format=layout).to_table(
+        columns=None if columns is None else list(columns), filter=rows
+    )
+    return found.unify_dictionaries()
 
 
 def save(simulation: Simulation, path: Path) -> None:

@@ -172,13 +172,12 @@ def _tell_code(goods: Goods, lines: Lines, way: Ints, random: np.random.Generato
     other = covers.codes[true, np.floor(which * covers.counts[true]).astype(np.int64)]
     cover = np.where((alike < 0.7) & (covers.near_counts[true] > 0), near, other)
     code = np.where(false, cover, true)
-    other_unit = goods.unit[true] != goods.unit[code]
     rescaled = lines.quantity * goods.kg_per_unit[true] / goods.kg_per_unit[code]
     return replace(
         lines,
         code=code,
         named_after=np.where(keeps_name < 0.4, true, code),
-        quantity=np.where(other_unit, np.maximum(np.round(rescaled), 1), lines.quantity),
+        quantity=np.where(code != true, np.maximum(np.round(rescaled), 1), lines.quantity),
     )
 
 

@@ -1,0 +1,72 @@
+"""World report: what traders make of being inspected."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from pipelines.reporting.charts import ACCENT, INK
+from pipelines.reporting.world_drawing import FALSE, HONEST, ODD, drawing, legend, shares
+from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_page import Part, Picture, percent
+from pipelines.reporting.world_trade import months
+
+FOLLOWED = {"regular": HONEST, "opportunist": ODD, "evader": FALSE}
+
+
+def learning(facts: Facts) -> Part:
+    """How closely traders feel watched, and what they do about it."""
+    table, anew = facts.declared, _new_names(facts)
+    false = table.loc[table["refiled"], "violating"]
+    refiled, amended = (float(table[name].mean()) for name in ("refiled", "amended"))
+    return Part(
+        name="learning",
+        title="Do traders react to being inspected?",
+        says=f"{int(anew.sum()) or 'No'} re-registrations; {percent(refiled, 2)} of declarations "
+        f"are lodged anew, {percent(float(false.mean()) if len(false) else 0.0)} of these false; "
+        f"{percent(amended, 2)} are amended.",
+        expect="Should be seen: evaders and opportunists feel watched more than others and more "
+        "than the red share, level after the first months; now and then a new name, some weeks "
+        "after the start. Wrong: lines that climb for ever, all the same, or no new names "
+        "although many are caught.",
+        picture=Picture(
+            _two_panels(facts, anew),
+            "Mean of how closely traders of three kinds feel watched, by week, and "
+            f"{int(anew.sum())} re-registrations by month.",
+        ),
+    )
+
+
+def _two_panels(facts: Facts, anew: "pd.Series[float]") -> str:
+    table = facts.declared
+    with drawing("learning", 4.6, (3, 2)) as drawn:
+        first, second = drawn.panels
+        for kind, colour in FOLLOWED.items():
+            felt = table[table["trader_kind"] == kind].groupby("week")["watched"].mean()
+            first.plot(felt.index, felt, color=colour, linewidth=1.8, label=kind)
+        red = float((table["lane"] == "RED").mean())
+        first.axhline(red, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label="red, of all")
+        months(first, facts)
+        first.set_ylabel("feels watched (mean)")
+        first.set_ylim(0, None)
+        shares(first.yaxis, 1)
+        second.bar(range(len(anew)), anew, color=ACCENT)
+        named = [f"{month:%b %y}" for month in anew.index]
+        step = max(1, round(len(anew) / 6))
+        second.set_xticks(range(len(anew))[::step], named[::step])
+        second.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        second.set_ylabel("new names")
+        second.set_xlabel("month of the new registration")
+        legend(drawn, 4)
+    return drawn.svg
+
+
+def _new_names(facts: Facts) -> "pd.Series[float]":
+    """Registrations beyond one for each trader there is, by month: names are numbered."""
+    register = facts.register.drop_duplicates("trader_id")
+    number = register["trader_id"].astype(str).str.removeprefix("SYNT").astype(int)
+    later = register.loc[number > facts.settings.trade.traders, "valid_from"]
+    first = pd.Period(facts.settings.start, "M")
+    last = pd.Period(facts.declared["accepted_at"].max(), "M")
+    months_ = pd.period_range(first, last, freq="M")
+    counts = later.dt.to_period("M").value_counts().reindex(months_, fill_value=0)
+    return pd.Series(counts.to_numpy(np.float64), index=months_)
