@@ -98,6 +98,8 @@ def queue(
 ) -> tuple[Times, Ints]:
     """When each control can begin, first come first served, and the line that is left.
 
+    An office without any units of a lane sees to it at once.
+
     Args:
         next_free: next unit that nobody takes, shape (offices, 2).
         office, lane, asked_at: of each control, shape (n,); lane 0 for yellow, 1 for red.
@@ -106,7 +108,8 @@ def queue(
     first = calendar.before(office, lane, shift)
     starts = asked_at.copy()
     free = next_free.copy()
-    for one in np.unique(office * 2 + lane):
+    staffed = calendar.weekly[office, lane] > 0
+    for one in np.unique((office * 2 + lane)[staffed]):
         rows = np.flatnonzero(office * 2 + lane == one)
         rows = rows[np.argsort(asked_at[rows], kind="stable")]
         at = divmod(int(one), 2)
@@ -132,8 +135,8 @@ def _start_of(
     world: World, calendar: Calendar, at: tuple[int, int], unit: Ints, earliest: Ints
 ) -> Times:
     """When the turn of each unit comes: the units of a shift are spread over it evenly."""
-    per_week = max(calendar.weekly[at], 1e-9)
-    last = int(max(earliest.max(), unit.max() / per_week * len(calendar.shares))) + 2 * len(
+    per_week = calendar.weekly[at]
+    last = int(max(earliest.max(), (unit.max() + 1) / per_week * len(calendar.shares))) + 2 * len(
         calendar.shares
     )
     first = int(earliest.min())

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from pipelines.simulator.draws import Bools, Times, WeekStreams
+from pipelines.simulator.draws import Bools, Draws, Times, WeekStreams
 from pipelines.simulator.history import History
 from pipelines.simulator.officers import Assignment
 from pipelines.simulator.selection import Selection
@@ -120,7 +120,7 @@ def _scannable(world: World, history: History, streams: WeekStreams) -> Bools:
     return scannable
 
 
-def _suspicious(world: World, history: History, luck: Floats, random: np.random.Generator) -> Bools:
+def _suspicious(world: World, history: History, luck: Floats, random: Draws) -> Bools:
     """Scanner images that are not clear: of what they show, and false alarms."""
     shown = (wrong(history) != NONE) & (luck[:, SCAN] < chances(world)[wrong(history), SCAN])
     shows = np.bincount(history.told.declaration, shown, minlength=len(history)) > 0

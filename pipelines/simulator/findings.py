@@ -16,7 +16,7 @@ from pipelines.simulator.controls import (
     chances,
     wrong,
 )
-from pipelines.simulator.draws import Bools, Table, Texts, WeekStreams, texts
+from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, texts
 from pipelines.simulator.history import History
 from pipelines.simulator.officers import Assignment
 from pipelines.simulator.violations import CODE, MECHANISMS
@@ -26,6 +26,7 @@ from selectivity.inspection import Mechanism, Result
 
 STAGES = {SCAN: "SCAN", SAMPLE: "LAB", AUDIT: "POST_CLEARANCE"}
 CONCLUDED = ""
+NEVER = np.datetime64("NaT", "us")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _items_of(history: History, controls: Controls) -> tuple[Ints, Ints]:
 
 
 def _imagined(
-    world: World, history: History, controls: Controls, hits: Ints, random: np.random.Generator
+    world: World, history: History, controls: Controls, hits: Ints, random: Draws
 ) -> Ints:
     """Controls that report a finding where there is nothing to find."""
     luck = random.random(len(history))[controls.declaration]
@@ -154,6 +155,7 @@ def tables(
     )
     with_finding = np.bincount(found.control, minlength=len(own_ids)) > 0
     verdict = np.where(with_finding, Result.FINDING, Result.NO_FINDING)
+    began = open_ended != Result.CANCELLED
     extents = np.select([controls.type == PARTIAL, controls.type == FULL], [30.0, 100.0], np.nan)
     officer = assigned.officer[controls.declaration]
     by_hand = assigned.manual[controls.declaration]
@@ -169,8 +171,8 @@ def tables(
         "stage": stages[controls.type],
         "assigned_officer_key": world.officers.key[officer],
         "assignment_mode": np.where(by_hand, "MANUAL", "AUTO").astype(object),
-        "started_at": controls.started_at,
-        "finished_at": controls.finished_at,
+        "started_at": np.where(began, controls.started_at, NEVER),
+        "finished_at": np.where(began, controls.finished_at, NEVER),
         "extent_percent": extents,
     }
     findings = {

@@ -4,10 +4,12 @@ import numpy as np
 
 from pipelines.simulator.draws import (
     Bools,
+    Draws,
     Table,
     Texts,
     WeekStreams,
     blanked,
+    by_share,
     numbered,
     one_of,
     texts,
@@ -113,7 +115,8 @@ def items(world: World, history: History, streams: WeekStreams) -> Table:
     freight = np.where(random.random(n) < 0.5, random.uniform(0.02, 0.08, n), 0.0)[same]
     method = one_of(random, {"1": 0.95, "2": 0.03, "6": 0.02}, n)[same]
     packed = random.choice([12.0, 20.0, 25.0, 400.0], n)[same]
-    no_mass, no_origin = (random.random((2, n)) < [[missing_share], [missing_share / 2]])[:, same]
+    missing = random.random((n, 2))[same] < [missing_share, missing_share / 2]
+    no_mass, no_origin = missing.T
     return {
         "item_no": lines.item_no.astype(np.float64),
         "description": goods.description[lines.named_after],
@@ -171,9 +174,9 @@ def _where_known(known: Bools, values: Ints | Bools) -> Floats:
     return np.where(known, values.astype(np.float64), np.nan)
 
 
-def _parties(world: World, route: Shipments, random: np.random.Generator) -> Texts:
+def _parties(world: World, route: Shipments, random: Draws) -> Texts:
     """The seller or buyer abroad: most traders have a favourite in each country."""
-    which = random.choice(3, len(route.trader), p=(0.7, 0.2, 0.1))
+    which = by_share(random, np.array([0.7, 0.2, 0.1]), len(route.trader))
     trade = world.places.trade[route.partner]
     seed = world.traders.partners[route.trader, which] + 7 * route.partner
     number = 1 + seed % np.maximum(np.round(trade * FOREIGN_PARTIES), 10).astype(np.int64)
@@ -201,7 +204,7 @@ def _routing(world: World, route: Shipments) -> Texts:
     return lists[row]
 
 
-def _documents(world: World, history: History, random: np.random.Generator) -> Texts:
+def _documents(world: World, history: History, random: Draws) -> Texts:
     """Types of the documents presented; the papers that goods need are now and then forgotten."""
     lines, n = history.told, len(history)
     share = world.settings.trade.missing_share
@@ -226,5 +229,5 @@ def _documents(world: World, history: History, random: np.random.Generator) -> T
     return lists[row]
 
 
-def _left_out(values: Texts, random: np.random.Generator, share: float) -> Texts:
+def _left_out(values: Texts, random: Draws, share: float) -> Texts:
     return blanked(values, random.random(len(values)) < share)

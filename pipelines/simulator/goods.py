@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from pipelines.params import explain
-from pipelines.simulator.draws import Bools, Streams, Texts, texts
+from pipelines.simulator.draws import Bools, Draws, Streams, Texts, texts
 from selectivity.columns import Floats, Ints
 from selectivity.errors import ParamsError
 
@@ -153,7 +153,7 @@ def goods_of(
     )
 
 
-def _shares_within(heading: Ints, bounds: Ints, random: np.random.Generator) -> Floats:
+def _shares_within(heading: Ints, bounds: Ints, random: Draws) -> Floats:
     weights = random.gamma(0.8, 1.0, len(heading)) + 0.05
     shares: Floats = weights / np.add.reduceat(weights, bounds[:-1])[heading]
     return shares

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.simulator.draws import Bools, WeekStreams, by_share
+from pipelines.simulator.draws import Bools, Draws, WeekStreams, by_share
 from pipelines.simulator.history import History, joined
 from pipelines.simulator.shipments import NUMBERS_A_WEEK, Lines, Shipments
 from pipelines.simulator.violations import NONE
@@ -86,13 +86,12 @@ def _told_honestly(history: History, honest: Bools) -> History:
     return replace(history, told=replace(history.told, **told), truth=truth)
 
 
-def _moved(world: World, history: History, random: np.random.Generator) -> Shipments:
+def _moved(world: World, history: History, random: Draws) -> Shipments:
     """In the next week, half of them at another office or through another broker."""
     n, route = len(history), history.route
     week = route.week + 1
     lodged_at = (world.start + 7 * week.astype("timedelta64[D]")).astype("datetime64[us]")
     lodged_at = lodged_at + random.integers(0, 3 * 86_400, n).astype("timedelta64[s]")
-    elsewhere = by_share(random, world.places.office_share, n)
     broker = random.integers(0, world.settings.trade.brokers, n)
     return replace(
         route,
@@ -101,6 +100,16 @@ def _moved(world: World, history: History, random: np.random.Generator) -> Shipm
         week=week,
         lodged_at=lodged_at,
         accepted_at=lodged_at + random.integers(60, 1_800, n).astype("timedelta64[s]"),
-        office=np.where(random.random(n) < 0.5, elsewhere, route.office),
+        office=np.where(random.random(n) < 0.5, _alike(world, route.office, random), route.office),
         broker=np.where(random.random(n) < 0.5, broker, route.broker),
     )
+
+
+def _alike(world: World, office: Ints, random: Draws) -> Ints:
+    """An office of the same kind for each: goods do not change from ship to aeroplane."""
+    kinds, elsewhere = world.places.office_kind, office.copy()
+    for kind in sorted(set(kinds)):
+        shares = np.where(kinds == kind, world.places.office_share, 0.0)
+        here = kinds[office] == kind
+        elsewhere[here] = by_share(random, shares, len(office))[here]
+    return elsewhere

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.simulator.draws import Bools, Table, Texts, WeekStreams, blanked, texts
+from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, blanked, texts
 from pipelines.simulator.history import History
 from pipelines.simulator.selection import Selection
 from pipelines.simulator.world import COLLUDING, LAX, World
@@ -34,7 +34,7 @@ def override(
     )
     red = selection.lane == Lane.RED
     down_share = policy.officer_down * n / max(1, red.sum())
-    down = first & red & (random.random(n) < down_share)
+    down = first & red & (history.earlier_lane < Lane.RED) & (random.random(n) < down_share)
     follows = np.where(first, np.arange(n), history.original)
     by_officer = (up | down)[follows]
     lane = np.where(by_officer, np.where(up[follows], Lane.RED, Lane.YELLOW), selection.lane)
@@ -46,9 +46,7 @@ def override(
     )
 
 
-def _raised(
-    lane: Ints, wrong: Bools, share: float, nose: float, random: np.random.Generator
-) -> Bools:
+def _raised(lane: Ints, wrong: Bools, share: float, nose: float, random: Draws) -> Bools:
     weight = np.where(lane == Lane.YELLOW, 1 + nose * wrong, 0.0)
     chance = share * len(lane) * weight / max(weight.sum(), 1e-9)
     raised: Bools = random.random(len(lane)) < chance

@@ -91,22 +91,25 @@ def risk_levels(world: World, standing: Standing, trader: Ints, at: Times) -> In
 
 
 def register(world: World, standing: Standing, before: Standing | None, at: np.datetime64) -> Table:
-    """Rows of the register of traders at a Monday: those who registered, took another name or were
-    sanctioned since the Monday before; without `before` everybody there is. A row holds from its
-    `valid_from` until the next one of the same trader."""
-    there = standing.registered_on <= at
+    """Rows of the register of traders from a Monday on: those who registered, took another name or
+    were sanctioned since the Monday before, and those who stop being new in the week to come;
+    without `before` everybody there is. A row holds until the next one of the same trader."""
+    week, opened = np.timedelta64(7, "D"), standing.registered_on
+    there = opened <= at
     if before is not None:
         changed = (standing.name != before.name) | (standing.sanctions != before.sanctions)
-        there &= changed | (standing.registered_on > at - np.timedelta64(7, "D"))
-    rows = np.flatnonzero(there)
-    known = np.full(len(rows), at, dtype="datetime64[us]")
+        there &= changed | (opened > at - week)
+    settled = opened + np.timedelta64(NEW_TRADER_DAYS, "D")
+    settling = np.flatnonzero((settled >= at) & (settled < at + week))
+    rows = np.concatenate([np.flatnonzero(there), settling])
+    from_ = np.concatenate([np.full(there.sum(), at), settled[settling]]).astype("datetime64[us]")
     priority = world.traders.kind[rows] == PRIORITY
     return {
         "trader_id": standing.ids[rows],
-        "valid_from": known,
-        "registered_on": standing.registered_on[rows],
+        "valid_from": from_,
+        "registered_on": opened[rows],
         "compliance_level": world.traders.compliance_level[rows].astype(np.float64),
-        "risk_level": risk_levels(world, standing, rows, known).astype(np.float64),
+        "risk_level": risk_levels(world, standing, rows, from_).astype(np.float64),
         "tax_debt": world.traders.tax_debt[rows].astype(np.float64),
         "sanctions": standing.sanctions[rows].astype(np.float64),
         "aeo_status": texts([None, "PRIORITY"])[priority.astype(np.int64)],

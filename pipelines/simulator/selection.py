@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from pipelines.simulator.capacity import Calendar
-from pipelines.simulator.draws import Bools, Texts, WeekStreams, blanked
+from pipelines.simulator.draws import Bools, Draws, Texts, WeekStreams, blanked
 from pipelines.simulator.history import History
 from pipelines.simulator.shipments import duty_percent
 from pipelines.simulator.world import NEW_TRADER_DAYS, PRIORITY, World
@@ -95,7 +95,7 @@ def risk_unit_score(world: World, history: History, registered_on: Floats) -> Fl
     return score
 
 
-def _mandatory(world: World, history: History, random: np.random.Generator) -> Ints:
+def _mandatory(world: World, history: History, random: Draws) -> Ints:
     """Lane by law: red for dangerous goods, yellow where a paper could not be verified."""
     goods, policy, told = world.goods, world.settings.selection, history.told
     n, imported = len(history), history.route.is_import[told.declaration]

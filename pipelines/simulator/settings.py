@@ -24,7 +24,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MeanAndSpread = tuple[float, AtLeastZero]
-Shift = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+Shift = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 OfficeCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,16}$")]
 
 
@@ -257,6 +257,12 @@ class Audit(Closed):
     of_controlled: AtLeastZero
     sharpness: AtLeastZero
     days: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> Self:
+        if not 0 < self.days[0] <= self.days[1]:
+            raise ValueError("days must be two numbers above 0, the smaller one first")
+        return self
 
 
 class Appeals(Closed):

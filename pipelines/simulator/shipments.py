@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from pipelines.simulator.demand import day_weights, express_factors, express_share
-from pipelines.simulator.draws import Bools, Table, Times, WeekStreams, by_share
+from pipelines.simulator.draws import Bools, Draws, Table, Times, WeekStreams, by_share
 from pipelines.simulator.world import AT_OWN_OFFICE, NOBODY, PRIORITY, World
 from selectivity.columns import Floats, Ints
 
@@ -60,17 +60,17 @@ class Lines:
 def ship(world: World, week: Ints, streams: WeekStreams) -> Shipments:
     """Who brings what through where, and when, for declarations lodged in these weeks (sorted)."""
     n, places = len(week), world.places
-    lodged_at, on_express_day = _times(world, week, streams("times"))
+    lodged_at, sales = _times(world, week, streams("times"))
     waited = streams("acceptance").lognormal(np.log(360), 1.0, n).astype("timedelta64[s]")
     order = np.argsort(lodged_at + waited, kind="stable")
-    lodged_at, waited, on_express_day = lodged_at[order], waited[order], on_express_day[order]
+    lodged_at, waited, sales = lodged_at[order], waited[order], sales[order]
     trader = _traders(world, week, streams("shippers"))
     random = streams("routes")
     at_home = random.random(n) < AT_OWN_OFFICE
     office = np.where(
         at_home, world.traders.office[trader], by_share(random, places.office_share, n)
     )
-    office = _to_express(world, office, on_express_day, random)
+    office = _to_express(world, office, sales, random)
     partner = _partners(world, trader, office, random)
     through_hub = (random.random(n) < 0.2) & ~np.isin(partner, places.hubs)
     hub = np.where(through_hub, random.choice(places.hubs, n), NOWHERE)
@@ -130,36 +130,36 @@ def duty_percent(world: World, shipments: Shipments, lines: Lines) -> Floats:
     return np.where(shipments.is_import[lines.declaration], rate, 0.0)
 
 
-def _times(world: World, week: Ints, random: np.random.Generator) -> tuple[Times, Bools]:
-    """When each is lodged, in the order of the weeks, and whether express sales run just then."""
+def _times(world: World, week: Ints, random: Draws) -> tuple[Times, Floats]:
+    """When each is lodged, in the order of the weeks, and how many times the usual express offices
+    get on that day."""
     n, uniforms = len(week), random.random(len(week))
     day = np.empty(n, dtype=np.int64)
-    rush = np.empty(n, dtype=np.bool_)
+    rush = np.ones(n)
     bounds = np.searchsorted(week, np.arange(week[0], week[-1] + 2)) if n else np.zeros(1, int)
     for number, (first, last) in enumerate(pairwise(bounds), start=int(week[0]) if n else 0):
         running = np.cumsum(day_weights(world, number))
         picked = np.searchsorted(running, uniforms[first:last] * running[-1], side="right")
         day[first:last] = 7 * number + picked
-        rush[first:last] = express_factors(world, world.monday(number) + np.arange(7))[picked] > 1
+        rush[first:last] = express_factors(world, world.monday(number) + np.arange(7))[picked]
     seconds = np.clip(random.normal(5.5 * 3600, 2.6 * 3600, n), 0, 86_399)
     midnight = world.start.astype("datetime64[us]") + day.astype("timedelta64[D]")
     return midnight + np.floor(seconds).astype("timedelta64[s]"), rush
 
 
-def _to_express(world: World, office: Ints, rush: Bools, random: np.random.Generator) -> Ints:
+def _to_express(world: World, office: Ints, sales: Floats, random: Draws) -> Ints:
     """Parcels of a sales day come on top: so many of that day's declarations are of the express
-    office that it gets its multiple."""
+    offices that they get their multiple."""
     express = np.flatnonzero(world.places.is_kind("express"))
     if not len(express):
         return office
     usual = express_share(world)
-    factor = max(world.settings.trade.express_days.values(), default=1.0)
-    extra = usual * (factor - 1) / (1 + usual * (factor - 1))
-    moved = rush & (random.random(len(office)) < extra)
+    extra = usual * (sales - 1) / (1 + usual * (sales - 1))
+    moved = random.random(len(office)) < extra
     return np.where(moved, random.choice(express, len(office)), office)
 
 
-def _traders(world: World, week: Ints, random: np.random.Generator) -> Ints:
+def _traders(world: World, week: Ints, random: Draws) -> Ints:
     trader = np.empty(len(week), dtype=np.int64)
     numbers, starts = np.unique(week, return_index=True)
     everyone, uniforms = world.traders, random.random(len(week))
@@ -173,14 +173,14 @@ def _traders(world: World, week: Ints, random: np.random.Generator) -> Ints:
     return trader
 
 
-def _brokers(world: World, trader: Ints, random: np.random.Generator) -> Ints:
+def _brokers(world: World, trader: Ints, random: Draws) -> Ints:
     """One of the trader's brokers; priority enterprises declare for themselves."""
     which = by_share(random, np.array([0.75, 0.2, 0.05]), len(trader))
     alone = world.traders.kind[trader] == PRIORITY
     return np.where(alone, NOBODY, world.traders.brokers[trader, which])
 
 
-def _partners(world: World, trader: Ints, office: Ints, random: np.random.Generator) -> Ints:
+def _partners(world: World, trader: Ints, office: Ints, random: Draws) -> Ints:
     n, places = len(trader), world.places
     anywhere = by_share(random, places.trade, n)
     usual = np.where(random.random(n) < 0.85, world.traders.country[trader], anywhere)
@@ -189,7 +189,7 @@ def _partners(world: World, trader: Ints, office: Ints, random: np.random.Genera
     return np.where(by_land, crossing, usual)
 
 
-def _codes(world: World, trader: Ints, random: np.random.Generator) -> Ints:
+def _codes(world: World, trader: Ints, random: Draws) -> Ints:
     n, own = len(trader), world.traders.headings[trader]
     usual = own[np.arange(n), by_share(random, np.array([0.5, 0.25, 0.15, 0.1]), n)]
     trade = np.add.reduceat(world.goods.trade, world.goods.bounds[:-1])
@@ -198,9 +198,7 @@ def _codes(world: World, trader: Ints, random: np.random.Generator) -> Ints:
     return world.goods.pick(heading, random.random(n))
 
 
-def _origins(
-    world: World, shipments: Shipments, declaration: Ints, random: np.random.Generator
-) -> Ints:
+def _origins(world: World, shipments: Shipments, declaration: Ints, random: Draws) -> Ints:
     elsewhere = by_share(random, world.places.trade, len(declaration))
     direct = random.random(len(declaration)) < 0.9
     origin = np.where(direct, shipments.partner[declaration], elsewhere)
@@ -213,7 +211,7 @@ def _amounts(
     declaration: Ints,
     code: Ints,
     origin: Ints,
-    random: np.random.Generator,
+    random: Draws,
 ) -> tuple[Floats, Floats]:
     """Value of each line, and its price per kilogram. The same firm pays much the same price."""
     office = shipments.office[declaration]

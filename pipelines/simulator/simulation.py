@@ -182,12 +182,13 @@ class Simulation:
         made = controls.timed(world, history, made, assigned, streams)
         later = aftermath.audits(world, history, selection, lodged.score, cancelled, streams)
         by_rule = np.full(len(later.declaration), str(Channel.RULE), dtype=object)
-        for some, diligence, why in (
-            (made, assigned.detects[made.declaration], selection.channel[made.declaration]),
-            (later, np.ones(len(later.declaration)), by_rule),
+        by_policy = selection.channel[made.declaration]
+        for some, diligence, why, luck_of in (
+            (made, assigned.detects[made.declaration], by_policy, streams.of("clearance")),
+            (later, np.ones(len(later.declaration)), by_rule, streams.of("audit")),
         ):
-            found = findings.find(world, history, some, diligence, luck, streams)
-            open_ended = findings.concluded(world, history, some, cancelled, streams)
+            found = findings.find(world, history, some, diligence, luck, luck_of)
+            open_ended = findings.concluded(world, history, some, cancelled, luck_of)
             found = findings.kept(found, open_ended[found.control] == findings.CONCLUDED)
             inspections, finds = findings.tables(
                 world,
@@ -200,7 +201,7 @@ class Simulation:
                 assigned=assigned,
                 recorded=np.full(len(some.declaration), recorded),
             )
-            appeals = aftermath.appeals(world, finds, streams)
+            appeals = aftermath.appeals(world, finds, luck_of)
             self.state.pending.add(inspections=inspections, findings=finds, appeals=appeals)
             luck[found.item[~found.imagined]] = FOUND_BEFORE
 

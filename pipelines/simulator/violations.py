@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.simulator.demand import demand
-from pipelines.simulator.draws import Bools, WeekStreams, by_share, position
+from pipelines.simulator.draws import Bools, Draws, WeekStreams, by_share, position
 from pipelines.simulator.goods import PAPERS, Goods
 from pipelines.simulator.shipments import (
     NOWHERE,
@@ -134,7 +134,7 @@ def _shares(ways: Mapping[Mechanism, float]) -> list[float]:
     return [ways.get(mechanism, 0.0) for mechanism in MECHANISMS]
 
 
-def _ways(world: World, shipments: Shipments, lines: Lines, random: np.random.Generator) -> Ints:
+def _ways(world: World, shipments: Shipments, lines: Lines, random: Draws) -> Ints:
     """How each item would be falsified; what is not possible there becomes a false value."""
     imported, goods = shipments.is_import[lines.declaration], world.goods
     fraud = world.settings.fraud
@@ -154,7 +154,7 @@ def _ways(world: World, shipments: Shipments, lines: Lines, random: np.random.Ge
     return way
 
 
-def _tell_value(world: World, lines: Lines, way: Ints, random: np.random.Generator) -> Lines:
+def _tell_value(world: World, lines: Lines, way: Ints, random: Draws) -> Lines:
     mean, spread = world.settings.fraud.undervalued_to
     lower = np.clip(random.normal(mean, spread, len(way)), 0.2, 0.95)
     higher = random.uniform(1.3, 2.5, len(way))
@@ -163,7 +163,7 @@ def _tell_value(world: World, lines: Lines, way: Ints, random: np.random.Generat
     return replace(lines, value=lines.value * factor)
 
 
-def _tell_code(goods: Goods, lines: Lines, way: Ints, random: np.random.Generator) -> Lines:
+def _tell_code(goods: Goods, lines: Lines, way: Ints, random: Draws) -> Lines:
     """A cheaper code, of the same heading in seven of ten; four in ten keep the true name."""
     which, alike, keeps_name = (random.random(len(way)) for _ in range(3))
     covers, true = goods.covers, lines.code
@@ -181,7 +181,7 @@ def _tell_code(goods: Goods, lines: Lines, way: Ints, random: np.random.Generato
     )
 
 
-def _tell_quantity(lines: Lines, way: Ints, random: np.random.Generator) -> Lines:
+def _tell_quantity(lines: Lines, way: Ints, random: Draws) -> Lines:
     """Fewer pieces for less money; half leave the weight as it is, half bring it halfway down."""
     told = np.where(way == CODE[Mechanism.QUANTITY], random.uniform(0.5, 0.85, len(way)), 1.0)
     weighed = np.where(random.random(len(way)) < 0.5, 1.0, (1 + told) / 2)
@@ -194,7 +194,7 @@ def _tell_quantity(lines: Lines, way: Ints, random: np.random.Generator) -> Line
 
 
 def _tell_origin(
-    world: World, shipments: Shipments, lines: Lines, way: Ints, random: np.random.Generator
+    world: World, shipments: Shipments, lines: Lines, way: Ints, random: Draws
 ) -> tuple[Shipments, Lines]:
     """A preferential origin; half also export from there, passing through the true country."""
     false = (way == CODE[Mechanism.ORIGIN]) & shipments.is_import[lines.declaration]
@@ -236,7 +236,7 @@ def _err(
     shipments: Shipments,
     lines: Lines,
     truth: Truth,
-    random: np.random.Generator,
+    random: Draws,
 ) -> Truth:
     """Honest errors on items that are no violations; most change no tax."""
     errors = world.settings.errors

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.simulator.draws import Bools, Streams, Texts, by_share, position, texts
+from pipelines.simulator.draws import Bools, Draws, Streams, Texts, by_share, position, texts
 from pipelines.simulator.goods import Goods, Headings, goods_of
 from pipelines.simulator.settings import Settings, TraderKinds
 from selectivity.columns import Floats, Ints
@@ -196,7 +196,7 @@ def _of_kinds(name: str, settings: Settings) -> npt.NDArray[Any]:
     return np.array([getattr(getattr(settings.traders, kind), name) for kind in KINDS])
 
 
-def _conduct(settings: Settings, kind: Ints, random: np.random.Generator) -> dict[str, Any]:
+def _conduct(settings: Settings, kind: Ints, random: Draws) -> dict[str, Any]:
     n = len(kind)
     compliance = 1 + position(random.random(n), _of_kinds("compliance", settings).tolist(), kind)
     sanctions = position(random.random(n), _of_kinds("sanctions", settings).tolist(), kind)
@@ -212,7 +212,7 @@ def _conduct(settings: Settings, kind: Ints, random: np.random.Generator) -> dic
     }
 
 
-def _lifetimes(settings: Settings, kind: Ints, random: np.random.Generator) -> dict[str, Any]:
+def _lifetimes(settings: Settings, kind: Ints, random: Draws) -> dict[str, Any]:
     n, days = len(kind), 7 * settings.weeks
     start = np.datetime64(settings.start, "D")
     settled_since = np.where(kind == PRIORITY, -1_000, 250) - random.exponential(2_200, n)
@@ -220,7 +220,7 @@ def _lifetimes(settings: Settings, kind: Ints, random: np.random.Generator) -> d
     opened = np.where(kind == NEW, newly, settled_since)
     closed = np.where(kind == NEW, opened + random.uniform(30, 300, n), 40_000)
     means, spreads = _of_kinds("activity", settings).T
-    activity = np.exp(random.normal(means[kind], spreads[kind]))
+    activity = np.exp(random.normal(means[kind], spreads[kind], n))
     return {
         "registered_on": start + np.floor(opened).astype("timedelta64[D]"),
         "active_from": start + np.floor(opened + 7).astype("timedelta64[D]"),
@@ -239,7 +239,7 @@ def _with_priority_volume(activity: Floats, priority: Bools, volume: float) -> F
 
 
 def _business(
-    settings: Settings, kind: Ints, random: np.random.Generator, places: Places, goods: Goods
+    settings: Settings, kind: Ints, random: Draws, places: Places, goods: Goods
 ) -> dict[str, Any]:
     n, brokers = len(kind), settings.trade.brokers
     problem = max(1, round(0.03 * brokers))
