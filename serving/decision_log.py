@@ -13,6 +13,7 @@ from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving import chain
 from serving.group_writer import GroupWriter
 from serving.log_file import identity_of, open_to_write, write_version
 from serving.log_reader import LogReader, read_inspection_kept, read_record
@@ -25,6 +26,8 @@ class Kept(NamedTuple):
     new: bool
     parked: tuple[Inspection, ...] = ()
     """Inspections that were waiting for this decision."""
+    no: int | None = None
+    """Its number among all records of the log, if it is new."""
 
 
 class Receipt(StrEnum):
@@ -40,6 +43,8 @@ class KeptInspection(NamedTuple):
 
     receipt: Receipt
     decision: DecisionRecord | None
+    no: int | None = None
+    """Its number among all records of the log, if it is new."""
 
 
 class DecisionLog(LogReader):
@@ -123,11 +128,12 @@ def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -
     if earlier is not None:
         return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
     parked = _parked(record.declaration_id, connection)
+    columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
     seq = connection.execute(
         "INSERT INTO decisions "
         "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane), text),
+        (*columns, text),
     ).lastrowid
     if parked:
         connection.execute(
@@ -135,7 +141,8 @@ def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -
             "WHERE declaration_id = ? AND decision_seq IS NULL",
             (seq, record.declaration_id),
         )
-    return Kept(record, new=True, parked=parked)
+    no = chain.extend(connection, chain.DECISION, seq, columns, text)
+    return Kept(record, new=True, parked=parked, no=no)
 
 
 def _parked(declaration_id: str, connection: sqlite3.Connection) -> tuple[Inspection, ...]:
@@ -170,20 +177,17 @@ def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> K
     ).fetchone()
     if earlier is not None:
         return _known(inspection, digest, *earlier)
-    seq, record = _newest(inspection.declaration_id, connection)
-    connection.execute(
+    decision_seq, record = _newest(inspection.declaration_id, connection)
+    columns = (inspection.inspection_id, inspection.declaration_id, digest)
+    text = inspection.model_dump_json(exclude_unset=True)
+    seq = connection.execute(
         "INSERT INTO inspections "
         "(inspection_id, declaration_id, content_sha256, inspection, decision_seq) "
         "VALUES (?, ?, ?, ?, ?)",
-        (
-            inspection.inspection_id,
-            inspection.declaration_id,
-            digest,
-            inspection.model_dump_json(exclude_unset=True),
-            seq,
-        ),
-    )
-    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record)
+        (*columns, text, decision_seq),
+    ).lastrowid
+    no = chain.extend(connection, chain.INSPECTION, seq, columns, text)
+    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
 
 
 def _newest(

@@ -248,7 +248,7 @@ def test_a_log_of_another_version_is_refused(file: Path) -> None:
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(DecisionLogError, match="version 7, not 1"):
+    with pytest.raises(DecisionLogError, match="version 7, not 2"):
         DecisionLog(file)
 
 
