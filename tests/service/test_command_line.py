@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
@@ -169,6 +170,7 @@ def test_the_log_is_exported_as_it_was_lodged(tmp_path: Path) -> None:
     assert exported["I-9"] == parked
     upto = json.loads((tmp_path / "out/export.json").read_text())
     assert (upto["decision_seq"], upto["inspection_seq"], upto["parked"]) == (2, 5, 1)
+    assert upto["log_id"] == LogReader(settings_in(tmp_path).log_file).log_id
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
