@@ -68,6 +68,14 @@ def head_of(connection: sqlite3.Connection) -> Head:
     return Head(0, genesis(log_id_of(connection))) if row is None else Head(*row)
 
 
+def hash_at(connection: sqlite3.Connection, no: int) -> str | None:
+    """The hash of the record with this number; what the first follows on for 0, None if absent."""
+    if no == 0:
+        return genesis(log_id_of(connection))
+    row = connection.execute("SELECT record_hash FROM chain WHERE no = ?", (no,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def record_hash(
     before: str, no: int, kind: str, seq: int | None, columns: Sequence[Any], text: str
 ) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,7 @@ class DecisionLog(LogReader):
         self._writer = GroupWriter(partial(open_to_write, file), on_commit, self._check_in_place)
         self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
+        self._at_the_end = ExitStack()
         super().__init__(file)
 
     def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
@@ -95,9 +97,14 @@ class DecisionLog(LogReader):
         """
         await asyncio.shield(self._writer.submit(write_version))
 
+    def at_the_end(self, work: Callable[[], None]) -> None:
+        """Have this done when everything is written and before the file is let go of."""
+        self._at_the_end.callback(work)
+
     def close(self) -> None:
         """Finish what is queued, then let go of the file."""
         self._writer.close()
+        self._at_the_end.close()
         super().close()
 
     def _check_in_place(self) -> None:

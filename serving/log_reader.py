@@ -120,6 +120,11 @@ class LogReader:
         with self._reading():
             return chain.head_of(self._connection)
 
+    def hash_at(self, no: int) -> str | None:
+        """The hash of the record with this number; None if there is none."""
+        with self._reading():
+            return chain.hash_at(self._connection, no)
+
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever the service keeps meanwhile."""
