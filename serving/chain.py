@@ -16,6 +16,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from selectivity.errors import AuditError
+
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 TABLES = """
@@ -50,9 +52,18 @@ class Head(NamedTuple):
 
 
 def log_id_of(connection: sqlite3.Connection) -> str:
-    """What tells this log from every other."""
-    (log_id,) = connection.execute("SELECT log_id FROM meta").fetchone()
-    return str(log_id)
+    """What tells this log from every other.
+
+    Raises:
+        AuditError: the log has lost it.
+    """
+    row = connection.execute("SELECT log_id FROM meta").fetchone()
+    if row is None:
+        raise AuditError(
+            "The decision log has lost its id (table meta), so it was altered from outside. "
+            "Restore it from a backup, and keep this file for an investigation."
+        )
+    return str(row[0])
 
 
 def genesis(log_id: str) -> str:

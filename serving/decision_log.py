@@ -106,6 +106,9 @@ class DecisionLog(LogReader):
         self._writer.close()
         self._at_the_end.close()
         super().close()
+        if identity_of(self.file) == self._identity:
+            # The last to let go has to be one that may write: only then is the file alone the log.
+            open_to_write(self.file).close()
 
     def _check_in_place(self) -> None:
         """A file that was deleted or replaced can still be written, and is lost with the process.

@@ -62,15 +62,22 @@ def open_to_write(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(file: Path) -> sqlite3.Connection:
+def is_open(file: Path) -> bool:
+    """Whether somebody has it open, or had when killed: only then a part lies beside the file."""
+    return file.with_name(f"{file.name}-wal").exists()
+
+
+def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:
     """A connection that cannot change anything.
+
+    With `alone`, for a file that nobody has open, not even SQLite's own files appear beside it.
 
     Raises:
         DecisionLogError: there is no such file, or it is no decision log.
     """
     try:
         connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=ro",
+            f"{file.absolute().as_uri()}?mode=ro" + "&immutable=1" * alone,
             uri=True,
             timeout=LOCK_SECONDS,
             isolation_level=None,

@@ -1,46 +1,20 @@
 """The command line says what it does, does it, and ends with a code that means something."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer.main
-from click.testing import Result
-from typer.testing import CliRunner
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
+from tests.command_line import lanes, lanes_alone
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
-COMMANDS = ("serve", "score", "export", "check", "demo", "report-inspections")
-
-
-def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
-    """Run a command in this process, with all state in this folder."""
-    return CliRunner().invoke(app, arguments, env=_environment(folder) | variables)
-
-
-def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "serving.main", *arguments],
-        cwd=ROOT,
-        env=os.environ | _environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
-    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+COMMANDS = ("serve", "score", "export", "verify", "check", "demo", "report-inspections")
 
 
 def test_every_command_is_explained_with_an_example() -> None:
