@@ -1,4 +1,4 @@
-"""The command line `lanes`: serve, score, export, verify, check, demo.
+"""The command line `lanes`: serve, score, export, verify, replay, check, demo.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
@@ -145,6 +145,23 @@ def verify(
             "them with the backups."
         )
     typer.echo(verdict.line)
+
+
+@app.command(epilog="Example: lanes replay --log /srv/audit/decisions.sqlite")
+def replay(
+    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+) -> None:
+    """Decide again on everything in the log, as on its day, and compare; changes nothing."""
+    from serving.replay import replay as decide_again
+
+    settings = _settings()
+    replayed = decide_again(LogReader(log or settings.log_file), settings)
+    if not replayed.all_equal:
+        raise AuditError(
+            f"{replayed.line}. Verify the log first; give what is missing, or find out whether "
+            "this software is of another version than the one that decided."
+        )
+    typer.echo(replayed.line)
 
 
 @app.command(epilog="Example: lanes check")

@@ -14,12 +14,21 @@ from tests.builders import an_inspection, an_item
 from tests.command_line import lanes, lanes_alone
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
-COMMANDS = ("serve", "score", "export", "verify", "check", "demo", "report-inspections")
+COMMANDS = {
+    "serve",
+    "score",
+    "report-inspections",
+    "export",
+    "verify",
+    "replay",
+    "check",
+    "demo",
+}
 
 
 def test_every_command_is_explained_with_an_example() -> None:
     group = typer.main.get_command(app)
-    assert set(group.commands) == set(COMMANDS)  # type: ignore[attr-defined]
+    assert set(group.commands) == COMMANDS  # type: ignore[attr-defined]
     for command in group.commands.values():  # type: ignore[attr-defined]
         assert command.help
         assert command.epilog.startswith("Example: ")
