@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle
+from models.rules_files import read_rules
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.policy import Policy, RandomPolicy
@@ -154,13 +155,13 @@ def test_what_a_decision_rested_on_and_is_not_at_hand_is_named(
     shutil.copytree(bundle, tmp_path / "gone")
     parts = served(tmp_path, [a_declaration()], bundle=tmp_path / "gone")
     served(tmp_path, [a_declaration(declaration_id="D-2")])
-    other_rules = tmp_path / "rules.yaml"
-    source = settings_in(tmp_path).rules_files()[-1]
-    other_rules.write_text(source.read_text().split("\n\n- id:")[0] + "\n")
-
-    found = replayed(tmp_path, bundle=None, rules=other_rules)
-    assert (found.equal, found.differing) == (0, 0)
     digest = str(parts.predictor.bundle_digest)[:16]
+    a_bundle(tmp_path / "published" / digest, seed=1)  # a whole bundle under the name of another
+    some_rules = settings_in(tmp_path).rules_files()[0]
+
+    found = replayed(tmp_path, rules=some_rules)
+    assert read_rules([some_rules]).rules
+    assert (found.equal, found.differing) == (0, 0)
     assert f"1 not replayed: bundle {digest} (LANES_PUBLISHED)" in found.line
     assert "1 not replayed: rules of version " in found.line
 
