@@ -14,7 +14,7 @@ from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
-from serving import chain
+from serving.chain import DECISION, INSPECTION, Links
 from serving.group_writer import GroupWriter
 from serving.log_file import identity_of, open_to_write, write_version
 from serving.log_reader import LogReader, read_inspection_kept, read_record
@@ -58,7 +58,10 @@ class DecisionLog(LogReader):
     def __init__(
         self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
     ) -> None:
-        self._writer = GroupWriter(partial(open_to_write, file), on_commit, self._check_in_place)
+        self._links = Links()
+        self._writer = GroupWriter(
+            partial(open_to_write, file), on_commit, self._check_in_place, self._links.within
+        )
         self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
         self._at_the_end = ExitStack()
@@ -70,7 +73,7 @@ class DecisionLog(LogReader):
         It fails with ConflictError if the same key was decided on other content, and with
         DecisionLogError if nothing was kept.
         """
-        kept = self._writer.submit(partial(_append, record, record.model_dump_json()))
+        kept = self._writer.submit(partial(_append, record, record.model_dump_json(), self._links))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -87,7 +90,7 @@ class DecisionLog(LogReader):
 
         The future fails with ConflictError if the same id came with other content.
         """
-        return self._writer.submit(partial(_add_inspection, inspection))
+        return self._writer.submit(partial(_add_inspection, inspection, self._links))
 
     async def prove_writable(self) -> None:
         """Write something and sync it.
@@ -130,7 +133,9 @@ class DecisionLog(LogReader):
                 del self._queued[name]
 
 
-def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -> Kept:
+def _append(
+    record: DecisionRecord, text: str, links: Links, connection: sqlite3.Connection
+) -> Kept:
     earlier = connection.execute(
         "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
         record.key,
@@ -151,7 +156,7 @@ def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -
             "WHERE declaration_id = ? AND decision_seq IS NULL",
             (seq, record.declaration_id),
         )
-    no = chain.extend(connection, chain.DECISION, seq, columns, text)
+    no = links.add(DECISION, seq, columns, text)
     return Kept(record, new=True, parked=parked, no=no)
 
 
@@ -179,7 +184,9 @@ def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionR
     return earlier
 
 
-def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> KeptInspection:
+def _add_inspection(
+    inspection: Inspection, links: Links, connection: sqlite3.Connection
+) -> KeptInspection:
     digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
     earlier = connection.execute(
         "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
@@ -196,7 +203,7 @@ def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> K
         "VALUES (?, ?, ?, ?, ?)",
         (*columns, text, decision_seq),
     ).lastrowid
-    no = chain.extend(connection, chain.INSPECTION, seq, columns, text)
+    no = links.add(INSPECTION, seq, columns, text)
     return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
 
 

@@ -188,5 +188,5 @@ def read_inspection_kept(text: str) -> Inspection:
 def _altered(what: str) -> DecisionLogError:
     return DecisionLogError(
         f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
-        "Run `lanes check` and restore the log from a backup."
+        "Run `lanes verify` and restore the log from a backup."
     )

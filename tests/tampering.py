@@ -328,7 +328,9 @@ def _forge_row(copy: Copy) -> tuple[int, tuple[Any, ...], str]:
 
 def _forge(copy: Copy) -> None:
     seq, columns, text = _forge_row(copy)
-    chain.extend(copy.connection, chain.DECISION, seq, columns, text)
+    links = chain.Links()
+    with links.within(copy.connection):
+        links.add(chain.DECISION, seq, columns, text)
 
 
 def _sign_anew(copy: Copy, sign: Callable[[Checkpoint, Head], Checkpoint]) -> None:
