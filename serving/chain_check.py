@@ -100,17 +100,18 @@ class _Walker:
 
     def step(self, link: _Link) -> None:
         """Look at the next record."""
+        true_hash = None
         if link.text is None:
             self._say(link.no, Fault.MISSING, f"the content of {link.name} is missing")
         else:
-            self._look_at(link)
+            true_hash = link.hash_at(link.no, link.before)
+            self._look_at(link, true_hash)
             self.counts[link.kind] += 1
-        self.head = chain.Head(link.no, link.stored)
-        self._true_hash = link.hash_at(link.no, link.before) if link.text is not None else None
+        self.head, self._true_hash = chain.Head(link.no, link.stored), true_hash
 
-    def _look_at(self, link: _Link) -> None:
+    def _look_at(self, link: _Link, true_hash: str | None) -> None:
         follows = self._follows(link)
-        if link.hash_at(link.no, link.before) != link.stored:
+        if true_hash != link.stored:
             if len(self.altered) < MOST_COMPARED:
                 self.altered.append(link)
             else:

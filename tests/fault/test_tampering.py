@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from selectivity.errors import DecisionLogError
 from serving.chain_check import Fault
 from serving.verify import verify
 from tests import tampering
@@ -100,6 +101,22 @@ def test_one_altered_record_is_named_and_no_other(original: Path, no: int) -> No
     assert [problem.no for problem in verdict.problems] == [no]
 
 
+def test_an_index_that_hides_a_record_is_found(original: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(original, tmp_path / "copy")
+    file = folder / "decisions.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'decisions_by_lineage'"
+        ).fetchone()
+    content, size = bytearray(file.read_bytes()), 4096
+    leaf = slice((page - 1) * size, page * size)
+    assert b"D-77" in content[leaf]
+    content[leaf] = content[leaf].replace(b"D-77", b"X-77")
+    file.write_bytes(content)
+    verdict = verify(file, folder / "anchor.ndjson", [KEY.public_key()])
+    assert [problem.fault for problem in verdict.problems][:1] == [Fault.DAMAGED]
+
+
 def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
     original: Path, tmp_path: Path
 ) -> None:
@@ -115,7 +132,7 @@ def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
         file.write_bytes(content)
         try:
             whole = not verify(file, folder / "anchor.ndjson", [KEY.public_key()]).problems
-        except tampering.DecisionLogError:
+        except DecisionLogError:
             whole = False
         found += not whole
         assert not whole or contents(file) == before
