@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -111,7 +111,8 @@ class DecisionLog(LogReader):
         super().close()
         if identity_of(self.file) == self._identity:
             # The last to let go has to be one that may write: only then is the file alone the log.
-            open_to_write(self.file).close()
+            with suppress(DecisionLogError):  # another process is at it
+                open_to_write(self.file).close()
 
     def _check_in_place(self) -> None:
         """A file that was deleted or replaced can still be written, and is lost with the process.
