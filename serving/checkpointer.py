@@ -21,6 +21,7 @@ from serving.log_reader import LogReader
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
+"""How often the log is looked at; so much later than due a checkpoint may come."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ that know exactly the records they knew then; the lanes of earlier versions; the
 digest of the features in the record shows whether the histories were the same.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from models.bundle import load
+from models.bundle import Bundle, load
 from models.pointer import NAME_DIGITS
 from models.rules_files import read_rules
 from selectivity.errors import BundleError, ParamsError, SelectivityError
@@ -82,8 +83,9 @@ class _Again:
     def __init__(self, log: LogReader, settings: Settings) -> None:
         self._log, self._settings = log, settings
         self._draw_key = _draw_key(settings)
-        self._with_bundle: dict[str, tuple[Predictor, CatchUp]] = {}
+        self._with_bundle: dict[str, list[tuple[Predictor, CatchUp]]] = {}
         self._without: Predictor | None = None
+        self._absent: set[str] = set()
 
     def decide(self, numbered: Numbered) -> DecisionRecord:
         """The decision on the declaration of this record, made now."""
@@ -102,29 +104,31 @@ class _Again:
     def _predictor(self, record: DecisionRecord) -> Predictor:
         if record.bundle_digest is None:
             return self._fallback(record.rules_version)
-        predictor, histories = self._of_bundle(record.bundle_digest)
-        upto = record.known_upto or 0
-        if histories.at > upto:  # they cannot forget: another process knew less at this place
-            del self._with_bundle[record.bundle_digest]
-            predictor, histories = self._of_bundle(record.bundle_digest)
-        histories.to(upto)
+        predictor, histories = self._that_knows(record.bundle_digest, record.known_upto or 0)
+        histories.to(record.known_upto or 0)
         return predictor
 
-    def _of_bundle(self, digest: str) -> tuple[Predictor, CatchUp]:
-        if digest not in self._with_bundle:
-            named = [self._settings.published / digest[:NAME_DIGITS], self._settings.bundle]
-            for folder in filter(None, named):
-                try:
-                    bundle = load(folder)
-                except BundleError:
-                    continue
-                if bundle.digest == digest:
-                    predictor = Predictor.of_bundle(bundle, draw_key=self._draw_key)
-                    self._with_bundle[digest] = predictor, CatchUp(predictor, self._log)
-                    break
-            else:
-                raise _MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
-        return self._with_bundle[digest]
+    def _that_knows(self, digest: str, upto: int) -> tuple[Predictor, CatchUp]:
+        """The predictor that knows most and no more than this: histories cannot forget.
+
+        One is enough for each process that wrote the log at the same time as others.
+        """
+        opened = self._with_bundle.setdefault(digest, [])
+        usable = [each for each in opened if each[1].at <= upto]
+        if not usable:
+            predictor = Predictor.of_bundle(self._load(digest), draw_key=self._draw_key)
+            usable = [(predictor, CatchUp(predictor, self._log))]
+            opened += usable
+        return max(usable, key=lambda each: each[1].at)
+
+    def _load(self, digest: str) -> Bundle:
+        named = [self._settings.published / digest[:NAME_DIGITS], self._settings.bundle]
+        for folder in filter(None, () if digest in self._absent else named):
+            with contextlib.suppress(BundleError):
+                if (bundle := load(folder)).digest == digest:
+                    return bundle
+        self._absent.add(digest)
+        raise _MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
 
     def _fallback(self, rules_version: str) -> Predictor:
         missing = _MissingError(f"rules of version {rules_version} (LANES_RULES)")

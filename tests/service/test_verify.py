@@ -47,6 +47,7 @@ def test_a_log_can_be_verified_while_the_service_runs(tmp_path: Path) -> None:
     with a_service(tmp_path) as client:
         client.post("/v1/lanes", json=lodged())
         ended = lanes(tmp_path, "verify")
+        assert "\nlanes_checkpoint_records 0.0\n" in client.get("/metrics").text
     assert ended.exit_code == 0, ended.stderr
     assert "0 of them vouched for by 1 checkpoints" in ended.stdout
     assert "1 newer ones are chained only" in ended.stdout
