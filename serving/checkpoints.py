@@ -65,10 +65,14 @@ class Checkpoint(BaseModel):
 
 
 class Line(NamedTuple):
-    """A line of the anchor file; None where a checkpoint cannot be read."""
+    """A line of the anchor file, with None where no checkpoint can be read.
+
+    `torn` means cut short, as a full disk or a power cut leaves it.
+    """
 
     no: int
     checkpoint: Checkpoint | None
+    torn: bool
 
 
 def append(file: Path, checkpoint: Checkpoint) -> None:
@@ -103,7 +107,7 @@ def read_all(file: Path) -> Iterable[Line]:
     with file.open("rb") as stream:
         for no, line in enumerate(stream, start=1):
             if line.strip():
-                yield Line(no, _read(line))
+                yield Line(no, _read(line), torn=not line.rstrip().endswith(b"}"))
 
 
 def furthest(file: Path, log_id: str, key: Ed25519PublicKey) -> Checkpoint | None:

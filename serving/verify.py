@@ -31,7 +31,8 @@ class Verdict(NamedTuple):
     checkpoints: int
     vouched: Checkpoint | None
     """The checkpoint of this log that vouches for the most records."""
-    unreadable: int
+    torn: int
+    """Lines of the anchor that were cut short."""
     other_logs: int
     problems: tuple[Problem, ...]
 
@@ -45,7 +46,7 @@ class Verdict(NamedTuple):
         assert self.vouched is not None
         records, upto = self.walked.head.no, self.vouched.records
         behind = f"; {records - upto} newer ones are chained only" if records > upto else ""
-        torn = f"; {self.unreadable} unreadable lines in the anchor" if self.unreadable else ""
+        torn = f"; {self.torn} lines of the anchor were cut short" if self.torn else ""
         others = f"; the anchor also names {self.other_logs} other log" if self.other_logs else ""
         others += "s" if self.other_logs > 1 else ""
         return (
@@ -88,7 +89,7 @@ def _verdict(
     connection: sqlite3.Connection, lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]
 ) -> Verdict:
     log_id = log_id_of(connection)
-    own = [each for _, each in lines if each and each.log_id == log_id and each.signed_by(keys)]
+    own = [each for _, each, _ in lines if each and each.log_id == log_id and each.signed_by(keys)]
     own.sort(key=lambda each: each.records)
     walked = walk(connection, {each.records for each in own})
     problems = [
@@ -102,8 +103,8 @@ def _verdict(
         walked,
         checkpoints=len(own),
         vouched=own[-1] if own else None,
-        unreadable=sum(checkpoint is None for _, checkpoint in lines),
-        other_logs=len({each.log_id for _, each in lines if each} - {log_id}),
+        torn=sum(line.torn for line in lines),
+        other_logs=len({each.log_id for _, each, _ in lines if each} - {log_id}),
         problems=tuple(problems),
     )
 
@@ -152,7 +153,7 @@ def _cut(records: int, furthest: Checkpoint) -> Problem:
 
 
 def _unsigned(lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]) -> Iterator[Problem]:
-    for no, checkpoint in lines:
-        if checkpoint is not None and not checkpoint.signed_by(keys):
+    for no, checkpoint, torn in lines:
+        if not torn and (checkpoint is None or not checkpoint.signed_by(keys)):
             told = f"line {no} of the anchor was not signed by the given key"
             yield Problem(0, Fault.NOT_VOUCHED, told)

@@ -244,6 +244,13 @@ def alter_a_checkpoint(copy: Copy) -> None:
     copy.anchor.write_text("\n".join(lines) + "\n")
 
 
+def garble_a_checkpoint(copy: Copy) -> None:
+    lines = copy.anchor.read_text().splitlines()
+    at = copy.chance.randrange(len(lines))
+    lines[at] = lines[at].replace('"head"', '"tail"')
+    copy.anchor.write_text("\n".join(lines) + "\n")
+
+
 def take_every_checkpoint_away(copy: Copy) -> None:
     copy.anchor.write_text("")
 
@@ -301,6 +308,7 @@ FOUND = (
     link_anew_and_keep_the_signatures,
     give_the_log_another_id,
     alter_a_checkpoint,
+    garble_a_checkpoint,
     take_every_checkpoint_away,
     put_an_older_backup_in_its_place,
 )
@@ -334,7 +342,7 @@ def _forge(copy: Copy) -> None:
 
 
 def _sign_anew(copy: Copy, sign: Callable[[Checkpoint, Head], Checkpoint]) -> None:
-    old = [checkpoint for _, checkpoint in read_all(copy.anchor) if checkpoint]
+    old = [checkpoint for _, checkpoint, _ in read_all(copy.anchor) if checkpoint]
     copy.anchor.unlink()
     for each in old:
         now = chain.hash_at(copy.connection, each.records) or ""

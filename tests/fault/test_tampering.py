@@ -75,6 +75,7 @@ def test_what_leaves_no_trace_is_not_vouched_for(original: Path, way: tampering.
         (tampering.truncate_what_was_vouched_for, Fault.TRUNCATED, "vouches for 280"),
         (tampering.link_a_suffix_anew, Fault.REPLACED, "were replaced"),
         (tampering.alter_a_record_and_its_hash, Fault.REPLACED, "does not follow on"),
+        (tampering.garble_a_checkpoint, Fault.NOT_VOUCHED, "of the anchor was not signed"),
         (tampering.take_every_checkpoint_away, Fault.NOT_VOUCHED, "no checkpoint"),
         (tampering.link_anew_and_sign_with_another_key, Fault.NOT_VOUCHED, "no checkpoint"),
     ],
@@ -99,6 +100,15 @@ def test_one_altered_record_is_named_and_no_other(original: Path, no: int) -> No
         verdict = verdict_on(copy)
     assert verdict is not None
     assert [problem.no for problem in verdict.problems] == [no]
+
+
+def test_a_checkpoint_that_was_cut_short_is_told_and_no_fault(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.anchor.write_bytes(copy.anchor.read_bytes()[:-20])
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert "200 of them vouched for by 3 checkpoints" in verdict.line
+    assert "; 1 lines of the anchor were cut short" in verdict.line
 
 
 def test_an_index_that_hides_a_record_is_found(original: Path, tmp_path: Path) -> None:
