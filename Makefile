@@ -19,7 +19,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run repro serve report mlflow bench worlds test check lock clean
+.PHONY: help setup run repro serve report mlflow bench worlds test tamper check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,7 @@ mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
 
 bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
+	python -m tests.benchmarks.log_chain
 
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
 	python -m tests.benchmarks.preset_figures
@@ -53,6 +54,9 @@ worlds: $(READY) ## Make every preset of the simulator and check its figures (ha
 
 test: $(READY) ## Run every test
 	pytest -q --cov=selectivity --cov-report=term:skip-covered
+
+tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
+	python -m tests.tampering --count 1000
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .

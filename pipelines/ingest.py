@@ -36,6 +36,7 @@ from selectivity.errors import SourceError
 from selectivity.inspection import Result
 
 SERVICE = "service"
+_FEEDBACK_UPTO = ("log_id", "decision_seq", "inspection_seq")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -125,12 +126,12 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
 
 
 def feedback_upto(feedback: Path | None) -> dict[str, Any]:
-    """How far of the decision log the feedback reaches, as the service exported it."""
+    """How far of which decision log the feedback reaches, as the service exported it."""
     exported = feedback / "export.json" if feedback is not None else None
     if exported is None or not exported.exists():
         return {}
     places = read_json(exported)
-    return {"feedback_upto": {name: places[name] for name in ("decision_seq", "inspection_seq")}}
+    return {"feedback_upto": {name: places[name] for name in _FEEDBACK_UPTO if name in places}}
 
 
 def _told(time: np.datetime64) -> str:

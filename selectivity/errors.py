@@ -9,7 +9,8 @@ SelectivityError            exit code 1
 ├── BundleError             30  a bundle is missing, altered or does not fit
 ├── RulesError              31  the rules are refused as a whole
 ├── DecisionLogError        40  a decision could not be kept
-│   └── ConflictError       41  the same key came again with another content
+│   ├── ConflictError       41  the same key came again with another content
+│   └── AuditError          42  the log does not prove what it says
 ├── TrackingError           50  experiment tracking or the model registry did not answer
 └── ServiceError            60  no decision service answers
 
@@ -96,6 +97,12 @@ class ConflictError(DecisionLogError):
     """The same key came again with another content; what was kept first stands."""
 
     exit_code = 41
+
+
+class AuditError(DecisionLogError):
+    """The decision log is not as it was written, or its decisions do not follow from it."""
+
+    exit_code = 42
 
 
 class TrackingError(SelectivityError):

@@ -38,6 +38,10 @@ class DecisionRecord(BaseModel):
     rules_version: str
     policy_id: str
     draw_key_id: str
+    known_upto: int | None = Field(
+        default=None,
+        description="Last record of the log that the histories had taken in; None without them.",
+    )
     features_sha256: str | None = None
     scores: tuple[ItemScore, ...] = ()
     decision: LaneDecision

@@ -72,18 +72,21 @@ async def receive(inspection: Inspection, parts: Parts) -> Receipt:
 
 def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Future[Kept]") -> None:
     with contextlib.suppress(DecisionLogError):  # whoever waits for the answer is told
-        record, new, parked = kept.result()
+        record, new, parked, no = kept.result()
         if new:
             parts.meters.decided(record)
             parts.predictor.observe([declaration])
             parts.predictor.learn(declaration, parked)
+            parts.predictor.known_upto = no
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
     with contextlib.suppress(DecisionLogError):
-        receipt, decision = kept.result()
+        receipt, decision, no = kept.result()
         parts.meters.inspected(inspection, receipt)
         if decision is not None:
             parts.predictor.learn(decision.declaration(), [inspection])
+        if no is not None:
+            parts.predictor.known_upto = no

@@ -1,9 +1,11 @@
-"""Folds what the log holds into the profiles at start, but for what the bundle learnt already."""
+"""Folds what the log holds into the profiles, but for what the bundle learnt already."""
 
 from collections.abc import Iterator
 from itertools import islice
 
-from serving.log_reader import LogReader, Numbered
+from selectivity.declaration import Declaration
+from serving import chain
+from serving.log_reader import Event, LogReader, read_inspection_kept, read_record
 from serving.predictor import Predictor
 from serving.published import FeedbackUpto
 
@@ -12,20 +14,55 @@ AT_ONCE = 1_000
 
 def catch_up(predictor: Predictor, log: LogReader) -> None:
     """Bring the profiles to where they were when the service stopped."""
-    if predictor.bundle is None:
-        return
-    known = FeedbackUpto.of(predictor.bundle.manifest)
-    for some in _in_parts(log.records(after=known.decision_seq)):
-        predictor.observe([record.declaration() for _, record in some])
-    for seq, inspection, decision in log.inspections():
+    if predictor.bundle is not None:
+        with log.one_moment():
+            CatchUp(predictor, log).to(log.head().no)
+
+
+class CatchUp:
+    """Takes a predictor with a bundle through a log, from its beginning to any place in it."""
+
+    def __init__(self, predictor: Predictor, log: LogReader) -> None:
+        assert predictor.bundle is not None
+        self._predictor, self._log = predictor, log
+        self._known = FeedbackUpto.of(predictor.bundle.manifest).in_log(log.log_id)
+        self._decided = self.at = 0
+        self._parked: dict[int, list[Event]] = {}
+
+    def to(self, no: int) -> None:
+        """Fold every record up to this number, each as the service did when it came."""
+        for some in _in_parts(self._log.events(after=self.at, upto=no)):
+            self._predictor.observe([each for event in some for each in self._declared(event)])
+            for event in some:
+                self._learn(event)
+        self.at = self._predictor.known_upto = no
+
+    def _declared(self, event: Event) -> Iterator[Declaration]:
+        if event.kind == chain.DECISION and event.seq > self._known.decision_seq:
+            yield read_record(event.text).declaration()
+
+    def _learn(self, event: Event) -> None:
+        """An inspection teaches when it comes or, if it was parked, when its decision comes."""
+        if event.kind == chain.DECISION:
+            self._decided = event.seq
+            for parked in self._parked.pop(event.seq, ()):
+                self._fold(parked)
+        elif event.decision is not None and event.decision[0] > self._decided:
+            self._parked.setdefault(event.decision[0], []).append(event)
+        else:
+            self._fold(event)
+
+    def _fold(self, event: Event) -> None:
         # A parked inspection was exported before its decision was: training could not use it.
-        learnt = decision is None or (
-            seq <= known.inspection_seq and decision.seq <= known.decision_seq
-        )
-        if decision is not None and not learnt:
-            predictor.learn(decision.record.declaration(), [inspection])
+        if event.decision is None or (
+            event.seq <= self._known.inspection_seq
+            and event.decision[0] <= self._known.decision_seq
+        ):
+            return
+        inspection = read_inspection_kept(event.text)
+        self._predictor.learn(read_record(event.decision[1]).declaration(), [inspection])
 
 
-def _in_parts(records: Iterator[Numbered]) -> Iterator[list[Numbered]]:
-    while some := list(islice(records, AT_ONCE)):
+def _in_parts(events: Iterator[Event]) -> Iterator[list[Event]]:
+    while some := list(islice(events, AT_ONCE)):
         yield some

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving.chain import DECISION, INSPECTION, Links
 from serving.group_writer import GroupWriter
 from serving.log_file import identity_of, open_to_write, write_version
 from serving.log_reader import LogReader, read_inspection_kept, read_record
@@ -25,6 +27,8 @@ class Kept(NamedTuple):
     new: bool
     parked: tuple[Inspection, ...] = ()
     """Inspections that were waiting for this decision."""
+    no: int | None = None
+    """Its number among all records of the log, if it is new."""
 
 
 class Receipt(StrEnum):
@@ -40,6 +44,8 @@ class KeptInspection(NamedTuple):
 
     receipt: Receipt
     decision: DecisionRecord | None
+    no: int | None = None
+    """Its number among all records of the log, if it is new."""
 
 
 class DecisionLog(LogReader):
@@ -52,9 +58,13 @@ class DecisionLog(LogReader):
     def __init__(
         self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
     ) -> None:
-        self._writer = GroupWriter(partial(open_to_write, file), on_commit, self._check_in_place)
+        self._links = Links()
+        self._writer = GroupWriter(
+            partial(open_to_write, file), on_commit, self._check_in_place, self._links.within
+        )
         self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
+        self._at_the_end = ExitStack()
         super().__init__(file)
 
     def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
@@ -63,7 +73,7 @@ class DecisionLog(LogReader):
         It fails with ConflictError if the same key was decided on other content, and with
         DecisionLogError if nothing was kept.
         """
-        kept = self._writer.submit(partial(_append, record, record.model_dump_json()))
+        kept = self._writer.submit(partial(_append, record, record.model_dump_json(), self._links))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -80,7 +90,7 @@ class DecisionLog(LogReader):
 
         The future fails with ConflictError if the same id came with other content.
         """
-        return self._writer.submit(partial(_add_inspection, inspection))
+        return self._writer.submit(partial(_add_inspection, inspection, self._links))
 
     async def prove_writable(self) -> None:
         """Write something and sync it.
@@ -90,10 +100,19 @@ class DecisionLog(LogReader):
         """
         await asyncio.shield(self._writer.submit(write_version))
 
+    def at_the_end(self, work: Callable[[], None]) -> None:
+        """Have this done when everything is written and before the file is let go of."""
+        self._at_the_end.callback(work)
+
     def close(self) -> None:
         """Finish what is queued, then let go of the file."""
         self._writer.close()
+        self._at_the_end.close()
         super().close()
+        if identity_of(self.file) == self._identity:
+            # The last to let go has to be one that may write: only then is the file alone the log.
+            with suppress(DecisionLogError):  # another process is at it
+                open_to_write(self.file).close()
 
     def _check_in_place(self) -> None:
         """A file that was deleted or replaced can still be written, and is lost with the process.
@@ -115,7 +134,9 @@ class DecisionLog(LogReader):
                 del self._queued[name]
 
 
-def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -> Kept:
+def _append(
+    record: DecisionRecord, text: str, links: Links, connection: sqlite3.Connection
+) -> Kept:
     earlier = connection.execute(
         "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
         record.key,
@@ -123,11 +144,12 @@ def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -
     if earlier is not None:
         return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
     parked = _parked(record.declaration_id, connection)
+    columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
     seq = connection.execute(
         "INSERT INTO decisions "
         "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane), text),
+        (*columns, text),
     ).lastrowid
     if parked:
         connection.execute(
@@ -135,7 +157,8 @@ def _append(record: DecisionRecord, text: str, connection: sqlite3.Connection) -
             "WHERE declaration_id = ? AND decision_seq IS NULL",
             (seq, record.declaration_id),
         )
-    return Kept(record, new=True, parked=parked)
+    no = links.add(DECISION, seq, columns, text)
+    return Kept(record, new=True, parked=parked, no=no)
 
 
 def _parked(declaration_id: str, connection: sqlite3.Connection) -> tuple[Inspection, ...]:
@@ -162,7 +185,9 @@ def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionR
     return earlier
 
 
-def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> KeptInspection:
+def _add_inspection(
+    inspection: Inspection, links: Links, connection: sqlite3.Connection
+) -> KeptInspection:
     digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
     earlier = connection.execute(
         "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
@@ -170,20 +195,17 @@ def _add_inspection(inspection: Inspection, connection: sqlite3.Connection) -> K
     ).fetchone()
     if earlier is not None:
         return _known(inspection, digest, *earlier)
-    seq, record = _newest(inspection.declaration_id, connection)
-    connection.execute(
+    decision_seq, record = _newest(inspection.declaration_id, connection)
+    columns = (inspection.inspection_id, inspection.declaration_id, digest)
+    text = inspection.model_dump_json(exclude_unset=True)
+    seq = connection.execute(
         "INSERT INTO inspections "
         "(inspection_id, declaration_id, content_sha256, inspection, decision_seq) "
         "VALUES (?, ?, ?, ?, ?)",
-        (
-            inspection.inspection_id,
-            inspection.declaration_id,
-            digest,
-            inspection.model_dump_json(exclude_unset=True),
-            seq,
-        ),
-    )
-    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record)
+        (*columns, text, decision_seq),
+    ).lastrowid
+    no = links.add(INSPECTION, seq, columns, text)
+    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
 
 
 def _newest(

@@ -3,12 +3,11 @@
 Whoever reads it can foresee which declarations will be checked at random.
 """
 
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from selectivity.errors import ParamsError
+from serving import secret_file
 
 KEY_BYTES = 32
 
@@ -20,7 +19,9 @@ def read_or_create(file: Path) -> bytes:
         ParamsError: the file cannot be read or written, others may read it, or it holds no key.
     """
     try:
-        return _read(file) if file.exists() else _create(file)
+        if not file.exists():
+            secret_file.create(file, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
+        return _read(file)
     except OSError as error:
         raise ParamsError(
             f"The draw key {file} cannot be used ({error.strerror}). Correct the path "
@@ -29,7 +30,7 @@ def read_or_create(file: Path) -> bytes:
 
 
 def _read(file: Path) -> bytes:
-    if stat.S_IMODE(file.stat().st_mode) & 0o077:
+    if secret_file.others_may_read(file):
         raise ParamsError(
             f"The draw key {file} can be read by others, who could foresee the random checks. "
             f"Run `chmod 600 {file}`."
@@ -41,14 +42,3 @@ def _read(file: Path) -> bytes:
             "from a backup; moving it away makes a new key, and draws will differ from then on."
         )
     return bytes.fromhex(text)
-
-
-def _create(file: Path) -> bytes:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = secrets.token_bytes(KEY_BYTES)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(key.hex() + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    return key

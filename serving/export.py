@@ -21,10 +21,11 @@ from serving.log_reader import LogReader
 
 
 class Exported(BaseModel):
-    """How much was written, and up to which places of the log."""
+    """How much was written, and up to which places of which log."""
 
     model_config = ConfigDict(frozen=True)
 
+    log_id: str
     decision_seq: int = 0
     inspection_seq: int = 0
     declarations: int = 0
@@ -39,6 +40,7 @@ def export(log: LogReader, folder: Path) -> Exported:
         declarations, decision_seq = _write_declarations(log, folder / "declarations.ndjson")
         inspections, parked, inspection_seq = _write_inspections(log, folder / "inspections.ndjson")
     exported = Exported(
+        log_id=log.log_id,
         decision_seq=decision_seq,
         inspection_seq=inspection_seq,
         declarations=declarations,

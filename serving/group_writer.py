@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,9 +39,14 @@ class GroupWriter:
         connect: Callable[[], sqlite3.Connection],
         on_commit: Callable[[float], None] = lambda seconds: None,
         check: Callable[[], None] = lambda: None,
+        around: Callable[[sqlite3.Connection], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        """`check` runs before each transaction; what it raises says why nothing may be kept."""
+        """`check` runs before each transaction; what it raises says why nothing may be kept.
+
+        `around` is entered when a transaction has begun and left before it is committed.
+        """
         self._connect, self._on_commit, self._check = connect, on_commit, check
+        self._around = around
         self._connection: sqlite3.Connection | None = connect()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
@@ -101,7 +107,8 @@ class GroupWriter:
             self._check()
             connection = self._connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_outcome(job, connection) for job in batch]
+            with self._around(connection):
+                outcomes = [_outcome(job, connection) for job in batch]
             connection.execute("COMMIT")
         except (sqlite3.Error, DecisionLogError) as error:
             logger.error("decisions not kept", extra={"count": len(batch), "cause": str(error)})

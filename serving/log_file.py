@@ -4,13 +4,16 @@ SQLite with a write-ahead log and `synchronous=FULL`: with less, decisions that 
 lost in a power cut, and no test that kills the process can tell.
 """
 
+import secrets
 import sqlite3
 from pathlib import Path
 
 from models.durable import sync
 from selectivity.errors import DecisionLogError
+from serving import chain
 
-VERSION = 1
+VERSION = 2
+UNCHAINED = 1
 LOCK_SECONDS = 1.0
 """How long to wait for another process that holds the file."""
 FULL = 2
@@ -59,15 +62,22 @@ def open_to_write(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(file: Path) -> sqlite3.Connection:
+def is_open(file: Path) -> bool:
+    """Whether somebody has it open, or had when killed: only then a part lies beside the file."""
+    return file.with_name(f"{file.name}-wal").exists()
+
+
+def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:
     """A connection that cannot change anything.
+
+    With `alone`, for a file that nobody has open, not even SQLite's own files appear beside it.
 
     Raises:
         DecisionLogError: there is no such file, or it is no decision log.
     """
     try:
         connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=ro",
+            f"{file.absolute().as_uri()}?mode=ro" + "&immutable=1" * alone,
             uri=True,
             timeout=LOCK_SECONDS,
             isolation_level=None,
@@ -125,14 +135,22 @@ def _make_tables(connection: sqlite3.Connection, file: Path) -> None:
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         _check_version(connection, file)
     else:
-        for statement in TABLES.split(";\n"):
+        for statement in (TABLES + chain.TABLES).split(";\n"):
             connection.execute(statement)
+        connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(16),))
     write_version(connection)
     connection.execute("COMMIT")
 
 
 def _check_version(connection: sqlite3.Connection, file: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == UNCHAINED:
+        raise DecisionLogError(
+            f"The decision log {file} is of version {UNCHAINED}, whose records are not chained. It "
+            "is left as it is: a chain made now would vouch for what nobody watched. Export it "
+            "with the version of the service that wrote it, keep it for audits, and give another "
+            "LANES_STATE."
+        )
     if version != VERSION:
         raise DecisionLogError(
             f"{file} is no decision log of this version (version {version}, not {VERSION}). "

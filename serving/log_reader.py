@@ -12,7 +12,11 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving import chain
 from serving.log_file import open_to_read, unusable
+
+LAST = 1 << 62
+"""Behind every place there can be."""
 
 
 class Numbered(NamedTuple):
@@ -30,12 +34,25 @@ class Inspected(NamedTuple):
     decision: Numbered | None
 
 
+class Event(NamedTuple):
+    """A record of any kind as it lies in the log, by its number among all of them."""
+
+    no: int
+    kind: chain.Kind
+    seq: int
+    text: str
+    decision: tuple[int, str] | None
+    """Of an inspection: place and text of its decision; None while it is parked."""
+
+
 class LogReader:
     """Reads and never writes; any number of readers may look while the service goes on."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._connection = open_to_read(file)
+        with self._reading():
+            self.log_id = chain.log_id_of(self._connection)
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """The decision on this version of a declaration, or on its newest version."""
@@ -49,16 +66,19 @@ class LogReader:
 
     def strictest_lane(self, *names: str) -> Lane | None:
         """The strictest lane that any version under these names was given; None if all are new.
-
         A name is that of a lineage or of a declaration, so that a version which names another
         lineage than the one before does not get away from its lane.
         """
+        return self.strictest_lane_before(LAST, *names)
+
+    def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
+        """As `strictest_lane`, of the decisions in front of this place alone."""
         marks = ", ".join("?" * len(names))
         with self._reading():
             (lane,) = self._connection.execute(
-                f"SELECT max(lane) FROM decisions WHERE lineage_id IN ({marks}) "
-                f"OR declaration_id IN ({marks})",
-                (*names, *names),
+                f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
+                f"OR declaration_id IN ({marks})) AND seq < ?",
+                (*names, *names, seq),
             ).fetchone()
         return None if lane is None else Lane(lane)
 
@@ -79,6 +99,31 @@ class LogReader:
             ):
                 decision = None if record is None else Numbered(decision_seq, read_record(record))
                 yield Inspected(seq, read_inspection_kept(text), decision)
+
+    def events(self, *, after: int = 0, upto: int = LAST) -> Iterator[Event]:
+        """Everything behind the first place up to the second, in the order it was kept."""
+        with self._reading():
+            for no, kind, seq, text, *decision in self._connection.execute(
+                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection), d.seq, d.record "
+                "FROM chain c "
+                "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
+                "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+                "LEFT JOIN decisions d ON d.seq = i.decision_seq "
+                "WHERE c.no > ? AND c.no <= ? ORDER BY c.no",
+                (after, upto),
+            ):
+                place, record = decision
+                yield Event(no, kind, seq, text, None if record is None else (place, record))
+
+    def head(self) -> chain.Head:
+        """The last record of the chain."""
+        with self._reading():
+            return chain.head_of(self._connection)
+
+    def hash_at(self, no: int) -> str | None:
+        """The hash of the record with this number; None if there is none."""
+        with self._reading():
+            return chain.hash_at(self._connection, no)
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
@@ -143,5 +188,5 @@ def read_inspection_kept(text: str) -> Inspection:
 def _altered(what: str) -> DecisionLogError:
     return DecisionLogError(
         f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
-        "Run `lanes check` and restore the log from a backup."
+        "Run `lanes verify` and restore the log from a backup."
     )

@@ -1,4 +1,4 @@
-"""The command line `lanes`: serve, score, export, check, demo.
+"""The command line `lanes`: serve, score, export, verify, replay, check, demo.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from selectivity.errors import SelectivityError
+from selectivity.errors import AuditError, SelectivityError
 from selectivity.wording import Language
 from serving import table
 from serving.client import send_declarations, send_inspections
@@ -118,6 +118,50 @@ def export(
         f"{done.declarations} declarations and {done.inspections} inspections "
         f"({done.parked} parked) written to {to}"
     )
+
+
+@app.command(epilog="Example: lanes verify --public-key /srv/audit/signing.pub")
+def verify(
+    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(help="Its checkpoints; LANES_ANCHOR if left out.")
+    ] = None,
+    public_key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Key they are signed with, best a copy kept elsewhere; may be repeated."),
+    ] = None,
+) -> None:
+    """Prove that the log is what the service wrote, or say what was done to it; changes nothing."""
+    from serving.signing_key import public_file, read_public
+    from serving.verify import verify as look_at
+
+    settings = _settings()
+    files = public_key or [public_file(settings.signing_key_file)]
+    keys = [read_public(file) for file in files]
+    verdict = look_at(log or settings.log_file, anchor or settings.anchor_file, keys)
+    if verdict.problems:
+        raise AuditError(
+            f"{verdict.line}. Keep log and anchor as they are for an investigation, and compare "
+            "them with the backups."
+        )
+    typer.echo(verdict.line)
+
+
+@app.command(epilog="Example: lanes replay --log /srv/audit/decisions.sqlite")
+def replay(
+    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+) -> None:
+    """Decide again on everything in the log, as on its day, and compare; changes nothing."""
+    from serving.replay import replay as decide_again
+
+    settings = _settings()
+    replayed = decide_again(LogReader(log or settings.log_file), settings)
+    if not replayed.all_equal:
+        raise AuditError(
+            f"{replayed.line}. Verify the log first; give what is missing, or find out whether "
+            "this software is of another version than the one that decided."
+        )
+    typer.echo(replayed.line)
 
 
 @app.command(epilog="Example: lanes check")

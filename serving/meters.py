@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
+from serving.checkpoints import Checkpoint
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 
@@ -43,6 +44,16 @@ class Meters:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._vouched_records = Gauge(
+            "lanes_checkpoint_records",
+            "Records of the log that the newest checkpoint vouches for.",
+            registry=self._registry,
+        )
+        self._vouched_at = Gauge(
+            "lanes_checkpoint_timestamp_seconds",
+            "When the newest checkpoint was signed.",
+            registry=self._registry,
+        )
         self._serving = Gauge(
             "lanes_serving",
             "1, with what decides: the bundle and rules in force; fallback_cause is empty with a "
@@ -50,6 +61,11 @@ class Meters:
             ["bundle", "rules_version", "fallback_cause"],
             registry=self._registry,
         )
+
+    def vouched(self, checkpoint: Checkpoint) -> None:
+        """Say how far the log was vouched for, and when."""
+        self._vouched_records.set(checkpoint.records)
+        self._vouched_at.set(checkpoint.at.timestamp())
 
     def serving(self, bundle: str | None, rules_version: str, fallback_cause: str | None) -> None:
         """Say what decides from now on."""

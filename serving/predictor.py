@@ -50,6 +50,8 @@ class Predictor:
         self.prices = bundle.prices if bundle else Prices()
         self.cause = None if bundle else cause or NO_MODEL
         self.cause_detail = cause_detail
+        self.known_upto: int | None = None
+        """Number of the last record of the log that the profiles have taken in."""
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, *, draw_key: bytes) -> "Predictor":
@@ -66,8 +68,9 @@ class Predictor:
     ) -> DecisionRecord:
         """The decision on a declaration, with all that it rests on. Nothing is kept here."""
         if self.bundle is None:
-            decision = self._decision(declaration, None, earlier_lane, cause=self.cause)
-            return self._record(declaration, decision, now)
+            return self.decide_without_model(
+                declaration, earlier_lane=earlier_lane, now=now, cause=self.cause
+            )
         try:
             risk, features_sha256 = _assess(declaration, self.bundle)
             decision = self._decision(declaration, risk, earlier_lane)
@@ -77,9 +80,22 @@ class Predictor:
                 "model failed",
                 extra={"declaration_id": declaration.declaration_id, "cause": MODEL_ERROR},
             )
-            decision = self._decision(declaration, None, earlier_lane, cause=MODEL_ERROR)
-            return self._record(declaration, decision, now)
+            return self.decide_without_model(
+                declaration, earlier_lane=earlier_lane, now=now, cause=MODEL_ERROR
+            )
         return self._record(declaration, decision, now, features_sha256, scores)
+
+    def decide_without_model(
+        self,
+        declaration: Declaration,
+        *,
+        earlier_lane: Lane | None,
+        now: datetime,
+        cause: str | None,
+    ) -> DecisionRecord:
+        """The decision by rules alone, labelled with the cause. Nothing is kept here."""
+        decision = self._decision(declaration, None, earlier_lane, cause=cause)
+        return self._record(declaration, decision, now)
 
     def observe(self, declarations: Sequence[Declaration]) -> None:
         """Fold declarations whose decisions are kept into the profiles."""
@@ -139,6 +155,7 @@ class Predictor:
             rules_version=self.rules.version,
             policy_id=self.policy.id,
             draw_key_id=key_id(self._draw_key),
+            known_upto=self.known_upto if self.bundle else None,
             features_sha256=features_sha256,
             scores=scores,
             decision=decision,

@@ -26,10 +26,11 @@ class Opened:
 
 
 class FeedbackUpto(BaseModel):
-    """Last places of the log whose content went into the training of a bundle."""
+    """Last places of a log whose content went into the training of a bundle."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    log_id: str | None = None
     decision_seq: int = Field(default=0, ge=0)
     inspection_seq: int = Field(default=0, ge=0)
 
@@ -43,6 +44,10 @@ class FeedbackUpto(BaseModel):
                 "The bundle's manifest does not say how far of the decision log it was trained "
                 "on (trained_on.feedback_upto). Make the bundle again."
             ) from error
+
+    def in_log(self, log_id: str) -> "FeedbackUpto":
+        """These places if they are of this log. Of any other log nothing is known yet."""
+        return self if self.log_id == log_id else FeedbackUpto()
 
 
 def open_bundle(settings: Settings) -> Opened:

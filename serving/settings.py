@@ -53,6 +53,21 @@ class Settings(BaseModel):
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )
+    signing_key: Path | None = Field(
+        default=None,
+        description="Key that signs checkpoints; signing.key in the state folder if unset.",
+    )
+    anchor: Path | None = Field(
+        default=None,
+        description="File of the checkpoints of the log, best on another disk; beside the state "
+        "folder, with -anchor.ndjson behind its name, if unset.",
+    )
+    checkpoint_records: int = Field(
+        default=1_000, ge=1, description="Records after which a checkpoint is due."
+    )
+    checkpoint_seconds: float = Field(
+        default=10.0, gt=0, le=3_600, description="Seconds after which one is due if any is new."
+    )
     report: Path = Field(
         default=Path("data/reports/report.html"), description="Report shown at /reports."
     )
@@ -90,6 +105,17 @@ class Settings(BaseModel):
     def draw_key_file(self) -> Path:
         """The key of the random draws."""
         return self.draw_key or self.state / "draw.key"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The key that signs checkpoints."""
+        return self.signing_key or self.state / "signing.key"
+
+    @property
+    def anchor_file(self) -> Path:
+        """The checkpoints of the decision log."""
+        state = self.state.absolute()
+        return self.anchor or state.with_name(f"{state.name}-anchor.ndjson")
 
     def rules_files(self) -> list[Path]:
         """The rule files, in the order of their names.

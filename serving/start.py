@@ -11,16 +11,18 @@ from contextlib import contextmanager
 import uvicorn
 
 from models.rules_files import read_rules
-from selectivity.errors import ParamsError
+from selectivity.errors import ParamsError, SelectivityError
 from serving.app import create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
+from serving.checkpointer import Checkpointer, Often
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
 from serving.settings import Settings
+from serving.signing_key import read_or_create as read_or_create_signing_key
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +39,24 @@ def assemble(settings: Settings) -> Parts:
     meters = Meters()
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
-    catch_up(predictor, log)
+    try:
+        catch_up(predictor, log)
+        log.at_the_end(checkpointer_for(settings, meters).close)
+    except SelectivityError:
+        log.close()
+        raise
     return Parts(predictor, log, meters, settings)
+
+
+def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
+    """What vouches for the log that is there by now."""
+    return Checkpointer(
+        settings.log_file,
+        settings.anchor_file,
+        read_or_create_signing_key(settings.signing_key_file),
+        often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
+        on_checkpoint=meters.vouched,
+    )
 
 
 def predictor_for(settings: Settings, draw_key: bytes) -> Predictor:

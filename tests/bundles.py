@@ -17,6 +17,7 @@ from selectivity.declaration import Declaration
 from selectivity.features import FEATURE_NAMES, code_maps
 from selectivity.policy import Policy, RandomPolicy
 from selectivity.profiles import Profiles
+from serving.predictor import Predictor
 from tests.builders import a_declaration
 
 RULE_FILES = sorted((Path(__file__).parents[1] / "data/reference/rules").glob("*.yaml"))
@@ -61,3 +62,8 @@ def _model(seed: int) -> LaneModel:
         duty_cap=1_000.0,
     )
     return LaneModel(booster, Calibration(curves=(as_they_are,) * 3), knowledge)
+
+
+def a_predictor() -> Predictor:
+    """Decides by the project's rules alone, without a bundle."""
+    return Predictor(None, rules=read_rules(RULE_FILES), draw_key=b"k" * 32, policy=NO_DRAWS)

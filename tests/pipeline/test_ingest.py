@@ -125,6 +125,15 @@ def test_what_the_service_sent_back_is_added(tmp_path: Path) -> None:
     ]
 
 
+def test_how_far_the_log_was_exported_is_told_with_the_log_it_is_of(tmp_path: Path) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,")
+    _feedback(tmp_path, [a_declaration()], [an_inspection()])
+    places = {"log_id": "7e", "decision_seq": 1, "inspection_seq": 1}
+    (tmp_path / "feedback/export.json").write_text(json.dumps(places | {"declarations": 1}))
+    out = _ingest(tmp_path, feedback=str(tmp_path / "feedback"))
+    assert json.loads((out / "ingest.json").read_text())["feedback_upto"] == places
+
+
 def test_the_same_declarations_twice_count_as_repeated(tmp_path: Path) -> None:
     declared = [a_declaration(declaration_id=name) for name in ("A", "B")]
     inspections = [an_inspection(declaration_id="A")]

@@ -1,50 +1,34 @@
 """The command line says what it does, does it, and ends with a code that means something."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer.main
-from click.testing import Result
-from typer.testing import CliRunner
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
+from tests.command_line import lanes, lanes_alone
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
-COMMANDS = ("serve", "score", "export", "check", "demo", "report-inspections")
-
-
-def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
-    """Run a command in this process, with all state in this folder."""
-    return CliRunner().invoke(app, arguments, env=_environment(folder) | variables)
-
-
-def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "serving.main", *arguments],
-        cwd=ROOT,
-        env=os.environ | _environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
-    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+COMMANDS = {
+    "serve",
+    "score",
+    "report-inspections",
+    "export",
+    "verify",
+    "replay",
+    "check",
+    "demo",
+}
 
 
 def test_every_command_is_explained_with_an_example() -> None:
     group = typer.main.get_command(app)
-    assert set(group.commands) == set(COMMANDS)  # type: ignore[attr-defined]
+    assert set(group.commands) == COMMANDS  # type: ignore[attr-defined]
     for command in group.commands.values():  # type: ignore[attr-defined]
         assert command.help
         assert command.epilog.startswith("Example: ")
@@ -85,6 +69,9 @@ def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> N
         (["demo"], {"LANES_RULES": "nowhere/*.yaml"}, 21, "LANES_RULES"),
         (["export", "--to", "out"], {}, 40, "no decision log"),
         (["check"], {}, 30, "No bundle was published"),
+        (["verify"], {}, 21, "--public-key"),
+        (["replay"], {}, 40, "no decision log"),
+        (["demo", "--once"], {"LANES_ANCHOR": "."}, 21, "LANES_ANCHOR"),
         (["demo", "--samples", "nowhere"], {}, 20, "--samples"),
         (["score", "nowhere.ndjson"], {}, 1, "nowhere.ndjson"),
     ],
@@ -169,6 +156,7 @@ def test_the_log_is_exported_as_it_was_lodged(tmp_path: Path) -> None:
     assert exported["I-9"] == parked
     upto = json.loads((tmp_path / "out/export.json").read_text())
     assert (upto["decision_seq"], upto["inspection_seq"], upto["parked"]) == (2, 5, 1)
+    assert upto["log_id"] == LogReader(settings_in(tmp_path).log_file).log_id
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 

@@ -103,8 +103,8 @@ def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) ->
 
 def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> None:
     a_bundle(tmp_path / "first")
-    fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first")
-    upto = {"feedback_upto": {"decision_seq": 1, "inspection_seq": 1}}
+    log = fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first").log
+    upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": 1, "inspection_seq": 1}}
     a_bundle(tmp_path / "second", history=(a_declaration(),), trained_on=upto)
     new = a_declaration(declaration_id="D-2")
     parts = fold(tmp_path, [new], bundle=tmp_path / "second")
@@ -114,10 +114,21 @@ def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> 
     assert known["controlled"] == 0  # the second bundle's snapshot is taken at its word
 
 
+def test_a_bundle_that_was_trained_on_another_log_knows_nothing_of_this_one(
+    tmp_path: Path,
+) -> None:
+    upto = {"feedback_upto": {"log_id": "another", "decision_seq": 9, "inspection_seq": 9}}
+    a_bundle(tmp_path / "bundle", trained_on=upto)
+    fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "bundle")
+    known = importer_history(fold(tmp_path, [], bundle=tmp_path / "bundle"))
+    assert (known["declared"], known["controlled"]) == (1, 1)
+
+
 def test_an_inspection_that_was_parked_in_training_counts_later(tmp_path: Path) -> None:
     a_bundle(tmp_path / "first")
-    fold(tmp_path, [a_declaration(declaration_id="D-0"), FOUND], bundle=tmp_path / "first")
-    upto = {"feedback_upto": {"decision_seq": 1, "inspection_seq": 1}}
+    events = [a_declaration(declaration_id="D-0"), FOUND]
+    log = fold(tmp_path, events, bundle=tmp_path / "first").log
+    upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": 1, "inspection_seq": 1}}
     a_bundle(tmp_path / "second", trained_on=upto)
     fold(tmp_path, [a_declaration()], bundle=tmp_path / "second")
     parts = fold(tmp_path, [], bundle=tmp_path / "second")

@@ -2,31 +2,20 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from models.rules_files import read_rules
 from selectivity.errors import ConflictError, DecisionLogError
-from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog, Receipt
 from serving.group_writer import GroupWriter
 from serving.log_file import open_to_write
 from serving.log_reader import LogReader
-from serving.predictor import Predictor
-from tests.builders import NOON, a_declaration, an_inspection, an_item
-from tests.bundles import NO_DRAWS, RULE_FILES
-
-Result = TypeVar("Result")
-PREDICTOR = Predictor(None, rules=read_rules(RULE_FILES), draw_key=b"k" * 32, policy=NO_DRAWS)
-
-
-def a_record(**fields: Any) -> DecisionRecord:
-    return PREDICTOR.decide(a_declaration(**fields), earlier_lane=None, now=NOON)
+from tests.builders import an_inspection, an_item
+from tests.logs import a_record, in_a_loop, inspected, kept
 
 
 @pytest.fixture
@@ -39,25 +28,6 @@ def log(file: Path) -> Iterator[DecisionLog]:
     log = DecisionLog(file)
     yield log
     log.close()
-
-
-def kept(log: DecisionLog, *records: DecisionRecord) -> list[Any]:
-    """What became of records that were appended at the same time."""
-    return in_a_loop(lambda: asyncio.gather(*map(log.append, records), return_exceptions=True))
-
-
-def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
-    async def add() -> Receipt:
-        return (await log.add_inspection(inspection)).receipt
-
-    return in_a_loop(add)
-
-
-def in_a_loop(work: Callable[[], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        return await work()
-
-    return asyncio.run(run())
 
 
 def test_a_kept_decision_is_found_again(file: Path, log: DecisionLog) -> None:
@@ -243,12 +213,23 @@ def test_a_file_that_is_no_database_is_refused(file: Path, content: bytes) -> No
     assert file.read_bytes() == content
 
 
+def test_a_log_without_a_chain_is_refused_and_left_as_it_is(file: Path) -> None:
+    DecisionLog(file).close()
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    before = file.read_bytes()
+    with pytest.raises(DecisionLogError, match=r"not chained.*give another LANES_STATE"):
+        DecisionLog(file)
+    assert file.read_bytes() == before
+
+
 def test_a_log_of_another_version_is_refused(file: Path) -> None:
     DecisionLog(file).close()
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(DecisionLogError, match="version 7, not 1"):
+    with pytest.raises(DecisionLogError, match="version 7, not 2"):
         DecisionLog(file)
 
 

@@ -1,0 +1,129 @@
+"""Signed statements of how long the decision log was and how it ended, kept outside of it.
+
+One line of JSON each, in the anchor file. What is signed (Ed25519) is the line `PURPOSE` and then
+the other fields as canonical JSON: sorted keys, no blanks. A log that was cut or linked anew no
+longer agrees with what was signed before.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from models.durable import sync
+from serving.chain import Head
+from serving.signing_key import key_id
+
+PURPOSE = b"lanes checkpoint 1\n"
+TAIL_BYTES = 1 << 20
+
+
+class Checkpoint(BaseModel):
+    """What the service vouched for at some moment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_id: str
+    records: int = Field(ge=0, description="How many records the log had.")
+    head: str = Field(description="Hash of the last of them.")
+    at: AwareDatetime
+    key_id: str
+    signature: str = Field(default="", pattern=r"^([0-9a-f]{128})?$")
+
+    @classmethod
+    def sign(cls, log_id: str, head: Head, at: datetime, key: Ed25519PrivateKey) -> Self:
+        """A signed checkpoint of a log with this head."""
+        plain = cls(
+            log_id=log_id,
+            records=head.no,
+            head=head.record_hash,
+            at=at,
+            key_id=key_id(key.public_key()),
+        )
+        return plain.model_copy(update={"signature": key.sign(plain.signed_bytes()).hex()})
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over."""
+        content = self.model_dump(mode="json", exclude={"signature"})
+        return PURPOSE + json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+    def signed_by(self, keys: Mapping[str, Ed25519PublicKey]) -> bool:
+        """Whether the key it names is among these, by id, and made its signature."""
+        if self.key_id not in keys:
+            return False
+        try:
+            keys[self.key_id].verify(bytes.fromhex(self.signature), self.signed_bytes())
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Line(NamedTuple):
+    """A line of the anchor file, with None where no checkpoint can be read.
+
+    `torn` means cut short, as a full disk or a power cut leaves it.
+    """
+
+    no: int
+    checkpoint: Checkpoint | None
+    torn: bool
+
+
+def append(file: Path, checkpoint: Checkpoint) -> None:
+    """Add a checkpoint at the end of the anchor file, durably.
+
+    One write to the end: two services may share an anchor.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    new = not file.exists()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    line = checkpoint.model_dump_json().encode() + b"\n"
+    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, b"\n" + line if torn else line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync(file.parent)
+
+
+def read_all(file: Path) -> Iterable[Line]:
+    """Every line of an anchor file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        for no, line in enumerate(stream, start=1):
+            if line.strip():
+                yield Line(no, _read(line), torn=not line.rstrip().endswith(b"}"))
+
+
+def furthest(file: Path, log_id: str, key: Ed25519PublicKey) -> Checkpoint | None:
+    """The longest log that this key vouched for under this id, among the newest checkpoints."""
+    if not file.exists():
+        return None
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - TAIL_BYTES))
+        found = [_read(line) for line in stream]
+    keys = {key_id(key): key}
+    own = [each for each in found if each and each.log_id == log_id and each.signed_by(keys)]
+    return max(own, key=lambda each: each.records, default=None)
+
+
+def _read(line: bytes) -> Checkpoint | None:
+    try:
+        return Checkpoint.model_validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,34 @@
+"""Runs the command `lanes` for tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from serving.main import app
+from tests.services import ROOT, settings_in
+
+
+def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
+    """Run a command in this process, with all state in this folder."""
+    return CliRunner().invoke(app, arguments, env=_environment(folder) | variables)
+
+
+def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "serving.main", *arguments],
+        cwd=ROOT,
+        env=os.environ | _environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
+    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}

@@ -1,0 +1,149 @@
+"""Whatever is done to a stored log: the verifier finds it, or has said that it cannot."""
+
+import random
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from selectivity.errors import DecisionLogError
+from serving.chain_check import Fault
+from serving.verify import verify
+from tests import tampering
+from tests.tampering import FOUND, KEY, NOT_SHOWN, VOUCHED, a_copy, a_log, tampered, verdict_on
+
+SEED, COUNT, FLIPS = 2026, 200, 40
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of some hundred records, whole. Copy it before you alter it."""
+    return a_log(tmp_path_factory.mktemp("logs") / "original")
+
+
+def contents(file: Path) -> list[str] | None:
+    """Everything that a reader gets from this file; None if it gets nothing."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            return list(connection.iterdump())
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+
+
+def test_a_log_that_nobody_touched_is_whole(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert verdict.line.startswith("whole: 300 records (240 decisions, 60 inspections)")
+    assert "280 of them vouched for by 4 checkpoints" in verdict.line
+    assert "20 newer ones are chained only. Not shown: what was cut off" in verdict.line
+
+
+def test_tampering_is_found(original: Path) -> None:
+    tried, found = tampered(original, COUNT, SEED)
+    missed = [way.__name__ for way in FOUND if found[way.__name__] < tried[way.__name__]]
+    assert missed == []
+    assert sum(tried.values()) == COUNT
+
+
+@pytest.mark.parametrize("way", NOT_SHOWN)
+def test_what_leaves_no_trace_is_not_vouched_for(original: Path, way: tampering.Way) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        way(copy)
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert verdict.problems == ()  # should one be found some day, move its way to those found
+    assert verdict.vouched is not None
+    assert verdict.vouched.records <= VOUCHED
+    assert "Not shown" in verdict.line
+
+
+@pytest.mark.parametrize(
+    ("way", "fault", "told"),
+    [
+        (tampering.alter_a_character, Fault.ALTERED, "was altered"),
+        (tampering.change_a_time, Fault.ALTERED, "(decision on 'D-"),
+        (tampering.alter_a_hash, Fault.ALTERED, "was altered"),
+        (tampering.put_an_inspection_to_another_decision, Fault.ALTERED, "another decision"),
+        (tampering.swap_two_rows, Fault.REORDERED, "its own place is"),
+        (tampering.swap_two_records, Fault.REORDERED, "its own place is"),
+        (tampering.delete_a_row, Fault.MISSING, "is missing"),
+        (tampering.delete_a_record, Fault.MISSING, "is missing"),
+        (tampering.insert_a_row, Fault.INSERTED, "belongs to no record"),
+        (tampering.truncate_what_was_vouched_for, Fault.TRUNCATED, "vouches for 280"),
+        (tampering.link_a_suffix_anew, Fault.REPLACED, "were replaced"),
+        (tampering.alter_a_record_and_its_hash, Fault.REPLACED, "does not follow on"),
+        (tampering.garble_a_checkpoint, Fault.NOT_VOUCHED, "of the anchor was not signed"),
+        (tampering.take_every_checkpoint_away, Fault.NOT_VOUCHED, "no checkpoint"),
+        (tampering.link_anew_and_sign_with_another_key, Fault.NOT_VOUCHED, "no checkpoint"),
+    ],
+)
+def test_the_verifier_says_what_was_done(
+    original: Path, way: tampering.Way, fault: Fault, told: str
+) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        way(copy)
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert {problem.fault for problem in verdict.problems} >= {fault}
+    assert verdict.problems[0].fault is fault
+    assert told in verdict.line
+    assert verdict.line.startswith("not whole: ")
+
+
+@pytest.mark.parametrize("no", [1, 7, 300])
+def test_one_altered_record_is_named_and_no_other(original: Path, no: int) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.write_text(no, copy.text_of(no).replace("D-", "E-", 1))
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert [problem.no for problem in verdict.problems] == [no]
+
+
+def test_a_checkpoint_that_was_cut_short_is_told_and_no_fault(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.anchor.write_bytes(copy.anchor.read_bytes()[:-20])
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert "200 of them vouched for by 3 checkpoints" in verdict.line
+    assert "; 1 lines of the anchor were cut short" in verdict.line
+
+
+def test_an_index_that_hides_a_record_is_found(original: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(original, tmp_path / "copy")
+    file = folder / "decisions.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'decisions_by_lineage'"
+        ).fetchone()
+    content, size = bytearray(file.read_bytes()), 4096
+    leaf = slice((page - 1) * size, page * size)
+    assert b"D-77" in content[leaf]
+    content[leaf] = content[leaf].replace(b"D-77", b"X-77")
+    file.write_bytes(content)
+    verdict = verify(file, folder / "anchor.ndjson", [KEY.public_key()])
+    assert [problem.fault for problem in verdict.problems][:1] == [Fault.DAMAGED]
+
+
+def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
+    original: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)
+    before = contents(original / "decisions.sqlite")
+    found = 0
+    for number in range(FLIPS):
+        folder = tmp_path / str(number)
+        shutil.copytree(original, folder)
+        file = folder / "decisions.sqlite"
+        content = bytearray(file.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(content)
+        try:
+            whole = not verify(file, folder / "anchor.ndjson", [KEY.public_key()]).problems
+        except DecisionLogError:
+            whole = False
+        found += not whole
+        assert not whole or contents(file) == before
+    assert found > FLIPS / 2

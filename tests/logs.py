@@ -1,0 +1,42 @@
+"""Decision logs for tests: written through the log itself, without a service around it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from selectivity.inspection import Inspection
+from selectivity.record import DecisionRecord
+from serving.decision_log import DecisionLog, Receipt
+from tests.builders import NOON, a_declaration
+from tests.bundles import a_predictor
+
+Result = TypeVar("Result")
+PREDICTOR = a_predictor()
+
+
+def a_record(**fields: Any) -> DecisionRecord:
+    """A decision on `a_declaration()`, without a model."""
+    return PREDICTOR.decide(a_declaration(**fields), earlier_lane=None, now=NOON)
+
+
+def kept(log: DecisionLog, *records: DecisionRecord) -> list[Any]:
+    """What became of records that were appended at the same time."""
+    return in_a_loop(lambda: asyncio.gather(*map(log.append, records), return_exceptions=True))
+
+
+def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
+    """What became of an inspection."""
+
+    async def add() -> Receipt:
+        return (await log.add_inspection(inspection)).receipt
+
+    return in_a_loop(add)
+
+
+def in_a_loop(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run what needs an event loop."""
+
+    async def run() -> Result:
+        return await work()
+
+    return asyncio.run(run())

@@ -1,0 +1,168 @@
+"""Checkpoints say how long the log was and how it ended, and only the key's holder can make one."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from selectivity.errors import DecisionLogError, ParamsError
+from serving.chain import Head
+from serving.checkpointer import Checkpointer, Often
+from serving.checkpoints import Checkpoint, append, read_all
+from serving.decision_log import DecisionLog
+from serving.signing_key import key_id, public_file, read_or_create, read_public
+from tests.builders import NOON
+from tests.logs import a_record, kept
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+KEYS = {key_id(KEY.public_key()): KEY.public_key()}
+SELDOM = Often(records=1_000, seconds=3_600)
+
+
+def a_checkpoint(records: int = 3) -> Checkpoint:
+    return Checkpoint.sign("log", Head(records, "a" * 64), NOON, KEY)
+
+
+def a_log(folder: Path, **fields: Any) -> tuple[DecisionLog, Path]:
+    """A log whose checkpoints go to a file, once it is closed at the latest."""
+    log = DecisionLog(folder / "state/decisions.sqlite")
+    anchor = folder / "other-disk/anchor.ndjson"
+    checkpointer = Checkpointer(log.file, anchor, KEY, often=fields.pop("often", SELDOM), **fields)
+    log.at_the_end(checkpointer.close)
+    return log, anchor
+
+
+def vouched(anchor: Path) -> list[int]:
+    """How many records each checkpoint vouches for, all signed by the key."""
+    checkpoints = [line.checkpoint for line in read_all(anchor)]
+    assert all(each is not None and each.signed_by(KEYS) for each in checkpoints)
+    return [each.records for each in checkpoints if each is not None]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end, "it did not happen within 10 s"
+        time.sleep(0.02)
+
+
+def test_a_signing_key_is_made_once_and_its_public_half_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "signing.key"
+    key = read_or_create(file)
+
+    assert read_or_create(file).private_bytes_raw() == key.private_bytes_raw()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert key_id(read_public(public_file(file))) == key_id(key.public_key())
+    assert {each.name for each in file.parent.iterdir()} == {"signing.key", "signing.pub"}
+
+
+def test_a_signing_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "signing.key"
+    read_or_create(file)
+    file.chmod(0o640)
+    with pytest.raises(ParamsError, match="chmod 600"):
+        read_or_create(file)
+
+
+def test_a_damaged_signing_key_is_not_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "signing.key"
+    read_or_create(file)
+    file.write_text("nonsense")
+    with pytest.raises(ParamsError, match="Restore it"):
+        read_or_create(file)
+    assert file.read_text() == "nonsense"
+
+
+def test_a_public_key_of_somebody_else_is_noticed(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        read_or_create(tmp_path / f"{name}.key")
+    shutil.copy(tmp_path / "theirs.pub", tmp_path / "ours.pub")
+    with pytest.raises(ParamsError, match="which of the two was replaced"):
+        read_or_create(tmp_path / "ours.key")
+    with pytest.raises(ParamsError, match="no public Ed25519 key"):
+        read_public(tmp_path / "ours.key")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"records": 2}, {"head": "b" * 64}, {"log_id": "other"}, {"at": NOON.replace(hour=13)}],
+)
+def test_a_checkpoint_stands_for_what_was_signed_alone(change: dict[str, Any]) -> None:
+    assert a_checkpoint().signed_by(KEYS)
+    assert not a_checkpoint().model_copy(update=change).signed_by(KEYS)
+    assert not a_checkpoint().signed_by({})
+
+
+def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "anchor.ndjson"
+    append(file, a_checkpoint(1))
+    file.write_bytes(file.read_bytes() + b'{"log_id": "lo')
+    append(file, a_checkpoint(2))
+    found = [line.checkpoint for line in read_all(file)]
+    assert found == [a_checkpoint(1), None, a_checkpoint(2)]
+
+
+def test_a_log_is_vouched_for_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, *[a_record(declaration_id=f"D-{number}") for number in range(7)])
+    log.close()
+    assert vouched(anchor) == [0, 7]
+
+
+@pytest.mark.parametrize("often", [Often(records=2, seconds=3_600), Often(seconds=0.1)])
+def test_a_log_is_vouched_for_as_it_grows(tmp_path: Path, often: Often) -> None:
+    seen: list[Checkpoint] = []
+    log, anchor = a_log(tmp_path, often=often, on_checkpoint=seen.append)
+    kept(log, a_record(), a_record(declaration_id="D-2"))
+    wait_until(lambda: vouched(anchor)[-1] == 2)
+    log.close()
+    assert vouched(anchor)[-1] == 2  # nothing was new at the end
+    assert [each.records for each in seen] == vouched(anchor)
+
+
+def test_a_log_goes_on_while_its_anchor_cannot_be_written(tmp_path: Path) -> None:
+    log, anchor = a_log(tmp_path, often=Often(records=1))
+    aside = anchor.rename(tmp_path / "aside")
+    anchor.mkdir()
+    assert kept(log, a_record())[0].new
+    time.sleep(0.3)
+    anchor.rmdir()
+    aside.rename(anchor)
+    wait_until(lambda: vouched(anchor) == [0, 1])
+    log.close()
+
+
+def test_a_log_that_lost_records_it_had_is_not_gone_on_with(tmp_path: Path) -> None:
+    log, _ = a_log(tmp_path)
+    log.close()
+    backup = shutil.copytree(log.file.parent, tmp_path / "backup")
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    shutil.rmtree(log.file.parent)
+    shutil.copytree(backup, log.file.parent)
+
+    with pytest.raises(DecisionLogError, match=r"it had 1 records, and it has 0.*lanes verify"):
+        Checkpointer(log.file, anchor, KEY)
+    assert vouched(anchor) == [0, 0, 1]
+
+
+def test_a_new_log_may_share_the_anchor_of_another(tmp_path: Path) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    log.file.unlink()
+    log, _ = a_log(tmp_path)
+    log.close()
+    assert vouched(anchor) == [0, 1, 0]
+
+
+def test_an_anchor_that_cannot_be_written_is_named_at_the_start(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "decisions.sqlite")
+    with pytest.raises(ParamsError, match="LANES_ANCHOR"):
+        Checkpointer(log.file, tmp_path, KEY)
+    log.close()
