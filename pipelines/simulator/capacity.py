@@ -65,13 +65,24 @@ def build_calendar(world: World) -> Calendar:
     wanted = []
     for lane in ("yellow", "red"):
         factors = np.array([getattr(office, lane) for office in settings.offices.values()])
-        share = getattr(settings.selection, lane)
-        wanted.append(share * factors / max((usual * factors).sum(), 1e-12))
-    asked = np.minimum(np.column_stack(wanted), 1.0)
+        wanted.append(_shares(usual, factors, getattr(settings.selection, lane)))
+    asked = np.column_stack(wanted)
     days, weights = np.array(settings.trade.weekdays), np.array(settings.capacity.weight)
     shares = np.outer(days / days.sum(), weights / weights.sum()).ravel()
-    weekly = a_week * usual[:, None] * asked
+    weekly = a_week * usual[:, None] * asked + settings.capacity.spare * (asked > 0)
     return Calendar(asked, weekly, shares, _hours(settings.capacity.shifts))
+
+
+def _shares(usual: Floats, factors: Floats, share: float) -> Floats:
+    """Share of each office's declarations, by its factor and never above all of them, so that
+    together they come to `share`."""
+    low, high = 0.0, 1e9
+    for _ in range(100):
+        middle = (low + high) / 2
+        enough = (usual * np.minimum(middle * factors, 1.0)).sum() >= share * (1 - 1e-9)
+        low, high = (low, middle) if enough else (middle, high)
+    shares: Floats = np.minimum(high * factors, 1.0)
+    return shares
 
 
 def _hours(shifts: tuple[str, ...]) -> Hours:

@@ -201,6 +201,7 @@ class Capacity(Closed):
     shifts: tuple[Shift, ...] = Field(min_length=1)
     weight: tuple[Positive, ...]
     minutes: Minutes
+    spare: AtLeastZero
     slack: Positive
 
     @model_validator(mode="after")

@@ -148,7 +148,7 @@ def test_another_policy_meets_the_very_same_declarations_and_truth() -> None:
 
 def test_traders_who_learn_bring_the_same_goods_and_cheat_on_others() -> None:
     """What they are inspected for changes whether they cheat, never what they ship."""
-    one, other = a_world(**WATCHFUL), a_world(**WATCHFUL, capacity={"slack": 0.3})
+    one, other = a_world(**WATCHFUL), a_world(**WATCHFUL, capacity={"slack": 0.3, "spare": 0})
     truth = both(one["truth"], other["truth"], *KEY, "item_no")
     truth = truth[truth["declaration_id"].isin(_never_refiled(one) & _never_refiled(other))]
 
@@ -432,11 +432,14 @@ def test_the_units_of_the_calendar_add_up_to_what_the_policy_of_old_needs() -> N
     assert not calendar.duplicated(["office", "lane", "shift_start"]).any()
     for lane, share in (("YELLOW", asked.selection.yellow), ("RED", asked.selection.red)):
         wanted = share * asked.declarations * asked.capacity.slack
+        wanted += asked.capacity.spare * asked.weeks * len(asked.offices)
         assert wanted - len(asked.offices) <= units.xs(lane, level="lane").sum() <= wanted
 
 
 def test_more_slack_means_more_units_and_more_of_them_at_the_land_border() -> None:
-    lean, ample = (a_world(capacity={"slack": slack})["capacity_calendar"] for slack in (1.0, 2.0))
+    lean, ample = (
+        a_world(capacity={"slack": slack, "spare": 0})["capacity_calendar"] for slack in (1.0, 2.0)
+    )
     per_declaration = (
         _units(lean, "RED") / first_versions(a_world())["declaration_office"].value_counts()
     )
@@ -469,7 +472,7 @@ def test_rules_never_send_more_to_red_than_an_office_has_units_that_week() -> No
 
     assert set(by.columns) == {"MANDATORY", "RULE", "RANDOM", "OFFICER"}
     assert (by["RULE"] <= np.maximum(room - by["MANDATORY"] + 1, 0)).all()
-    assert by["RULE"].sum() > 0.4 * room.sum()
+    assert by["RULE"].sum() > 0.25 * room.sum()  # the rest is kept for busy weeks
 
 
 def test_controls_begin_within_a_shift_and_never_before_acceptance() -> None:
