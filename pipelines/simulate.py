@@ -1,6 +1,6 @@
 """Simulate a customs administration whose truth is known: the embedded default data.
 
-Reads   data/reference/simulator/    base.yaml, presets/*.yaml: every number; goods.yaml: the goods
+Reads   data/reference/simulator/    base.yaml, presets/*.yaml: how it behaves; goods.yaml
 Writes  data/raw/simulated/          declarations, goods_items, inspections, findings, appeals,
                                      overrides, traders, capacity_calendar, each by month (Parquet)
         data/raw/truth/              truth and officers, which no other stage reads but world_report

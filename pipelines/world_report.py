@@ -22,7 +22,7 @@ from pipelines.reporting.world_selection import by_channel, ceiling, chances
 from pipelines.reporting.world_trade import missing, tail, weeks
 from pipelines.reporting.world_wrongs import groups, per_week, prices
 from pipelines.simulate import SimulateParams
-from pipelines.simulator.figures import figures
+from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.settings import Settings, read_settings
 from pipelines.simulator.store import Folder
 
@@ -79,7 +79,10 @@ def parts(facts: Facts) -> tuple[Part, ...]:
 def head(facts: Facts) -> Head:
     """Which world this is, and whether it is what its preset asks for."""
     settings, found = facts.settings, facts.figures
-    rows = tuple(_row(name, *bounds, found) for name, bounds in settings.must_hit.items())
+    rows = tuple(
+        (each.name, each.verdict, _number(each.got), f"{_number(each.low)} to {_number(each.high)}")
+        for each in judged(found, settings.must_hit)
+    )
     missed = [row[0] for row in rows if row[1] == "MISSED"]
     open_ = [row[0] for row in rows if row[1] == "not computed"]
     every = tuple((name, _number(value)) for name, value in sorted(found.items()))
@@ -89,7 +92,7 @@ def head(facts: Facts) -> Head:
         ("goods items", f"{found['goods_items']:,.0f}"),
         ("truly violating", percent(found["violating_share"], 2)),
         ("red", percent(found["red_share"])),
-        ("best AUROC", f"{found['auroc_of_true_risk']:.3f}"),
+        ("AUROC of the risk", f"{found['auroc_of_true_risk']:.3f}"),
     )
     wanted = Table("Figures that the preset asks for", ("figure", "verdict", "got", "wanted"), rows)
     return Head(
@@ -102,12 +105,6 @@ def head(facts: Facts) -> Head:
         tables=((wanted,) if rows else ())
         + (Table("All figures", ("figure", "value"), every, folded=True),),
     )
-
-
-def _row(name: str, low: float, high: float, found: Mapping[str, float]) -> tuple[str, ...]:
-    value = found.get(name, float("nan"))
-    verdict = "ok" if low <= value <= high else "not computed" if value != value else "MISSED"
-    return name, verdict, _number(value), f"{_number(low)} to {_number(high)}"
 
 
 def _verdict(asked: int, missed: list[str], open_: list[str]) -> str:

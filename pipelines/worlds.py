@@ -9,9 +9,11 @@
 A world in a folder can be the source of the pipeline:  dvc exp run -S ingest.path=/tmp/vn/tables
 """
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,17 +25,17 @@ from rich.table import Table as Grid
 
 from models.bundle import load as load_bundle
 from pipelines.command import say, typed
-from pipelines.files import write_json, write_text
+from pipelines.files import read_json, write_json, write_text
 from pipelines.simulate import GOODS
 from pipelines.simulator.draws import Table
-from pipelines.simulator.figures import figures, missed
+from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import Settings, presets, read_settings
 from pipelines.simulator.simulation import Policy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
 from pipelines.trials.bundle_policy import BundlePolicy, every, never
 from pipelines.trials.journal import Journal
-from pipelines.trials.learning import learn, read_recipe
+from pipelines.trials.learning import histories, learn, read_recipe
 from pipelines.trials.measures import measure as measured
 from pipelines.trials.memory import Memory
 from pipelines.world_report import write_report
@@ -50,6 +52,8 @@ app = typer.Typer(
 Place = Annotated[Path, typer.Argument(help="Folder of a world.", show_default=False)]
 Reference = Annotated[Path, typer.Option(help="Where base.yaml, presets/ and goods.yaml stand.")]
 REFERENCE = Path("data/reference/simulator")
+MEASURES = "measures.json"
+DONE = ("ok", "MISSED")
 DRAW_KEY = b"a world's own draws, and nobody's service"
 
 
@@ -80,6 +84,9 @@ def make(
         if not force:
             raise ParamsError(f"{out} is not empty. Give another folder, or --force.")
         folder.clear()
+        for left in (*out.glob("journal-*.csv"), out / MEASURES, out / "world.html"):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(out / "bundles", ignore_errors=True)
     simulation = Simulation(settings, read_headings(reference / GOODS))
     _live(folder, simulation, settings.weeks, None)
     say(f"Look at it:  python -m pipelines.worlds report {out}")
@@ -128,7 +135,10 @@ def _policy(
         say(f"worlds: learning from what is known on {today}")
         return learn(known, recipe, today, bundles / f"week-{week:04d}")
 
-    first = load_bundle(bundle) if bundle else learnt(memory, simulation.state.week)
+    if bundle is None:
+        first = learnt(memory, simulation.state.week)
+    else:  # its own histories may be of other traders: those of this world take their place
+        first = replace(load_bundle(bundle), profiles=histories(memory, recipe))
     retrain = every(retrain_every, learnt) if retrain_every else never
     return BundlePolicy(first, memory, draw_key=DRAW_KEY, retrain=retrain)
 
@@ -137,10 +147,9 @@ def _policy(
 def check(place: Place, reference: Reference = REFERENCE) -> None:
     """Figures of a world against those its preset has to come to; fails where one is missed."""
     settings = _settings(place, reference)
-    wanted = {name: span for name, span in settings.must_hit.items() if not _learnt(name)}
     found = figures(Folder.of(place), scheme_from_week=settings.fraud.scheme.from_week)
     _show(found, settings)
-    if problems := missed(found, wanted):
+    if problems := missed(found, settings.must_hit):
         raise ParamsError(f"World {place}: {'; '.join(problems)}. Look at its report.")
 
 
@@ -155,9 +164,14 @@ def measure(
     folder = Folder.of(place)
     found = figures(folder, scheme_from_week=settings.fraud.scheme.from_week)
     found |= measured(folder, read_recipe(params), tell=lambda step: say(f"worlds: {step}"))
-    write_json(place / "measures.json", {name: round(value, 6) for name, value in found.items()})
+    write_json(
+        place / MEASURES,
+        {name: round(value, 6) for name, value in found.items() if not math.isnan(value)},
+    )
     _show(found, settings)
-    if problems := missed(found, settings.must_hit):
+    unknown = [each.name for each in judged(found, settings.must_hit) if each.verdict not in DONE]
+    problems = [*missed(found, settings.must_hit), *(f"{name} is no figure" for name in unknown)]
+    if problems:
         raise ParamsError(f"World {place}: {'; '.join(problems)}.")
 
 
@@ -168,18 +182,14 @@ def report(
     reference: Reference = REFERENCE,
 ) -> None:
     """One page that shows whether the world looks right."""
-    page = out or place / "world.html"
-    write_report(Folder.of(place), _settings(place, reference), page)
+    page, measures = out or place / "world.html", place / MEASURES
+    extra = read_json(measures) if measures.is_file() else {}
+    write_report(Folder.of(place), _settings(place, reference), page, extra)
     print(page)
 
 
 def _settings(place: Path, reference: Path) -> Settings:
     return load(place / "state", read_headings(reference / GOODS)).world.settings
-
-
-def _learnt(figure: str) -> bool:
-    """Whether a figure takes a model, which `check` does not train."""
-    return figure.startswith(("all_labels", "lightgbm", "ceiling", "model"))
 
 
 def _changes(settings: list[str]) -> dict[str, Any]:
@@ -225,14 +235,19 @@ def _shown(weeks: Iterator[dict[str, Table]], count: int) -> Iterator[dict[str, 
 
 
 def _show(found: dict[str, float], settings: Settings) -> None:
+    verdicts = {each.name: each for each in judged(found, settings.must_hit)}
     grid = Grid("figure", "got", "wanted", "")
-    for name, value in found.items():
-        span = settings.must_hit.get(name)
-        wanted = "" if span is None else f"{span[0]:g} to {span[1]:g}"
-        verdict = "" if span is None else ("ok" if span[0] <= value <= span[1] else "MISSED")
-        shown = f"{value:,.0f}" if value == int(value or 0) and abs(value) > 1 else f"{value:.4f}"
-        grid.add_row(name, shown, wanted, verdict)
+    for name in [*found, *(name for name in verdicts if name not in found)]:
+        got, each = found.get(name, float("nan")), verdicts.get(name)
+        wanted = "" if each is None else f"{each.low:g} to {each.high:g}"
+        grid.add_row(name, _number(got), wanted, "" if each is None else each.verdict)
     Console().print(grid)
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 if __name__ == "__main__":

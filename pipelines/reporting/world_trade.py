@@ -77,7 +77,7 @@ def _narrowed(counts: pd.DataFrame, facts: Facts) -> str | None:
 def _seasons(axes: Axes, facts: Facts) -> None:
     settings, last = facts.settings, facts.weeks
     since = LUNAR_NEW_YEARS - np.datetime64(settings.start, "D")
-    for first in ((since.astype(int) + 6) // 7).tolist():
+    for first in (since.astype(int) // 7).tolist():
         if -settings.trade.lunar_new_year.weeks < first < last:
             ends = min(last, first + settings.trade.lunar_new_year.weeks) - 0.5
             span(axes, max(first, 0) - 0.5, ends, "new year")

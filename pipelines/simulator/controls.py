@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.simulator.draws import Bools, Draws, Times, WeekStreams
 from pipelines.simulator.history import History
@@ -22,6 +23,10 @@ DOCUMENT, SCAN, PARTIAL, FULL, SAMPLE, AUDIT = (
     CONTROL_TYPES.index(name)
     for name in ("DOCUMENT", "SCAN", "PARTIAL_PHYSICAL", "FULL_PHYSICAL", "SAMPLE", "AUDIT")
 )
+
+
+LONGEST = 4.0
+"""So many times the ordinary minutes, and any control is over."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ def clearance_controls(
 ) -> Controls:
     """Papers of yellow; goods of red, some of them scanned first and opened only when suspicious;
     and now and then a sample for the laboratory. Versions that were amended are not controlled.
+
+    The propensity is that of this control for such goods, as the centre can know it: none where an
+    officer chose, after an image, and of samples, which follow suspicions.
 
     Args:
         starts: when the turn of each declaration comes, shape (declarations,).
@@ -74,11 +82,14 @@ def clearance_controls(
     order = np.lexsort((type_, declaration))
     declaration, type_ = declaration[order], type_[order]
     chance = selection.propensity[declaration, lane[declaration]]
-    chance = chance * np.where(type_ == SAMPLE, sample_chance[declaration], 1.0)
+    unscanned = 1 - settings.scanned * world.places.scanner[history.route.office[declaration]]
+    chance = chance * np.where(np.isin(type_, (PARTIAL, FULL)), unscanned, 1.0)
+    unknown = (selection.channel[declaration] == Channel.OFFICER) | (type_ == SAMPLE)
+    unknown |= (type_ == FULL) & scanned[declaration]
     return Controls(
         declaration=declaration,
         type=type_,
-        propensity=np.where(selection.channel[declaration] == Channel.OFFICER, np.nan, chance),
+        propensity=np.where(unknown, np.nan, chance),
         started_at=starts[declaration],
         finished_at=starts[declaration],
         observed_at=starts[declaration],
@@ -92,7 +103,7 @@ def timed(
     hours, minutes = world.settings.controls.hours, world.settings.capacity.minutes
     random = streams("delays")
     size = (len(history), len(CONTROL_TYPES))
-    luck, effort = random.normal(0, 1, size), np.exp(random.normal(0, 0.3, size))
+    luck, effort = random.normal(0, 1, size), np.exp(np.clip(random.normal(0, 0.3, size), -1, 1))
     row = (controls.declaration, controls.type)
     work = np.select(
         [controls.type == DOCUMENT, controls.type == SCAN],
@@ -100,11 +111,27 @@ def timed(
         minutes.GOODS,
     )
     seconds = np.floor(60 * work * effort[row] * assigned.minutes[controls.declaration])
-    finished = controls.started_at + seconds.astype("timedelta64[s]")
+    started = controls.started_at + _after_others(world, controls)
+    finished = started + seconds.astype("timedelta64[s]")
     spans = np.array([hours.get(kind, (0.0, 0.0)) for kind in CONTROL_TYPES])  # type: ignore[call-overload]
     delay = np.floor(3_600 * spans[controls.type, 0] * np.exp(spans[controls.type, 1] * luck[row]))
     answered = history.route.accepted_at[controls.declaration] + delay.astype("timedelta64[s]")
-    return replace(controls, finished_at=finished, observed_at=np.maximum(finished, answered))
+    return replace(
+        controls,
+        started_at=started,
+        finished_at=finished,
+        observed_at=np.maximum(finished, answered),
+    )
+
+
+def _after_others(world: World, controls: Controls) -> npt.NDArray[np.timedelta64]:
+    """Goods are opened after their image was looked at, and samples taken from what was opened."""
+    minutes = world.settings.capacity.minutes
+    scanned = np.isin(controls.declaration, controls.declaration[controls.type == SCAN])
+    waited = LONGEST * minutes.SCAN * (scanned & (controls.type != SCAN))
+    waited += LONGEST * minutes.GOODS * (controls.type == SAMPLE)
+    seconds: npt.NDArray[np.timedelta64] = np.floor(60 * waited).astype("timedelta64[s]")
+    return seconds
 
 
 def detection_luck(history: History, streams: WeekStreams) -> Floats:

@@ -5,7 +5,7 @@ Reads a world's folder, truth and all, in few columns and as numbers: ten millio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -100,7 +100,8 @@ def figures(folder: Folder, *, scheme_from_week: int) -> dict[str, float]:
     """Every figure that needs no model. Shares are of first versions of declarations.
 
     A hit rate counts violations found in any control before clearance, laboratory included, over
-    the declarations of the lane; honest errors do not count.
+    the declarations of the lane; honest errors do not count, and controls that came to nothing or
+    have not answered yet count as controls without a finding.
     """
     declared, controls = read_declarations(folder), read_controls(folder)
     table = declared.table
@@ -156,14 +157,34 @@ def auroc(wrong: Any, score: Any) -> float:
     return float("nan") if wrong.all() or not wrong.any() else float(roc_auc_score(wrong, score))
 
 
+class Judged(NamedTuple):
+    """A figure that a preset wants between two others; NaN where it was not computed."""
+
+    name: str
+    got: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `MISSED` or `not computed`."""
+        if np.isnan(self.got):
+            return "not computed"
+        return "ok" if self.low <= self.got <= self.high else "MISSED"
+
+
+def judged(found: Mapping[str, float], wanted: Mapping[str, tuple[float, float]]) -> list[Judged]:
+    """Every figure that is wanted, with what it came to."""
+    return [Judged(name, found.get(name, np.nan), *span) for name, span in wanted.items()]
+
+
 def missed(found: Mapping[str, float], wanted: Mapping[str, tuple[float, float]]) -> list[str]:
-    """A line per figure that is not where the preset wants it, or was never computed."""
-    lines = []
-    for name, (low, high) in wanted.items():
-        value = found.get(name, float("nan"))
-        if not low <= value <= high:
-            lines.append(f"{name} is {value:.4f} and should be {low:g} to {high:g}")
-    return lines
+    """A line per figure that was computed and is not where the preset wants it."""
+    return [
+        f"{each.name} is {each.got:.4f} and should be {each.low:g} to {each.high:g}"
+        for each in judged(found, wanted)
+        if each.verdict == "MISSED"
+    ]
 
 
 def _mean(values: Any) -> float:

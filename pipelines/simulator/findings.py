@@ -16,7 +16,7 @@ from pipelines.simulator.controls import (
     chances,
     wrong,
 )
-from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, texts
+from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, blanked, texts
 from pipelines.simulator.history import History
 from pipelines.simulator.officers import Assignment
 from pipelines.simulator.violations import CODE, MECHANISMS
@@ -99,11 +99,15 @@ def _imagined(
 def concluded(
     world: World, history: History, controls: Controls, cancelled: Ints, streams: WeekStreams
 ) -> Texts:
-    """`CONCLUDED`, or the result of a control that came to nothing. Laboratories and audits always
-    answer; goods that were withdrawn (`cancelled`) are never inspected."""
+    """`CONCLUDED`, or the result of a control that came to nothing, as a suspicious image does: the
+    goods are opened. Laboratories and audits always answer; goods that were withdrawn (`cancelled`)
+    are never inspected."""
     settings = world.settings.controls
     fate = streams("fates").random(len(history))[controls.declaration]
     fate = np.where(np.isin(controls.type, (SAMPLE, AUDIT, SCAN)), 1.0, fate)
+    opened = controls.declaration[np.isin(controls.type, (PARTIAL, FULL))]
+    suspicious = (controls.type == SCAN) & np.isin(controls.declaration, opened)
+    fate = np.where(suspicious, settings.cancelled, fate)
     withdrawn = np.isin(controls.declaration, cancelled)
     open_ended = settings.cancelled + settings.inconclusive
     results: Texts = np.select(
@@ -159,6 +163,7 @@ def tables(
     extents = np.select([controls.type == PARTIAL, controls.type == FULL], [30.0, 100.0], np.nan)
     officer = assigned.officer[controls.declaration]
     by_hand = assigned.manual[controls.declaration]
+    elsewhere = np.isin(controls.type, (SAMPLE, AUDIT))  # not the work of an officer at the border
     stages = texts(STAGES.get(kind, "PRE_CLEARANCE") for kind in range(len(CONTROL_TYPES)))
     inspections = {
         "inspection_id": own_ids,
@@ -169,8 +174,8 @@ def tables(
         "result": np.where(open_ended == CONCLUDED, verdict, open_ended).astype(object),
         "observed_at": controls.observed_at,
         "stage": stages[controls.type],
-        "assigned_officer_key": world.officers.key[officer],
-        "assignment_mode": np.where(by_hand, "MANUAL", "AUTO").astype(object),
+        "assigned_officer_key": blanked(world.officers.key[officer], elsewhere),
+        "assignment_mode": blanked(np.where(by_hand, "MANUAL", "AUTO").astype(object), elsewhere),
         "started_at": np.where(began, controls.started_at, NEVER),
         "finished_at": np.where(began, controls.finished_at, NEVER),
         "extent_percent": extents,
@@ -184,6 +189,7 @@ def tables(
         "intent": _intent(history, found),
         "observed_at": controls.observed_at[found.control],
         "trader": history.route.trader[controls.declaration[found.control]],
+        "declaration": history.route.lineage[controls.declaration[found.control]],
         "imagined": found.imagined.astype(np.float64),
     }
     return inspections, findings

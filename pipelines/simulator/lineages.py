@@ -32,15 +32,22 @@ def with_amendments(world: World, history: History, streams: WeekStreams) -> His
     route = replace(
         second.route, version=second.route.version + 1, accepted_at=second.route.accepted_at + wait
     )
-    told = _corrected(second.told, random.uniform(0.97, 1.05, n)[chosen])
+    factors = random.uniform(0.97, 1.05, n)[chosen]
+    true, told = _corrected(second.true, factors), _corrected(second.told, factors)
     healed = random.random(n)[chosen][told.declaration] < 0.2
-    truth = replace(second.truth, error=np.where(healed, NONE, second.truth.error))
-    amended = replace(second, route=route, told=told, truth=truth, original=chosen)
+    mended = healed & (second.truth.error != NONE)
+    truth = replace(
+        second.truth,
+        error=np.where(mended, NONE, second.truth.error),
+        due=np.where(mended, 0.0, second.truth.due),
+    )
+    amended = replace(second, route=route, true=true, told=told, truth=truth, original=chosen)
     return joined([history, amended])
 
 
 def _corrected(lines: Lines, factors: Floats) -> Lines:
-    """Small corrections of amounts and weights, the same for all items of a declaration."""
+    """Other amounts and weights than first told, since other goods were loaded in the end; the same
+    factor for all items of a declaration."""
     factor = factors[lines.declaration]
     return replace(
         lines, value=lines.value * factor, net_mass_kg=lines.net_mass_kg * (1 + (factor - 1) / 2)

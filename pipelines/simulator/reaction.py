@@ -1,12 +1,15 @@
 """What traders make of being inspected: they feel watched, get sanctioned, and take new names."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipelines.simulator.draws import Table, Texts, Times, WeekStreams, numbered, texts
 from pipelines.simulator.world import EVADER, NEW_TRADER_DAYS, PRIORITY, World
 from selectivity.columns import Floats, Ints, day_of
+
+REGISTRATIONS = 20
+"""Numbers that registrations are taken from, times the traders there are."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,18 @@ def at_first(world: World) -> Standing:
     n = len(world.traders.kind)
     return Standing(
         watched=np.full(n, world.settings.selection.red),
-        name=1 + world.streams("trader-names").permutation(n),
+        name=_names(world)[:n],
         names_given=np.array([n]),
         registered_on=world.traders.registered_on,
         caught=np.zeros(n, dtype=np.int64),
         sanctions=world.traders.sanctions,
     )
+
+
+def _names(world: World) -> Ints:
+    """Numbers of registrations in the order in which they are given: none tells when that was."""
+    spare = REGISTRATIONS * len(world.traders.kind)
+    return 1 + world.streams("trader-names").permutation(spare)
 
 
 def after_lanes(world: World, standing: Standing, trader: Ints, red: Floats) -> Standing:
@@ -58,7 +67,7 @@ def after_lanes(world: World, standing: Standing, trader: Ints, red: Floats) -> 
 def after_findings(
     world: World, standing: Standing, trader: Ints, week: int, streams: WeekStreams
 ) -> Standing:
-    """Violations of these traders were found, and they know it now (one entry per finding)."""
+    """Violations of these traders were found, and they know it now (one entry per declaration)."""
     reaction, n = world.settings.reaction, len(standing.watched)
     found = np.bincount(trader, minlength=n)
     caught = standing.caught + found
@@ -68,8 +77,9 @@ def after_findings(
     fed_up = (world.traders.kind == EVADER) & (found > 0) & (caught >= reaction.caught_for_new_id)
     anew = np.flatnonzero(fed_up & (streams("new-names").random(n) < reaction.new_id))
     name, registered_on = standing.name.copy(), standing.registered_on.copy()
-    name[anew] = standing.names_given[0] + 1 + np.arange(len(anew))
-    registered_on[anew] = world.monday(week + 1)
+    name[anew] = _names(world)[standing.names_given[0] + np.arange(len(anew))]
+    since = streams("new-dates").integers(1, 7, n)[anew]
+    registered_on[anew] = world.monday(week) + since.astype("timedelta64[D]")
     caught[anew] = sanctions[anew] = 0
     return Standing(
         watched=standing.watched,
@@ -115,8 +125,3 @@ def register(world: World, standing: Standing, before: Standing | None, at: np.d
         "aeo_status": texts([None, "PRIORITY"])[priority.astype(np.int64)],
         "address_region": numbered("R", world.traders.region[rows], 2),
     }
-
-
-def arrays_of(standing: Standing) -> Table:
-    """The standing as plain arrays."""
-    return {each.name: getattr(standing, each.name) for each in fields(standing)}

@@ -57,9 +57,11 @@ class Trade(Closed):
 
     traders: int = Field(ge=50)
     brokers: int = Field(ge=5)
+    problem_brokers: Share
     export_share: float = Field(gt=0, lt=1)
     items_mean: float = Field(ge=1, le=12)
     missing_share: Share
+    named_alike: Share
     priority_volume: float = Field(ge=0, lt=1)
     lunar_new_year: NewYear
     december: Positive
@@ -245,7 +247,7 @@ class Colluding(Lax):
 class Officers(Closed):
     """Who controls."""
 
-    per_office: int = Field(ge=1)
+    per_office: int = Field(ge=2, description="Who lowers a lane needs a second officer.")
     manual: Share
     lax: Lax
     colluding: Colluding

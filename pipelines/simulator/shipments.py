@@ -16,6 +16,9 @@ NOWHERE = -1
 NUMBERS_A_WEEK = 1_000_000
 """Declarations are numbered by week and place in it."""
 
+IN_TRANSIT = 0.15
+"""Share of goods from afar, among those of traders who use the land border, that come that way."""
+
 HOME_OFFSET_HOURS = 7
 """Clocks at the offices are this far ahead of UTC."""
 
@@ -72,8 +75,7 @@ def ship(world: World, week: Ints, streams: WeekStreams) -> Shipments:
     )
     office = _to_express(world, office, sales, random)
     partner = _partners(world, trader, office, random)
-    through_hub = (random.random(n) < 0.2) & ~np.isin(partner, places.hubs)
-    hub = np.where(through_hub, random.choice(places.hubs, n), NOWHERE)
+    hub = _hubs(world, office, partner, random)
     key = NUMBERS_A_WEEK * week + np.arange(n)
     return Shipments(
         key=key,
@@ -87,7 +89,7 @@ def ship(world: World, week: Ints, streams: WeekStreams) -> Shipments:
         is_import=streams("directions").random(n) >= world.traders.export_share[trader],
         office=office,
         partner=partner,
-        hub=np.where(places.is_kind("land")[office], NOWHERE, hub),
+        hub=hub,
     )
 
 
@@ -108,11 +110,14 @@ def load(world: World, shipments: Shipments, streams: WeekStreams) -> Lines:
     agreed = np.array([each is not None for each in world.places.agreement])
     may_prefer = agreed[origin] & (origin != NOWHERE) & (world.goods.duty_percent[code] > 0)
     wants = streams("preferences").random(len(code)) < 0.55
+    naming = streams("names-of-goods")
+    alike = world.goods.pick(world.goods.heading[code], naming.random(len(code)))
+    vague = naming.random(len(code)) < world.settings.trade.named_alike
     return Lines(
         declaration=declaration,
         item_no=np.arange(len(declaration)) - first[declaration] + 1,
         code=code,
-        named_after=code,
+        named_after=np.where(vague, alike, code),
         origin=origin,
         preference=may_prefer & wants & shipments.is_import[declaration],
         papers_held=np.ones(len(code), dtype=np.bool_),
@@ -186,7 +191,21 @@ def _partners(world: World, trader: Ints, office: Ints, random: Draws) -> Ints:
     usual = np.where(random.random(n) < 0.85, world.traders.country[trader], anywhere)
     crossing = places.neighbours[by_share(random, places.neighbour_share, n)]
     by_land = places.is_kind("land")[office] & ~np.isin(usual, places.neighbours)
-    return np.where(by_land, crossing, usual)
+    in_transit = random.random(n) < IN_TRANSIT
+    return np.where(by_land & ~in_transit, crossing, usual)
+
+
+def _hubs(world: World, office: Ints, partner: Ints, random: Draws) -> Ints:
+    """What a fifth of the goods come through: mostly a hub, now and then any country. What crosses
+    the land border from further away comes through a neighbour."""
+    n, places = len(partner), world.places
+    anywhere = by_share(random, places.trade, n)
+    usual = np.where(random.random(n) < 0.75, random.choice(places.hubs, n), anywhere)
+    through = (random.random(n) < 0.2) & (usual != partner)
+    neighbour = places.neighbours[by_share(random, places.neighbour_share, n)]
+    land = places.is_kind("land")[office]
+    transit = land & ~np.isin(partner, places.neighbours)
+    return np.select([transit, through & ~land], [neighbour, usual], NOWHERE)
 
 
 def _codes(world: World, trader: Ints, random: Draws) -> Ints:

@@ -25,11 +25,11 @@ from pipelines.simulator import (
     truth_table,
     violations,
 )
-from pipelines.simulator.draws import Table, Texts, Times, WeekStreams
+from pipelines.simulator.draws import Table, Texts, Times, WeekStreams, texts
 from pipelines.simulator.goods import Headings
 from pipelines.simulator.history import History, joined
 from pipelines.simulator.pending import Pending
-from pipelines.simulator.schema import completed
+from pipelines.simulator.schema import TABLES, completed
 from pipelines.simulator.selection import Selection, legacy_selection, risk_unit_score
 from pipelines.simulator.settings import Settings
 from pipelines.simulator.world import World, build_world
@@ -58,7 +58,11 @@ class Lodged:
 
 
 class Policy(Protocol):
-    """Whatever gives lanes. It sees what was declared, and the outcomes it was told."""
+    """Whatever gives lanes.
+
+    It is to look at headers, items and the lanes that goods had before, and at the outcomes it is
+    told. The history is there for the policy of old, which is a part of the world.
+    """
 
     @property
     def writes_down_chances(self) -> bool:
@@ -122,6 +126,7 @@ class Simulation:
         tables = {
             "declarations": lodged.header,
             "goods_items": lodged.item,
+            "decisions": _decisions(lodged, proposed, recorded=recorded),
             "overrides": officers.override_table(self.world, lodged.history, lodged.names, moves),
             "traders": self._register(week, before),
             "capacity_calendar": capacity.table(self.world, self.calendar, week),
@@ -131,7 +136,7 @@ class Simulation:
             **known,
         }
         done = {name: completed(name, table) for name, table in tables.items()}
-        policy.learn(done)
+        policy.learn({name: done[name] for name in TABLES if name in done})
         return done
 
     def lodge(self, declarations: int, streams: WeekStreams) -> Lodged:
@@ -184,7 +189,7 @@ class Simulation:
         by_rule = np.full(len(later.declaration), str(Channel.RULE), dtype=object)
         by_policy = selection.channel[made.declaration]
         for some, diligence, why, luck_of in (
-            (made, assigned.detects[made.declaration], by_policy, streams.of("clearance")),
+            (made, _diligence(assigned, made), by_policy, streams.of("clearance")),
             (later, np.ones(len(later.declaration)), by_rule, streams.of("audit")),
         ):
             found = findings.find(world, history, some, diligence, luck, luck_of)
@@ -232,7 +237,8 @@ class Simulation:
         trader = lodged.history.route.trader[order]
         standing = reaction.after_lanes(self.world, self.state.standing, trader, red)
         fraud = findings["intent"] == "FRAUD"
-        caught = findings["trader"][fraud].astype(np.int64)
+        _, rows = np.unique(findings["declaration"][fraud], return_index=True)
+        caught = findings["trader"][fraud][rows].astype(np.int64)
         standing = reaction.after_findings(self.world, standing, caught, lodged.week, streams)
         self.state = replace(self.state, standing=standing)
 
@@ -244,6 +250,27 @@ class Simulation:
             return changed
         everybody = reaction.register(self.world, before, None, self.world.start)
         return {name: np.concatenate([everybody[name], changed[name]]) for name in everybody}
+
+
+def _diligence(assigned: officers.Assignment, made: controls.Controls) -> Floats:
+    """Share of what can be found that is: officers differ, laboratories do not."""
+    at_the_border = made.type != controls.SAMPLE
+    return np.where(at_the_border, assigned.detects[made.declaration], 1.0)
+
+
+def _decisions(lodged: Lodged, proposed: Selection, *, recorded: bool) -> Table:
+    """Lanes as they were given, before officers; chances where somebody wrote them down."""
+    chances = np.where(recorded, proposed.propensity, np.nan)
+    return {
+        "declaration_id": lodged.names,
+        "version_no": lodged.history.route.version.astype(np.float64),
+        "decided_at": lodged.history.route.accepted_at,
+        "lane": texts(each.name for each in Lane)[proposed.lane],
+        "channel": proposed.channel,
+        "propensity_green": chances[:, Lane.GREEN],
+        "propensity_yellow": chances[:, Lane.YELLOW],
+        "propensity_red": chances[:, Lane.RED],
+    }
 
 
 class LegacyPolicy:

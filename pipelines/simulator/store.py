@@ -1,6 +1,6 @@
 """A world in a folder: its tables by month, its truth apart, and where it stands.
 
-    tables/<table>/month=2025-01/weeks-000.parquet    what the centre has
+    tables/<table>/month=2025-01/weeks-0000.parquet   what the centre has
     truth/<table>/…                                   what nobody knows
     state/                                            what the next week has to know; world.yaml
 
@@ -9,6 +9,7 @@ files and never rewrites one. Memory holds one week at a time, however long the 
 """
 
 import shutil
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import yaml
+from pydantic import ValidationError
 
 from pipelines.files import read_arrays, write_arrays, write_text
 from pipelines.simulator.draws import Table
@@ -36,7 +38,7 @@ from pipelines.simulator.violations import Truth
 from pipelines.tables import arrow_table, read_columns, write_columns
 from selectivity.errors import ParamsError
 
-SETTINGS, ARRAYS = "world.yaml", "state.npz"
+SETTINGS, ARRAYS, BEFORE = "world.yaml", "state.npz", ".before"
 KINDS = {**TABLES, **TRUTH}
 _PARTS = {"route": Shipments, "true": Lines, "told": Lines, "truth": Truth}
 
@@ -67,11 +69,13 @@ class Folder:
 
 
 class Writer:
-    """Writes weeks into files by month; a file has its name only when it is whole."""
+    """Writes weeks into files by month; a file has its name only when it is whole. A run that fails
+    takes back what it wrote, and one that is killed is taken back by the next."""
 
     def __init__(self, folder: Folder, first_week: int) -> None:
         self._folder, self._name = folder, f"weeks-{first_week:04d}.parquet"
         self._open: dict[Path, pq.ParquetWriter] = {}
+        self._remove()  # what a run from the same week left when it was broken off
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +88,13 @@ class Writer:
     ) -> None:
         for path in list(self._open):
             self._close(path, keep=kind is None)
+        if kind is not None:
+            self._remove()
+
+    def _remove(self) -> None:
+        for name in KINDS:
+            for file in self._folder.place(name).glob(f"month=*/{self._name}*"):
+                file.unlink()
 
     def write(self, tables: Mapping[str, Table], *, over: np.datetime64) -> None:
         """Append the tables of a week. Months before that of the day `over` are done with."""
@@ -161,8 +172,10 @@ def read_table(
     return found.unify_dictionaries()
 
 
-def save(simulation: Simulation, path: Path) -> None:
-    """Where the world stands, so that it can go on; the settings last: all is there by then."""
+def save(simulation: Simulation, place: Path) -> None:
+    """Where the world stands, so that it can go on. What stood there is replaced as a whole."""
+    path, before = place.with_name(place.name + ".new"), place.with_name(place.name + BEFORE)
+    shutil.rmtree(path, ignore_errors=True)
     state = simulation.state
     arrays: dict[str, Any] = {"week": np.array(state.week), "next_free": state.next_free}
     arrays |= {
@@ -178,6 +191,11 @@ def save(simulation: Simulation, path: Path) -> None:
         write_columns(state.pending.tables[name], path / f"{name}.parquet", kinds)
     content = simulation.world.settings.model_dump(mode="json")
     write_text(path / SETTINGS, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    shutil.rmtree(before, ignore_errors=True)
+    if place.exists():
+        place.replace(before)
+    path.replace(place)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load(path: Path, headings: Headings) -> Simulation:
@@ -186,13 +204,31 @@ def load(path: Path, headings: Headings) -> Simulation:
     Raises:
         ParamsError: there is no world that was written to its end.
     """
+    before = path.with_name(path.name + BEFORE)
+    if not path.exists() and before.exists():  # broken off while one took the place of the other
+        path = before
     file = path / SETTINGS
     if not file.is_file():
         raise ParamsError(
             f"There is no world in {path.parent}: {file} is missing. Make one first "
             "(`python -m pipelines.worlds make --help`)."
         )
-    settings = Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    try:
+        settings = Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ParamsError(
+            f"The world in {path.parent} was made by another version of this software, or {file} "
+            "was altered. Make it again."
+        ) from error
+    try:
+        return Simulation(settings, headings, _state(path))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise ParamsError(
+            f"The state of the world in {path.parent} is damaged ({error}). Make it again."
+        ) from error
+
+
+def _state(path: Path) -> State:
     arrays = read_arrays(path / ARRAYS)
     standing = Standing(**{each.name: arrays[f"standing.{each.name}"] for each in fields(Standing)})
     pending = Pending(
@@ -201,14 +237,13 @@ def load(path: Path, headings: Headings) -> Simulation:
             for name, kinds in PENDING.items()
         }
     )
-    state = State(
+    return State(
         week=int(arrays["week"]),
         standing=standing,
         next_free=arrays["next_free"],
         refiled=_refiled(arrays),
         pending=pending,
     )
-    return Simulation(settings, headings, state)
 
 
 def _refiled(arrays: Mapping[str, Any]) -> History | None:

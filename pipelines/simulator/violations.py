@@ -127,7 +127,8 @@ def falsify(
     told = replace(told, origin=covered)
     routed, told = _tell_origin(world, shipments, told, way, streams("false-origins"))
     truth = Truth(risk, way, np.full(len(risk), NONE), _due(world, shipments, lines, told, way))
-    return routed, told, _err(world, shipments, lines, truth, streams("errors"))
+    truth = _err(world, shipments, lines, truth, streams("errors"))
+    return routed, _mistaken(world.goods, told, truth.error, streams("mistakes")), truth
 
 
 def _shares(ways: Mapping[Mechanism, float]) -> list[float]:
@@ -144,7 +145,7 @@ def _ways(world: World, shipments: Shipments, lines: Lines, random: Draws) -> In
     dutiable = (goods.duty_percent[lines.code] > 0) & ~lines.preference
     possible = {
         Mechanism.MISCLASSIFICATION: coverable[lines.code],
-        Mechanism.ORIGIN: dutiable | ~imported,
+        Mechanism.ORIGIN: dutiable,
         Mechanism.IPR: goods.under("brand")[lines.code],
         Mechanism.LICENCE: goods.papers[lines.code, PAPERS.index("LICENCE")],
     }
@@ -198,8 +199,10 @@ def _tell_origin(
 ) -> tuple[Shipments, Lines]:
     """A preferential origin; half also export from there, passing through the true country."""
     false = (way == CODE[Mechanism.ORIGIN]) & shipments.is_import[lines.declaration]
-    covers = [world.places.country_at(code) for code in world.settings.fraud.cover_origins]
-    cover = random.choice(covers, len(way))
+    codes = world.settings.fraud.cover_origins
+    covers = np.array([world.places.country_at(code) for code in (*codes, codes[0])])
+    which = random.integers(0, len(codes), len(way))
+    cover = np.where(covers[which] == lines.origin, covers[which + 1], covers[which])
     rerouted = false & (random.random(len(way)) < 0.5)
     partner, hub, moved = (
         shipments.partner.copy(),
@@ -248,3 +251,23 @@ def _err(
     part = np.where(random.random(n) < errors.taxed, random.uniform(0.03, 0.15, n), 0.0)
     amount = np.round(part * _taxes(world, shipments, lines), 2)
     return replace(truth, error=np.where(wrong, kind, NONE), due=np.where(wrong, amount, truth.due))
+
+
+def _mistaken(goods: Goods, lines: Lines, error: Ints, random: Draws) -> Lines:
+    """Honest errors as they show: a code of the same heading, half of them beside the right name,
+    or a quantity that is a little off either way."""
+    n = len(error)
+    miscoded = error == CODE[Mechanism.MISCLASSIFICATION]
+    code = np.where(miscoded, goods.pick(goods.heading[lines.code], random.random(n)), lines.code)
+    named = np.where(miscoded & (random.random(n) < 0.5), code, lines.named_after)
+    miscounted = np.where(error == CODE[Mechanism.QUANTITY], random.uniform(0.85, 1.15, n), 1.0)
+    rescaled = lines.quantity * goods.kg_per_unit[lines.code] / goods.kg_per_unit[code]
+    quantity = np.where(code != lines.code, rescaled, lines.quantity) * miscounted
+    counted = np.maximum(np.round(quantity), 1)
+    changed = (code != lines.code) | (miscounted != 1)
+    return replace(
+        lines,
+        code=code,
+        named_after=named,
+        quantity=np.where(changed, counted, lines.quantity),
+    )

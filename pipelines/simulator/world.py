@@ -242,9 +242,10 @@ def _business(
     settings: Settings, kind: Ints, random: Draws, places: Places, goods: Goods
 ) -> dict[str, Any]:
     n, brokers = len(kind), settings.trade.brokers
-    problem = max(1, round(0.03 * brokers))
+    problem = _problem_brokers(settings)
     to_problem = random.random((n, 3)) < _of_kinds("problem_broker", settings)[kind][:, None]
-    any_broker, problem_broker = (random.integers(0, high, (n, 3)) for high in (brokers, problem))
+    any_broker = random.integers(0, brokers, (n, 3))
+    problem_broker = random.choice(problem, (n, 3))
     trade = np.add.reduceat(goods.trade, goods.bounds[:-1])
     export = settings.trade.export_share
     return {
@@ -258,15 +259,22 @@ def _business(
     }
 
 
+def _problem_brokers(settings: Settings) -> Ints:
+    """Those whom evaders go to, a few of all and at least one."""
+    brokers = settings.trade.brokers
+    few = max(1, round(settings.trade.problem_brokers * brokers))
+    return Streams(settings.seed)("problem-brokers").permutation(brokers)[:few]
+
+
 def _officers(settings: Settings, streams: Streams, places: Places) -> Officers:
-    """Types by share, at least one of each bad one; colluding officers have one broker each."""
+    """Types by share; colluding officers look away for one problem broker each."""
     n = len(places.office) * settings.officers.per_office
     random = streams("officers")
     counts = [round(settings.officers.lax.share * n), round(settings.officers.colluding.share * n)]
     kinds = np.repeat([LAX, COLLUDING], counts)
     type_ = np.zeros(n, dtype=np.int64)
     type_[random.permutation(n)[: len(kinds)]] = kinds
-    partner = random.integers(0, settings.trade.brokers, n)
+    partner = random.choice(_problem_brokers(settings), n)
     return Officers(
         key=texts(f"SYNO{number:04d}" for number in 1 + random.permutation(n)),
         type=type_,

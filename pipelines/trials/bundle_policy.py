@@ -27,16 +27,19 @@ def never(memory: Memory, week: int) -> Bundle | None:
 
 
 def every(weeks: int, retrain: Retrain) -> Retrain:
-    """Retrain in every so many weeks, counted from the first on."""
+    """Retrain at the end of every so many weeks, counted from the first that is seen."""
+    seen = 0
 
     def in_turn(memory: Memory, week: int) -> Bundle | None:
-        return retrain(memory, week + 1) if (week + 1) % weeks == 0 else None
+        nonlocal seen
+        seen += 1
+        return retrain(memory, week + 1) if seen % weeks == 0 else None
 
     return in_turn
 
 
 class BundlePolicy:
-    """Lanes by a bundle whose profiles are kept up to date, as in the service."""
+    """Lanes by a bundle whose profiles learn each week what became known in it."""
 
     writes_down_chances = True
 

@@ -12,8 +12,8 @@ from selectivity.lanes import Lane
 class Journal:
     """One row per week. Violations are of declarations, first versions only.
 
-    `stopped` is the share of violations whose goods or papers were to be controlled; `in_red` those
-    whose goods were. `findings` became known in the week, whatever week their goods are of.
+    `controlled` is the share of violations whose goods or papers were to be looked at; `in_red`
+    those whose goods were. `findings` became known in the week, whatever week their goods are of.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Journal:
         wrong = np.maximum.reduceat(truth["violating"], first) > 0
         use = truth["version_no"][first] == 1
         lane, wrong = truth["lane"][first][use], wrong[use]
-        controlled = tables["inspections"]
+        controls = tables["inspections"]
         fraud = tables["findings"]["intent"] == "FRAUD"
         self._rows.append(
             {
@@ -34,10 +34,10 @@ class Journal:
                 "declarations": len(lane),
                 **{f"{name.name.lower()}_share": _share(lane == name.name) for name in Lane},
                 "violating": int(wrong.sum()),
-                "stopped": _share(lane[wrong] != Lane.GREEN.name),
+                "controlled": _share(lane[wrong] != Lane.GREEN.name),
                 "in_red": _share(lane[wrong] == Lane.RED.name),
                 "violating_in_red": _share(wrong[lane == Lane.RED.name]),
-                "inspections": len(controlled["inspection_id"]),
+                "inspections": len(controls["inspection_id"]),
                 "findings_of_fraud": len(set(tables["findings"]["inspection_id"][fraud])),
             }
         )
@@ -58,7 +58,7 @@ class Journal:
         return (
             f"{table['declarations'].sum():,} declarations: {lanes}; "
             f"{table['violating'].sum():,} violations, {(table['stopped'] * wrong).sum():.1%} of "
-            f"them stopped, {(table['in_red'] * wrong).sum():.1%} in red"
+            f"them controlled, {(table['in_red'] * wrong).sum():.1%} in red"
         )
 
 

@@ -20,7 +20,7 @@ from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
 from selectivity.columns import take
 from selectivity.policy import Policy
-from selectivity.profiles import snapshot_in_bulk
+from selectivity.profiles import Profiles, snapshot_in_bulk
 from selectivity.rules import RuleSet
 
 
@@ -43,6 +43,13 @@ def read_recipe(params: Path) -> Recipe:
         policy=section(params, "policy", Policy),
         rules=read_rules(section(params, "bundle", BundleParams).rules),
     )
+
+
+def histories(memory: Memory, recipe: Recipe) -> Profiles:
+    """What is known of everybody, as a bundle made now would hold it."""
+    items, _ = prepare(memory.items(), recipe.prepare)
+    outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
+    return Profiles.restore(snapshot_in_bulk(items, as_outcomes(outcomes)))
 
 
 def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:

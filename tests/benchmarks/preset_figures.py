@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipelines.simulate import GOODS
-from pipelines.simulator.figures import figures
+from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import presets, read_settings
 from pipelines.simulator.simulation import Simulation
@@ -48,13 +48,11 @@ def figures_of(preset: str, declarations: int | None, *, models: bool) -> dict[s
 
 def rows(preset: str, found: Mapping[str, float], wanted: Mapping[str, tuple[float, float]]) -> str:
     """Lines of the table."""
-    lines = []
-    for name, (low, high) in wanted.items():
-        if name in found:
-            verdict = "ok" if low <= found[name] <= high else "MISSED"
-            lines.append(
-                f"| {preset} | {name} | {low:g} to {high:g} | {found[name]:.4f} | {verdict} |"
-            )
+    lines = [
+        f"| {preset} | {each.name} | {each.low:g} to {each.high:g} | {each.got:.4f} "
+        f"| {each.verdict} |"
+        for each in judged(found, wanted)
+    ]
     lines += [
         f"| {preset} | {name} |  | {found[name]:.4f} |  |"
         for name in SHOWN

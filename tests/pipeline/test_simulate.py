@@ -86,7 +86,11 @@ def test_no_table_has_a_column_of_the_truth() -> None:
         "item_no",
         "mechanism",  # of findings
         "propensity",  # of inspections
-        "lane",  # of the capacity calendar
+        "lane",  # of decisions and the capacity calendar
+        "channel",  # of decisions
+        "propensity_green",
+        "propensity_yellow",
+        "propensity_red",
         "office",  # of the capacity calendar
     }
 
