@@ -1,7 +1,9 @@
 """How every stage is started: options are paths, errors are one plain line and an exit code."""
 
+import os
 import sys
 from collections.abc import Callable
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,16 @@ def typed(app: Callable[[], Any]) -> None:
     except SelectivityError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None and error.errno not in (ENOSPC, EDQUOT):
+            raise
+        where = error.filename or "a file"
+        print(
+            f"error: {where} cannot be read or written ({error.strerror}). Correct the path, its "
+            "rights, or make room.",
+            file=sys.stderr,
+        )
+        sys.exit(os.EX_IOERR)
 
 
 def say(line: str) -> None:

@@ -54,15 +54,7 @@ def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
     """
     if len(items["item_no"]) == 0:
         raise NotEnoughDataError("There are no goods items. Check `ingest.path` and its mapping.")
-    order = np.lexsort(
-        (
-            items["item_no"],
-            items["version_no"],
-            items["declaration_id"].astype(str),
-            items["accepted_at"],
-        )
-    )
-    ordered = take(items, order)
+    ordered = in_time_order(items)
     days = ordered["accepted_at"].astype("datetime64[D]")
     if params.evaluation_until is None:
         _check_no_lonely_end(days)
@@ -76,6 +68,12 @@ def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
             "shares, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
         ) from error
     return ordered, periods
+
+
+def in_time_order(items: Columns) -> Columns:
+    """Rows by acceptance; those of one declaration version stand together."""
+    keys = (items["item_no"], items["version_no"], items["declaration_id"].astype(str))
+    return take(items, np.lexsort((*keys, items["accepted_at"])))
 
 
 def _check_no_lonely_end(days: "np.typing.NDArray[np.datetime64]") -> None:

@@ -39,7 +39,7 @@ from pipelines.trials.learning import histories, learn, read_recipe
 from pipelines.trials.measures import measure as measured
 from pipelines.trials.memory import Memory
 from pipelines.world_report import write_report
-from selectivity.errors import ParamsError
+from selectivity.errors import ParamsError, SelectivityError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,6 +80,8 @@ def make(
     """Live through the planned weeks of a world under the policy of old."""
     settings = read_settings(reference, preset, _changes(set_ or []))
     folder = Folder.of(out)
+    if out.is_file():
+        raise ParamsError(f"{out} is a file. Give a folder.")
     if out.exists() and any(out.iterdir()):
         if not force:
             raise ParamsError(f"{out} is not empty. Give another folder, or --force.")
@@ -113,15 +115,18 @@ def go_on(
 
     With --retrain-every and no --bundle the first bundle is learnt from the world itself.
     """
+    simulation = load(place / "state", read_headings(reference / GOODS))
     if out is not None:
         _copied(place, out)
-        place = out
-    folder = Folder.of(place)
-    simulation = load(place / "state", read_headings(reference / GOODS))
-    policy = None
-    if bundle is not None or retrain_every:
-        policy = _policy(place, simulation, bundle, retrain_every, params)
-    _live(folder, simulation, weeks, policy)
+    try:
+        policy = None
+        if bundle is not None or retrain_every:
+            policy = _policy(out or place, simulation, bundle, retrain_every, params)
+    except SelectivityError:
+        if out is not None:
+            shutil.rmtree(out)
+        raise
+    _live(Folder.of(out or place), simulation, weeks, policy)
 
 
 def _policy(
@@ -203,13 +208,18 @@ def _changes(settings: list[str]) -> dict[str, Any]:
         at = changes
         for parent in parents:
             at = at.setdefault(parent, {})
-        at[last] = yaml.safe_load(value)
+            if not isinstance(at, dict):
+                raise ParamsError(f"--set {setting}: {parent} was set to a value before.")
+        try:
+            at[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ParamsError(f"--set {setting}: the value is not YAML. Correct it.") from error
     return changes
 
 
 def _copied(place: Path, out: Path) -> None:
-    if out.exists():
-        raise ParamsError(f"{out} exists. Give a folder that does not.")
+    if out.exists() or out.resolve().is_relative_to(place.resolve()):
+        raise ParamsError(f"{out} exists, or lies in the world. Give a folder that does neither.")
     shutil.copytree(place, out)
 
 

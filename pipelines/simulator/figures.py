@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 from sklearn.metrics import roc_auc_score
 
 from pipelines.simulator.store import KINDS, Folder, read_table
+from selectivity.errors import ParamsError
 from selectivity.lanes import Channel, Lane
 
 LANES = tuple(lane.name for lane in Lane)
@@ -63,6 +64,11 @@ def read_declarations(folder: Folder) -> Declarations:
         ds.field("item_no") == 1,
     )
     header = read(folder, "declarations", ("declaration_office", "direction"))
+    if len(header) != len(table):
+        raise ParamsError(
+            f"The world in {folder.tables.parent} has {len(header)} declarations and the truth of "
+            f"{len(table)}: some of its files are missing. Make it again."
+        )
     table = table.assign(
         violating=wrong,
         risk=-np.expm1(certain),

@@ -34,6 +34,14 @@ def _some(weights: Mapping[Any, float]) -> Mapping[Any, float]:
     return weights
 
 
+def _day_of_a_year(day: str) -> str:
+    try:
+        date.fromisoformat(f"2001-{day}")
+    except ValueError as error:
+        raise ValueError("write the month and day of any year, as 11-11") from error
+    return day
+
+
 Ways = Annotated[Mapping[Mechanism, AtLeastZero], AfterValidator(_some)]
 
 
@@ -66,8 +74,8 @@ class Trade(Closed):
     lunar_new_year: NewYear
     december: Positive
     month_end: Positive
-    weekdays: tuple[AtLeastZero, ...] = Field(min_length=7, max_length=7)
-    express_days: Mapping[Annotated[str, Field(pattern=r"^\d\d-\d\d$")], Positive]
+    weekdays: tuple[Positive, ...] = Field(min_length=7, max_length=7)
+    express_days: Mapping[Annotated[str, AfterValidator(_day_of_a_year)], Positive]
 
 
 class TraderKind(Closed):
@@ -283,8 +291,8 @@ class Settings(Closed):
     title: str
     seed: int = Field(ge=0)
     start: date
-    weeks: int = Field(gt=0)
-    declarations: int = Field(gt=0)
+    weeks: int = Field(gt=0, le=1_040)
+    declarations: int = Field(gt=0, description="At least ten a week, at most 800,000.")
     trade: Trade
     traders: TraderKinds
     offices: Mapping[OfficeCode, Office] = Field(min_length=1)
@@ -308,8 +316,10 @@ class Settings(Closed):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.start.weekday() != 0:
-            raise ValueError("start must be a Monday")
+        if self.start.weekday() != 0 or not 2000 <= self.start.year < 2100:
+            raise ValueError("start must be a Monday from 2000 to 2099")
+        if not 10 * self.weeks <= self.declarations <= 800_000 * self.weeks:
+            raise ValueError("declarations must come to 10 to 800,000 a week")
         named = {*self.hubs, *self.neighbours, *self.fraud.cover_origins, self.fraud.scheme.origin}
         unknown = sorted(named - set(self.countries))
         if unknown:

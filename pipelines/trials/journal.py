@@ -57,8 +57,8 @@ class Journal:
         )
         return (
             f"{table['declarations'].sum():,} declarations: {lanes}; "
-            f"{table['violating'].sum():,} violations, {(table['stopped'] * wrong).sum():.1%} of "
-            f"them controlled, {(table['in_red'] * wrong).sum():.1%} in red"
+            f"{table['violating'].sum():,} violations, of which controlled "
+            f"{(table['controlled'] * wrong).sum():.1%}, in red {(table['in_red'] * wrong).sum():.1%}"
         )
 
 

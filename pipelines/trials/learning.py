@@ -15,7 +15,7 @@ from pipelines.featurize import featurize, knowledge_of
 from pipelines.files import write_arrays, write_json, write_text
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
 from pipelines.params import section
-from pipelines.prepare import PrepareParams, prepare
+from pipelines.prepare import PrepareParams, in_time_order, prepare
 from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
 from selectivity.columns import take
@@ -47,7 +47,7 @@ def read_recipe(params: Path) -> Recipe:
 
 def histories(memory: Memory, recipe: Recipe) -> Profiles:
     """What is known of everybody, as a bundle made now would hold it."""
-    items, _ = prepare(memory.items(), recipe.prepare)
+    items = in_time_order(memory.items())
     outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
     return Profiles.restore(snapshot_in_bulk(items, as_outcomes(outcomes)))
 

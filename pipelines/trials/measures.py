@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
-from pipelines.prepare import prepare
+from pipelines.prepare import in_time_order
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
 from pipelines.train import train
@@ -136,7 +136,7 @@ def _naive(risk: Floats, case: Case) -> dict[str, float]:
 
 def _case(folder: Folder, recipe: Recipe) -> Case:
     memory = Memory.of(folder)
-    items, _ = prepare(memory.items(), recipe.prepare)
+    items = in_time_order(memory.items())
     outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
     day = day_of(items["accepted_at"])
     end = day[0] + round(TAUGHT * (day[-1] - day[0]))
