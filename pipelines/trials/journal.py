@@ -55,10 +55,11 @@ class Journal:
             f"{lane.name.lower()} {(table[f'{lane.name.lower()}_share'] * by).sum():.1%}"
             for lane in Lane
         )
+        controlled, in_red = ((table[name] * wrong).sum() for name in ("controlled", "in_red"))
         return (
             f"{table['declarations'].sum():,} declarations: {lanes}; "
-            f"{table['violating'].sum():,} violations, of which controlled "
-            f"{(table['controlled'] * wrong).sum():.1%}, in red {(table['in_red'] * wrong).sum():.1%}"
+            f"{table['violating'].sum():,} violations, of which controlled {controlled:.1%}, "
+            f"in red {in_red:.1%}"
         )
 
 
