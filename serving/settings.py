@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
@@ -25,8 +32,8 @@ def _loopback(host: str) -> str:
         safe = False
     if not safe:
         raise ValueError(
-            "the service has no access control yet, so it listens on this machine only; "
-            "use 127.0.0.1 or ::1"
+            "keys would cross the network in the clear, so the service listens on this machine "
+            "only; use 127.0.0.1 or ::1, and put a proxy with TLS before it"
         )
     return host
 
@@ -52,6 +59,12 @@ class Settings(BaseModel):
     state: Path = Field(default=Path("state"), description="Folder of the decision log.")
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
+    )
+    keys: Path | None = Field(
+        default=None, description="File of the API keys; keys.json in the state folder if unset."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="Key that commands send; that of the first run if unset."
     )
     report: Path = Field(
         default=Path("data/reports/report.html"), description="Report shown at /reports."
@@ -90,6 +103,16 @@ class Settings(BaseModel):
     def draw_key_file(self) -> Path:
         """The key of the random draws."""
         return self.draw_key or self.state / "draw.key"
+
+    @property
+    def keys_file(self) -> Path:
+        """The API keys, as digests."""
+        return self.keys or self.state / "keys.json"
+
+    @property
+    def demo_key_file(self) -> Path:
+        """The key that was made at the first start, for the commands on this machine."""
+        return self.state / "demo.key"
 
     def rules_files(self) -> list[Path]:
         """The rule files, in the order of their names.
