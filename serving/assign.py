@@ -15,6 +15,7 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.settings import Settings
@@ -32,6 +33,7 @@ class Parts:
     log: DecisionLog
     meters: Meters = field(default_factory=Meters)
     settings: Settings = field(default_factory=Settings)
+    keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
     now: Callable[[], datetime] = _utc_now
 
 

@@ -17,6 +17,7 @@ from serving.assign import Parts
 from serving.catch_up import catch_up
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
+from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
@@ -34,11 +35,11 @@ def assemble(settings: Settings) -> Parts:
     Raises:
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
-    meters = Meters()
+    meters, keys = Meters(), KeyRing(settings.keys_file)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
     catch_up(predictor, log)
-    return Parts(predictor, log, meters, settings)
+    return Parts(predictor, log, meters, settings, keys)
 
 
 def predictor_for(settings: Settings, draw_key: bytes) -> Predictor:

@@ -5,7 +5,9 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from selectivity.inspection import Inspection
+from serving.access import only
 from serving.answers import InspectionAnswer
+from serving.api_keys import Role
 from serving.assign import receive
 from serving.bodies import inspection_from, read_body
 from serving.decision_log import Receipt
@@ -17,8 +19,11 @@ router = APIRouter(tags=["inspections"])
 
 @router.post(
     "/v1/inspections",
+    dependencies=[only(Role.INSPECTOR)],
     responses=answers(
         InspectionAnswer,
+        401,
+        403,
         409,
         413,
         415,

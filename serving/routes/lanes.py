@@ -3,7 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from selectivity.declaration import Declaration
+from serving.access import only
 from serving.answers import LaneAnswer
+from serving.api_keys import Role
 from serving.assign import assign
 from serving.batch import NDJSON, NdjsonResponse, answer_lines
 from serving.bodies import check_head, declaration_from, read_body
@@ -28,8 +30,17 @@ _BATCH = {
 
 @router.post(
     "/v1/lanes",
+    dependencies=[only(Role.SCORER)],
     responses=answers(
-        LaneAnswer, 409, 413, 415, 422, 503, meaning="The lane; its record is durable."
+        LaneAnswer,
+        401,
+        403,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="The lane; its record is durable.",
     ),
     openapi_extra=reads(Declaration, A_DECLARATION),
 )
@@ -49,8 +60,11 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
 
 @router.post(
     "/v1/lanes/batch",
+    dependencies=[only(Role.SCORER)],
     responses=answers(
         None,
+        401,
+        403,
         413,
         415,
         media=NDJSON,

@@ -26,6 +26,7 @@ class Load(BaseModel):
     connections: int = Field(ge=1, le=256)
     seconds: float = Field(gt=0, le=60)
     name: str = Field(description="Begins every id, so that no two loads share one.")
+    key: str | None = Field(default=None, description="API key to send, if the service wants one.")
 
 
 class Measured(BaseModel):
@@ -83,18 +84,19 @@ async def _ask(
             number = next(numbers)
             body = load.bodies[number % len(load.bodies)].replace(ID, f"{load.name}-{number}")
             begun = time.perf_counter()
-            status = await _exchange(reader, writer, load.path, body.encode())
+            status = await _exchange(reader, writer, load, body.encode())
             (times if status == 200 else failed).append(time.perf_counter() - begun)
     finally:
         writer.close()
 
 
 async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, load: Load, body: bytes
 ) -> int:
+    key = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n{key}\r\n"
     )
     writer.write(head.encode() + body)
     answer = (await reader.readuntil(b"\r\n\r\n")).lower()

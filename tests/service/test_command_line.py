@@ -15,9 +15,9 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from serving.main import app
 from tests.builders import an_inspection, an_item
-from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
+from tests.services import KEY, ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
-COMMANDS = ("serve", "score", "export", "check", "demo", "report-inspections")
+COMMANDS = ("serve", "score", "export", "check", "demo", "report-inspections", "keys")
 
 
 def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
@@ -38,8 +38,9 @@ def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
-    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key", "keys"})
+    named = {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+    return named | {"LANES_API_KEY": KEY}
 
 
 def test_every_command_is_explained_with_an_example() -> None:
@@ -81,7 +82,7 @@ def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> N
     ("arguments", "variables", "code", "said"),
     [
         (["serve"], {"LANES_PORT": "many"}, 21, "LANES_PORT"),
-        (["serve"], {"LANES_HOST": "0.0.0.0"}, 21, "no access control yet"),
+        (["serve"], {"LANES_HOST": "0.0.0.0"}, 21, "in the clear"),
         (["demo"], {"LANES_RULES": "nowhere/*.yaml"}, 21, "LANES_RULES"),
         (["export", "--to", "out"], {}, 40, "no decision log"),
         (["check"], {}, 30, "No bundle was published"),
