@@ -75,6 +75,10 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free one.")
     body_limit_bytes: int = Field(default=4 * MEBIBYTE, ge=1_000, le=64 * MEBIBYTE)
     batch_limit_bytes: int = Field(default=64 * MEBIBYTE, ge=1_000, le=1_024 * MEBIBYTE)
+    headers_limit_bytes: int = Field(default=16_384, ge=1_024, le=65_536)
+    wait_seconds: float = Field(
+        default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."
+    )
     items_limit: int = Field(default=MAX_ITEMS, ge=1, le=MAX_ITEMS)
 
     @classmethod

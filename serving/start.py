@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -15,6 +16,7 @@ from selectivity.errors import ParamsError
 from serving.app import create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
+from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.key_ring import KeyRing
@@ -80,8 +82,16 @@ def url_of(listening: socket.socket) -> str:
 
 def server_for(parts: Parts) -> uvicorn.Server:
     """A server that ends by answering what it has begun and writing what it has queued."""
+    settings = parts.settings
+    guarded: Any = connections(
+        wait_seconds=settings.wait_seconds,
+        headers_limit_bytes=settings.headers_limit_bytes,
+        on_refused=parts.meters.refused,
+    )
     config = uvicorn.Config(
         create_app(parts),
+        http=guarded,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
