@@ -15,6 +15,7 @@ from starlette.responses import Response
 from selectivity.errors import SelectivityError
 from serving import problems
 from serving.access import require_roles
+from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
@@ -57,10 +58,17 @@ def create_app(parts: Parts, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
         app.include_router(router)
     require_roles(app)
     _answer_refusals(app, parts)
+    _turn_away(app, parts)
     describe(app)
     predictor = parts.predictor
     parts.meters.serving(predictor.bundle_digest, predictor.rules.version, predictor.cause)
     return app
+
+
+def _turn_away(app: FastAPI, parts: Parts) -> None:
+    places = {"/v1/lanes/batch": parts.batch_places}
+    places |= dict.fromkeys(("/v1/lanes", "/v1/inspections"), parts.places)
+    app.add_middleware(TurnAway, places=places, on_refused=parts.meters.refused)
 
 
 def _answer_refusals(app: FastAPI, parts: Parts) -> None:

@@ -14,6 +14,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
+from serving.admission import Admission
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
 from serving.meters import Meters
@@ -34,6 +35,12 @@ class Parts:
     meters: Meters = field(default_factory=Meters)
     settings: Settings = field(default_factory=Settings)
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
+
+    def __post_init__(self) -> None:
+        """Count the places there are."""
+        self.places = Admission(self.settings.at_once_limit)
+        self.batch_places = Admission(self.settings.batches_limit)
+
     now: Callable[[], datetime] = _utc_now
 
 

@@ -79,6 +79,12 @@ class Settings(BaseModel):
     wait_seconds: float = Field(
         default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."
     )
+    at_once_limit: int = Field(
+        default=32, ge=1, le=1_024, description="Requests decided on at once; others get a 503."
+    )
+    batches_limit: int = Field(
+        default=4, ge=1, le=64, description="Batches taken at once; others get a 503."
+    )
     items_limit: int = Field(default=MAX_ITEMS, ge=1, le=MAX_ITEMS)
 
     @classmethod

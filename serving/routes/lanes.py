@@ -51,8 +51,9 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
     """
     with parts.meters.answer_seconds.time():
         body = await read_body(request, parts.settings.body_limit_bytes)
-        declaration = declaration_from(body, parts.settings.items_limit)
-        record = await assign(declaration, parts)
+        async with parts.places.take(language):
+            declaration = declaration_from(body, parts.settings.items_limit)
+            record = await assign(declaration, parts)
         answer = LaneAnswer.of(record, parts.predictor.rules, language)
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
@@ -67,6 +68,7 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
         403,
         413,
         415,
+        503,
         media=NDJSON,
         meaning="One line per declaration, in order: a LaneAnswer, or a Problem with its `line`.",
     ),
@@ -75,4 +77,5 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
 async def assign_lanes(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
     """Put many declarations in lanes, one per line; a bad line never stops the others."""
     check_head(request, parts.settings.batch_limit_bytes)
-    return NdjsonResponse(answer_lines(request, parts, language), language)
+    place = parts.batch_places.take(language)
+    return NdjsonResponse(answer_lines(request, parts, language), language, place)
