@@ -53,7 +53,8 @@ def _show_inspections(url: str, file: Path, say: Callable[[str], None], key: str
 def where_to_look(url: str, settings: Settings) -> str:
     """Where a newcomer goes from here."""
     made = settings.report.exists()
-    report = f"{url}/reports  ({settings.report})" if made else "not made yet: make report"
+    asks = "the browser asks for a name, any, and a password, the key"
+    report = f"{url}/reports  ({asks})" if made else "not made yet: make report"
     return (
         f"\nreport    {report}\nAPI       {url}/docs\nhealth    {url}/health/ready\n"
         "MLflow    make mlflow, then http://127.0.0.1:5000"

@@ -136,7 +136,7 @@ def export(
 
 @app.command(epilog="Example: lanes check")
 def check() -> None:
-    """Verify bundle, rules and log, and say what would be served."""
+    """Verify bundle, rules, log and keys, and say what would be served."""
     from serving.check import check as look_at
 
     failed = 0

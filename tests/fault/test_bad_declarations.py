@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -234,17 +235,17 @@ def test_a_bad_declaration_is_refused_by_the_field_that_is_wrong(
 def test_a_declaration_that_calls_itself_something_else_is_refused(
     client: httpx.Client, name: str, value: str, status: int
 ) -> None:
-    caller = http.client.HTTPConnection("127.0.0.1", client.base_url.port)
     headers = {"Content-Length": str(len(GOOD)), **bearer(KEY), name: value}
-    caller.putrequest("POST", "/v1/lanes")
-    for each in headers.items():
-        caller.putheader(*each)
-    caller.endheaders(GOOD.encode())
-    answer = caller.getresponse()
+    with closing(http.client.HTTPConnection("127.0.0.1", client.base_url.port)) as caller:
+        caller.putrequest("POST", "/v1/lanes")
+        for each in headers.items():
+            caller.putheader(*each)
+        caller.endheaders(GOOD.encode())
+        answer = caller.getresponse()
+        content = json.loads(answer.read())
 
     assert answer.status == status
-    (found,) = json.loads(answer.read())["problems"]
-    caller.close()
+    (found,) = content["problems"]
     assert found["field"] == ("body" if status == 413 else name)
     assert found["remedy"]
 

@@ -179,6 +179,7 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     ended = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
     assert ended.exit_code == 0, ended.stderr
     assert "1 decisions" in ended.stdout
+    assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
 
 

@@ -124,6 +124,18 @@ def test_commands_say_so_when_they_are_not_let_in(
     assert "swordfish" not in no_key.stderr
 
 
+def test_a_check_looks_at_the_keys(tmp_path: Path) -> None:
+    before = lanes(tmp_path, "check")
+    lanes(tmp_path, "keys", "create", "centre", "--role", "scorer")
+    after = lanes(tmp_path, "check")
+    (tmp_path / "state/keys.json").chmod(0o644)
+    opened = lanes(tmp_path, "check")
+
+    assert "the first start makes one" in before.stdout
+    assert "1 of 1 valid" in after.stdout
+    assert "chmod 600" in opened.stderr
+
+
 def test_every_command_on_keys_is_explained_with_an_example() -> None:
     for command in ("create", "list", "revoke", "rotate"):
         told = CliRunner().invoke(app, ["keys", command, "--help"]).stdout
