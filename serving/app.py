@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,8 +34,15 @@ for ever. When no model can be used, fallback rules decide and every answer says
 ROUTERS = tuple(routes.router for routes in (lanes, decisions, inspections, health, pages))
 
 
-def create_app(parts: Parts, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
+def create_app(
+    parts: Parts,
+    routers: Sequence[APIRouter] = ROUTERS,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> FastAPI:
     """The service with these parts. It closes the decision log when it ends.
+
+    Args:
+        beside: runs while the service does, and is cancelled when it ends.
 
     Raises:
         SelectivityError: a route does not say who may call it.
@@ -42,7 +50,10 @@ def create_app(parts: Parts, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
 
     @asynccontextmanager
     async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(beside()) if beside else None
         yield
+        if task is not None:
+            task.cancel()
         await asyncio.to_thread(parts.log.close)
 
     app = FastAPIOffline(

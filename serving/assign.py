@@ -16,6 +16,7 @@ from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.handover import Handover
 from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
@@ -37,7 +38,8 @@ class Parts:
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
 
     def __post_init__(self) -> None:
-        """Count the places there are."""
+        """Count the places there are, and what is on its way to the disk."""
+        self.handover = Handover()
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
@@ -63,6 +65,7 @@ def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
     earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
     record = parts.predictor.decide(declaration, earlier_lane=earlier_lane, now=parts.now())
     kept = parts.log.append(record)
+    parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept
 
@@ -75,24 +78,34 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
+    parts.handover.sent()
     kept.add_done_callback(partial(_count_and_learn, inspection, parts))
     return (await asyncio.shield(kept)).receipt
 
 
 def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Future[Kept]") -> None:
-    with contextlib.suppress(DecisionLogError):  # whoever waits for the answer is told
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):  # who waits is told
         record, new, parked = kept.result()
         if new:
             parts.meters.decided(record)
-            parts.predictor.observe([declaration])
-            parts.predictor.learn(declaration, parked)
+            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
-    with contextlib.suppress(DecisionLogError):
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
         receipt, decision = kept.result()
         parts.meters.inspected(inspection, receipt)
         if decision is not None:
-            parts.predictor.learn(decision.declaration(), [inspection])
+            learn = partial(_learn, decision.declaration(), inspection)
+            parts.handover.fold(parts.predictor, learn)
+
+
+def _fold(declaration: Declaration, parked: tuple[Inspection, ...], predictor: Predictor) -> None:
+    predictor.observe([declaration])
+    predictor.learn(declaration, parked)
+
+
+def _learn(declaration: Declaration, inspection: Inspection, predictor: Predictor) -> None:
+    predictor.learn(declaration, [inspection])

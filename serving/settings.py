@@ -79,6 +79,9 @@ class Settings(BaseModel):
     wait_seconds: float = Field(
         default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."
     )
+    follow_seconds: float = Field(
+        default=2, ge=0.1, le=3_600, description="How often to look for a newly published bundle."
+    )
     at_once_limit: int = Field(
         default=32, ge=1, le=1_024, description="Requests decided on at once; others get a 503."
     )

@@ -19,6 +19,7 @@ from serving.catch_up import catch_up
 from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
+from serving.follow import Follower
 from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
@@ -83,13 +84,17 @@ def url_of(listening: socket.socket) -> str:
 def server_for(parts: Parts) -> uvicorn.Server:
     """A server that ends by answering what it has begun and writing what it has queued."""
     settings = parts.settings
+
+    def prepare() -> Predictor:
+        return predictor_for(settings, read_or_create(settings.draw_key_file))
+
     guarded: Any = connections(
         wait_seconds=settings.wait_seconds,
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
     config = uvicorn.Config(
-        create_app(parts),
+        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
         http=guarded,
         ws="none",
         log_config=None,
