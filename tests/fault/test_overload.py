@@ -2,65 +2,74 @@
 
 import asyncio
 import socket
-import sqlite3
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from serving.admission import Admission
+from serving.app import create_app
+from serving.assign import Parts
 from serving.problems import RefusedError
+from serving.start import assemble
 from tests.builders import an_inspection
-from tests.services import KEY, a_service, lodged, ndjson, settings_in
+from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
 
 HEAD = f"Host: x\r\nAuthorization: Bearer {KEY}\r\n"
 
 
-@contextmanager
-def a_full_service(folder: Path) -> Iterator[httpx.Client]:
-    """A service whose only place is taken by a declaration that waits for the disk."""
-    with a_service(folder, at_once_limit=1) as client, ThreadPoolExecutor(1) as pool:
-        other = sqlite3.connect(settings_in(folder).log_file, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        waiting = pool.submit(client.post, "/v1/lanes", json=lodged(declaration_id="first"))
-        time.sleep(0.2)
-        yield client
-        other.execute("ROLLBACK")
-        other.close()
-        assert waiting.result().status_code == 200
+@asynccontextmanager
+async def calling(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
+    """A caller of these parts' application, without a network between."""
+    transport = httpx.ASGITransport(create_app(parts))
+    headers = ENGLISH | bearer(KEY)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers) as it:
+        yield it
 
 
-def test_who_finds_no_place_is_told_at_once_to_come_again(tmp_path: Path) -> None:
-    with a_full_service(tmp_path) as client:
-        began = time.monotonic()
-        vietnamese = client.post("/v1/lanes", json=lodged(), headers={"Accept-Language": "vi"})
-        body = an_inspection().model_dump(mode="json", exclude_unset=True)
-        inspection = client.post("/v1/inspections", json=body)
-        took = time.monotonic() - began
-        stranger = client.post("/v1/lanes", headers={"Authorization": ""})
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    parts = assemble(settings_in(tmp_path, at_once_limit=1))
+    yield parts
+    parts.log.close()
 
-    assert (vietnamese.status_code, inspection.status_code) == (503, 503)
-    assert stranger.status_code == 503  # before anything of it is looked at
-    assert took < 0.3
+
+def test_who_finds_no_place_is_told_to_come_again(parts: Parts) -> None:
+    inspection = an_inspection().model_dump(mode="json", exclude_unset=True)
+
+    async def come() -> list[httpx.Response]:
+        async with parts.places.take("en"), calling(parts) as client:
+            spoken = {"Accept-Language": "vi"}
+            return [
+                await client.post("/v1/lanes", json=lodged(), headers=spoken),
+                await client.post("/v1/inspections", json=inspection),
+                await client.post("/v1/lanes", headers={"Authorization": ""}),
+            ]
+
+    vietnamese, english, stranger = asyncio.run(come())
+    assert [each.status_code for each in (vietnamese, english, stranger)] == [503, 503, 503]
     assert vietnamese.headers["Retry-After"] == "1"
     assert vietnamese.headers["Content-Language"] == "vi"
     assert vietnamese.json()["type"].endswith(":overloaded")
     assert "quá tải" in vietnamese.json()["title"]
-    assert "too much to do" in inspection.json()["title"]
+    assert "too much to do" in english.json()["title"]
+    assert parts.log.counts() == (0, 0, 0)
 
 
-def test_a_full_service_still_answers_about_itself_and_recovers(tmp_path: Path) -> None:
-    with a_full_service(tmp_path) as client:
-        assert client.get("/health/live").status_code == 200
-        client.post("/v1/lanes", json=lodged())
-        assert 'lanes_refusals_total{status="503"} 1.0' in client.get("/metrics").text
-    with a_service(tmp_path) as client:
-        assert client.get("/v1/decisions/first").status_code == 200
-        assert client.post("/v1/lanes", json=lodged()).status_code == 200
+def test_a_full_service_still_answers_about_itself_and_recovers(parts: Parts) -> None:
+    async def come() -> None:
+        async with calling(parts) as client:
+            async with parts.places.take("en"):
+                assert (await client.post("/v1/lanes", json=lodged())).status_code == 503
+                assert (await client.get("/health/ready")).status_code == 200
+                metrics = (await client.get("/metrics")).text
+            assert (await client.post("/v1/lanes", json=lodged())).status_code == 200
+        assert 'lanes_refusals_total{status="503"} 1.0' in metrics
+
+    asyncio.run(come())
 
 
 def test_a_caller_who_has_not_sent_everything_takes_no_place(tmp_path: Path) -> None:
