@@ -6,6 +6,7 @@ everything before reading anything gets through as well.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from fastapi import Request
@@ -69,18 +70,25 @@ class NdjsonResponse(Response):
 
     media_type = NDJSON
 
-    def __init__(self, chunks: AsyncIterator[bytes], language: Language) -> None:
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        language: Language,
+        place: AbstractAsyncContextManager[None],
+    ) -> None:
+        """`place` is held from the first byte of the answer to the last."""
         super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
         del self.headers["content-length"]
-        self._chunks = chunks
+        self._chunks, self._place = chunks, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream the answers."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async with self._place:
+            await send(start)
+            async for chunk in self._chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
