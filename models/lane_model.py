@@ -19,7 +19,8 @@ from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import signals
 from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix
-from selectivity.known import CodeMaps, Histories
+from selectivity.known import CodeMaps
+from selectivity.profiles import Histories
 from selectivity.risk import Risk
 
 BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"

@@ -60,14 +60,40 @@ KINDS: Mapping[str, Kind] = {**HEADER, **ITEM}
 
 def to_columns(declarations: Sequence[Declaration]) -> Columns:
     """One row per goods item, in the order given."""
-    rows = [(header, item) for header in declarations for item in header.items]
-    columns = {
-        name: _array([_header_value(header, name) for header, _ in rows], kind)
-        for name, kind in HEADER.items()
-    }
-    for name, kind in ITEM.items():
-        columns[name] = _array([getattr(item, name) for _, item in rows], kind)
-    return columns
+    return dict(ColumnsOnDemand(declarations))
+
+
+class ColumnsOnDemand(Mapping[str, npt.NDArray[Any]]):
+    """What `to_columns` gives, each column made when it is first looked at.
+
+    For one declaration on its way to a lane: features look at half of the columns, and making one
+    takes longer than computing with it. It holds on to the declarations.
+    """
+
+    def __init__(self, declarations: Sequence[Declaration]) -> None:
+        self._headers = [(header, len(header.items)) for header in declarations]
+        self._items = [item for header in declarations for item in header.items]
+        self._made: dict[str, npt.NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = self._make(name)
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+    def _make(self, name: str) -> npt.NDArray[Any]:
+        if name in ITEM:
+            return _array([getattr(item, name) for item in self._items], ITEM[name])
+        values = []
+        for header, rows in self._headers:
+            values += [_header_value(header, name)] * rows
+        return _array(values, HEADER[name])
 
 
 def from_columns(columns: Columns) -> list[Declaration]:
@@ -113,13 +139,15 @@ def _header_value(header: Declaration, name: str) -> Any:
 
 def _array(values: list[Any], kind: Kind) -> npt.NDArray[Any]:
     if kind in ("number", "integer", "boolean"):
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=np.float64)  # None becomes NaN
     if kind == "time":
         return np.array([_utc(value) for value in values], dtype="datetime64[us]")
     if kind == "date":
         return np.array(values, dtype="datetime64[D]")
     array = np.empty(len(values), dtype=object)
-    array[:] = [list(value) if isinstance(value, tuple) else value for value in values]
+    if kind == "texts":
+        values = [None if value is None else list(value) for value in values]
+    array[:] = values
     return array
 
 

@@ -14,14 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from selectivity.columns import Columns, Floats
-from selectivity.known import LINE, CodeMaps, Histories, Known
-from selectivity.profiles import FIXED_POINT, PROFILES
-
-FEWEST_VALUES = 5
-"""Unit values a key needs before a deviation from them means anything."""
-
-LEAST_SPREAD = 0.1
-"""Added to the spread of log unit values, so that a key of equal ones divides by something."""
+from selectivity.known import LINE, OF_OTHER_LINES, CodeMaps, Known
+from selectivity.profile_keys import PROFILES
+from selectivity.profiles import Histories
 
 CODED = {
     "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
@@ -77,7 +72,7 @@ def _log_duty(known: Known) -> Floats:
 
 def _coded(name: str, known: Known) -> Floats:
     numbers = known.codes.get(name, {})
-    return np.array([numbers.get(code, np.nan) for code in known.columns[name]], dtype=np.float64)
+    return np.array(list(map(numbers.get, known.columns[name])), dtype=np.float64)  # None: NaN
 
 
 def _hs_number(digits: int, known: Known) -> Floats:
@@ -120,13 +115,7 @@ def _known_days(profile: str, known: Known) -> Floats:
 
 
 def _value_deviation(profile: str, known: Known) -> Floats:
-    n = known.amount(profile, "valued")
-    n = np.where(n >= FEWEST_VALUES, n, np.nan)
-    mean = known.amount(profile, "log_value") / n
-    square = known.amount(profile, "log_value_squared") / n
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0)) / FIXED_POINT
-    deviation: Floats = (known.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
-    return deviation
+    return known.value_deviation(profile)
 
 
 _VALUE = "TFA 7.4.4: value"
@@ -197,7 +186,7 @@ _HISTORY = tuple(
 
 _DEVIATION = tuple(
     Feature(f"{profile}_value_deviation", "spreads", _VALUE, partial(_value_deviation, profile))
-    for profile in ("hs4", "hs6", "origin_hs4")
+    for profile in OF_OTHER_LINES
 )
 
 FEATURES = _DECLARED + _CODED + _HISTORY + _DEVIATION
@@ -219,7 +208,10 @@ def forget_lines(matrix: Floats) -> Floats:
 def feature_matrix(columns: Columns, histories: Histories, codes: CodeMaps) -> Floats:
     """All features of all rows, shape (n, number of features), in the order of `FEATURES`."""
     known = Known(columns, histories, codes)
-    return np.column_stack([feature.compute(known) for feature in FEATURES])
+    matrix = np.empty((len(known.days), len(FEATURES)))
+    for at, feature in enumerate(FEATURES):
+        matrix[:, at] = feature.compute(known)
+    return matrix
 
 
 def code_maps(columns: Columns) -> dict[str, dict[str, int]]:
