@@ -6,14 +6,15 @@ for "not declared"; numbers, counts and yes/no are float64 with NaN; times are d
 UTC and dates datetime64[D], both with NaT.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Literal, cast, get_args
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.declaration import Declaration, GoodsItem
+from selectivity.declaration import Declaration, Document, GoodsItem
 
 Columns = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
@@ -60,40 +61,12 @@ KINDS: Mapping[str, Kind] = {**HEADER, **ITEM}
 
 def to_columns(declarations: Sequence[Declaration]) -> Columns:
     """One row per goods item, in the order given."""
-    return dict(ColumnsOnDemand(declarations))
-
-
-class ColumnsOnDemand(Mapping[str, npt.NDArray[Any]]):
-    """What `to_columns` gives, each column made when it is first looked at.
-
-    For one declaration on its way to a lane: features look at half of the columns, and making one
-    takes longer than computing with it. It holds on to the declarations.
-    """
-
-    def __init__(self, declarations: Sequence[Declaration]) -> None:
-        self._headers = [(header, len(header.items)) for header in declarations]
-        self._items = [item for header in declarations for item in header.items]
-        self._made: dict[str, npt.NDArray[Any]] = {}
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        made = self._made.get(name)
-        if made is None:
-            made = self._made[name] = self._make(name)
-        return made
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(KINDS)
-
-    def __len__(self) -> int:
-        return len(KINDS)
-
-    def _make(self, name: str) -> npt.NDArray[Any]:
-        if name in ITEM:
-            return _array([getattr(item, name) for item in self._items], ITEM[name])
-        values = []
-        for header, rows in self._headers:
-            values += [_header_value(header, name)] * rows
-        return _array(values, HEADER[name])
+    columns = _block(declarations, _NUMBERS, np.float64) | _block(declarations, _TEXTS, object)
+    rows = [len(header.items) for header in declarations]
+    for name, value_of in _HEADER_ONLY.items():
+        values = [value_of(header) for header in declarations]
+        columns[name] = _array(values, HEADER[name]).repeat(rows)
+    return columns
 
 
 def from_columns(columns: Columns) -> list[Declaration]:
@@ -127,27 +100,57 @@ def day_of(times: npt.NDArray[Any]) -> Ints:
     return times.astype("datetime64[D]").astype(np.int64)
 
 
-def _header_value(header: Declaration, name: str) -> Any:
-    if name == "document_types":
-        return (
-            None if header.documents is None else [document.type for document in header.documents]
-        )
-    if name == "lineage_id":
-        return header.lineage
-    return getattr(header, name)
+class _Fields(NamedTuple):
+    """Fields of header and goods items, and what gets the values of all of them at once."""
+
+    names: tuple[str, ...]
+    of_header: Callable[[Any], tuple[Any, ...]]
+    of_item: Callable[[Any], tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, *kinds: Kind) -> "_Fields":
+        header = [name for name, kind in HEADER.items() if kind in kinds]
+        item = [name for name, kind in ITEM.items() if kind in kinds]
+        stored = ["lineage" if name == "lineage_id" else name for name in header]
+        return cls((*header, *item), attrgetter(*stored), attrgetter(*item))
+
+
+_NUMBERS = _Fields.of("number", "integer", "boolean")
+_TEXTS = _Fields.of("text")
+_HEADER_ONLY: Mapping[str, Callable[[Declaration], Any]] = {
+    "accepted_at": lambda header: _utc(header.accepted_at),
+    "lodged_at": lambda header: _utc(header.lodged_at),
+    "importer_registered_on": lambda header: header.importer_registered_on,
+    "routing_countries": lambda header: header.routing_countries,
+    "document_types": lambda header: _types(header.documents),
+}
+
+
+def _block(
+    declarations: Sequence[Declaration], fields: _Fields, dtype: Any
+) -> dict[str, npt.NDArray[Any]]:
+    """Many columns by way of one array: making one takes far longer than filling it."""
+    rows = [
+        (*front, *fields.of_item(item))
+        for header in declarations
+        for front in [fields.of_header(header)]
+        for item in header.items
+    ]
+    array = np.empty((len(rows), len(fields.names)), dtype=dtype)
+    if rows:
+        array[:] = rows  # as a number, None becomes NaN
+    return dict(zip(fields.names, np.ascontiguousarray(array.T), strict=True))
+
+
+def _types(documents: Sequence[Document] | None) -> list[str] | None:
+    return None if documents is None else [document.type for document in documents]
 
 
 def _array(values: list[Any], kind: Kind) -> npt.NDArray[Any]:
-    if kind in ("number", "integer", "boolean"):
-        return np.array(values, dtype=np.float64)  # None becomes NaN
-    if kind == "time":
-        return np.array([_utc(value) for value in values], dtype="datetime64[us]")
-    if kind == "date":
-        return np.array(values, dtype="datetime64[D]")
+    if kind in ("time", "date"):
+        return np.array(values, dtype="datetime64[us]" if kind == "time" else "datetime64[D]")
     array = np.empty(len(values), dtype=object)
-    if kind == "texts":
-        values = [None if value is None else list(value) for value in values]
-    array[:] = values
+    array[:] = [None if value is None else list(value) for value in values]
     return array
 
 

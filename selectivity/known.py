@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from selectivity.columns import Columns, Floats, day_of
+from selectivity.profile_keys import EVERYTHING
 from selectivity.profiles import FIXED_POINT, MEASURES, PLACE, Histories, unit_value
 
 CodeMaps = Mapping[str, Mapping[str, int]]
@@ -55,71 +56,62 @@ class Known:
     """What a feature may look at: the rows as declared, their histories, the code numbers.
 
     Histories are seen here as features use them: headings without the own goods line, and a goods
-    line that was never controlled as NaN, because it tells nothing. What is computed of histories
-    is computed for all profiles together: for one declaration the calls cost more than the sums.
+    line that was never controlled as NaN, because it tells nothing. They come for all profiles
+    together, in the order of `PROFILES`.
     """
 
     def __init__(self, columns: Columns, histories: Histories, codes: CodeMaps) -> None:
         self.columns, self.codes = columns, codes
         self.days = day_of(columns["accepted_at"])
-        self.unit_value_log = np.log(unit_value(columns))
-        self._totals, first_day = _with_lines_apart(histories)
-        self._known_days = self.days - first_day
-        self._rates = {finding: self._finding_rates(finding) for finding in _FINDINGS}
-        self._deviations = self._value_deviations()
+        self.unit_value_log: Floats = np.log(unit_value(columns))
+        self._totals, self._first_day = _with_lines_apart(histories)
 
-    def amount(self, profile: str, measure: str) -> Floats:
-        """A measure of the key's history, shape (n,)."""
-        amounts: Floats = self._totals[PLACE[profile], :, _MEASURE[measure]]
+    def measure(self, name: str) -> Floats:
+        """A measure of each key's history, shape (profiles, n)."""
+        amounts: Floats = self._totals[:, :, _MEASURE[name]]
         return amounts
 
-    def rate(self, profile: str, finding: str) -> Floats:
-        """The key's finding rate, pulled towards the general one; shape (n,)."""
-        rates: Floats = self._rates[finding][PLACE[profile]]
-        return rates
-
-    def known_days(self, profile: str) -> Floats:
-        """Days since the key was first seen, shape (n,); NaN for a new one."""
-        days: Floats = self._known_days[PLACE[profile]]
-        return days
-
-    def value_deviation(self, profile: str) -> Floats:
-        """How far the unit value is from what is usual for the key, in spreads; shape (n,)."""
-        return self._deviations[profile]
-
-    def _all(self, measure: str) -> Floats:
-        amounts: Floats = self._totals[:, :, _MEASURE[measure]]
-        return amounts
-
-    def _finding_rates(self, finding: str) -> Floats:
-        controls = self.amount("everything", "controlled")
-        general = np.full_like(controls, np.nan)
-        np.divide(self.amount("everything", finding), controls, out=general, where=controls > 0)
+    def rates(self, finding: str) -> Floats:
+        """Each key's finding rate, pulled towards the general one; shape (profiles, n)."""
+        findings, controls = self.measure(finding), self.measure("controlled")
+        everywhere = PLACE[EVERYTHING.name]
+        controlled = np.where(controls[everywhere] > 0, controls[everywhere], np.nan)
         return finding_rate(
-            self._all(finding),
-            self._all("controlled"),
-            prior_rate=general,
+            findings,
+            controls,
+            prior_rate=findings[everywhere] / controlled,
             prior_controls=PRIOR_CONTROLS,
         )
 
-    def _value_deviations(self) -> Mapping[str, Floats]:
-        valued, log_value, squared = self._totals[_OF_OTHERS][:, :, _VALUES].transpose(2, 0, 1)
+    @property
+    def known_days(self) -> Floats:
+        """Days since each key was first seen, shape (profiles, n); NaN for a new one."""
+        days: Floats = self.days - self._first_day
+        return days
+
+    @property
+    def value_deviations(self) -> Floats:
+        """How far the unit value is from what is usual for the keys of `OF_OTHER_LINES`, in
+        spreads; shape (number of them, n)."""
+        valued, log_value, squared = (self.measure(name)[_OF_OTHERS] for name in _VALUES)
         n = np.where(valued >= FEWEST_VALUES, valued, np.nan)
         mean = log_value / n
         spread = np.sqrt(np.maximum(squared / n - mean * mean, 0.0)) / FIXED_POINT
-        deviations = (self.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
-        return dict(zip(OF_OTHER_LINES, deviations, strict=True))
+        deviations: Floats = (self.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
+        return deviations
 
 
-_OF_OTHERS = [PLACE[profile] for profile in OF_OTHER_LINES]
-_VALUES = [_MEASURE[measure] for measure in ("valued", "log_value", "log_value_squared")]
+_VALUES = ("valued", "log_value", "log_value_squared")
+_OF_OTHERS = np.array([PLACE[profile] for profile in OF_OTHER_LINES])
 
 
 def _with_lines_apart(histories: Histories) -> Histories:
     totals, first_day = histories.totals.copy(), histories.first_day.copy()
-    own = totals[PLACE[LINE]]
-    never = ~(own[:, _MEASURE["controlled"]] > 0)
-    totals[_OF_OTHERS] -= np.where(np.isnan(own), 0.0, own)
-    own[never] = np.nan
-    first_day[PLACE[LINE], never] = np.nan
+    line, line_first_day = totals[PLACE[LINE]], first_day[PLACE[LINE]]
+    own = np.where(np.isnan(line), 0.0, line)
+    for place in _OF_OTHERS:
+        totals[place] -= own
+    never_controlled = own[:, _MEASURE["controlled"]] == 0
+    line[never_controlled] = np.nan
+    line_first_day[never_controlled] = np.nan
     return Histories(totals, first_day)

@@ -25,8 +25,8 @@ class Profile:
     allowed_by: str
 
 
-PROFILES = (
-    Profile("everything", (), "TFA 7.4.4: compliance record"),
+EVERYTHING = Profile("everything", (), "TFA 7.4.4: compliance record")
+KEYED = (
     Profile("importer", ("importer_id",), "TFA 7.4.4: compliance record"),
     Profile("declarant", ("declarant_id",), "TFA 7.4.4: compliance record"),
     Profile("seller", ("seller_id",), "TFA 7.4.4: compliance record"),
@@ -37,6 +37,8 @@ PROFILES = (
     Profile("importer_hs4", ("importer_id", "hs4"), "TFA 7.4.4: compliance record, HS code"),
     Profile("goods_line", ("goods_line",), "TFA 7.4.4: nature and description, HS code, origin"),
 )
+
+PROFILES = (EVERYTHING, *KEYED)
 
 _PARTS = tuple(dict.fromkeys(part for profile in PROFILES for part in profile.keys))
 

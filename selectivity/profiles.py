@@ -45,8 +45,7 @@ def unit_value(columns: Columns) -> Floats:
     """Customs value per kilogram; NaN where either is missing or zero. Shape (n,)."""
     value = np.asarray(columns["customs_value"], dtype=np.float64)
     mass = np.asarray(columns["net_mass_kg"], dtype=np.float64)
-    positive = (mass > 0) & (value > 0)
-    return np.divide(value, mass, out=np.full_like(value, np.nan), where=positive)
+    return np.where((mass > 0) & (value > 0), value, np.nan) / mass  # NaN / 0 is NaN
 
 
 def _declared_measures(columns: Columns) -> Ints:
