@@ -11,7 +11,8 @@ import weakref
 
 import lightgbm as lgb
 import numpy as np
-from lightgbm.basic import _LIB, _safe_call
+from lightgbm.basic import _safe_call
+from lightgbm.libpath import _LIB
 
 from selectivity.columns import Floats
 
