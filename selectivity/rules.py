@@ -96,11 +96,15 @@ class Rule(BaseModel):
 
     def item_hit(self, declaration: Declaration) -> int | None:
         """`item_no` of the first goods item that satisfies the rule; None if none does."""
-        for holds in self._tests.of_header:
+        of_header, of_item = self._tests
+        for holds in of_header:
             if not holds(declaration):
                 return None
         for item in declaration.items:
-            if all(holds(declaration, item) for holds in self._tests.of_item):
+            for holds_for in of_item:
+                if not holds_for(declaration, item):
+                    break
+            else:
                 return item.item_no
         return None
 

@@ -10,7 +10,7 @@ import numpy as np
 from models.bundle import Bundle
 from selectivity.capacity import Prices
 from selectivity.columns import day_of, take, to_columns
-from selectivity.declaration import Declaration
+from selectivity.declaration import Declaration, canonical_sha256
 from selectivity.inspection import Inspection
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
@@ -45,7 +45,8 @@ class Predictor:
             cause: code of why there is no bundle, for the label on every decision.
             cause_detail: the same in words, for operators.
         """
-        self.bundle, self.rules, self._draw_key = bundle, rules, draw_key
+        self.bundle, self.rules = bundle, rules
+        self._draw_key, self._draw_key_id = draw_key, key_id(draw_key)
         self.policy = policy or Policy()
         self.prices = bundle.prices if bundle else Prices()
         self.cause = None if bundle else cause or NO_MODEL
@@ -128,17 +129,18 @@ class Predictor:
         features_sha256: str | None = None,
         scores: tuple[ItemScore, ...] = (),
     ) -> DecisionRecord:
+        declared = declaration.as_lodged()
         return DecisionRecord(
             declaration_id=declaration.declaration_id,
             version_no=declaration.version_no,
             lineage_id=declaration.lineage,
-            snapshot_sha256=declaration.snapshot_sha256(),
-            declared=declaration.model_dump(mode="json", exclude_unset=True),
+            snapshot_sha256=canonical_sha256(declared),
+            declared=declared,
             decided_at=now,
             bundle_digest=self.bundle_digest,
             rules_version=self.rules.version,
             policy_id=self.policy.id,
-            draw_key_id=key_id(self._draw_key),
+            draw_key_id=self._draw_key_id,
             features_sha256=features_sha256,
             scores=scores,
             decision=decision,
