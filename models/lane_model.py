@@ -64,12 +64,18 @@ class LaneModel:
         """The model's feature matrix of these rows."""
         return feature_matrix(columns, histories, self.knowledge.codes)
 
-    def assess(self, columns: Columns, matrix: Floats) -> list[Risk]:
-        """Risk of each declaration in the columns; items of one declaration stand together."""
+    def assess(
+        self, columns: Columns, matrix: Floats, starts: Sequence[int] | None = None
+    ) -> list[Risk]:
+        """Risk of each declaration in the columns; items of one declaration stand together.
+
+        Args:
+            starts: first row of each declaration; found by their ids and versions if left out.
+        """
         probabilities, duty_share = self.probabilities(matrix), self.duty_share(columns)
         item_nos = [int(item_no) for item_no in columns["item_no"].tolist()]
         unknown, observed = self._unknown_codes(columns, item_nos), observations(matrix)
-        starts = first_rows(columns).tolist()
+        starts = first_rows(columns).tolist() if starts is None else starts
         return [
             Risk(
                 probabilities[start:stop],

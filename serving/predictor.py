@@ -1,9 +1,12 @@
 """Decides on one declaration with what is loaded: bundle or none, rules, profiles, draw key."""
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,15 +65,34 @@ class Predictor:
         """Names the bundle; None without one."""
         return self.bundle.digest if self.bundle else None
 
+    def assess(self, declarations: Sequence[Declaration]) -> "Sequence[Assessed | None]":
+        """What the model says of each now: the same as alone, in a fraction of the time.
+
+        None for all of them without a model, or where it fails on one: `decide` then asks again.
+        """
+        if self.bundle is not None:
+            with contextlib.suppress(Exception):  # which one it is, and why, is told when asked
+                return _assess(declarations, self.bundle)
+        return [None] * len(declarations)
+
     def decide(
-        self, declaration: Declaration, *, earlier_lane: Lane | None, now: datetime
+        self,
+        declaration: Declaration,
+        *,
+        earlier_lane: Lane | None,
+        now: datetime,
+        assessed: "Assessed | None" = None,
     ) -> DecisionRecord:
-        """The decision on a declaration, with all that it rests on. Nothing is kept here."""
+        """The decision on a declaration, with all that it rests on. Nothing is kept here.
+
+        Args:
+            assessed: what `assess` gave, if nothing was folded into the profiles since.
+        """
         if self.bundle is None:
             decision = self._decision(declaration, None, earlier_lane, cause=self.cause)
             return self._record(declaration, decision, now)
         try:
-            risk, features_sha256 = _assess(declaration, self.bundle)
+            risk, features_sha256 = assessed or _assess([declaration], self.bundle)[0]
             decision = self._decision(declaration, risk, earlier_lane)
             scores = _scores(declaration, risk) if decision.fallback_cause is None else ()
         except Exception:  # a lane must be given, and must say that the model did not give it
@@ -147,11 +169,22 @@ class Predictor:
         )
 
 
-def _assess(declaration: Declaration, bundle: Bundle) -> tuple[Risk, str]:
-    columns = to_columns([declaration])
+class Assessed(NamedTuple):
+    """What the model says of a declaration, and the digest of the features it looked at."""
+
+    risk: Risk
+    features_sha256: str
+
+
+def _assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
+    columns = to_columns(declarations)
     matrix = bundle.model.features(columns, bundle.profiles.read(columns))
-    (risk,) = bundle.model.assess(columns, matrix)
-    return risk, hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()
+    starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
+    risks = bundle.model.assess(columns, matrix, starts[:-1])
+    return [
+        Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest())
+        for risk, (start, stop) in zip(risks, pairwise(starts), strict=True)
+    ]
 
 
 def _scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:
