@@ -6,7 +6,6 @@ compares them.
 """
 
 import ctypes
-import threading
 import weakref
 
 import lightgbm as lgb
@@ -25,12 +24,12 @@ _score_row.argtypes = [ctypes.c_void_p] * 4
 
 
 class RawScores:
-    """Scores rows with one booster. Threads may share it; they take turns."""
+    """Scores rows with one booster. Threads may share it: LightGBM lets them in one by one."""
 
     def __init__(self, booster: lgb.Booster) -> None:
         self._booster = booster
         self._features, self._classes = booster.num_feature(), booster.num_model_per_iteration()
-        self._turn, self._prepared = threading.Lock(), ctypes.c_void_p()
+        self._prepared = ctypes.c_void_p()
         _safe_call(
             _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
                 booster._handle,
@@ -57,7 +56,6 @@ class RawScores:
 
     def _fill(self, scores: Floats, rows: Floats) -> None:
         row, score, written = rows.ctypes.data, scores.ctypes.data, ctypes.c_int64()
-        with self._turn:
-            for _ in range(len(rows)):
-                _safe_call(_score_row(self._prepared, row, ctypes.byref(written), score))
-                row, score = row + rows.strides[0], score + scores.strides[0]
+        for _ in range(len(rows)):
+            _safe_call(_score_row(self._prepared, row, ctypes.byref(written), score))
+            row, score = row + rows.strides[0], score + scores.strides[0]

@@ -96,3 +96,9 @@ def test_so_it_does_for_the_rules_of_the_project(declaration: Declaration) -> No
 def test_a_rule_that_ends_on_the_last_day_of_the_calendar_is_in_force() -> None:
     rules = RuleSet([a_rule(1, {}, NOON.date(), datetime.max.date())])
     assert len(rules.hits(a_declaration())) == 1
+
+
+def test_a_rule_is_asked_until_its_last_day_and_not_on_the_next() -> None:
+    rules = RuleSet([a_rule(1, {}, NOON.date(), NOON.date())])
+    on_the_day = [a_declaration(accepted_at=NOON + timedelta(days=days)) for days in (-1, 0, 1)]
+    assert [len(rules.hits(each)) for each in on_the_day] == [0, 1, 0]
