@@ -8,6 +8,8 @@ UTC and dates datetime64[D], both with NaT.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
+from math import isnan
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -21,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Kind = Literal["text", "number", "integer", "boolean", "time", "date", "texts"]
 
+_AT_ONCE = 1_000
 _NESTED = {"items", "documents", "routing_countries"}
 
 
@@ -74,11 +77,30 @@ def from_columns(columns: Columns) -> list[Declaration]:
 
     The inverse of `to_columns`, but for the ids of documents, of which only the types are kept.
     """
+    return list(each_declaration(columns))
+
+
+def each_declaration(columns: Columns) -> Iterator[Declaration]:
+    """What `from_columns` gives, one after the other: millions never stand in memory together."""
+    starts = [*first_rows(columns).tolist(), len(columns["item_no"])]
+    for at in range(0, len(starts) - 1, _AT_ONCE):
+        some = starts[at : at + _AT_ONCE + 1]
+        yield from _declarations(
+            {name: values[some[0] : some[-1]] for name, values in columns.items()}
+        )
+
+
+def _declarations(columns: Columns) -> Iterator[Declaration]:
     starts = first_rows(columns)
-    return [
-        _declaration(columns, int(start), int(stop))
-        for start, stop in zip(starts, [*starts, len(columns["item_no"])][1:], strict=True)
-    ]
+    items = _records(columns, ITEM)
+    headers = _records({name: columns[name][starts] for name in columns.keys() & HEADER}, HEADER)
+    for header, (start, stop) in zip(
+        headers, pairwise([*starts.tolist(), len(items)]), strict=True
+    ):
+        if "document_types" in header:
+            types = header.pop("document_types")
+            header["documents"] = tuple({"type": type_} for type_ in types)
+        yield Declaration.model_validate({**header, "items": tuple(items[start:stop])})
 
 
 def first_rows(columns: Columns) -> Ints:
@@ -158,40 +180,22 @@ def _utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
 
-def _declaration(columns: Columns, start: int, stop: int) -> Declaration:
-    header = {
-        name: _value(columns[name][start], kind) for name, kind in HEADER.items() if name in columns
-    }
-    types = header.pop("document_types", None)
-    if types is not None:
-        header["documents"] = tuple({"type": type_} for type_ in types)
-    if header.get("routing_countries") is not None:
-        header["routing_countries"] = tuple(header["routing_countries"])
-    items = tuple(
-        _present(
-            {
-                name: _value(columns[name][row], kind)
-                for name, kind in ITEM.items()
-                if name in columns
-            }
-        )
-        for row in range(start, stop)
-    )
-    return Declaration.model_validate({**_present(header), "items": items})
+def _records(columns: Columns, fields: Mapping[str, Kind]) -> list[dict[str, Any]]:
+    """One record per row with what was declared of these fields."""
+    known = [name for name in fields if name in columns]
+    rows = zip(*(_plain(columns[name], fields[name]) for name in known), strict=True)
+    return [
+        {name: value for name, value in zip(known, row, strict=True) if value is not None}
+        for row in rows
+    ]
 
 
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _value(value: Any, kind: Kind) -> Any:
-    if kind in ("text", "texts"):
-        return value
+def _plain(values: npt.NDArray[Any], kind: Kind) -> list[Any]:
+    """Plain values as a declaration has them, with None for what is missing."""
     if kind in ("time", "date"):
-        if np.isnat(value):
-            return None
-        plain = value.astype("datetime64[us]").item() if kind == "time" else value.item()
-        return plain.replace(tzinfo=UTC) if kind == "time" else plain
-    if np.isnan(value):
-        return None
-    return {"integer": int, "boolean": bool, "number": float}[kind](value)
+        plain = values.astype("datetime64[us]" if kind == "time" else values.dtype).tolist()
+        return [time and time.replace(tzinfo=UTC) for time in plain] if kind == "time" else plain
+    if kind in ("text", "texts"):
+        return [tuple(value) if isinstance(value, list) else value for value in values.tolist()]
+    of_kind = {"integer": int, "boolean": bool, "number": float}[kind]
+    return [None if isnan(value) else of_kind(value) for value in values.tolist()]

@@ -6,6 +6,7 @@ the random stratum, which can only tighten.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -268,11 +269,11 @@ def _random_votes(
     for lane, share in ((Lane.YELLOW, policy.random.yellow), (Lane.RED, policy.random.red)):
         chance = min(share * times, 0.5)
         number = draw(draw_key, declaration.lineage, f"{RANDOM}-{lane.name}")
-        reason = Reason(code="RANDOM", facts={"share": chance})
-        yield Vote(
-            lane=lane,
-            channel=Channel.RANDOM,
-            reason=reason,
-            probability=chance,
-            cast=number < chance,
-        )
+        yield _random_vote(lane, chance, number < chance)
+
+
+@lru_cache(maxsize=64)
+def _random_vote(lane: Lane, chance: float, cast: bool) -> Vote:
+    """Under one policy there are four of them, and every decision holds two."""
+    reason = Reason(code="RANDOM", facts={"share": chance})
+    return Vote(lane=lane, channel=Channel.RANDOM, reason=reason, probability=chance, cast=cast)
