@@ -27,6 +27,7 @@ from selectivity.declaration import Declaration
 from selectivity.policy import decide
 from selectivity.rules import RuleSet
 from serving.answers import LaneAnswer
+from serving.batch import TOGETHER
 from serving.bodies import declaration_from
 from serving.predictor import Predictor
 from tests.benchmarks.serving_latency import SAMPLES
@@ -43,7 +44,7 @@ class Step(NamedTuple):
     name: str
     run: Callable[[Any], object]
     inputs: Sequence[Any]
-    declarations: int = 1
+    declarations: float = 1
     """How many declarations one input stands for."""
 
 
@@ -146,6 +147,13 @@ def _choices(lodged: Sequence[Declaration], bundle: Bundle) -> Iterator[tuple[St
     rows = [matrix[at : at + 1] for matrix in matrices for at in range(len(matrix))]
     yield from _predictions("declaration", matrices, model)
     yield from _predictions("goods item", rows, model)
+    assess = Predictor.of_bundle(bundle, draw_key=KEY).assess
+    groups = [lodged[at : at + TOGETHER] for at in range(0, len(lodged), TOGETHER)]
+    each = len(lodged) / len(groups)
+    yield (
+        Step(f"assess {TOGETHER} together", assess, groups, each),
+        Step("one by one", lambda group: [assess([one]) for one in group], groups, each),
+    )
     rules = _many_rules()
     yield (
         Step(f"{MANY_RULES} rules by index", rules.hits, lodged),
