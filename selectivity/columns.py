@@ -152,16 +152,14 @@ def _block(
     declarations: Sequence[Declaration], fields: _Fields, dtype: Any
 ) -> dict[str, npt.NDArray[Any]]:
     """Many columns by way of one array: making one takes far longer than filling it."""
-    rows = [
-        (*front, *fields.of_item(item))
-        for header in declarations
-        for front in [fields.of_header(header)]
-        for item in header.items
-    ]
-    array = np.empty((len(rows), len(fields.names)), dtype=dtype)
-    if rows:
-        array[:] = rows  # as a number, None becomes NaN
-    return dict(zip(fields.names, np.ascontiguousarray(array.T), strict=True))
+    values: list[Any] = []
+    for header in declarations:
+        front = fields.of_header(header)
+        for item in header.items:
+            values += front
+            values += fields.of_item(item)
+    rows = np.array(values, dtype=dtype).reshape(-1, len(fields.names))  # as number, None is NaN
+    return dict(zip(fields.names, np.ascontiguousarray(rows.T), strict=True))
 
 
 def _types(documents: Sequence[Document] | None) -> list[str] | None:

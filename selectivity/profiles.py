@@ -13,6 +13,7 @@ A declaration counts from the day after its `accepted_at`, an outcome from the d
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import add
 from typing import Any, NamedTuple
 
@@ -107,17 +108,13 @@ def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Histories:
     """History of every row in every profile, from all rows and outcomes together."""
     days = day_of(columns["accepted_at"])
     event_days, measures = _events(columns, outcomes)
-    histories = _unfilled(len(days))
+    shape = (len(PROFILES), len(days))
+    histories = Histories(np.empty((*shape, len(MEASURES))), np.empty(shape))
     for profile, keys in keys_per_profile(columns).items():
         totals, first_day = _bulk(keys, days, outcomes.rows, event_days, measures)
         histories.of(profile).totals[:] = totals
         histories.of(profile).first_day[:] = first_day
     return histories
-
-
-def _unfilled(rows: int) -> Histories:
-    shape = (len(PROFILES), rows)
-    return Histories(np.empty((*shape, len(MEASURES))), np.empty(shape))
 
 
 def snapshot_in_bulk(
@@ -248,10 +245,14 @@ class Profiles:
             for profile, keys in keys_per_profile(columns).items()
             for key, day in zip(keys, days, strict=True)
         ]
-        histories = _unfilled(len(days))
-        histories.totals.reshape(-1, len(MEASURES))[:] = [totals for totals, _ in known]
-        histories.first_day.reshape(-1)[:] = [first_day for _, first_day in known]
-        return histories
+        totals = chain.from_iterable(totals for totals, _ in known)
+        shape = (len(PROFILES), len(days))
+        return Histories(
+            np.fromiter(totals, np.float64, count=len(known) * len(MEASURES)).reshape(
+                *shape, len(MEASURES)
+            ),
+            np.fromiter((day for _, day in known), np.float64, count=len(known)).reshape(shape),
+        )
 
     def snapshot(self) -> dict[str, npt.NDArray[Any]]:
         """Everything known, as plain arrays for a file; on which day each was learnt is let go."""
