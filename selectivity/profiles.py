@@ -228,14 +228,14 @@ class Profiles:
         self._fold(columns, days, _outcome_measures(classes))
 
     def _fold(self, columns: Columns, days: Ints, measures: Ints) -> None:
-        amounts = [tuple(row) for row in measures.tolist()]
+        events = list(zip(days.tolist(), map(tuple, measures.tolist()), strict=True))
         for profile, keys in keys_per_profile(columns).items():
             store = self._keys[profile]
-            for key, day, amount in zip(keys, days.tolist(), amounts, strict=True):
+            for key, (day, amounts) in zip(keys, events, strict=True):
                 if key is not None:
                     if key not in store:
                         store[key] = _Key()
-                    store[key].add(day, amount)
+                    store[key].add(day, amounts)
 
     def read(self, columns: Columns) -> Histories:
         """History of each row, as known before the day of its `accepted_at`."""
