@@ -19,7 +19,7 @@ from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, sam
 from serving.handover import Handover
 from serving.key_ring import KeyRing
 from serving.meters import Meters
-from serving.predictor import Predictor
+from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
 
 
@@ -46,11 +46,16 @@ class Parts:
     now: Callable[[], datetime] = _utc_now
 
 
-def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
+def lodge(
+    declaration: Declaration, parts: Parts, assessed: Assessed | None = None
+) -> "asyncio.Future[Kept]":
     """Decide now and queue the record; the future has it once it is durable.
 
     There is no pause between looking at the lineage and queueing, so two versions that come at
     the same time see each other.
+
+    Args:
+        assessed: what the model said of it a moment ago, together with others.
 
     Raises:
         ConflictError: the same version was decided on other content.
@@ -63,7 +68,9 @@ def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
         answered.set_result(Kept(same, new=False))
         return answered
     earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
-    record = parts.predictor.decide(declaration, earlier_lane=earlier_lane, now=parts.now())
+    record = parts.predictor.decide(
+        declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
+    )
     kept = parts.log.append(record)
     parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
