@@ -7,8 +7,9 @@ demonstration key, says so, and leaves it where the commands find it.
 from datetime import datetime, timedelta
 
 from selectivity.errors import ParamsError
+from serving import secret_file
 from serving.api_keys import ApiKey, Role, id_of
-from serving.key_file import change_keys, write_private
+from serving.key_file import change_keys
 from serving.settings import Settings
 
 DEMO, VALID_FOR = "demonstration", timedelta(days=365)
@@ -27,8 +28,7 @@ def make_first_key(settings: Settings, *, now: datetime) -> str | None:
         if keys:
             return keys, None
         made, key = ApiKey.make(DEMO, ROLES, now=now, expires_at=now + VALID_FOR)
-        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(settings.demo_key_file, key + "\n")
+        secret_file.replace(settings.demo_key_file, f"{key}\n".encode())
         return (made,), key
 
     return change_keys(settings.keys_file, change)

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.durable import sync
 from selectivity.declaration import problems
 from selectivity.errors import ParamsError
+from serving import secret_file
 from serving.api_keys import ApiKey
 
 Result = TypeVar("Result")
@@ -31,7 +30,7 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
         ParamsError: it cannot be read, others may read or change it, or it holds no keys.
     """
     try:
-        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+        if secret_file.others_may_read(file):
             raise ParamsError(
                 f"The key file {file} is open to others, who could let themselves in. "
                 f"Run `chmod 600 {file}`."
@@ -59,23 +58,11 @@ def change_keys(
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(file):
             keys, result = change(read_keys(file))
-            write_private(file, _Content(keys=keys).model_dump_json(indent=1) + "\n")
+            kept = _Content(keys=keys).model_dump_json(indent=1) + "\n"
+            secret_file.replace(file, kept.encode())
             return result
     except OSError as error:
         raise _unusable(file, error.strerror) from error
-
-
-def write_private(file: Path, text: str) -> None:
-    """Put a file, which its owner alone can read, in place of the one there; durable on return."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
-    sync(file.parent)
 
 
 @contextmanager
