@@ -45,6 +45,7 @@ mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
 
 bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
+	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
 
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)

@@ -6,6 +6,7 @@ known headings and countries, which facts its history had, and the duty cap.
 
 import json
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Self
 
@@ -14,15 +15,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
+from models.raw_scores import RawScores
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
-from selectivity.explain import signals
+from selectivity.explain import observations, signals
 from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix
-from selectivity.known import CodeMaps, Histories
+from selectivity.known import CodeMaps
+from selectivity.profiles import Histories
 from selectivity.risk import Risk
 
 BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"
+_COUNTRIES = ("country_of_origin", "country_of_export")
 
 
 class Knowledge(BaseModel):
@@ -50,48 +54,58 @@ class LaneModel:
                 "Retrain it with this version, or install the version that trained it."
             )
         self.booster, self.calibration, self.knowledge = booster, calibration, knowledge
+        self.raw_scores = RawScores(booster)
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Calibrated chance of each finding class, shape (n, 3), from a feature matrix."""
-        # One thread: on a busy machine a single row takes hundreds of times longer with more.
-        raw = self.booster.predict(matrix, num_threads=1)
-        return self.calibration.apply(np.asarray(raw, dtype=np.float64))
+        return self.calibration.apply(self.raw_scores(matrix))
 
     def features(self, columns: Columns, histories: Histories) -> Floats:
         """The model's feature matrix of these rows."""
         return feature_matrix(columns, histories, self.knowledge.codes)
 
-    def assess(self, columns: Columns, matrix: Floats) -> list[Risk]:
-        """Risk of each declaration in the columns; items of one declaration stand together."""
-        probabilities = self.probabilities(matrix)
-        duty_share = self.duty_share(columns)
-        starts = first_rows(columns)
+    def assess(
+        self, columns: Columns, matrix: Floats, starts: Sequence[int] | None = None
+    ) -> list[Risk]:
+        """Risk of each declaration in the columns; items of one declaration stand together.
+
+        Args:
+            starts: first row of each declaration; found by their ids and versions if left out.
+        """
+        probabilities, duty_share = self.probabilities(matrix), self.duty_share(columns)
+        item_nos = [int(item_no) for item_no in columns["item_no"].tolist()]
+        unknown, observed = self._unknown_codes(columns, item_nos), observations(matrix)
+        starts = first_rows(columns).tolist() if starts is None else starts
         return [
             Risk(
                 probabilities[start:stop],
                 duty_share[start:stop],
-                self._unknown_codes(columns, start, stop),
-                signals(columns, matrix, start, stop),
+                list(chain.from_iterable(unknown[start:stop])),
+                signals(item_nos[start:stop], observed[start:stop]),
             )
-            for start, stop in zip(starts, [*starts[1:], len(matrix)], strict=True)
+            for start, stop in pairwise([*starts, len(item_nos)])
         ]
 
     def duty_share(self, columns: Columns) -> Floats:
         """Duty at stake over the cap, in [0, 1]; 0 where it is unknown. Shape (n,)."""
-        duty = np.nan_to_num(duty_at_stake(columns), nan=0.0)
-        share: Floats = np.minimum(duty / self.knowledge.duty_cap, 1.0)
+        duty = duty_at_stake(columns)
+        share: Floats = np.minimum(np.where(np.isnan(duty), 0, duty) / self.knowledge.duty_cap, 1)
         return share
 
-    def _unknown_codes(self, columns: Columns, start: int, stop: int) -> Sequence[tuple[int, str]]:
+    def _unknown_codes(
+        self, columns: Columns, item_nos: Sequence[int]
+    ) -> Sequence[Sequence[tuple[int, str]]]:
+        declared = [columns[field].tolist() for field in _COUNTRIES]
+        headings, countries = self.knowledge.headings, self.knowledge.countries
         unknown = []
-        for row in range(start, stop):
-            item_no, code = int(columns["item_no"][row]), columns["hs_code"][row]
-            if code is not None and code[:4] not in self.knowledge.headings:
-                unknown.append((item_no, "hs_code"))
-            for field in ("country_of_origin", "country_of_export"):
-                country = columns[field][row]
-                if country is not None and country not in self.knowledge.countries:
-                    unknown.append((item_no, field))
+        for item_no, code, *named in zip(
+            item_nos, columns["hs_code"].tolist(), *declared, strict=True
+        ):
+            found = [] if code is None or code[:4] in headings else [(item_no, "hs_code")]
+            for field, country in zip(_COUNTRIES, named, strict=True):
+                if country is not None and country not in countries:
+                    found.append((item_no, field))
+            unknown.append(found)
         return unknown
 
     def save(self, directory: Path) -> None:

@@ -23,7 +23,7 @@ from pipelines.periods import Periods
 from pipelines.replay import replay
 from pipelines.tables import read_columns
 from selectivity.capacity import ControlPolicy, Prices
-from selectivity.columns import Columns, Floats, Ints, from_columns, take
+from selectivity.columns import Columns, Floats, Ints, each_declaration, take
 from selectivity.policy import Policy
 from selectivity.risk import Risk
 
@@ -59,7 +59,7 @@ def rule_figures(bundle: Bundle, evaluated: Columns, lanes: pd.DataFrame) -> dic
         }
         for rule in bundle.rules.rules
     }
-    outcomes = zip(from_columns(evaluated), lanes.inspected, lanes.found, strict=True)
+    outcomes = zip(each_declaration(evaluated), lanes.inspected, lanes.found, strict=True)
     for declaration, inspected, found in outcomes:
         for hit in bundle.rules.hits(declaration):
             counts = figures[hit.rule.id]

@@ -27,7 +27,7 @@ from pipelines.periods import Periods
 from pipelines.replay import EVALUATION_KEY
 from pipelines.tables import read_columns
 from selectivity.capacity import Prices, benefits, fit_prices, highest_per_declaration
-from selectivity.columns import Columns, Floats, Ints, first_rows, from_columns, take
+from selectivity.columns import Columns, Floats, Ints, each_declaration, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.policy import Policy, least_lane
@@ -77,7 +77,7 @@ def prices_of(
             draw_key=EVALUATION_KEY,
             facts_known=model.knowledge.facts,
         )
-        for each in from_columns(items)
+        for each in each_declaration(items)
     ]
     worth = benefits(
         probabilities,

@@ -19,7 +19,7 @@ from pipelines.periods import PARTS, Periods
 from pipelines.tables import read_columns, write_columns
 from selectivity.columns import Columns, day_of, take
 from selectivity.errors import NotEnoughDataError
-from selectivity.profiles import goods_line
+from selectivity.profile_keys import goods_line
 
 
 class PrepareParams(BaseModel):

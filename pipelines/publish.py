@@ -193,7 +193,7 @@ def main(
     pointer = read_pointer(published)
     assert pointer is not None  # just written
     say(f"publish: bundle {pointer.bundle} is in force, version {pointer.version}, by {by}")
-    say("publish: a service that is running keeps its bundle until it is started again")
+    say("publish: a running service tries it and takes it over within seconds")
     root = workspace_root(Path.cwd())
     outbox, store = Outbox(root), store_of(root)
     outbox.put_promotion(Promotion(digest=pointer.digest, by=by, at=at))

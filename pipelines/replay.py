@@ -13,7 +13,7 @@ import pandas as pd
 from models.bundle import Bundle
 from pipelines.command import say
 from selectivity.capacity import Prices
-from selectivity.columns import Columns, first_rows, from_columns
+from selectivity.columns import Columns, each_declaration, first_rows
 from selectivity.lanes import Lane
 from selectivity.policy import Policy, decide
 from selectivity.risk import Risk
@@ -38,7 +38,7 @@ def replay(
     rows: list[dict[str, Any]] = []
     strictest = {} if strictest is None else strictest
     for first, declaration, risk in zip(
-        first_rows(items).tolist(), from_columns(items), risks, strict=True
+        first_rows(items).tolist(), each_declaration(items), risks, strict=True
     ):
         decision = decide(
             declaration,

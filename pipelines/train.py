@@ -26,7 +26,7 @@ from selectivity.columns import Columns, Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FEATURE_NAMES, forget_lines
 from selectivity.inspection import FindingClass
-from selectivity.profiles import goods_line
+from selectivity.profile_keys import goods_line
 
 
 class TrainParams(BaseModel):

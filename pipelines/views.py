@@ -27,7 +27,7 @@ from selectivity.metrics import (
     precision_at,
     recall_at,
 )
-from selectivity.profiles import goods_line
+from selectivity.profile_keys import goods_line
 
 
 def score_view(

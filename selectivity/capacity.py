@@ -72,17 +72,18 @@ def benefits(
     Returns:
         Shape (n, 2): YELLOW, RED. NaN where a probability is NaN.
     """
-    documentary = probabilities[:, FindingClass.DOCUMENTARY]
-    physical = probabilities[:, FindingClass.PHYSICAL]
-    duty = value.duty * duty_share
-    return np.column_stack(
-        [
-            documentary * control.detects.documentary * (value.finding.documentary + duty)
-            + physical * control.detects.physical * (value.finding.physical + duty)
-            - control.cost
-            for control in (yellow, red)
-        ]
+    documentary = probabilities[:, FindingClass.DOCUMENTARY, None]
+    physical = probabilities[:, FindingClass.PHYSICAL, None]
+    duty = value.duty * duty_share[:, None]
+    finds_papers, finds_goods, cost = np.array(
+        [(each.detects.documentary, each.detects.physical, each.cost) for each in (yellow, red)]
+    ).T
+    benefit: Floats = (
+        documentary * finds_papers * (value.finding.documentary + duty)
+        + physical * finds_goods * (value.finding.physical + duty)
+        - cost
     )
+    return benefit
 
 
 def best_lane(benefit: Floats, prices: Prices, least: Ints | int = Lane.GREEN) -> Ints:

@@ -6,20 +6,24 @@ for "not declared"; numbers, counts and yes/no are float64 with NaN; times are d
 UTC and dates datetime64[D], both with NaT.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Literal, cast, get_args
+from itertools import pairwise
+from math import isnan
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.declaration import Declaration, GoodsItem
+from selectivity.declaration import Declaration, Document, GoodsItem
 
 Columns = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Kind = Literal["text", "number", "integer", "boolean", "time", "date", "texts"]
 
+_AT_ONCE = 1_000
 _NESTED = {"items", "documents", "routing_countries"}
 
 
@@ -60,13 +64,11 @@ KINDS: Mapping[str, Kind] = {**HEADER, **ITEM}
 
 def to_columns(declarations: Sequence[Declaration]) -> Columns:
     """One row per goods item, in the order given."""
-    rows = [(header, item) for header in declarations for item in header.items]
-    columns = {
-        name: _array([_header_value(header, name) for header, _ in rows], kind)
-        for name, kind in HEADER.items()
-    }
-    for name, kind in ITEM.items():
-        columns[name] = _array([getattr(item, name) for _, item in rows], kind)
+    columns = _block(declarations, _NUMBERS, np.float64) | _block(declarations, _TEXTS, object)
+    rows = [len(header.items) for header in declarations]
+    for name, value_of in _HEADER_ONLY.items():
+        values = [value_of(header) for header in declarations]
+        columns[name] = _array(values, HEADER[name]).repeat(rows)
     return columns
 
 
@@ -75,11 +77,30 @@ def from_columns(columns: Columns) -> list[Declaration]:
 
     The inverse of `to_columns`, but for the ids of documents, of which only the types are kept.
     """
+    return list(each_declaration(columns))
+
+
+def each_declaration(columns: Columns) -> Iterator[Declaration]:
+    """What `from_columns` gives, one after the other: millions never stand in memory together."""
+    starts = [*first_rows(columns).tolist(), len(columns["item_no"])]
+    for at in range(0, len(starts) - 1, _AT_ONCE):
+        some = starts[at : at + _AT_ONCE + 1]
+        yield from _declarations(
+            {name: values[some[0] : some[-1]] for name, values in columns.items()}
+        )
+
+
+def _declarations(columns: Columns) -> Iterator[Declaration]:
     starts = first_rows(columns)
-    return [
-        _declaration(columns, int(start), int(stop))
-        for start, stop in zip(starts, [*starts, len(columns["item_no"])][1:], strict=True)
-    ]
+    items = _records(columns, ITEM)
+    headers = _records({name: columns[name][starts] for name in columns.keys() & HEADER}, HEADER)
+    for header, (start, stop) in zip(
+        headers, pairwise([*starts.tolist(), len(items)]), strict=True
+    ):
+        if "document_types" in header:
+            types = header.pop("document_types")
+            header["documents"] = tuple({"type": type_} for type_ in types)
+        yield Declaration.model_validate({**header, "items": tuple(items[start:stop])})
 
 
 def first_rows(columns: Columns) -> Ints:
@@ -101,25 +122,55 @@ def day_of(times: npt.NDArray[Any]) -> Ints:
     return times.astype("datetime64[D]").astype(np.int64)
 
 
-def _header_value(header: Declaration, name: str) -> Any:
-    if name == "document_types":
-        return (
-            None if header.documents is None else [document.type for document in header.documents]
-        )
-    if name == "lineage_id":
-        return header.lineage
-    return getattr(header, name)
+class _Fields(NamedTuple):
+    """Fields of header and goods items, and what gets the values of all of them at once."""
+
+    names: tuple[str, ...]
+    of_header: Callable[[Any], tuple[Any, ...]]
+    of_item: Callable[[Any], tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, *kinds: Kind) -> "_Fields":
+        header = [name for name, kind in HEADER.items() if kind in kinds]
+        item = [name for name, kind in ITEM.items() if kind in kinds]
+        stored = ["lineage" if name == "lineage_id" else name for name in header]
+        return cls((*header, *item), attrgetter(*stored), attrgetter(*item))
+
+
+_NUMBERS = _Fields.of("number", "integer", "boolean")
+_TEXTS = _Fields.of("text")
+_HEADER_ONLY: Mapping[str, Callable[[Declaration], Any]] = {
+    "accepted_at": lambda header: _utc(header.accepted_at),
+    "lodged_at": lambda header: _utc(header.lodged_at),
+    "importer_registered_on": lambda header: header.importer_registered_on,
+    "routing_countries": lambda header: header.routing_countries,
+    "document_types": lambda header: _types(header.documents),
+}
+
+
+def _block(
+    declarations: Sequence[Declaration], fields: _Fields, dtype: Any
+) -> dict[str, npt.NDArray[Any]]:
+    """Many columns by way of one array: making one takes far longer than filling it."""
+    values: list[Any] = []
+    for header in declarations:
+        front = fields.of_header(header)
+        for item in header.items:
+            values += front
+            values += fields.of_item(item)
+    rows = np.array(values, dtype=dtype).reshape(-1, len(fields.names))  # as number, None is NaN
+    return dict(zip(fields.names, np.ascontiguousarray(rows.T), strict=True))
+
+
+def _types(documents: Sequence[Document] | None) -> list[str] | None:
+    return None if documents is None else [document.type for document in documents]
 
 
 def _array(values: list[Any], kind: Kind) -> npt.NDArray[Any]:
-    if kind in ("number", "integer", "boolean"):
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    if kind == "time":
-        return np.array([_utc(value) for value in values], dtype="datetime64[us]")
-    if kind == "date":
-        return np.array(values, dtype="datetime64[D]")
+    if kind in ("time", "date"):
+        return np.array(values, dtype="datetime64[us]" if kind == "time" else "datetime64[D]")
     array = np.empty(len(values), dtype=object)
-    array[:] = [list(value) if isinstance(value, tuple) else value for value in values]
+    array[:] = [None if value is None else list(value) for value in values]
     return array
 
 
@@ -127,40 +178,22 @@ def _utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
 
-def _declaration(columns: Columns, start: int, stop: int) -> Declaration:
-    header = {
-        name: _value(columns[name][start], kind) for name, kind in HEADER.items() if name in columns
-    }
-    types = header.pop("document_types", None)
-    if types is not None:
-        header["documents"] = tuple({"type": type_} for type_ in types)
-    if header.get("routing_countries") is not None:
-        header["routing_countries"] = tuple(header["routing_countries"])
-    items = tuple(
-        _present(
-            {
-                name: _value(columns[name][row], kind)
-                for name, kind in ITEM.items()
-                if name in columns
-            }
-        )
-        for row in range(start, stop)
-    )
-    return Declaration.model_validate({**_present(header), "items": items})
+def _records(columns: Columns, fields: Mapping[str, Kind]) -> list[dict[str, Any]]:
+    """One record per row with what was declared of these fields."""
+    known = [name for name in fields if name in columns]
+    rows = zip(*(_plain(columns[name], fields[name]) for name in known), strict=True)
+    return [
+        {name: value for name, value in zip(known, row, strict=True) if value is not None}
+        for row in rows
+    ]
 
 
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _value(value: Any, kind: Kind) -> Any:
-    if kind in ("text", "texts"):
-        return value
+def _plain(values: npt.NDArray[Any], kind: Kind) -> list[Any]:
+    """Plain values as a declaration has them, with None for what is missing."""
     if kind in ("time", "date"):
-        if np.isnat(value):
-            return None
-        plain = value.astype("datetime64[us]").item() if kind == "time" else value.item()
-        return plain.replace(tzinfo=UTC) if kind == "time" else plain
-    if np.isnan(value):
-        return None
-    return {"integer": int, "boolean": bool, "number": float}[kind](value)
+        plain = values.astype("datetime64[us]" if kind == "time" else values.dtype).tolist()
+        return [time and time.replace(tzinfo=UTC) for time in plain] if kind == "time" else plain
+    if kind in ("text", "texts"):
+        return [tuple(value) if isinstance(value, list) else value for value in values.tolist()]
+    of_kind = {"integer": int, "boolean": bool, "number": float}[kind]
+    return [None if isnan(value) else of_kind(value) for value in values.tolist()]

@@ -33,6 +33,8 @@ _BEGINS_LIKE_A_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():  # so is most of what comes; it is stricter than what follows
+        return text
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cs", "Cf"} and character not in "\n\t":
             raise ValueError(f"contains the character U+{ord(character):04X}, which is not text")
@@ -170,9 +172,13 @@ class Declaration(Strict):
         """What amendments and refilings share, and random draws are made from."""
         return self.lineage_id or self.declaration_id
 
+    def as_lodged(self) -> dict[str, Any]:
+        """The declaration as plain JSON data, without what was not declared."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
     def snapshot_sha256(self) -> str:
         """Digest of the declaration as lodged, in canonical JSON (sorted keys, no blanks)."""
-        return canonical_sha256(self.model_dump(mode="json", exclude_unset=True))
+        return canonical_sha256(self.as_lodged())
 
 
 def canonical_sha256(content: Any) -> str:

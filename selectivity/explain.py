@@ -3,10 +3,10 @@
 These are observations beside the score, not its derivation: a signal casts no vote.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from selectivity.columns import Columns, Floats
+from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
 from selectivity.lanes import Reason
 
@@ -37,24 +37,42 @@ RELATIVE = {
 """A rate that is more than twice that of the office."""
 
 
-def signals(columns: Columns, matrix: Floats, start: int, stop: int) -> tuple[Reason, ...]:
-    """The first few signals over the goods items in rows `start` to `stop`, each code once."""
+Observed = Mapping[str, Mapping[str, float]]
+"""Facts by code, of what stands out in one goods item."""
+
+_WATCHED = tuple(
+    dict.fromkeys(
+        [signal.feature for signal in SIGNALS]
+        + [name for pair in RELATIVE.values() for name in pair]
+    )
+)
+_COLUMNS = [PLACE[name] for name in _WATCHED]
+
+
+def observations(matrix: Floats) -> list[Observed]:
+    """What stands out in each row of a feature matrix."""
+    rows: list[list[float]] = matrix[:, _COLUMNS].tolist()
+    return [_of_item(dict(zip(_WATCHED, row, strict=True))) for row in rows]
+
+
+def signals(item_nos: Sequence[int], observed: Sequence[Observed]) -> tuple[Reason, ...]:
+    """The first few signals over the goods items of one declaration, each code once."""
     found: dict[str, Reason] = {}
-    for row in range(start, stop):
-        for code, facts in _of_item(matrix[row]).items():
-            reason = Reason(code=code, item_no=int(columns["item_no"][row]), facts=facts)
-            found.setdefault(code, reason)
+    for item_no, facts_of in zip(item_nos, observed, strict=True):
+        for code, facts in facts_of.items():
+            if code not in found:
+                found[code] = Reason(code=code, item_no=item_no, facts=facts)
     return tuple(found.values())[:MOST]
 
 
-def _of_item(features: Floats) -> Mapping[str, Mapping[str, float]]:
+def _of_item(features: Mapping[str, float]) -> Observed:
     found: dict[str, Mapping[str, float]] = {}
     for signal in SIGNALS:
-        value = float(features[PLACE[signal.feature]])
+        value = features[signal.feature]
         if signal.stands_out(value):
             found.setdefault(signal.code, {signal.fact: round(value, 4)})
     for code, (own, general) in RELATIVE.items():
-        rate, usual = float(features[PLACE[own]]), float(features[PLACE[general]])
+        rate, usual = features[own], features[general]
         if rate > 2 * usual:
             found[code] = {"rate": round(rate, 4), "office_rate": round(usual, 4)}
     return found

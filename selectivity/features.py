@@ -14,14 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from selectivity.columns import Columns, Floats
-from selectivity.known import LINE, CodeMaps, Histories, Known
-from selectivity.profiles import FIXED_POINT, PROFILES
-
-FEWEST_VALUES = 5
-"""Unit values a key needs before a deviation from them means anything."""
-
-LEAST_SPREAD = 0.1
-"""Added to the spread of log unit values, so that a key of equal ones divides by something."""
+from selectivity.known import LINE, OF_OTHER_LINES, CodeMaps, Known
+from selectivity.profile_keys import KEYED
+from selectivity.profiles import Histories
 
 CODED = {
     "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
@@ -48,7 +43,22 @@ class Feature:
     name: str
     unit: str
     allowed_by: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Features computed by one function: one feature, or many that are made alike.
+
+    Many go together because for one declaration a call costs more than the sums in it.
+    """
+
+    features: tuple[Feature, ...]
     compute: Callable[[Known], Floats]
+    """Gives shape (n,) for one feature, (number of features, n) for many."""
+
+
+def _alone(name: str, unit: str, allowed_by: str, compute: Callable[[Known], Floats]) -> Block:
+    return Block((Feature(name, unit, allowed_by),), compute)
 
 
 def _number(name: str, known: Known) -> Floats:
@@ -57,7 +67,8 @@ def _number(name: str, known: Known) -> Floats:
 
 def _log_number(name: str, known: Known) -> Floats:
     values = _number(name, known)
-    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)
+    logs: Floats = np.log(np.where(values > 0, values, np.nan))
+    return logs
 
 
 def _log_unit_value(known: Known) -> Floats:
@@ -73,11 +84,6 @@ def duty_at_stake(columns: Columns) -> Floats:
 
 def _log_duty(known: Known) -> Floats:
     return np.log1p(duty_at_stake(known.columns))
-
-
-def _coded(name: str, known: Known) -> Floats:
-    numbers = known.codes.get(name, {})
-    return np.array([numbers.get(code, np.nan) for code in known.columns[name]], dtype=np.float64)
 
 
 def _hs_number(digits: int, known: Known) -> Floats:
@@ -107,56 +113,60 @@ def _registered_days(known: Known) -> Floats:
     return np.where(np.isnat(registered), np.nan, days)
 
 
-def _count(profile: str, measure: str, known: Known) -> Floats:
-    return known.amount(profile, measure)
+def _coded(known: Known) -> Floats:
+    numbers = [
+        list(map(known.codes.get(name, {}).get, known.columns[name].tolist())) for name in CODED
+    ]
+    return np.array(numbers, dtype=np.float64)  # None, for a code never seen, becomes NaN
 
 
-def _rate(profile: str, finding: str, known: Known) -> Floats:
-    return known.rate(profile, finding)
+def _of_profiles(known: Known) -> Floats:
+    measured = np.stack(
+        [
+            known.measure("declared"),
+            known.measure("controlled"),
+            known.rates("documentary"),
+            known.rates("physical"),
+            known.known_days,
+        ],
+        axis=1,
+    )
+    keyed: Floats = measured[1:].reshape(-1, len(known.days))  # the first has no key
+    return keyed
 
 
-def _known_days(profile: str, known: Known) -> Floats:
-    return known.known_days(profile)
-
-
-def _value_deviation(profile: str, known: Known) -> Floats:
-    n = known.amount(profile, "valued")
-    n = np.where(n >= FEWEST_VALUES, n, np.nan)
-    mean = known.amount(profile, "log_value") / n
-    square = known.amount(profile, "log_value_squared") / n
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0)) / FIXED_POINT
-    deviation: Floats = (known.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
-    return deviation
+def _value_deviations(known: Known) -> Floats:
+    return known.value_deviations
 
 
 _VALUE = "TFA 7.4.4: value"
 _GOODS = "TFA 7.4.4: nature and description of the goods, HS code"
 
 _DECLARED = (
-    Feature("customs_value_log", "log currency", _VALUE, partial(_log_number, "customs_value")),
-    Feature("net_mass_log", "log kg", _GOODS, partial(_log_number, "net_mass_kg")),
-    Feature("unit_value_log", "log currency/kg", _VALUE, _log_unit_value),
-    Feature(
+    _alone("customs_value_log", "log currency", _VALUE, partial(_log_number, "customs_value")),
+    _alone("net_mass_log", "log kg", _GOODS, partial(_log_number, "net_mass_kg")),
+    _alone("unit_value_log", "log currency/kg", _VALUE, _log_unit_value),
+    _alone(
         "duty_rate", "percent", "TFA 7.4.4: HS code, value", partial(_number, "duty_rate_percent")
     ),
-    Feature("duty_at_stake_log", "log currency", _VALUE, _log_duty),
-    Feature("hs2", "code", "TFA 7.4.4: HS code", partial(_hs_number, 2)),
-    Feature("hs4", "code", "TFA 7.4.4: HS code", partial(_hs_number, 4)),
-    Feature("hs6", "code", "TFA 7.4.4: HS code", partial(_hs_number, 6)),
-    Feature(
+    _alone("duty_at_stake_log", "log currency", _VALUE, _log_duty),
+    _alone("hs2", "code", "TFA 7.4.4: HS code", partial(_hs_number, 2)),
+    _alone("hs4", "code", "TFA 7.4.4: HS code", partial(_hs_number, 4)),
+    _alone("hs6", "code", "TFA 7.4.4: HS code", partial(_hs_number, 6)),
+    _alone(
         "origin_is_export_country",
         "0 or 1",
         "TFA 7.4.4: country of origin, country from which the goods were shipped",
         _same_country,
     ),
-    Feature("importer_registered_days", "days", "TFA 7.4.4: compliance record", _registered_days),
-    Feature(
+    _alone("importer_registered_days", "days", "TFA 7.4.4: compliance record", _registered_days),
+    _alone(
         "importer_compliance_level",
         "1 to 5",
         "TFA 7.4.4: compliance record",
         partial(_number, "importer_compliance_level"),
     ),
-    Feature(
+    _alone(
         "importer_risk_level",
         "1 to 9",
         "TFA 7.4.4: compliance record",
@@ -164,43 +174,32 @@ _DECLARED = (
     ),
 )
 
-_CODED = tuple(
-    Feature(name, "code", allowed_by, partial(_coded, name)) for name, allowed_by in CODED.items()
-)
+_CODED = tuple(Feature(name, "code", allowed_by) for name, allowed_by in CODED.items())
 
-
-def _of_profile(profile: str, allowed_by: str) -> tuple[Feature, ...]:
-    return (
-        Feature(f"{profile}_declared", "items", allowed_by, partial(_count, profile, "declared")),
-        Feature(
-            f"{profile}_controlled", "controls", allowed_by, partial(_count, profile, "controlled")
-        ),
-        Feature(
-            f"{profile}_documentary_rate",
-            "share",
-            allowed_by,
-            partial(_rate, profile, "documentary"),
-        ),
-        Feature(
-            f"{profile}_physical_rate", "share", allowed_by, partial(_rate, profile, "physical")
-        ),
-        Feature(f"{profile}_known_days", "days", allowed_by, partial(_known_days, profile)),
+_OF_PROFILES = tuple(
+    Feature(f"{profile.name}_{what}", unit, profile.allowed_by)
+    for profile in KEYED
+    for what, unit in (
+        ("declared", "items"),
+        ("controlled", "controls"),
+        ("documentary_rate", "share"),
+        ("physical_rate", "share"),
+        ("known_days", "days"),
     )
-
-
-_HISTORY = tuple(
-    feature
-    for profile in PROFILES
-    if profile.name != "everything"
-    for feature in _of_profile(profile.name, profile.allowed_by)
 )
 
-_DEVIATION = tuple(
-    Feature(f"{profile}_value_deviation", "spreads", _VALUE, partial(_value_deviation, profile))
-    for profile in ("hs4", "hs6", "origin_hs4")
+_DEVIATIONS = tuple(
+    Feature(f"{profile}_value_deviation", "spreads", _VALUE) for profile in OF_OTHER_LINES
 )
 
-FEATURES = _DECLARED + _CODED + _HISTORY + _DEVIATION
+BLOCKS = (
+    *_DECLARED,
+    Block(_CODED, _coded),
+    Block(_OF_PROFILES, _of_profiles),
+    Block(_DEVIATIONS, _value_deviations),
+)
+
+FEATURES = tuple(feature for block in BLOCKS for feature in block.features)
 """Every feature, in the order of the model's columns."""
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
@@ -219,7 +218,7 @@ def forget_lines(matrix: Floats) -> Floats:
 def feature_matrix(columns: Columns, histories: Histories, codes: CodeMaps) -> Floats:
     """All features of all rows, shape (n, number of features), in the order of `FEATURES`."""
     known = Known(columns, histories, codes)
-    return np.column_stack([feature.compute(known) for feature in FEATURES])
+    return np.ascontiguousarray(np.vstack([block.compute(known) for block in BLOCKS]).T)
 
 
 def code_maps(columns: Columns) -> dict[str, dict[str, int]]:

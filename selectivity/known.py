@@ -5,17 +5,22 @@ from collections.abc import Mapping
 import numpy as np
 
 from selectivity.columns import Columns, Floats, day_of
-from selectivity.profiles import MEASURES, History, unit_value
+from selectivity.profile_keys import EVERYTHING
+from selectivity.profiles import FIXED_POINT, MEASURES, PLACE, Histories, unit_value
 
 CodeMaps = Mapping[str, Mapping[str, int]]
 """Per coded field, the number of each code seen in training. Codes not in it become NaN."""
 
-Histories = Mapping[str, History]
-
 PRIOR_CONTROLS = 5.0
 """How many controls the general finding rate is worth when a key's own rate is smoothed."""
 
-_PLACE = {measure: at for at, measure in enumerate(MEASURES)}
+FEWEST_VALUES = 5
+"""Unit values a key needs before a deviation from them means anything."""
+
+LEAST_SPREAD = 0.1
+"""Added to the spread of log unit values, so that a key of equal ones divides by something."""
+
+_MEASURE = {measure: at for at, measure in enumerate(MEASURES)}
 _FINDINGS = ("documentary", "physical")
 
 LINE = "goods_line"
@@ -51,48 +56,62 @@ class Known:
     """What a feature may look at: the rows as declared, their histories, the code numbers.
 
     Histories are seen here as features use them: headings without the own goods line, and a goods
-    line that was never controlled as NaN, because it tells nothing.
+    line that was never controlled as NaN, because it tells nothing. They come for all profiles
+    together, in the order of `PROFILES`.
     """
 
     def __init__(self, columns: Columns, histories: Histories, codes: CodeMaps) -> None:
         self.columns, self.codes = columns, codes
         self.days = day_of(columns["accepted_at"])
-        self.unit_value_log = np.log(unit_value(columns))
-        self._amounts = {name: history.totals for name, history in histories.items()}
-        self._first_day = {name: history.first_day for name, history in histories.items()}
-        self._set_lines_apart()
-        self._general = {finding: self._general_rate(finding) for finding in _FINDINGS}
+        self.unit_value_log: Floats = np.log(unit_value(columns))
+        self._totals, self._first_day = _with_lines_apart(histories)
 
-    def _set_lines_apart(self) -> None:
-        line = self._amounts[LINE]
-        own = np.nan_to_num(line)
-        for profile in OF_OTHER_LINES:
-            self._amounts[profile] = self._amounts[profile] - own
-        controlled = own[:, _PLACE["controlled"]] > 0
-        self._amounts[LINE] = np.where(controlled[:, None], line, np.nan)
-        self._first_day[LINE] = np.where(controlled, self._first_day[LINE], np.nan)
+    def measure(self, name: str) -> Floats:
+        """A measure of each key's history, shape (profiles, n)."""
+        amounts: Floats = self._totals[:, :, _MEASURE[name]]
+        return amounts
 
-    def _general_rate(self, finding: str) -> Floats:
-        controls = self.amount("everything", "controlled")
-        nothing = np.full_like(controls, np.nan)
-        return np.divide(
-            self.amount("everything", finding), controls, out=nothing, where=controls > 0
-        )
-
-    def amount(self, profile: str, measure: str) -> Floats:
-        """A measure of the key's history, shape (n,)."""
-        return self._amounts[profile][:, _PLACE[measure]]
-
-    def rate(self, profile: str, finding: str) -> Floats:
-        """The key's finding rate, pulled towards the general one; shape (n,)."""
+    def rates(self, finding: str) -> Floats:
+        """Each key's finding rate, pulled towards the general one; shape (profiles, n)."""
+        findings, controls = self.measure(finding), self.measure("controlled")
+        everywhere = PLACE[EVERYTHING.name]
+        controlled = np.where(controls[everywhere] > 0, controls[everywhere], np.nan)
         return finding_rate(
-            self.amount(profile, finding),
-            self.amount(profile, "controlled"),
-            prior_rate=self._general[finding],
+            findings,
+            controls,
+            prior_rate=findings[everywhere] / controlled,
             prior_controls=PRIOR_CONTROLS,
         )
 
-    def known_days(self, profile: str) -> Floats:
-        """Days since the key was first seen, shape (n,); NaN for a new one."""
-        days: Floats = self.days - self._first_day[profile]
+    @property
+    def known_days(self) -> Floats:
+        """Days since each key was first seen, shape (profiles, n); NaN for a new one."""
+        days: Floats = self.days - self._first_day
         return days
+
+    @property
+    def value_deviations(self) -> Floats:
+        """How far the unit value is from what is usual for the keys of `OF_OTHER_LINES`, in
+        spreads; shape (number of them, n)."""
+        valued, log_value, squared = (self.measure(name)[_OF_OTHERS] for name in _VALUES)
+        n = np.where(valued >= FEWEST_VALUES, valued, np.nan)
+        mean = log_value / n
+        spread = np.sqrt(np.maximum(squared / n - mean * mean, 0.0)) / FIXED_POINT
+        deviations: Floats = (self.unit_value_log - mean / FIXED_POINT) / (spread + LEAST_SPREAD)
+        return deviations
+
+
+_VALUES = ("valued", "log_value", "log_value_squared")
+_OF_OTHERS = np.array([PLACE[profile] for profile in OF_OTHER_LINES])
+
+
+def _with_lines_apart(histories: Histories) -> Histories:
+    totals, first_day = histories.totals.copy(), histories.first_day.copy()
+    line, line_first_day = totals[PLACE[LINE]], first_day[PLACE[LINE]]
+    own = np.where(np.isnan(line), 0.0, line)
+    for place in _OF_OTHERS:
+        totals[place] -= own
+    never_controlled = own[:, _MEASURE["controlled"]] == 0
+    line[never_controlled] = np.nan
+    line_first_day[never_controlled] = np.nan
+    return Histories(totals, first_day)

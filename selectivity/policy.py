@@ -6,9 +6,9 @@ the random stratum, which can only tighten.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
@@ -179,7 +179,7 @@ def _decision(
         propensities=Propensities.of(votes),
         facilitated_by=facilitation.rule.id if facilitation else None,
         fallback_cause=fallback_cause if risk is None else None,
-        risk=None if risk is None else float(1 - risk.probabilities[:, 0].min()),
+        risk=None if risk is None else risk.highest(),
         signals=tuple(risk.signals) if risk else (),
     )
 
@@ -226,12 +226,12 @@ def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Pr
         yellow=policy.yellow,
         red=policy.red,
     )
-    highest = benefit.max(axis=0)
-    net = (0.0, highest[0] - prices.yellow, highest[1] - prices.red)
-    lane = Lane(int(np.argmax(net)))
+    yellow, red = benefit.max(axis=0).tolist()
+    net = (0.0, yellow - prices.yellow, red - prices.red)
+    lane = Lane(net.index(max(net)))
     driver = int(benefit[:, max(lane - 1, 0)].argmax())
     documentary, physical = risk.probabilities[driver, 1:].tolist()
-    facts = {"documentary": documentary, "physical": physical, "net_benefit": float(net[lane])}
+    facts = {"documentary": documentary, "physical": physical, "net_benefit": net[lane]}
     code = "LOW_RISK" if lane is Lane.GREEN else "RISK"
     reason = Reason(code=code, item_no=declaration.items[driver].item_no, facts=facts)
     return Vote(lane=lane, channel=Channel.MODEL, reason=reason)
@@ -250,10 +250,9 @@ def _fallback_votes(
 def _facilitation(hits: list[Hit], risk: Risk | None) -> Hit | None:
     if risk is None:
         return None  # the fallback rules weigh the importer's level themselves
-    highest = float(1 - risk.probabilities[:, 0].min())
     for hit in hits:
         limit = hit.rule.unless_risk_above
-        if hit.rule.layer is Layer.FACILITATION and (limit is None or highest <= limit):
+        if hit.rule.layer is Layer.FACILITATION and (limit is None or risk.highest() <= limit):
             return hit
     return None
 
@@ -270,11 +269,11 @@ def _random_votes(
     for lane, share in ((Lane.YELLOW, policy.random.yellow), (Lane.RED, policy.random.red)):
         chance = min(share * times, 0.5)
         number = draw(draw_key, declaration.lineage, f"{RANDOM}-{lane.name}")
-        reason = Reason(code="RANDOM", facts={"share": chance})
-        yield Vote(
-            lane=lane,
-            channel=Channel.RANDOM,
-            reason=reason,
-            probability=chance,
-            cast=number < chance,
-        )
+        yield _random_vote(lane, chance, number < chance)
+
+
+@lru_cache(maxsize=64)
+def _random_vote(lane: Lane, chance: float, cast: bool) -> Vote:
+    """Under one policy there are four of them, and every decision holds two."""
+    reason = Reason(code="RANDOM", facts={"share": chance})
+    return Vote(lane=lane, channel=Channel.RANDOM, reason=reason, probability=chance, cast=cast)

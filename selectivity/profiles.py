@@ -11,17 +11,19 @@ A declaration counts from the day after its `accepted_at`, an outcome from the d
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from selectivity.columns import Columns, Floats, Ints, day_of
 from selectivity.inspection import FindingClass
+from selectivity.profile_keys import PROFILES, Keys, keys_per_profile
 
-SEPARATOR = "\x1f"
 FIXED_POINT = 10_000
 """Logarithms are kept as whole ten-thousandths, so that sums do not depend on their order."""
 
@@ -36,89 +38,15 @@ MEASURES = (
 )
 """What is added up per key and day; the last three are of the unit value, currency per kilogram."""
 
-
-@dataclass(frozen=True)
-class Profile:
-    """One kind of key. A goods item with any part missing belongs to no key: its history is NaN."""
-
-    name: str
-    keys: tuple[str, ...]
-    allowed_by: str
-
-
-PROFILES = (
-    Profile("everything", (), "TFA 7.4.4: compliance record"),
-    Profile("importer", ("importer_id",), "TFA 7.4.4: compliance record"),
-    Profile("declarant", ("declarant_id",), "TFA 7.4.4: compliance record"),
-    Profile("seller", ("seller_id",), "TFA 7.4.4: compliance record"),
-    Profile("office", ("declaration_office",), "TFA 7.4.4: country of shipment, type of transport"),
-    Profile("hs4", ("hs4",), "TFA 7.4.4: HS code"),
-    Profile("hs6", ("hs6",), "TFA 7.4.4: HS code"),
-    Profile("origin_hs4", ("country_of_origin", "hs4"), "TFA 7.4.4: origin, HS code"),
-    Profile("importer_hs4", ("importer_id", "hs4"), "TFA 7.4.4: compliance record, HS code"),
-    Profile("goods_line", ("goods_line",), "TFA 7.4.4: nature and description, HS code, origin"),
-)
-
-_LINE = (
-    "hs_code",
-    "country_of_export",
-    "country_of_origin",
-    "duty_rate_percent",
-    "duty_type",
-    "net_mass_kg",
-)
-
-
-def goods_line(columns: Columns) -> npt.NDArray[Any]:
-    """Names goods declared alike: code, countries, duty and net mass. None without code or mass."""
-    parts = [columns[name] for name in _LINE]
-    lines = np.empty(len(parts[0]), dtype=object)
-    lines[:] = [
-        None
-        if row[0] is None or np.isnan(row[-1])
-        else SEPARATOR.join("" if part is None else str(part) for part in row)
-        for row in zip(*parts, strict=True)
-    ]
-    return lines
-
-
-def _prefix(codes: npt.NDArray[Any], digits: int) -> npt.NDArray[Any]:
-    prefixes = np.empty(len(codes), dtype=object)
-    prefixes[:] = [None if code is None or len(code) < digits else code[:digits] for code in codes]
-    return prefixes
-
-
-def keys_of(profile: Profile, columns: Columns) -> npt.NDArray[Any]:
-    """The key of each row, as text; None where a part was not declared. Shape (n,)."""
-    n = len(columns["hs_code"])
-    parts = [_part(name, columns) for name in profile.keys]
-    keys = np.empty(n, dtype=object)
-    if not parts:
-        keys[:] = ""
-    elif len(parts) == 1:
-        keys[:] = parts[0]
-    else:
-        keys[:] = [
-            None if any(part is None for part in row) else SEPARATOR.join(row)
-            for row in zip(*parts, strict=True)
-        ]
-    return keys
-
-
-def _part(name: str, columns: Columns) -> npt.NDArray[Any]:
-    if name == "goods_line":
-        return goods_line(columns)
-    if name in ("hs4", "hs6"):
-        return _prefix(columns["hs_code"], int(name[2:]))
-    return columns[name]
+PLACE: Mapping[str, int] = {profile.name: at for at, profile in enumerate(PROFILES)}
+"""Where each profile lies in `Histories`."""
 
 
 def unit_value(columns: Columns) -> Floats:
     """Customs value per kilogram; NaN where either is missing or zero. Shape (n,)."""
     value = np.asarray(columns["customs_value"], dtype=np.float64)
     mass = np.asarray(columns["net_mass_kg"], dtype=np.float64)
-    positive = (mass > 0) & (value > 0)
-    return np.divide(value, mass, out=np.full_like(value, np.nan), where=positive)
+    return np.where((mass > 0) & (value > 0), value, np.nan) / mass  # NaN / 0 is NaN
 
 
 def _declared_measures(columns: Columns) -> Ints:
@@ -155,22 +83,38 @@ class Outcomes:
     classes: Ints
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """Sums before the day of each row. `totals` (n, measures), `first_day` (n,), NaN if unknown."""
 
     totals: Floats
     first_day: Floats
 
 
-def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Mapping[str, History]:
+class Histories(NamedTuple):
+    """The histories of the same rows in every profile, one upon the other as in `PROFILES`."""
+
+    totals: Floats
+    """Shape (profiles, n, measures)."""
+    first_day: Floats
+    """Shape (profiles, n)."""
+
+    def of(self, profile: str) -> History:
+        """The history in one profile."""
+        at = PLACE[profile]
+        return History(self.totals[at], self.first_day[at])
+
+
+def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Histories:
     """History of every row in every profile, from all rows and outcomes together."""
     days = day_of(columns["accepted_at"])
     event_days, measures = _events(columns, outcomes)
-    return {
-        profile.name: _bulk(keys_of(profile, columns), days, outcomes.rows, event_days, measures)
-        for profile in PROFILES
-    }
+    shape = (len(PROFILES), len(days))
+    histories = Histories(np.empty((*shape, len(MEASURES))), np.empty(shape))
+    for profile, keys in keys_per_profile(columns).items():
+        totals, first_day = _bulk(keys, days, outcomes.rows, event_days, measures)
+        histories.of(profile).totals[:] = totals
+        histories.of(profile).first_day[:] = first_day
+    return histories
 
 
 def snapshot_in_bulk(
@@ -183,8 +127,8 @@ def snapshot_in_bulk(
     event_days, measures = _events(columns, outcomes)
     in_time = event_days < (np.iinfo(np.int64).max if before_day is None else before_day)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for profile in PROFILES:
-        names, codes = _numbered(keys_of(profile, columns))
+    for profile, row_keys in keys_per_profile(columns).items():
+        names, codes = _numbered(row_keys)
         event_codes = np.concatenate([codes, codes[outcomes.rows]])
         known = (event_codes >= 0) & in_time
         totals = np.zeros((len(names), len(MEASURES)), dtype=np.int64)
@@ -193,7 +137,7 @@ def snapshot_in_bulk(
         np.minimum.at(first, event_codes[known], event_days[known])
         met = np.bincount(event_codes[known], minlength=len(names)) > 0
         keys = [name for name, is_met in zip(names, met, strict=True) if is_met]
-        arrays |= _as_arrays(profile.name, keys, first[met], totals[met])
+        arrays |= _as_arrays(profile, keys, first[met], totals[met])
     return arrays
 
 
@@ -214,16 +158,14 @@ def _events(columns: Columns, outcomes: Outcomes) -> tuple[Ints, Ints]:
     return days, np.concatenate(measures)
 
 
-def _numbered(keys: npt.NDArray[Any]) -> tuple[list[str], Ints]:
+def _numbered(keys: Keys) -> tuple[list[str], Ints]:
     """Distinct keys in order of appearance, and the number of each row's key; -1 for none."""
     numbers: dict[str, int] = {}
     codes = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
     return list(numbers), np.array(codes, dtype=np.int64)
 
 
-def _bulk(
-    keys: npt.NDArray[Any], days: Ints, outcome_rows: Ints, event_days: Ints, measures: Ints
-) -> History:
+def _bulk(keys: Keys, days: Ints, outcome_rows: Ints, event_days: Ints, measures: Ints) -> History:
     _, codes = _numbered(keys)
     event_codes = np.concatenate([codes, codes[outcome_rows]])
     known = event_codes >= 0
@@ -244,7 +186,7 @@ def _bulk(
     return History(totals, first_day)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Key:
     """Running totals of one key after each day that changed it."""
 
@@ -256,14 +198,19 @@ class _Key:
         at = bisect_left(self.days, day)
         if at == len(self.days) or self.days[at] != day:
             self.days.insert(at, day)
-            self.totals.insert(at, self.totals[at - 1] if at else (0,) * len(amounts))
+            self.totals.insert(at, self.totals[at - 1] if at else _NOTHING)
         for i in range(at, len(self.totals)):
-            self.totals[i] = tuple(a + b for a, b in zip(self.totals[i], amounts, strict=True))
+            self.totals[i] = tuple(map(add, self.totals[i], amounts))
 
-    def before(self, day: int) -> tuple[tuple[int, ...], int] | None:
-        """Totals and first day of everything before `day`; None if nothing was."""
+    def before(self, day: int) -> tuple[tuple[float, ...], float]:
+        """Totals and first day of everything before `day`; zeros and NaN if nothing was."""
         at = bisect_left(self.days, day)
-        return (self.totals[at - 1], self.days[0]) if at else None
+        return (self.totals[at - 1], self.days[0]) if at else (_NOTHING, np.nan)
+
+
+_NOTHING = (0,) * len(MEASURES)
+_NEW = _Key()
+_NO_KEY = ((np.nan,) * len(MEASURES), np.nan)
 
 
 class Profiles:
@@ -281,35 +228,31 @@ class Profiles:
         self._fold(columns, days, _outcome_measures(classes))
 
     def _fold(self, columns: Columns, days: Ints, measures: Ints) -> None:
-        amounts = [tuple(row) for row in measures.tolist()]
-        for profile in PROFILES:
-            store = self._keys[profile.name]
-            for key, day, amount in zip(
-                keys_of(profile, columns), days.tolist(), amounts, strict=True
-            ):
+        events = list(zip(days.tolist(), map(tuple, measures.tolist()), strict=True))
+        for profile, keys in keys_per_profile(columns).items():
+            store = self._keys[profile]
+            for key, (day, amounts) in zip(keys, events, strict=True):
                 if key is not None:
-                    store.setdefault(key, _Key()).add(day, amount)
+                    if key not in store:
+                        store[key] = _Key()
+                    store[key].add(day, amounts)
 
-    def read(self, columns: Columns) -> Mapping[str, History]:
+    def read(self, columns: Columns) -> Histories:
         """History of each row, as known before the day of its `accepted_at`."""
         days = day_of(columns["accepted_at"]).tolist()
-        return {
-            profile.name: self._read(self._keys[profile.name], keys_of(profile, columns), days)
-            for profile in PROFILES
-        }
-
-    @staticmethod
-    def _read(store: dict[str, _Key], keys: Iterable[Any], days: list[int]) -> History:
-        totals = np.full((len(days), len(MEASURES)), np.nan)
-        first_day = np.full(len(days), np.nan)
-        for row, (key, day) in enumerate(zip(keys, days, strict=True)):
-            if key is None:
-                continue
-            found = store[key].before(day) if key in store else None
-            totals[row] = found[0] if found else 0.0
-            if found:
-                first_day[row] = found[1]
-        return History(totals, first_day)
+        known = [
+            _NO_KEY if key is None else self._keys[profile].get(key, _NEW).before(day)
+            for profile, keys in keys_per_profile(columns).items()
+            for key, day in zip(keys, days, strict=True)
+        ]
+        totals = chain.from_iterable(totals for totals, _ in known)
+        shape = (len(PROFILES), len(days))
+        return Histories(
+            np.fromiter(totals, np.float64, count=len(known) * len(MEASURES)).reshape(
+                *shape, len(MEASURES)
+            ),
+            np.fromiter((day for _, day in known), np.float64, count=len(known)).reshape(shape),
+        )
 
     def snapshot(self) -> dict[str, npt.NDArray[Any]]:
         """Everything known, as plain arrays for a file; on which day each was learnt is let go."""

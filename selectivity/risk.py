@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from selectivity.columns import Floats
 from selectivity.lanes import Reason
+
+ROUNDING = 1e-5
+"""How far the chances of one goods item may be from adding up to 1."""
 
 
 class Risk(NamedTuple):
@@ -23,9 +24,11 @@ class Risk(NamedTuple):
 
     def usable(self) -> bool:
         """Whether every probability is a probability. NaN fails: it must never mean green."""
-        rows = self.probabilities
-        return bool(
-            np.isfinite(rows).all()
-            and ((rows >= 0) & (rows <= 1)).all()
-            and np.allclose(rows.sum(axis=1), 1, atol=1e-6)
+        return all(
+            min(row) >= 0 and max(row) <= 1 and abs(sum(row) - 1) <= ROUNDING  # NaN has no sum
+            for row in self.probabilities.tolist()
         )
+
+    def highest(self) -> float:
+        """Highest chance of a finding over the goods items."""
+        return float(1 - self.probabilities[:, 0].min())

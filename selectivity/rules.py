@@ -5,24 +5,20 @@ hold for every item). Rules are checked as a whole when they are built, with the
 refused as a whole when anything is wrong.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selectivity.declaration import Declaration, GoodsItem, canonical_sha256, problems
+from selectivity.conditions import Condition, Tests, tests_of
+from selectivity.declaration import Declaration, canonical_sha256, problems
 from selectivity.errors import RulesError
 from selectivity.lanes import Lane, LaneName
+from selectivity.rule_index import RuleIndex
 
 
 class Layer(StrEnum):
@@ -33,57 +29,6 @@ class Layer(StrEnum):
     FACILITATION = "facilitation"
     SELECTIVITY = "selectivity"
     FALLBACK = "fallback"
-
-
-def _digits(value: Any) -> Any:
-    return value.replace(".", "").replace(" ", "") if isinstance(value, str) else value
-
-
-HsPrefix = Annotated[str, BeforeValidator(_digits), Field(pattern=r"^[0-9]{2,12}$")]
-Codes = Annotated[tuple[str, ...], Field(min_length=1)]
-Levels = Annotated[tuple[int, ...], Field(min_length=1)]
-
-
-class Condition(BaseModel):
-    """What has to hold; fields left out do not matter. An undeclared fact never satisfies a
-    comparison, but does count as a lacking document."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    direction: Codes | None = None
-    declaration_office: Codes | None = None
-    procedure_code: Codes | None = None
-    specific_circumstance: Codes | None = None
-    transport_mode: Codes | None = None
-    importer_id: Codes | None = None
-    declarant_id: Codes | None = None
-    seller_id: Codes | None = None
-    country_of_export: Codes | None = None
-    routing_country: Codes | None = None
-    importer_compliance_level: Levels | None = None
-    importer_risk_level: Levels | None = None
-    importer_level_unknown: bool | None = None
-    importer_tax_debt: bool | None = None
-    lacks_document: Codes | None = Field(default=None, description="None of these was presented.")
-    hs_prefix: tuple[HsPrefix, ...] | None = Field(default=None, min_length=1)
-    not_hs_prefix: tuple[HsPrefix, ...] | None = Field(default=None, min_length=1)
-    country_of_origin: Codes | None = None
-    origin_differs_from_export: bool | None = None
-    duty_type: Codes | None = None
-    preference_claimed: bool | None = None
-    dangerous_goods: bool | None = None
-    quota_claimed: bool | None = None
-    duty_rate_percent_from: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    customs_value_from: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    unit_value_below: float | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="Currency per kilogram."
-    )
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("an empty `when` would hold for everything; write `always: true`")
-        return self
 
 
 class Case(BaseModel):
@@ -139,122 +84,29 @@ class Rule(BaseModel):
         """Whether the law beside it holds on this day."""
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 
+    def changes(self) -> Iterator[date]:
+        """The days from which it is in force, or no longer."""
+        yield self.valid_from
+        if self.valid_to is not None and self.valid_to < date.max:
+            yield self.valid_to + timedelta(days=1)
+
     @cached_property
-    def _tests(self) -> list[Callable[[Declaration, GoodsItem], bool]]:
-        if self.when is None:
-            return []
-        return [
-            _TESTS[name](getattr(self.when, name)) for name in sorted(self.when.model_fields_set)
-        ]
+    def _tests(self) -> Tests:
+        return Tests() if self.when is None else tests_of(self.when)
 
     def item_hit(self, declaration: Declaration) -> int | None:
         """`item_no` of the first goods item that satisfies the rule; None if none does."""
+        of_header, of_item = self._tests
+        for holds in of_header:
+            if not holds(declaration):
+                return None
         for item in declaration.items:
-            if all(test(declaration, item) for test in self._tests):
+            for holds_for in of_item:
+                if not holds_for(declaration, item):
+                    break
+            else:
                 return item.item_no
         return None
-
-
-Test = Callable[[Declaration, GoodsItem], bool]
-
-
-def _header_in(name: str) -> Callable[[Sequence[Any]], Test]:
-    return lambda wanted: lambda declaration, _: getattr(declaration, name) in wanted
-
-
-def _item_in(name: str) -> Callable[[Sequence[Any]], Test]:
-    return lambda wanted: lambda _, item: getattr(item, name) in wanted
-
-
-def _item_has(name: str) -> Callable[[bool], Test]:
-    return lambda wanted: lambda _, item: (getattr(item, name) is not None) == wanted
-
-
-def _item_from(name: str) -> Callable[[float], Test]:
-    def at_least(limit: float) -> Test:
-        return lambda _, item: (value := getattr(item, name)) is not None and value >= limit
-
-    return at_least
-
-
-def _starts_with(prefixes: tuple[str, ...]) -> Test:
-    return lambda _, item: item.hs_code is not None and item.hs_code.startswith(prefixes)
-
-
-def _starts_otherwise(prefixes: tuple[str, ...]) -> Test:
-    return lambda _, item: item.hs_code is not None and not item.hs_code.startswith(prefixes)
-
-
-def _lacks(types: Sequence[str]) -> Test:
-    return lambda declaration, _: (
-        not any(document.type in types for document in declaration.documents or ())
-    )
-
-
-def _passes_through(countries: Sequence[str]) -> Test:
-    return lambda declaration, _: any(
-        country in countries for country in declaration.routing_countries or ()
-    )
-
-
-def _level_unknown(wanted: bool) -> Test:
-    return lambda declaration, _: (
-        wanted
-        == (
-            declaration.importer_compliance_level is None
-            and declaration.importer_risk_level is None
-        )
-    )
-
-
-def _origin_differs(wanted: bool) -> Test:
-    def differs(declaration: Declaration, item: GoodsItem) -> bool:
-        origin, export = item.country_of_origin, declaration.country_of_export
-        return origin is not None and export is not None and (origin != export) == wanted
-
-    return differs
-
-
-def _debt(wanted: bool) -> Test:
-    return lambda declaration, _: declaration.importer_tax_debt is wanted
-
-
-def _unit_value_below(limit: float) -> Test:
-    def below(_: Declaration, item: GoodsItem) -> bool:
-        value, mass = item.customs_value, item.net_mass_kg
-        return value is not None and mass is not None and mass > 0 and value / mass < limit
-
-    return below
-
-
-_TESTS: Mapping[str, Callable[[Any], Test]] = {
-    "direction": _header_in("direction"),
-    "declaration_office": _header_in("declaration_office"),
-    "procedure_code": _header_in("procedure_code"),
-    "specific_circumstance": _header_in("specific_circumstance"),
-    "transport_mode": _header_in("transport_mode"),
-    "importer_id": _header_in("importer_id"),
-    "declarant_id": _header_in("declarant_id"),
-    "seller_id": _header_in("seller_id"),
-    "country_of_export": _header_in("country_of_export"),
-    "routing_country": _passes_through,
-    "importer_compliance_level": _header_in("importer_compliance_level"),
-    "importer_risk_level": _header_in("importer_risk_level"),
-    "importer_level_unknown": _level_unknown,
-    "importer_tax_debt": _debt,
-    "lacks_document": _lacks,
-    "hs_prefix": _starts_with,
-    "not_hs_prefix": _starts_otherwise,
-    "country_of_origin": _item_in("country_of_origin"),
-    "origin_differs_from_export": _origin_differs,
-    "duty_type": _item_in("duty_type"),
-    "preference_claimed": _item_has("preference_code"),
-    "dangerous_goods": _item_has("undg_id"),
-    "quota_claimed": _item_has("quota_id"),
-    "duty_rate_percent_from": _item_from("duty_rate_percent"),
-    "customs_value_from": _item_from("customs_value"),
-    "unit_value_below": _unit_value_below,
-}
 
 
 class Hit(NamedTuple):
@@ -269,7 +121,10 @@ class RuleSet:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
+        self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in self.rules}
         self.version = canonical_sha256(self.content())[:12]
+        self._changes = sorted({day for rule in self.rules for day in rule.changes()})
+        self._in_force: dict[int, RuleIndex[Rule]] = {}
 
     @classmethod
     def build(cls, rows: Iterable[tuple[str, Any]]) -> Self:
@@ -291,12 +146,20 @@ class RuleSet:
 
     def hits(self, declaration: Declaration) -> list[Hit]:
         """Every rule that holds and is in force on the day (UTC) of acceptance, in file order."""
-        day = declaration.accepted_at.astimezone(UTC).date()
+        index = self._index(declaration.accepted_at.astimezone(UTC).date())
         return [
             Hit(rule, item_no)
-            for rule in self.rules
-            if rule.in_force(day) and (item_no := rule.item_hit(declaration)) is not None
+            for rule in index.candidates(declaration)
+            if (item_no := rule.item_hit(declaration)) is not None
         ]
+
+    def _index(self, day: date) -> RuleIndex[Rule]:
+        """The rules in force on a day; between two changes it is the same index."""
+        at = bisect_right(self._changes, day)
+        if at not in self._in_force:
+            rules = [rule for rule in self.rules if rule.in_force(day)]
+            self._in_force[at] = RuleIndex([(rule.when, rule) for rule in rules])
+        return self._in_force[at]
 
     def content(self) -> list[dict[str, Any]]:
         """The rules as plain data, as `build` takes them."""

@@ -11,7 +11,7 @@ def draw(key: bytes, lineage_id: str, purpose: str) -> float:
     different purposes are independent.
     """
     message = f"{purpose}\x1f{lineage_id}".encode()
-    digest = hmac.new(key, message, hashlib.sha256).digest()
+    digest = hmac.digest(key, message, "sha256")
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
 

@@ -132,5 +132,5 @@ def _reasons(
 
 
 def _legal_basis(rule_id: str | None, law: RuleSet | None) -> tuple[str, ...] | None:
-    rules = law.rules if law and rule_id else ()
-    return next((rule.legal_basis for rule in rules if rule.id == rule_id), None)
+    rule = law.by_id.get(rule_id) if law and rule_id else None
+    return rule.legal_basis if rule else None

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -14,6 +15,8 @@ from starlette.responses import Response
 
 from selectivity.errors import SelectivityError
 from serving import problems
+from serving.access import require_roles
+from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
@@ -28,12 +31,29 @@ No durable record, no lane: an answer is given once its record is on disk, and i
 for ever. When no model can be used, fallback rules decide and every answer says so."""
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The service with these parts. It closes the decision log when it ends."""
+ROUTERS = tuple(routes.router for routes in (lanes, decisions, inspections, health, pages))
+
+
+def create_app(
+    parts: Parts,
+    routers: Sequence[APIRouter] = ROUTERS,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> FastAPI:
+    """The service with these parts. It closes the decision log when it ends.
+
+    Args:
+        beside: runs while the service does, and is cancelled when it ends.
+
+    Raises:
+        SelectivityError: a route does not say who may call it.
+    """
 
     @asynccontextmanager
     async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(beside()) if beside else None
         yield
+        if task is not None:
+            task.cancel()
         await asyncio.to_thread(parts.log.close)
 
     app = FastAPIOffline(
@@ -45,13 +65,21 @@ def create_app(parts: Parts) -> FastAPI:
         lifespan=until_the_end,
     )
     app.state.parts = parts
-    for routes in (lanes, decisions, inspections, health, pages):
-        app.include_router(routes.router)
+    for router in routers:
+        app.include_router(router)
+    require_roles(app)
     _answer_refusals(app, parts)
+    _turn_away(app, parts)
     describe(app)
     predictor = parts.predictor
     parts.meters.serving(predictor.bundle_digest, predictor.rules.version, predictor.cause)
     return app
+
+
+def _turn_away(app: FastAPI, parts: Parts) -> None:
+    places = {"/v1/lanes/batch": parts.batch_places}
+    places |= dict.fromkeys(("/v1/lanes", "/v1/inspections"), parts.places)
+    app.add_middleware(TurnAway, places=places, on_refused=parts.meters.refused)
 
 
 def _answer_refusals(app: FastAPI, parts: Parts) -> None:
@@ -62,12 +90,18 @@ def _answer_refusals(app: FastAPI, parts: Parts) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         return refuse(_problem_of(error))
 
+    async def turned_away(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        parts.meters.refused(error.problem.status)
+        return problems.response(error.problem, language=error.language, headers=error.headers)
+
     async def failed(request: Request, error: Exception) -> Response:
         logger.error("request failed", extra={"path": request.url.path[:100]}, exc_info=error)
         return refuse(_FAILED)
 
-    for kind in (RefusedError, SelectivityError, RequestValidationError, HTTPException):
+    for kind in (SelectivityError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refused)
+    app.add_exception_handler(RefusedError, turned_away)
     app.add_exception_handler(Exception, failed)
 
 
@@ -80,8 +114,6 @@ _FAILED = problems.problem(
 
 
 def _problem_of(error: Exception) -> Problem:
-    if isinstance(error, RefusedError):
-        return error.problem
     if isinstance(error, SelectivityError):
         return problems.of_error(error)
     if isinstance(error, RequestValidationError):

@@ -14,9 +14,12 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
+from serving.admission import Admission
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.handover import Handover
+from serving.key_ring import KeyRing
 from serving.meters import Meters
-from serving.predictor import Predictor
+from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
 
 
@@ -32,14 +35,27 @@ class Parts:
     log: DecisionLog
     meters: Meters = field(default_factory=Meters)
     settings: Settings = field(default_factory=Settings)
+    keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
+
+    def __post_init__(self) -> None:
+        """Count the places there are, and what is on its way to the disk."""
+        self.handover = Handover()
+        self.places = Admission(self.settings.at_once_limit)
+        self.batch_places = Admission(self.settings.batches_limit)
+
     now: Callable[[], datetime] = _utc_now
 
 
-def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
+def lodge(
+    declaration: Declaration, parts: Parts, assessed: Assessed | None = None
+) -> "asyncio.Future[Kept]":
     """Decide now and queue the record; the future has it once it is durable.
 
     There is no pause between looking at the lineage and queueing, so two versions that come at
     the same time see each other.
+
+    Args:
+        assessed: what the model said of it a moment ago, together with others.
 
     Raises:
         ConflictError: the same version was decided on other content.
@@ -52,8 +68,11 @@ def lodge(declaration: Declaration, parts: Parts) -> "asyncio.Future[Kept]":
         answered.set_result(Kept(same, new=False))
         return answered
     earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
-    record = parts.predictor.decide(declaration, earlier_lane=earlier_lane, now=parts.now())
+    record = parts.predictor.decide(
+        declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
+    )
     kept = parts.log.append(record)
+    parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept
 
@@ -66,27 +85,43 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
+    parts.handover.sent()
     kept.add_done_callback(partial(_count_and_learn, inspection, parts))
     return (await asyncio.shield(kept)).receipt
 
 
 def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Future[Kept]") -> None:
-    with contextlib.suppress(DecisionLogError):  # whoever waits for the answer is told
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):  # who waits is told
         record, new, parked, no = kept.result()
         if new:
             parts.meters.decided(record)
-            parts.predictor.observe([declaration])
-            parts.predictor.learn(declaration, parked)
-            parts.predictor.known_upto = no
+            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
-    with contextlib.suppress(DecisionLogError):
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
         receipt, decision, no = kept.result()
         parts.meters.inspected(inspection, receipt)
-        if decision is not None:
-            parts.predictor.learn(decision.declaration(), [inspection])
         if no is not None:
-            parts.predictor.known_upto = no
+            parts.handover.fold(parts.predictor, partial(_learn, decision, inspection, no))
+
+
+def _fold(
+    declaration: Declaration,
+    parked: tuple[Inspection, ...],
+    no: int | None,
+    predictor: Predictor,
+) -> None:
+    predictor.observe([declaration])
+    predictor.learn(declaration, parked)
+    predictor.known_upto = no
+
+
+def _learn(
+    decision: DecisionRecord | None, inspection: Inspection, no: int, predictor: Predictor
+) -> None:
+    if decision is not None:  # else it is parked
+        predictor.learn(decision.declaration(), [inspection])
+    predictor.known_upto = no

@@ -5,7 +5,9 @@ everything before reading anything gets through as well.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from itertools import islice
 from typing import NamedTuple
 
 from fastapi import Request
@@ -13,15 +15,20 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.wording import Language
 from serving.answers import LaneAnswer
 from serving.assign import Parts, lodge
 from serving.bodies import body_too_large, declaration_from
 from serving.decision_log import Kept
+from serving.predictor import Assessed
 from serving.problems import Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
+TOGETHER = 16
+"""Lines whose declarations are put to the model at once. Nothing comes between them, so that all
+of them are judged by what was known when the first was: others wait for so long."""
 SLICE = 64
 """Lines decided on before their answers are waited for, so that they share a commit."""
 
@@ -69,18 +76,25 @@ class NdjsonResponse(Response):
 
     media_type = NDJSON
 
-    def __init__(self, chunks: AsyncIterator[bytes], language: Language) -> None:
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        language: Language,
+        place: AbstractAsyncContextManager[None],
+    ) -> None:
+        """`place` is held from the first byte of the answer to the last."""
         super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
         del self.headers["content-length"]
-        self._chunks = chunks
+        self._chunks, self._place = chunks, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream the answers."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async with self._place:
+            await send(start)
+            async for chunk in self._chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
@@ -118,23 +132,41 @@ async def _answer_some(
     lines: Iterator[Line], parts: Parts, language: Language, answers: "asyncio.Queue[bytes | None]"
 ) -> None:
     waiting: list[tuple[int, asyncio.Future[Kept] | Problem]] = []
-    for line in lines:
-        waiting.append((line.number, _begin(line, parts)))
-        await asyncio.sleep(0)  # others get their turn between two declarations
-        if len(waiting) == SLICE:
+    while some := list(islice(lines, TOGETHER)):
+        waiting += _begin(some, parts)
+        await asyncio.sleep(0)  # others get their turn
+        if len(waiting) >= SLICE:
             await _settle(waiting, parts, language, answers)
             waiting = []
     await _settle(waiting, parts, language, answers)
 
 
-def _begin(line: Line, parts: Parts) -> "asyncio.Future[Kept] | Problem":
+def _begin(
+    lines: Sequence[Line], parts: Parts
+) -> "Iterator[tuple[int, asyncio.Future[Kept] | Problem]]":
+    read = [(line.number, _read(line, parts)) for line in lines]
+    assessed = iter(
+        parts.predictor.assess([each for _, each in read if isinstance(each, Declaration)])
+    )
+    for number, each in read:
+        yield number, _lodge(each, next(assessed), parts) if isinstance(each, Declaration) else each
+
+
+def _read(line: Line, parts: Parts) -> Declaration | Problem:
     try:
         if line.content is None:
             limit = parts.settings.body_limit_bytes
             return too_large("line", limit, "bytes", "Split the declaration.")
-        return lodge(declaration_from(line.content, parts.settings.items_limit), parts)
+        return declaration_from(line.content, parts.settings.items_limit)
     except RefusedError as refused:
         return refused.problem
+
+
+def _lodge(
+    declaration: Declaration, assessed: Assessed | None, parts: Parts
+) -> "asyncio.Future[Kept] | Problem":
+    try:
+        return lodge(declaration, parts, assessed)
     except DecisionLogError as error:
         return of_error(error)
 

@@ -1,6 +1,7 @@
 """Reads request bodies: within limits, strictly, and never with a key given twice."""
 
 import json
+from email.message import Message
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -21,6 +22,17 @@ from serving.problems import (
 )
 
 Model = TypeVar("Model", bound=BaseModel)
+
+MEDIA = {
+    "",
+    "application/json",
+    "application/x-ndjson",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",  # what curl says unless it is told otherwise
+    "text/plain",
+}
+"""What content may call itself; it is read as JSON whatever it is called."""
+CHARSETS = {"", "utf-8", "utf8", "us-ascii"}
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
@@ -47,11 +59,12 @@ def _broken_off() -> Problem:
 
 
 def check_head(request: Request, limit_bytes: int) -> None:
-    """Refuse what the headers alone show to be too long or encoded.
+    """Refuse what the headers alone show to be too long, encoded, or something else than JSON.
 
     Raises:
         RefusedError: so it is.
     """
+    _check_media(request.headers.get("content-type", ""))
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         remedy = "Send the content as it is, without Content-Encoding."
@@ -61,6 +74,20 @@ def check_head(request: Request, limit_bytes: int) -> None:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > limit_bytes:
         raise RefusedError(body_too_large(limit_bytes))
+
+
+def _check_media(content_type: str) -> None:
+    message = Message()
+    message["Content-Type"] = content_type or "text/plain"
+    charset = str(message.get_param("charset", "")).lower()
+    if content_type.partition(";")[0].strip().lower() in MEDIA and charset in CHARSETS:
+        return
+    remedy = "Send JSON in UTF-8, with Content-Type: application/json."
+    found = FieldProblem(
+        field="Content-Type", value=content_type[:40], message="is not JSON", remedy=remedy
+    )
+    status, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content is not JSON"
+    raise RefusedError(problem(status, "not-json", title, remedy, found))
 
 
 def body_too_large(limit_bytes: int) -> Any:

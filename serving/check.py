@@ -1,10 +1,12 @@
-"""Looks at bundle, rules and log as the service would, and says what it would serve."""
+"""Looks at bundle, rules, log and keys as the service would, and says what it would serve."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from models.rules_files import read_rules
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import open_bundle
 from serving.settings import Settings
@@ -19,7 +21,7 @@ class Finding(NamedTuple):
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Bundle, rules and log, one after the other; changes nothing."""
+    """Bundle, rules, log and keys, one after the other; changes nothing."""
     opened = open_bundle(settings)
     if opened.bundle is not None:
         digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
@@ -29,6 +31,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
     yield _check_log(settings)
+    yield _check_keys(settings)
     serves = "the model" if opened.bundle is not None else f"fallback rules ({opened.cause})"
     yield Finding("would serve", serves)
 
@@ -57,3 +60,14 @@ def _check_log(settings: Settings) -> Finding:
         return Finding("log", "damaged", DecisionLogError(problem + remedy))
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     return Finding("log", state)
+
+
+def _check_keys(settings: Settings) -> Finding:
+    try:
+        keys = read_keys(settings.keys_file)
+    except SelectivityError as error:
+        return Finding("keys", "cannot be used", error)
+    if not keys:
+        return Finding("keys", f"none in {settings.keys_file} yet; the first start makes one")
+    valid = [key.state(datetime.now(UTC)) for key in keys].count("valid")
+    return Finding("keys", f"{valid} of {len(keys)} valid")

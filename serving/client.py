@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from itertools import count, islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,19 +16,20 @@ SECONDS = 120
 
 
 def send_declarations(
-    url: str, lines: Iterable[bytes], language: Language
+    url: str, lines: Iterable[bytes], language: Language, key: str | None
 ) -> Iterator[Mapping[str, Any]]:
     """The answer to each declaration, in order; for a bad line the problem with its `line`.
 
     Raises:
-        ServiceError: no service answers there.
+        ServiceError: no service answers there, or it does not let this key in.
     """
     waiting = iter(lines)
     for part in count():
         some = [line.rstrip(b"\r\n") + b"\n" for line in islice(waiting, LINES_AT_ONCE)]
         if not some:
             return
-        _, body = call(url, "POST", "/v1/lanes/batch", b"".join(some), language)
+        sent = b"".join(some)
+        body = _let_in(*call(url, "POST", "/v1/lanes/batch", sent, language=language, key=key))
         for text in body.splitlines():
             answer = json.loads(text)
             if "line" in answer:
@@ -35,22 +37,37 @@ def send_declarations(
             yield answer
 
 
-def send_inspections(url: str, lines: Iterable[bytes]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def send_inspections(
+    url: str, lines: Iterable[bytes], key: str | None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Status and answer for each inspection, in order.
 
     Raises:
-        ServiceError: no service answers there.
+        ServiceError: no service answers there, or it does not let this key in.
     """
     for line in lines:
         if line.strip():
-            status, body = call(url, "POST", "/v1/inspections", line)
-            yield status, json.loads(body)
+            status, body = call(url, "POST", "/v1/inspections", line, key=key)
+            yield status, json.loads(_let_in(status, body))
+
+
+def _let_in(status: int, body: bytes) -> bytes:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        problem = json.loads(body)
+        raise ServiceError(f"{problem['title']}. {problem['detail']}")
+    return body
 
 
 def call(
-    url: str, method: str, path: str, body: bytes | None = None, language: Language = "en"
+    url: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    language: Language = "en",
+    key: str | None = None,
 ) -> tuple[int, bytes]:
-    """Status and body of one request.
+    """Status and body of one request, made with this API key.
 
     Raises:
         ServiceError: no service answers there.
@@ -58,9 +75,10 @@ def call(
     address = urlsplit(url)
     if address.scheme != "http" or address.hostname is None:
         raise ServiceError(f"{url!r} is no address of a service. Give it as http://127.0.0.1:8080.")
+    headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=SECONDS)
     try:
-        connection.request(method, path, body, {"Accept-Language": language})
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

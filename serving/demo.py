@@ -13,7 +13,9 @@ from serving.settings import Settings
 DECLARATIONS, INSPECTIONS = "declarations.ndjson", "inspections.ndjson"
 
 
-def show(url: str, samples: Path, language: Language, say: Callable[[str], None]) -> None:
+def show(
+    url: str, samples: Path, language: Language, say: Callable[[str], None], key: str | None
+) -> None:
     """Send the samples and print what comes back, one line per declaration.
 
     Raises:
@@ -22,11 +24,11 @@ def show(url: str, samples: Path, language: Language, say: Callable[[str], None]
     """
     say(table.head())
     refused = 0
-    for answer in send_declarations(url, _lines(samples / DECLARATIONS), language):
+    for answer in send_declarations(url, _lines(samples / DECLARATIONS), language, key):
         say(table.row(answer))
         refused += "lane" not in answer
     if (samples / INSPECTIONS).exists():
-        refused += _show_inspections(url, samples / INSPECTIONS, say)
+        refused += _show_inspections(url, samples / INSPECTIONS, say, key)
     if refused:
         raise SelectivityError(
             f"{refused} of the samples were refused; the lines above say why. If they were "
@@ -34,10 +36,10 @@ def show(url: str, samples: Path, language: Language, say: Callable[[str], None]
         )
 
 
-def _show_inspections(url: str, file: Path, say: Callable[[str], None]) -> int:
+def _show_inspections(url: str, file: Path, say: Callable[[str], None], key: str | None) -> int:
     receipts: dict[str, int] = {}
     refused = 0
-    for _, answer in send_inspections(url, _lines(file)):
+    for _, answer in send_inspections(url, _lines(file), key):
         if "receipt" not in answer:
             say(f"inspection refused: {table.what_is_wrong(answer)}")
             refused += 1
@@ -51,7 +53,8 @@ def _show_inspections(url: str, file: Path, say: Callable[[str], None]) -> int:
 def where_to_look(url: str, settings: Settings) -> str:
     """Where a newcomer goes from here."""
     made = settings.report.exists()
-    report = f"{url}/reports  ({settings.report})" if made else "not made yet: make report"
+    asks = "the browser asks for a name, any, and a password, the key"
+    report = f"{url}/reports  ({asks})" if made else "not made yet: make report"
     return (
         f"\nreport    {report}\nAPI       {url}/docs\nhealth    {url}/health/ready\n"
         "MLflow    make mlflow, then http://127.0.0.1:5000"

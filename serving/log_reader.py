@@ -128,6 +128,9 @@ class LogReader:
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever the service keeps meanwhile."""
+        if self._connection.in_transaction:  # what is around this began the moment
+            yield
+            return
         self._connection.execute("BEGIN")
         try:
             yield

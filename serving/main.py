@@ -1,4 +1,4 @@
-"""The command line `lanes`: serve, score, export, verify, replay, check, demo.
+"""The command line `lanes`: serve, score, export, verify, replay, check, demo, keys.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
@@ -7,6 +7,7 @@ they are used, because that takes seconds.
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,10 @@ from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
 from selectivity.wording import Language
-from serving import table
+from serving import key_commands, table
 from serving.client import send_declarations, send_inspections
 from serving.export import export as export_log
+from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
 from serving.log_reader import LogReader
 from serving.settings import PREFIX, Settings
@@ -43,6 +45,13 @@ def _variables() -> str:
     return "\b\nSettings are environment variables:\n" + "\n".join(lines)
 
 
+def _settings(port: int | None = None) -> Settings:
+    environment = dict(os.environ)
+    if port is not None:
+        environment[PREFIX + "PORT"] = str(port)
+    return Settings.from_environment(environment)
+
+
 app = typer.Typer(
     cls=_PlainErrors,
     help="Puts customs declarations in lanes.",
@@ -51,7 +60,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"obj": _settings},  # for the commands of other modules
 )
+app.add_typer(key_commands.commands, name="keys")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]
@@ -64,6 +75,7 @@ def serve(port: Port = None) -> None:
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
+    _tell_first_key(settings)
     log_json_lines()
     serve_until_stopped(settings)
 
@@ -76,8 +88,9 @@ def score(
 ) -> None:
     """Send declarations to a running service and print their lanes."""
     lanes: Counter[str] = Counter()
+    key = key_to_send(_settings())
     typer.echo(table.head())
-    for answer in send_declarations(url, _lines_of(file), language):
+    for answer in send_declarations(url, _lines_of(file), language, key):
         typer.echo(table.row(answer))
         lanes[answer.get("lane", "refused")] += 1
     typer.echo("\n" + ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items())))
@@ -90,7 +103,8 @@ def report_inspections(
 ) -> None:
     """Send what controls found to a running service."""
     receipts: Counter[str] = Counter()
-    for _, answer in send_inspections(url, _lines_of(file)):
+    key = key_to_send(_settings())
+    for _, answer in send_inspections(url, _lines_of(file), key):
         if "receipt" not in answer:
             typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
@@ -166,7 +180,7 @@ def replay(
 
 @app.command(epilog="Example: lanes check")
 def check() -> None:
-    """Verify bundle, rules and log, and say what would be served."""
+    """Verify bundle, rules, log and keys, and say what would be served."""
     from serving.check import check as look_at
 
     failed = 0
@@ -190,20 +204,23 @@ def demo(
     from serving.start import running
 
     settings = _settings(0 if port is None else port)
+    _tell_first_key(settings)
     with running(settings) as url:
         typer.echo(f"service   {url}\n")
-        show(url, samples, language, typer.echo)
+        show(url, samples, language, typer.echo, key_to_send(settings))
         typer.echo(where_to_look(url, settings))
         if not once:
             typer.echo("\nCtrl-C ends the service.")
             keep_running()
 
 
-def _settings(port: int | None = None) -> Settings:
-    environment = dict(os.environ)
-    if port is not None:
-        environment[PREFIX + "PORT"] = str(port)
-    return Settings.from_environment(environment)
+def _tell_first_key(settings: Settings) -> None:
+    key = make_first_key(settings, now=datetime.now(UTC))
+    if key is not None:
+        typer.echo(
+            f"first key {key}\n          shown once; kept in {settings.demo_key_file} for the "
+            "commands on this machine. See `lanes keys`."
+        )
 
 
 if __name__ == "__main__":

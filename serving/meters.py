@@ -44,6 +44,12 @@ class Meters:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._followed = Counter(
+            "lanes_bundles_followed",
+            "Newly published bundles, by what became of them.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._vouched_records = Gauge(
             "lanes_checkpoint_records",
             "Records of the log that the newest checkpoint vouches for.",
@@ -71,6 +77,10 @@ class Meters:
         """Say what decides from now on."""
         self._serving.clear()
         self._serving.labels((bundle or "")[:16], rules_version, fallback_cause or "").set(1)
+
+    def followed(self, outcome: str) -> None:
+        """Count a bundle that was taken over or refused while the service ran."""
+        self._followed.labels(outcome).inc()
 
     def decided(self, record: DecisionRecord) -> None:
         """Count a decision that was kept."""

@@ -60,6 +60,8 @@ AN_INSPECTION: Mapping[str, Any] = {
 }
 
 _PROBLEMS = {
+    401: "No valid key came with the request.",
+    403: "The key has not the role for this.",
     404: "It is not there.",
     409: "The same key came before with other content; what was kept first stands.",
     413: "The content is too large.",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
+from selectivity.wording import Language
 
 PROBLEM_JSON = "application/problem+json"
 TYPES = "urn:problem-type:lanes:"
@@ -44,10 +45,19 @@ class Problem(BaseModel):
 
 
 class RefusedError(Exception):
-    """Raised where a request is read, answered as its problem document."""
+    """Raised where a request is read, answered as its problem document.
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    `language` is that of the document, `headers` are sent with it.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        language: Language = "en",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.problem, self.language, self.headers = problem, language, headers or {}
         super().__init__(problem.title)
 
 
@@ -97,9 +107,11 @@ def of_validation(error: ValidationError) -> Problem:
     return unusable(f"Nothing was decided or kept: {count}. Correct it and send it again.", *shown)
 
 
-def response(found: Problem) -> Response:
+def response(
+    found: Problem, *, language: Language = "en", headers: Mapping[str, str] | None = None
+) -> Response:
     """The problem as an HTTP answer."""
-    headers = {"Content-Language": "en"}
+    headers = {"Content-Language": language, **(headers or {})}
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_SECONDS)
     body = found.model_dump_json(exclude_none=True)

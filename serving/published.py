@@ -56,7 +56,7 @@ def open_bundle(settings: Settings) -> Opened:
         found = _folder_and_digest(settings)
         if found is None:
             return Opened(None, NO_MODEL, _nothing_there(settings))
-        return Opened(_load(*found))
+        return Opened(load_whole(*found))
     except (SelectivityError, OSError) as error:
         logger.error("bundle refused", extra={"cause": BUNDLE_REFUSED})
         return Opened(None, BUNDLE_REFUSED, str(error))
@@ -69,7 +69,12 @@ def _folder_and_digest(settings: Settings) -> tuple[Path, str | None] | None:
     return None if pointer is None else (settings.published / pointer.bundle, pointer.digest)
 
 
-def _load(folder: Path, expected: str | None) -> Bundle:
+def load_whole(folder: Path, expected: str | None) -> Bundle:
+    """The bundle in this folder, verified; it has to be the expected one if one is named.
+
+    Raises:
+        BundleError: it is altered, not the expected one, or cannot be used.
+    """
     bundle = load(folder)
     if expected not in (None, bundle.digest):
         raise BundleError(

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from models.durable import sync
@@ -14,21 +15,34 @@ def create(file: Path, content: bytes) -> None:
     It appears with its whole content or not at all, so that two services that start at the same
     moment agree on one.
     """
+    with _beside(file, content) as half, contextlib.suppress(FileExistsError):
+        os.link(half, file)
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Put a file that only its owner can read in place of the one there; durable on return."""
+    with _beside(file, content) as half:
+        half.replace(file)
+
+
+def others_may_read(file: Path) -> bool:
+    """Whether anybody but the owner has any right to the file."""
+    return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
+
+
+@contextlib.contextmanager
+def _beside(file: Path, content: bytes) -> Iterator[Path]:
+    """The whole content on disk under another name, to be given the right one inside."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = file.with_name(f".{file.name}.{os.getpid()}")
+    half.unlink(missing_ok=True)  # left by a process that was killed
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(half, file)
+        yield half
         sync(file.parent)
     finally:
-        half.unlink()
-
-
-def others_may_read(file: Path) -> bool:
-    """Whether anybody but the owner has any right to the file."""
-    return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
+        half.unlink(missing_ok=True)

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
@@ -25,8 +32,8 @@ def _loopback(host: str) -> str:
         safe = False
     if not safe:
         raise ValueError(
-            "the service has no access control yet, so it listens on this machine only; "
-            "use 127.0.0.1 or ::1"
+            "keys would cross the network in the clear, so the service listens on this machine "
+            "only; use 127.0.0.1 or ::1, and put a proxy with TLS before it"
         )
     return host
 
@@ -53,6 +60,12 @@ class Settings(BaseModel):
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )
+    keys: Path | None = Field(
+        default=None, description="File of the API keys; keys.json in the state folder if unset."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="Key that commands send; that of the first run if unset."
+    )
     signing_key: Path | None = Field(
         default=None,
         description="Key that signs checkpoints; signing.key in the state folder if unset.",
@@ -77,6 +90,19 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free one.")
     body_limit_bytes: int = Field(default=4 * MEBIBYTE, ge=1_000, le=64 * MEBIBYTE)
     batch_limit_bytes: int = Field(default=64 * MEBIBYTE, ge=1_000, le=1_024 * MEBIBYTE)
+    headers_limit_bytes: int = Field(default=16_384, ge=1_024, le=65_536)
+    wait_seconds: float = Field(
+        default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."
+    )
+    follow_seconds: float = Field(
+        default=2, ge=0.1, le=3_600, description="How often to look for a newly published bundle."
+    )
+    at_once_limit: int = Field(
+        default=32, ge=1, le=1_024, description="Requests decided on at once; others get a 503."
+    )
+    batches_limit: int = Field(
+        default=4, ge=1, le=64, description="Batches taken at once; others get a 503."
+    )
     items_limit: int = Field(default=MAX_ITEMS, ge=1, le=MAX_ITEMS)
 
     @classmethod
@@ -105,6 +131,16 @@ class Settings(BaseModel):
     def draw_key_file(self) -> Path:
         """The key of the random draws."""
         return self.draw_key or self.state / "draw.key"
+
+    @property
+    def keys_file(self) -> Path:
+        """The API keys, as digests."""
+        return self.keys or self.state / "keys.json"
+
+    @property
+    def demo_key_file(self) -> Path:
+        """The key that was made at the first start, for the commands on this machine."""
+        return self.state / "demo.key"
 
     @property
     def signing_key_file(self) -> Path:

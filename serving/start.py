@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -16,8 +17,11 @@ from serving.app import create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
 from serving.checkpointer import Checkpointer, Often
+from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
+from serving.follow import Follower
+from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
@@ -36,7 +40,7 @@ def assemble(settings: Settings) -> Parts:
     Raises:
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
-    meters = Meters()
+    meters, keys = Meters(), KeyRing(settings.keys_file)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
     try:
@@ -45,7 +49,7 @@ def assemble(settings: Settings) -> Parts:
     except SelectivityError:
         log.close()
         raise
-    return Parts(predictor, log, meters, settings)
+    return Parts(predictor, log, meters, settings, keys)
 
 
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
@@ -97,8 +101,20 @@ def url_of(listening: socket.socket) -> str:
 
 def server_for(parts: Parts) -> uvicorn.Server:
     """A server that ends by answering what it has begun and writing what it has queued."""
+    settings = parts.settings
+
+    def prepare() -> Predictor:
+        return predictor_for(settings, read_or_create(settings.draw_key_file))
+
+    guarded: Any = connections(
+        wait_seconds=settings.wait_seconds,
+        headers_limit_bytes=settings.headers_limit_bytes,
+        on_refused=parts.meters.refused,
+    )
     config = uvicorn.Config(
-        create_app(parts),
+        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
+        http=guarded,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from serving.main import app
-from tests.services import ROOT, settings_in
+from tests.services import KEY, ROOT, settings_in
 
 
 def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
@@ -30,5 +30,6 @@ def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key"})
-    return {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+    plain = settings_in(folder).model_dump(include={"published", "state", "draw_key", "keys"})
+    named = {f"LANES_{name.upper()}": str(value) for name, value in plain.items()}
+    return named | {"LANES_API_KEY": KEY}

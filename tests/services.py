@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,34 @@ import httpx
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ServiceError
+from serving.api_keys import ApiKey, Role, digest, id_of
 from serving.client import call
+from serving.key_changes import create
+from serving.key_file import change_keys
 from serving.settings import Settings
 from serving.start import running
 from tests.builders import a_declaration
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = {"Accept-Language": "en"}
+KEY = f"lanes_{'5e' * 4}_{'5e' * 32}"
+"""Lets a test into every service made here, with all roles."""
 
 
 def settings_in(folder: Path, **fields: Any) -> Settings:
     """Settings with everything below one folder, and no bundle unless one is named.
 
-    The draw key is always the same one, so that chance cannot make a test fail now and then.
+    The draw key is always the same one, so that chance cannot make a test fail now and then; so is
+    the API key.
     """
     draw_key = folder / "draw.key"
     draw_key.touch(mode=0o600)
     draw_key.write_text("5e" * 32)
+    keys = folder / "keys.json"
+    if not keys.exists():
+        change_keys(keys, lambda _: ((a_kept_key(),), None))
     plain = {
+        "keys": keys,
         "published": folder / "published",
         "state": folder / "state",
         "draw_key": draw_key,
@@ -42,17 +53,29 @@ def settings_in(folder: Path, **fields: Any) -> Settings:
     return Settings.model_validate(plain | fields)
 
 
+def let_in(settings: Settings, *roles: Role) -> str:
+    """A new key of this service with these roles."""
+    day = timedelta(days=1)
+    return create(settings.keys_file, "test", roles, now=datetime.now(UTC), valid_for=day)[1]
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that sends a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
 @contextmanager
 def a_service(folder: Path, **fields: Any) -> Iterator[httpx.Client]:
     """A caller of a service in a thread of this process, over loopback."""
     settings = settings_in(folder, port=0, **fields)
-    with running(settings) as url, httpx.Client(base_url=url, headers=ENGLISH) as client:
+    headers = ENGLISH | bearer(KEY)
+    with running(settings) as url, httpx.Client(base_url=url, headers=headers) as client:
         yield client
 
 
 @contextmanager
 def a_process(folder: Path, **variables: Any) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A service in a process of its own, ready to answer, and its address."""
+    """A service in a process of its own, ready to answer, and its address. It takes `KEY`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     plain = {
@@ -83,6 +106,20 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float 
         except ServiceError:
             time.sleep(0.05)
     raise AssertionError("the service did not become ready")
+
+
+def a_kept_key(**fields: Any) -> ApiKey:
+    """What is kept of `KEY`, unless said otherwise."""
+    now = datetime.now(UTC)
+    plain = {
+        "id": id_of(KEY),
+        "name": "test",
+        "roles": tuple(Role),
+        "sha256": digest(KEY),
+        "created_at": now,
+        "expires_at": now + timedelta(days=1),
+    }
+    return ApiKey.model_validate(plain | fields)
 
 
 def free_port() -> int:

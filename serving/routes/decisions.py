@@ -4,7 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from serving.access import only
 from serving.answers import DecisionView
+from serving.api_keys import Role
 from serving.openapi import answers
 from serving.problems import FieldProblem, RefusedError, not_found
 from serving.routes.given import GivenLanguage, GivenParts
@@ -14,7 +16,10 @@ router = APIRouter(tags=["decisions"])
 
 @router.get(
     "/v1/decisions/{declaration_id:path}",
-    responses=answers(DecisionView, 404, 422, 503, meaning="The decision and its record."),
+    dependencies=[only(Role.SCORER, Role.INSPECTOR, Role.AUDITOR)],
+    responses=answers(
+        DecisionView, 401, 403, 404, 422, 503, meaning="The decision and its record."
+    ),
 )
 async def show_decision(
     declaration_id: str,

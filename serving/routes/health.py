@@ -7,7 +7,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from selectivity.errors import DecisionLogError
+from serving.access import ANYONE, only
 from serving.answers import SHORT, Readiness
+from serving.api_keys import Role
 from serving.assign import Parts
 from serving.openapi import answers
 from serving.routes.given import GivenParts
@@ -18,7 +20,7 @@ LOG_SECONDS = 3.0
 """How long the log may take to prove that it can keep something."""
 
 
-@router.get("/health/live")
+@router.get("/health/live", dependencies=[ANYONE])
 async def show_alive() -> dict[str, str]:
     """Say that the process answers."""
     return {"status": "alive"}
@@ -26,6 +28,7 @@ async def show_alive() -> dict[str, str]:
 
 @router.get(
     "/health/ready",
+    dependencies=[ANYONE],
     responses=answers(
         Readiness,
         meaning="Ready; with or without a model.",
@@ -40,7 +43,11 @@ async def show_ready(parts: GivenParts) -> Response:
     return Response(readiness.model_dump_json(), status, media_type="application/json")
 
 
-@router.get("/metrics", include_in_schema=False)
+@router.get(
+    "/metrics",
+    dependencies=[only(Role.AUDITOR, Role.ADMIN, Role.DATA_SCIENTIST)],
+    include_in_schema=False,
+)
 async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -5,20 +5,25 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from selectivity.inspection import Inspection
+from serving.access import only
 from serving.answers import InspectionAnswer
+from serving.api_keys import Role
 from serving.assign import receive
 from serving.bodies import inspection_from, read_body
 from serving.decision_log import Receipt
 from serving.openapi import AN_INSPECTION, answers, reads
-from serving.routes.given import GivenParts
+from serving.routes.given import GivenLanguage, GivenParts
 
 router = APIRouter(tags=["inspections"])
 
 
 @router.post(
     "/v1/inspections",
+    dependencies=[only(Role.INSPECTOR)],
     responses=answers(
         InspectionAnswer,
+        401,
+        403,
         409,
         413,
         415,
@@ -29,10 +34,14 @@ router = APIRouter(tags=["inspections"])
     ),
     openapi_extra=reads(Inspection, AN_INSPECTION),
 )
-async def receive_inspection(request: Request, parts: GivenParts) -> Response:
+async def receive_inspection(
+    request: Request, parts: GivenParts, language: GivenLanguage
+) -> Response:
     """Keep the result of a control; the histories learn from it, and so does the next model."""
-    inspection = inspection_from(await read_body(request, parts.settings.body_limit_bytes))
-    receipt = await receive(inspection, parts)
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    async with parts.places.take(language):
+        inspection = inspection_from(body)
+        receipt = await receive(inspection, parts)
     answer = InspectionAnswer(
         inspection_id=inspection.inspection_id,
         declaration_id=inspection.declaration_id,

@@ -3,7 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from selectivity.declaration import Declaration
+from serving.access import only
 from serving.answers import LaneAnswer
+from serving.api_keys import Role
 from serving.assign import assign
 from serving.batch import NDJSON, NdjsonResponse, answer_lines
 from serving.bodies import check_head, declaration_from, read_body
@@ -28,8 +30,17 @@ _BATCH = {
 
 @router.post(
     "/v1/lanes",
+    dependencies=[only(Role.SCORER)],
     responses=answers(
-        LaneAnswer, 409, 413, 415, 422, 503, meaning="The lane; its record is durable."
+        LaneAnswer,
+        401,
+        403,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="The lane; its record is durable.",
     ),
     openapi_extra=reads(Declaration, A_DECLARATION),
 )
@@ -40,8 +51,9 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
     """
     with parts.meters.answer_seconds.time():
         body = await read_body(request, parts.settings.body_limit_bytes)
-        declaration = declaration_from(body, parts.settings.items_limit)
-        record = await assign(declaration, parts)
+        async with parts.places.take(language):
+            declaration = declaration_from(body, parts.settings.items_limit)
+            record = await assign(declaration, parts)
         answer = LaneAnswer.of(record, parts.predictor.rules, language)
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
@@ -49,10 +61,14 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
 
 @router.post(
     "/v1/lanes/batch",
+    dependencies=[only(Role.SCORER)],
     responses=answers(
         None,
+        401,
+        403,
         413,
         415,
+        503,
         media=NDJSON,
         meaning="One line per declaration, in order: a LaneAnswer, or a Problem with its `line`.",
     ),
@@ -61,4 +77,5 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
 async def assign_lanes(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
     """Put many declarations in lanes, one per line; a bad line never stops the others."""
     check_head(request, parts.settings.batch_limit_bytes)
-    return NdjsonResponse(answer_lines(request, parts, language), language)
+    place = parts.batch_places.take(language)
+    return NdjsonResponse(answer_lines(request, parts, language), language, place)

@@ -3,19 +3,23 @@
 from fastapi import APIRouter, Response
 from starlette.responses import FileResponse, RedirectResponse
 
+from serving.access import ANYONE, only
+from serving.api_keys import Role
 from serving.problems import FieldProblem, RefusedError, not_found
 from serving.routes.given import GivenParts
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/")
+@router.get("/", dependencies=[ANYONE])
 async def show_start() -> Response:
     """Lead to the API description."""
     return RedirectResponse("/docs")
 
 
-@router.get("/reports")
+@router.get(
+    "/reports", dependencies=[only(Role.MANAGER, Role.AUDITOR, Role.DATA_SCIENTIST, page=True)]
+)
 async def show_report(parts: GivenParts) -> Response:
     """Show the managers' report."""
     if not parts.settings.report.is_file():

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
 from selectivity.explain import RELATIVE, SIGNALS
 from selectivity.inspection import Finding, Inspection
-from selectivity.rules import Condition, Rule
+from selectivity.rules import Rule
 from selectivity.wording import WORDS
 from tests.architecture.tree import ROOT, modules, parsed
 

@@ -23,9 +23,13 @@ class Load(BaseModel):
     port: int
     path: str
     bodies: tuple[str, ...] = Field(min_length=1)
-    connections: int = Field(ge=1, le=256)
+    connections: int = Field(ge=1, le=512)
+    per_second: float | None = Field(
+        default=None, gt=0, description="Requests begun a second, whatever is answered."
+    )
     seconds: float = Field(gt=0, le=60)
     name: str = Field(description="Begins every id, so that no two loads share one.")
+    key: str | None = Field(default=None, description="API key to send, if the service wants one.")
 
 
 class Measured(BaseModel):
@@ -36,6 +40,7 @@ class Measured(BaseModel):
     seconds: float
     p50_ms: float
     p99_ms: float
+    failed_p99_ms: float | None
 
     @property
     def per_second(self) -> float:
@@ -60,9 +65,21 @@ async def _generate(load: Load) -> Measured:
     times: list[float] = []
     failed: list[float] = []
     numbers = itertools.count()
+    pace = load.connections / load.per_second if load.per_second else 0.0
     started = time.perf_counter()
     end = started + load.seconds
-    callers = [_ask(load, numbers, end, times, failed) for _ in range(load.connections)]
+    callers = [
+        _ask(
+            load,
+            numbers,
+            end,
+            times,
+            failed,
+            pace=pace,
+            first=started + pace * at / load.connections,
+        )
+        for at in range(load.connections)
+    ]
     await asyncio.gather(*callers)
     times.sort()
     return Measured(
@@ -71,30 +88,43 @@ async def _generate(load: Load) -> Measured:
         seconds=time.perf_counter() - started,
         p50_ms=_quantile(times, 0.5) * 1_000,
         p99_ms=_quantile(times, 0.99) * 1_000,
+        failed_p99_ms=_quantile(sorted(failed), 0.99) * 1_000 if failed else None,
     )
 
 
 async def _ask(
-    load: Load, numbers: Iterator[int], end: float, times: list[float], failed: list[float]
+    load: Load,
+    numbers: Iterator[int],
+    end: float,
+    times: list[float],
+    failed: list[float],
+    *,
+    pace: float,
+    first: float,
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
     try:
-        while time.perf_counter() < end:
+        for due in itertools.count(first, pace) if pace else itertools.repeat(0.0):
+            if pace:
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            if time.perf_counter() >= end:
+                break
             number = next(numbers)
             body = load.bodies[number % len(load.bodies)].replace(ID, f"{load.name}-{number}")
             begun = time.perf_counter()
-            status = await _exchange(reader, writer, load.path, body.encode())
+            status = await _exchange(reader, writer, load, body.encode())
             (times if status == 200 else failed).append(time.perf_counter() - begun)
     finally:
         writer.close()
 
 
 async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, load: Load, body: bytes
 ) -> int:
+    key = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n{key}\r\n"
     )
     writer.write(head.encode() + body)
     answer = (await reader.readuntil(b"\r\n\r\n")).lower()

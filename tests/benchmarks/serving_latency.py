@@ -29,7 +29,7 @@ from selectivity.errors import ServiceError
 from serving.client import call
 from tests.benchmarks.load import ID, Load, Measured, measure
 from tests.bundles import a_bundle
-from tests.services import ROOT, a_process, free_port
+from tests.services import KEY, ROOT, a_process, free_port
 
 SAMPLES = ROOT / "data/samples/declarations.ndjson"
 MOST_ROWS = 100
@@ -42,6 +42,7 @@ class Side(NamedTuple):
     port: int
     path: str
     bodies: tuple[str, ...]
+    key: str | None = None
 
 
 def main(
@@ -75,7 +76,7 @@ def _lanes(bundle: Path | None, folder: Path) -> Iterator[Side]:
         if serving != "model":
             raise typer.BadParameter(f"the service could not use {bundle}")
         bodies = tuple(json.dumps(each | {"declaration_id": ID}) for each in _samples())
-        yield Side("lanes, durable", int(url.rpartition(":")[2]), "/v1/lanes", bodies)
+        yield Side("lanes, durable", int(url.rpartition(":")[2]), "/v1/lanes", bodies, KEY)
 
 
 @contextmanager
@@ -134,7 +135,9 @@ def _warm(sides: Sequence[Side], connections: int) -> None:
     for side in sides:
         warmed = _measure(side, connections, 1.0, "warm")
         if warmed.failed or not warmed.answered:
-            status, body = call(f"http://127.0.0.1:{side.port}", "POST", side.path, _first(side))
+            status, body = call(
+                f"http://127.0.0.1:{side.port}", "POST", side.path, _first(side), key=side.key
+            )
             raise SystemExit(f"{side.name} refuses ({status}): {body[:1_000].decode()}")
 
 
@@ -158,6 +161,7 @@ def _measure(side: Side, connections: int, seconds: float, name: str) -> Measure
         port=side.port,
         path=side.path,
         bodies=side.bodies,
+        key=side.key,
         connections=connections,
         seconds=seconds,
         name=f"{name}-{connections}",

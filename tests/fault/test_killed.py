@@ -17,7 +17,7 @@ import httpx
 from selectivity.errors import ServiceError
 from serving.client import call
 from serving.log_reader import LogReader
-from tests.services import a_process, a_service, lodged, ndjson, settings_in
+from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 CALLERS = 8
 
@@ -33,7 +33,7 @@ def load_on(url: str, prefix: str) -> Iterator[dict[str, Any]]:
             id_ = f"{prefix}-{caller}-{number}"
             body = json.dumps(lodged(declaration_id=id_)).encode()
             try:
-                status, answer = call(url, "POST", "/v1/lanes", body)
+                status, answer = call(url, "POST", "/v1/lanes", body, key=KEY)
             except ServiceError:
                 return
             if status == 200:
@@ -88,7 +88,9 @@ def test_a_stopped_service_finishes_what_it_began(tmp_path: Path, bundle: Path) 
     many = [lodged(declaration_id=f"D-{number}") for number in range(300)]
     with (
         a_process(tmp_path, bundle=bundle) as (process, url),
-        httpx.stream("POST", f"{url}/v1/lanes/batch", content=ndjson(*many)) as answer,
+        httpx.stream(
+            "POST", f"{url}/v1/lanes/batch", content=ndjson(*many), headers=bearer(KEY)
+        ) as answer,
     ):
         lines = answer.iter_lines()
         first = [next(lines)]
@@ -98,7 +100,8 @@ def test_a_stopped_service_finishes_what_it_began(tmp_path: Path, bundle: Path) 
 
 def test_a_decision_is_kept_though_its_caller_has_gone(tmp_path: Path) -> None:
     body = json.dumps(lodged()).encode()
-    head = f"POST /v1/lanes HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = "POST /v1/lanes HTTP/1.1\r\nHost: x\r\n"
+    head += f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
     with a_service(tmp_path) as client:
         address = urlsplit(str(client.base_url))
         with socket.create_connection((address.hostname or "", address.port or 0)) as caller:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.services import a_process, a_service, lodged, ndjson, settings_in
+from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 
 def _refused(answer: httpx.Response) -> None:
@@ -49,7 +49,7 @@ def test_each_line_of_a_batch_is_refused_while_the_log_is_locked(tmp_path: Path)
 def test_a_full_disk_gives_no_lane_until_there_is_room(tmp_path: Path) -> None:
     with (
         a_process(tmp_path) as (process, url),
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, headers=bearer(KEY)) as client,
     ):
         assert client.post("/v1/lanes", json=lodged()).status_code == 200
         _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.builders import an_item
-from tests.services import a_service, lodged, ndjson
+from tests.services import KEY, a_service, lodged, ndjson
 
 
 def _lines(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -83,6 +83,7 @@ def test_an_empty_batch_has_an_empty_answer(client: httpx.Client) -> None:
 def test_a_caller_who_sends_everything_before_reading_gets_through(tmp_path: Path) -> None:
     body = ndjson(*[lodged(declaration_id=f"F-{number}") for number in range(1_000)])
     head = f"POST /v1/lanes/batch HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head += f"Authorization: Bearer {KEY}\r\n"
     with a_service(tmp_path) as client, socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # holds hardly any answers
         caller.settimeout(20)

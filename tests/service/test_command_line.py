@@ -23,6 +23,7 @@ COMMANDS = {
     "replay",
     "check",
     "demo",
+    "keys",
 }
 
 
@@ -65,7 +66,7 @@ def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> N
     ("arguments", "variables", "code", "said"),
     [
         (["serve"], {"LANES_PORT": "many"}, 21, "LANES_PORT"),
-        (["serve"], {"LANES_HOST": "0.0.0.0"}, 21, "no access control yet"),
+        (["serve"], {"LANES_HOST": "0.0.0.0"}, 21, "in the clear"),
         (["demo"], {"LANES_RULES": "nowhere/*.yaml"}, 21, "LANES_RULES"),
         (["export", "--to", "out"], {}, 40, "no decision log"),
         (["check"], {}, 30, "No bundle was published"),
@@ -166,6 +167,7 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     ended = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
     assert ended.exit_code == 0, ended.stderr
     assert "1 decisions" in ended.stdout
+    assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
 
 

@@ -28,7 +28,7 @@ def importer_history(parts: Parts) -> dict[str, float]:
     """What is known about the importer ten days later."""
     assert parts.predictor.bundle is not None
     columns = to_columns([a_declaration(accepted_at=LATER)])
-    totals = parts.predictor.bundle.profiles.read(columns)["importer"].totals[0]
+    totals = parts.predictor.bundle.profiles.read(columns).of("importer").totals[0]
     return dict(zip(MEASURES, totals.tolist(), strict=True))
 
 

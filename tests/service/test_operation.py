@@ -14,7 +14,7 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from serving.openapi import A_DECLARATION, AN_INSPECTION
 from tests.builders import an_inspection
-from tests.services import a_process, a_service, lodged
+from tests.services import KEY, a_process, a_service, bearer, lodged
 
 
 def _samples(client: httpx.Client) -> dict[tuple[str, ...], float]:
@@ -106,7 +106,7 @@ def test_the_api_description_is_whole(client: httpx.Client) -> None:
 
 def test_every_refusal_is_described(client: httpx.Client) -> None:
     route = client.get("/openapi.json").json()["paths"]["/v1/lanes"]["post"]
-    assert set(route["responses"]) == {"200", "409", "413", "415", "422", "503"}
+    assert set(route["responses"]) == {"200", "401", "403", "409", "413", "415", "422", "503"}
     assert "application/problem+json" in route["responses"]["422"]["content"]
 
 
@@ -118,7 +118,10 @@ def test_the_examples_can_be_sent_as_they_are(model: Any, example: Any) -> None:
 
 
 def test_application_logs_hold_no_declared_values(tmp_path: Path, bundle: Path) -> None:
-    with a_process(tmp_path, bundle=bundle) as (_, url), httpx.Client(base_url=url) as client:
+    with (
+        a_process(tmp_path, bundle=bundle) as (_, url),
+        httpx.Client(base_url=url, headers=bearer(KEY)) as client,
+    ):
         client.post("/v1/lanes", json=lodged(importer_id="CANARY-1"))
         client.post("/v1/lanes", json=lodged(importer_id="CANARY-2"))
         client.post("/v1/lanes", content=b'{"importer_id": "CANARY-3"}')

@@ -120,7 +120,7 @@ def test_a_refusal_quotes_no_more_than_the_start_of_one_value(client: httpx.Clie
 
 
 @pytest.mark.parametrize("media", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_any_content_type_is_taken_for_json(client: httpx.Client, media: str | None) -> None:
+def test_content_that_may_be_json_is_taken_for_it(client: httpx.Client, media: str | None) -> None:
     headers = {"Content-Type": media} if media else {}
     answer = client.post("/v1/lanes", content=_text(declaration_id=f"T-{media}"), headers=headers)
     assert answer.status_code == 200

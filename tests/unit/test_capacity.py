@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selectivity.capacity import (
@@ -30,6 +30,7 @@ def test_the_benefit_is_what_is_found_less_the_cost() -> None:
     np.testing.assert_allclose(found, [[by_papers, by_goods]])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.02, 0.3), st.floats(0.01, 0.2), st.floats(0, 0.2))
 def test_prices_meet_the_capacity_where_rules_leave_room(
     seed: int, yellow: float, red: float, by_rule: float

@@ -26,7 +26,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "simulate": SimulateParams,
     "train": TrainParams,
 }
-SET_HERE = {"id", "source", "path", "feedback", "declarations", "missing_share"}
+SET_HERE = {"id", "source", "path", "feedback", "changes", "missing_share"}
 """Values that belong to params.yaml alone: what this project runs on by default."""
 
 

@@ -74,6 +74,7 @@ def test_a_rule_begins_on_its_day_in_utc_wherever_the_declaration_comes_from() -
         ({"lane": "PURPLE"}, "GREEN, YELLOW or RED"),
         ({"when": {"hs_prefx": ["61"]}}, "hs_prefx"),
         ({"when": {}}, "empty"),
+        ({"when": {"hs_prefix": None, "direction": ["IMPORT"]}}, "hs_prefix is null"),
         ({"when": None}, "either"),
         ({"legal_basis": []}, "legal_basis"),
         ({"cases": []}, "cases"),

@@ -1,0 +1,83 @@
+"""Finds the few rules that may hold for a declaration without asking each of them.
+
+Most rules name values of some field: a heading, an importer, an origin. Each such rule is filed
+under its values of one field, and asked only for declarations that carry one of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from selectivity.conditions import Condition
+from selectivity.declaration import Declaration
+
+Filed = TypeVar("Filed")
+
+OF_HEADER = (
+    "importer_id",
+    "declarant_id",
+    "seller_id",
+    "procedure_code",
+    "specific_circumstance",
+    "country_of_export",
+    "declaration_office",
+    "transport_mode",
+    "importer_risk_level",
+    "importer_compliance_level",
+    "importer_tax_debt",
+    "direction",
+)
+OF_ITEM = ("country_of_origin", "duty_type")
+PREFIX = "hs_prefix"
+MOST_TELLING_FIRST = (*OF_HEADER[:3], PREFIX, *OF_ITEM, *OF_HEADER[3:])
+"""A rule is filed under the first of these that its condition names."""
+
+_Drawer = Mapping[Any, Sequence[int]]
+
+
+class RuleIndex(Generic[Filed]):
+    """Rules filed by their conditions. It finds too many rather than too few: ask what it finds."""
+
+    def __init__(self, rules: Sequence[tuple[Condition | None, Filed]]) -> None:
+        self._rules = [rule for _, rule in rules]
+        drawers: dict[str, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+        self._unfiled: list[int] = []
+        for at, (condition, _) in enumerate(rules):
+            field = _filed_under(condition)
+            if field is None:
+                self._unfiled.append(at)
+            for value in _wanted(condition, field):
+                drawers[field or ""][value].append(at)
+        self._of_header = _chosen(drawers, OF_HEADER)
+        self._of_item = _chosen(drawers, OF_ITEM)
+        self._prefixes: _Drawer = dict(drawers.get(PREFIX, {}))
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
+
+    def candidates(self, declaration: Declaration) -> Iterator[Filed]:
+        """The rules that may hold, in the order in which they were given."""
+        found = set(self._unfiled)
+        for field, drawer in self._of_header:
+            found.update(drawer.get(getattr(declaration, field), ()))
+        for item in declaration.items:
+            for field, drawer in self._of_item:
+                found.update(drawer.get(getattr(item, field), ()))
+            if item.hs_code is not None:
+                for length in self._lengths:
+                    found.update(self._prefixes.get(item.hs_code[:length], ()))
+        return (self._rules[at] for at in sorted(found))
+
+
+def _filed_under(condition: Condition | None) -> str | None:
+    named = () if condition is None else condition.model_fields_set
+    return next((field for field in MOST_TELLING_FIRST if field in named), None)
+
+
+def _wanted(condition: Condition | None, field: str | None) -> Iterable[Any]:
+    if field is None:
+        return ()
+    wanted = getattr(condition, field)
+    return wanted if isinstance(wanted, tuple) else (wanted,)
+
+
+def _chosen(drawers: Mapping[str, _Drawer], fields: Sequence[str]) -> list[tuple[str, _Drawer]]:
+    return [(field, dict(drawers[field])) for field in fields if field in drawers]

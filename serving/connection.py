@@ -1,0 +1,167 @@
+"""One connection of a caller, who may neither keep us waiting for ever nor send endless headers.
+
+uvicorn alone never closes a connection on which a request was begun and not completed. Here a
+caller has so many seconds for the headers, as many for the body and more for each byte that comes,
+and as many to go on reading an answer. Time in which the service decides never counts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from selectivity.wording import Language
+from serving.language import preferred
+from serving.problems import Problem, response
+from serving.refusals import headers_too_large, not_http, too_slow
+
+SLOWEST_BYTES_PER_SECOND = 8_192
+"""A body that comes faster than this may take as long as it needs."""
+LOOKS = 10
+"""How often a connection is looked at within the seconds that a caller has."""
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """uvicorn's connection, which now and then adds up the time it waited for the caller."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        wait_seconds: float,
+        headers_limit_bytes: int,
+        on_refused: Callable[[int], None],
+        **named: Any,
+    ) -> None:
+        super().__init__(*arguments, **named)
+        self._wait_seconds, self._headers_limit = wait_seconds, headers_limit_bytes
+        self._on_refused = on_refused
+        self._next_look: asyncio.TimerHandle | None = None
+        self._refused = self._begun = False
+        self._in_body = False  # else between requests, or in the headers of one
+        self._headers_bytes = self._body_bytes = 0
+        self._waited = self._unread_for = 0.0
+        self._unread = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look at it."""
+        super().connection_made(transport)
+        self._look_again()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop looking at it."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, unless the caller was refused."""
+        if self._refused:
+            return
+        self._headers_bytes += 0 if self._in_body else len(data)
+        super().data_received(data)
+        if not self._in_body and self._headers_bytes > self._headers_limit:
+            self._refuse(headers_too_large)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request came."""
+        self._begun, self._waited = True, 0.0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those behind a body are left out, for nothing bounds them."""
+        if not self._in_body:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, if the headers are not too large."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self._headers_limit:
+            self._refuse(headers_too_large)
+        if not self._refused:
+            super().on_headers_complete()
+            self._in_body, self._headers_bytes, self._body_bytes = True, 0, 0
+            self._waited = 0.0
+
+    def on_body(self, body: bytes) -> None:
+        """Hand over a part of the body."""
+        self._body_bytes += len(body)
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        self._in_body, self._begun, self._waited = False, False, 0.0
+        if not self._refused:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The whole answer is given; the caller gets time for the next request."""
+        self._waited = 0.0
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; `msg` is uvicorn's."""
+        self._refuse(not_http)
+
+    def _look_again(self) -> None:
+        every = self._wait_seconds / LOOKS
+        self._next_look = self.loop.call_later(every, self._look, every)
+
+    def _look(self, seconds: float) -> None:
+        unread = self.transport.get_write_buffer_size()
+        # Who still sends a batch need not read the answers to its first lines yet.
+        stands_still = 0 < self._unread <= unread and not self._in_body
+        self._unread_for = self._unread_for + seconds if stands_still else 0.0
+        self._unread = unread
+        self._waited += seconds if self._waits_for_the_caller() else 0.0
+        if self._unread_for >= self._wait_seconds:
+            self.transport.abort()  # closing it would wait for the reader again
+        elif self._waited >= self._seconds_allowed() and not self.transport.is_closing():
+            self._refuse(too_slow)
+        self._look_again()
+
+    def _waits_for_the_caller(self) -> bool:
+        if self._in_body:
+            return not self.flow.read_paused
+        return self._has_answered()
+
+    def _seconds_allowed(self) -> float:
+        reads = self._in_body and not self._has_answered()
+        return self._wait_seconds + (self._body_bytes / SLOWEST_BYTES_PER_SECOND if reads else 0)
+
+    def _has_answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, why: Callable[[Language], Problem]) -> None:
+        """Say why, if a request was begun and no answer was, and hang up."""
+        if self._refused:
+            return
+        self._refused = True
+        answered = self.cycle.response_started if self._in_body else not self._has_answered()
+        if self._begun and not answered:
+            language = preferred(self._accept_language())
+            problem = why(language)
+            self._on_refused(problem.status)
+            self.transport.write(_as_bytes(problem, language))
+        self.transport.close()
+
+    def _accept_language(self) -> str | None:
+        for name, value in self.headers or ():
+            if name == b"accept-language":
+                return value.decode("latin-1")
+        return None
+
+
+def connections(**limits: Any) -> Callable[..., GuardedConnection]:
+    """Makes the connections of a server: `wait_seconds`, `headers_limit_bytes`, `on_refused`."""
+    return partial(GuardedConnection, **limits)
+
+
+def _as_bytes(problem: Problem, language: Language) -> bytes:
+    answer = response(problem, language=language, headers={"Connection": "close"})
+    status = f"HTTP/1.1 {problem.status:d} {HTTPStatus(problem.status).phrase}"
+    headers = [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join([status.encode(), *headers, b"", bytes(answer.body)])

@@ -1,0 +1,109 @@
+"""Follows the pointer to the bundle in force: a new one takes over without a restart.
+
+It is tried in a process of its own first. One that is refused changes nothing: what served goes on
+serving, and the refusal is logged, counted and told by `/health/ready`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from models.pointer import POINTER, Pointer, read_pointer
+from selectivity.errors import BundleError, SelectivityError
+from serving.assign import Parts
+from serving.catch_up import catch_up
+from serving.log_reader import LogReader
+from serving.predictor import Predictor
+from serving.trial import try_out
+
+logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Looks at the pointer now and then; reacts when it changed since the start."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        prepare: Callable[[], Predictor],
+        try_out: Callable[[Path, str], None] = try_out,
+    ) -> None:
+        """`prepare` makes a predictor with the bundle in force; `try_out` raises for a bad one."""
+        self._parts, self._prepare, self._try_out = parts, prepare, try_out
+        self._seen = self._look()
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._parts.settings.follow_seconds)
+            seen = self._look()
+            if seen != self._seen:
+                self._seen = seen
+                await self._change()
+
+    def _look(self) -> Any:
+        try:
+            found = (self._parts.settings.published / POINTER).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    async def _change(self) -> None:
+        parts = self._parts
+        try:
+            pointer = read_pointer(parts.settings.published)
+            if pointer is None:
+                return
+            if pointer.digest == parts.predictor.bundle_digest:
+                parts.predictor.cause_detail = None  # back to the one that serves
+                return
+            folder = parts.settings.published / pointer.bundle
+            await asyncio.to_thread(self._try_out, folder, pointer.digest)
+            await self._hand_over(pointer)
+        except (SelectivityError, OSError) as error:
+            parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
+            parts.meters.followed("refused")
+            logger.error("bundle refused", extra={"cause": "BUNDLE_REFUSED"})
+
+    async def _hand_over(self, pointer: Pointer) -> None:
+        parts = self._parts
+        with ExitStack() as stack:
+            stack.callback(parts.handover.end)
+            log = await self._quiet_log(stack)
+            successor = await asyncio.to_thread(self._successor, log, pointer)
+            parts.handover.teach(successor)
+            parts.predictor = successor
+        parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
+        parts.meters.followed("taken over")
+        what = {"bundle": successor.bundle_digest, "rules_version": successor.rules.version}
+        logger.info("bundle taken over", extra=what)
+
+    async def _quiet_log(self, stack: ExitStack) -> LogReader:
+        """The log as it stands at a moment when nothing is on its way to it."""
+        found: asyncio.Future[LogReader] = asyncio.get_running_loop().create_future()
+
+        def open_it() -> None:
+            try:
+                log = LogReader(self._parts.log.file)
+                stack.callback(log.close)
+                stack.enter_context(log.one_moment())
+                log.find("")  # SQLite takes the moment of the first read
+                found.set_result(log)
+            except Exception as error:  # to whoever awaits it, not to the record that arrived
+                found.set_exception(error)
+
+        self._parts.handover.when_quiet(open_it)
+        return await found
+
+    def _successor(self, log: LogReader, pointer: Pointer) -> Predictor:
+        successor = self._prepare()
+        if successor.bundle_digest != pointer.digest:
+            raise BundleError(
+                successor.cause_detail
+                or "Another bundle was published meanwhile. Publish the one that is wanted again."
+            )
+        catch_up(successor, log)
+        return successor

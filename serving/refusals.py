@@ -1,0 +1,110 @@
+"""Refusals at the door, before anything was read, in the caller's language."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import NamedTuple
+
+from selectivity.wording import Language
+from serving.api_keys import Role
+from serving.problems import Problem, problem
+
+
+class _Words(NamedTuple):
+    title: str
+    detail: str
+
+
+def no_key(language: Language) -> Problem:
+    """Nobody knows who is calling."""
+    return _refusal(HTTPStatus.UNAUTHORIZED, "no-valid-key", _NO_KEY[language])
+
+
+def wrong_role(language: Language, roles: Iterable[Role]) -> Problem:
+    """The caller is known, and this is for others."""
+    title, detail = _WRONG_ROLE[language]
+    words = _Words(title, detail.format(roles=", ".join(sorted(roles))))
+    return _refusal(HTTPStatus.FORBIDDEN, "wrong-role", words)
+
+
+def too_slow(language: Language) -> Problem:
+    """The request was begun and did not come to its end."""
+    return _refusal(HTTPStatus.REQUEST_TIMEOUT, "too-slow", _TOO_SLOW[language])
+
+
+def headers_too_large(language: Language) -> Problem:
+    """The headers are longer than any caller needs."""
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return _refusal(status, "headers-too-large", _HEADERS_TOO_LARGE[language])
+
+
+def not_http(language: Language) -> Problem:
+    """What came is no request."""
+    return _refusal(HTTPStatus.BAD_REQUEST, "not-http", _NOT_HTTP[language])
+
+
+def overloaded(language: Language) -> Problem:
+    """As much is in progress as can be answered in time."""
+    return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", _OVERLOADED[language])
+
+
+def _refusal(status: HTTPStatus, name: str, words: _Words) -> Problem:
+    return problem(status, name, *words)
+
+
+_NO_KEY: dict[Language, _Words] = {
+    "vi": _Words(
+        "Yêu cầu không kèm khóa hợp lệ",
+        "Không có khóa, hoặc khóa không đúng, đã hết hạn hay đã bị thu hồi. Gửi khóa trong tiêu đề "
+        "Authorization: Bearer …; người quản trị tạo khóa bằng lệnh `lanes keys create`.",
+    ),
+    "en": _Words(
+        "No valid key came with the request",
+        "There was no key, or it is unknown, expired or revoked. Send one in the header "
+        "Authorization: Bearer …; an administrator makes it with `lanes keys create`.",
+    ),
+}
+_WRONG_ROLE: dict[Language, _Words] = {
+    "vi": _Words(
+        "Khóa không có vai trò cần thiết",
+        "Việc này dành cho vai trò: {roles}. Dùng khóa có một trong các vai trò đó.",
+    ),
+    "en": _Words(
+        "The key has not the role for this",
+        "This is for the roles: {roles}. Use a key that has one of them.",
+    ),
+}
+_TOO_SLOW: dict[Language, _Words] = {
+    "vi": _Words(
+        "Yêu cầu đến quá chậm",
+        "Chưa quyết định và chưa lưu gì. Gửi lại toàn bộ yêu cầu trên một kết nối mới.",
+    ),
+    "en": _Words(
+        "The request came too slowly",
+        "Nothing was decided or kept. Send it again, whole, on a new connection.",
+    ),
+}
+_HEADERS_TOO_LARGE: dict[Language, _Words] = {
+    "vi": _Words(
+        "Tiêu đề của yêu cầu quá lớn",
+        "Chưa quyết định và chưa lưu gì. Bỏ bớt tiêu đề hoặc rút ngắn địa chỉ rồi gửi lại.",
+    ),
+    "en": _Words(
+        "The headers are too large",
+        "Nothing was decided or kept. Leave headers out, or shorten the address, and send it "
+        "again.",
+    ),
+}
+_NOT_HTTP: dict[Language, _Words] = {
+    "vi": _Words("Đây không phải là yêu cầu HTTP", "Gửi yêu cầu theo HTTP/1.1; xem /docs."),
+    "en": _Words("This is no HTTP request", "Send a request in HTTP/1.1; see /docs."),
+}
+_OVERLOADED: dict[Language, _Words] = {
+    "vi": _Words(
+        "Dịch vụ đang quá tải",
+        "Chưa quyết định và chưa lưu gì. Gửi lại sau thời gian nêu trong Retry-After.",
+    ),
+    "en": _Words(
+        "The service has too much to do",
+        "Nothing was decided or kept. Send it again after the time in Retry-After.",
+    ),
+}

@@ -1,0 +1,212 @@
+"""A newly published bundle takes over while the service runs; a bad one changes nothing."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from models.bundle import seal, verify
+from models.lane_model import BOOSTER
+from models.pointer import Pointer, write_pointer
+from selectivity.errors import BundleError
+from serving.assign import Parts, assign, receive
+from serving.follow import Follower
+from serving.start import assemble, predictor_for
+from serving.trial import try_out
+from tests.builders import NOON, a_declaration, an_inspection
+from tests.bundles import a_bundle
+from tests.service.test_histories import FOUND, importer_history
+from tests.services import a_service, lodged, settings_in
+
+SECONDS = 60
+
+
+def publish(bundle: Path, folder: Path, digest: str | None = None) -> str:
+    """Put a bundle in force; gives the digest that the pointer names."""
+    pointer = Pointer.to(digest or verify(bundle)[0], version=1, by="a risk manager", at=NOON)
+    shutil.copytree(bundle, folder / "published" / pointer.bundle, dirs_exist_ok=True)
+    write_pointer(folder / "published", pointer)
+    return pointer.digest
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("other") / "bundle"
+    a_bundle(directory, seed=1)
+    return directory
+
+
+def wait_for(client: httpx.Client, said: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What the service says of itself, once it says this; it decides all the while."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        declared = lodged(declaration_id=f"D-{time.monotonic_ns()}")
+        assert client.post("/v1/lanes", json=declared).json()["source"] == "model"
+        ready: dict[str, Any] = client.get("/health/ready").json()
+        if said(ready):
+            return ready
+        time.sleep(0.05)
+    raise AssertionError(ready)
+
+
+def test_a_published_bundle_takes_over_and_a_bad_one_does_not(
+    tmp_path: Path, bundle: Path, other: Path
+) -> None:
+    first = publish(bundle, tmp_path)
+    with a_service(tmp_path, follow_seconds=0.1) as client:
+        before = client.post("/v1/lanes", json=lodged()).json()
+        second = publish(other, tmp_path)
+        wait_for(client, lambda ready: ready["bundle"] == second[:16])
+        again = client.post("/v1/lanes", json=lodged()).json()
+        after = client.post("/v1/lanes", json=lodged(declaration_id="new")).json()
+
+        (tmp_path / "published/current.json").write_text("{")
+        wait_for(client, lambda ready: "A newer bundle was refused" in str(ready["detail"]))
+        publish(other, tmp_path)
+        ready = wait_for(client, lambda ready: ready["detail"] is None)
+        metrics = client.get("/metrics").text
+
+    assert before["bundle"] == again["bundle"] == first[:16]
+    assert after["bundle"] == ready["bundle"] == second[:16]
+    assert 'lanes_bundles_followed_total{outcome="taken over"} 1.0' in metrics
+    assert 'lanes_bundles_followed_total{outcome="refused"} 1.0' in metrics
+    assert f'bundle="{second[:16]}"' in metrics
+    assert f'bundle="{first[:16]}"' not in metrics
+
+
+def _altered(folder: Path) -> None:
+    with (folder / BOOSTER).open("ab") as stream:
+        stream.write(b" ")
+
+
+def _damaged_and_sealed(folder: Path) -> None:
+    """As a damaged model looks that was published with a right manifest."""
+    model = (folder / BOOSTER).read_bytes()
+    (folder / BOOSTER).write_bytes(model[: len(model) // 2])
+    seal(folder, {"source": "tests"})
+
+
+@pytest.mark.parametrize("damage", [_altered, _damaged_and_sealed])
+def test_a_bundle_is_tried_in_a_process_of_its_own(
+    tmp_path: Path, bundle: Path, damage: Callable[[Path], None]
+) -> None:
+    tried = tmp_path / "tried"
+    shutil.copytree(bundle, tried)
+    try_out(tried, verify(tried)[0])
+    damage(tried)
+    digest = verify(bundle)[0] if damage is _altered else verify(tried)[0]
+    with pytest.raises(BundleError, match=r"Restore|Publish|again"):
+        try_out(tried, digest)
+
+
+class Following:
+    """A service's parts and the follower of its pointer, with a trial that is a test's own."""
+
+    def __init__(self, folder: Path, trial: Callable[[Path, str], None]) -> None:
+        self.settings = settings_in(folder, follow_seconds=0.1)
+        self.parts = assemble(self.settings)
+        self._follower = Follower(
+            self.parts, lambda: predictor_for(self.settings, b"k" * 32), trial
+        )
+
+    async def until(self, digest: str) -> None:
+        """Follow until this bundle serves."""
+        task = asyncio.create_task(self._follower.follow())
+        end = time.monotonic() + SECONDS
+        while self.parts.predictor.bundle_digest != digest and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        assert self.parts.predictor.bundle_digest == digest
+
+
+def test_histories_are_whole_after_a_change_in_the_midst_of_things(
+    tmp_path: Path, bundle: Path, other: Path
+) -> None:
+    """What came before, during and after counts once, as after a restart."""
+    publish(bundle, tmp_path)
+    following = Following(tmp_path, lambda folder, digest: time.sleep(0.3))
+    parts, done = following.parts, []
+
+    async def lodge_and_inspect(number: int) -> None:
+        id_ = f"H-{number}"
+        inspection = an_inspection(inspection_id=id_, declaration_id=id_, result="INCONCLUSIVE")
+        found = FOUND.model_copy(update={"inspection_id": f"{id_}-F", "declaration_id": id_})
+        declare = assign(a_declaration(declaration_id=id_), parts)
+        early = [receive(found, parts)] if number % 2 else []  # parked, or not, by chance
+        await asyncio.gather(*early, declare, receive(inspection, parts))
+        if not early:
+            await receive(found, parts)
+        done.append(number)
+
+    async def keep_busy(digest: str) -> None:
+        number = len(done)
+        while parts.predictor.bundle_digest != digest:
+            await lodge_and_inspect(number := number + 1)
+        await lodge_and_inspect(number + 1)
+
+    async def run() -> None:
+        for number in range(6):
+            await lodge_and_inspect(number)
+        digest = publish(other, tmp_path)
+        await asyncio.gather(following.until(digest), keep_busy(digest))
+
+    asyncio.run(run())
+    live = importer_history(parts)
+    parts.log.close()
+    restarted = assemble(following.settings)
+    assert live == importer_history(restarted)
+    assert live["declared"] == live["controlled"] == len(done) > 6
+    restarted.log.close()
+
+
+@pytest.mark.parametrize(
+    "trial", [BundleError("It was refused. Publish another one."), OSError("no process")]
+)
+def test_what_served_goes_on_when_the_trial_fails(
+    tmp_path: Path, bundle: Path, other: Path, trial: Exception
+) -> None:
+    def refuse(folder: Path, digest: str) -> None:
+        raise trial
+
+    first = publish(bundle, tmp_path)
+    following = Following(tmp_path, refuse)
+    publish(other, tmp_path)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(following.until("never"), 1))
+    assert following.parts.predictor.bundle_digest == first
+    assert "refused" in str(following.parts.predictor.cause_detail)
+    following.parts.log.close()
+
+
+def test_a_service_without_a_model_takes_the_first_that_is_published(
+    tmp_path: Path, bundle: Path
+) -> None:
+    following = Following(tmp_path, lambda folder, digest: None)
+    assert following.parts.predictor.cause == "NO_MODEL"
+    asyncio.run(_lodged(following.parts))
+    digest = publish(bundle, tmp_path)
+    asyncio.run(following.until(digest))
+    assert importer_history(following.parts)["declared"] == 1
+    following.parts.log.close()
+
+
+async def _lodged(parts: Parts) -> None:
+    await assign(a_declaration(), parts)
+
+
+def test_a_pointer_that_names_another_bundle_than_it_points_at_is_refused(
+    tmp_path: Path, bundle: Path, other: Path
+) -> None:
+    first = publish(bundle, tmp_path)
+    following = Following(tmp_path, lambda folder, digest: None)
+    publish(other, tmp_path, digest="f" * 64)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(following.until("f" * 64), 1))
+    assert following.parts.predictor.bundle_digest == first
+    following.parts.log.close()

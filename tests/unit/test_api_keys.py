@@ -1,0 +1,178 @@
+"""API keys: kept as digests, changed as a whole, followed while the service runs."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selectivity.errors import ParamsError
+from serving.api_keys import ApiKey, Role
+from serving.key_changes import create, revoke, rotate
+from serving.key_file import change_keys, read_keys
+from serving.key_ring import KeyRing
+from tests.builders import NOON
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "keys.json"
+
+
+def _created(file: Path, *roles: Role, name: str = "centre") -> tuple[ApiKey, str]:
+    return create(file, name, roles or (Role.SCORER,), now=NOON, valid_for=DAY)
+
+
+def test_a_key_is_kept_as_its_digest_alone_and_for_its_owner(file: Path) -> None:
+    made, key = _created(file)
+
+    assert len(key.rpartition("_")[2]) == 64  # 256 bits
+    assert key not in file.read_text()
+    assert key.rpartition("_")[2] not in file.read_text()
+    assert made.sha256 in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_key_opens_until_it_expires(file: Path) -> None:
+    made, key = _created(file, Role.AUDITOR, Role.SCORER)
+    ring = KeyRing(file)
+
+    assert ring.holder(key, NOON + DAY - SECOND) == made
+    assert made.roles == (Role.AUDITOR, Role.SCORER)
+    assert ring.holder(key, NOON + DAY) is None
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda key: "",
+        lambda key: key[:-1],
+        lambda key: key + "0",
+        lambda key: key + "\n",
+        lambda key: key.upper(),
+        lambda key: key[:-1] + ("0" if key[-1] != "0" else "1"),
+        lambda key: key.replace(key[6:14], "00000000"),
+        lambda key: "lanes_" + key[6:14] + "_" + "0" * 64,
+        lambda key: key[6:14],
+        lambda key: "lанes" + key[5:],
+    ],
+)
+def test_what_only_resembles_a_key_opens_nothing(file: Path, alter: Any) -> None:
+    _, key = _created(file)
+    assert KeyRing(file).holder(alter(key), NOON) is None
+
+
+def test_a_ring_without_a_file_lets_nobody_in(file: Path) -> None:
+    _, key = _created(file)
+    assert KeyRing().holder(key, NOON) is None
+
+
+def test_a_revoked_key_opens_nothing_from_the_next_question_on(file: Path) -> None:
+    (one, key), (_, other) = _created(file), _created(file)
+    ring = KeyRing(file)
+    assert ring.holder(key, NOON)
+    revoke(file, one.id, now=NOON)
+
+    assert ring.holder(key, NOON) is None
+    assert ring.holder(other, NOON)
+    assert revoke(file, one.id, now=NOON + DAY).revoked_at == NOON
+
+
+def test_a_new_key_opens_without_a_restart(file: Path) -> None:
+    ring = KeyRing(file)
+    made, key = _created(file)
+    assert ring.holder(key, NOON) == made
+
+
+def test_both_keys_open_while_a_rotation_overlaps(file: Path) -> None:
+    old, old_key = _created(file, Role.INSPECTOR)
+    ring = KeyRing(file)
+    hour = timedelta(hours=1)
+    _, new, new_key = rotate(file, old.id, now=NOON, valid_for=30 * DAY, overlap=hour)
+
+    assert (new.name, new.roles, new.replaces) == (old.name, old.roles, old.id)
+    assert ring.holder(old_key, NOON + hour - SECOND)
+    assert ring.holder(old_key, NOON + hour) is None
+    assert ring.holder(new_key, NOON + 29 * DAY) == new
+
+
+def test_a_rotation_never_prolongs_the_old_key(file: Path) -> None:
+    old, old_key = _created(file)
+    rotate(file, old.id, now=NOON, valid_for=30 * DAY, overlap=5 * DAY)
+    assert KeyRing(file).holder(old_key, NOON + DAY) is None
+
+
+def test_a_key_that_has_ended_is_not_rotated(file: Path) -> None:
+    old, _ = _created(file)
+    revoke(file, old.id, now=NOON)
+    with pytest.raises(ParamsError, match=r"is revoked\. Make a new one"):
+        rotate(file, old.id, now=NOON, valid_for=DAY, overlap=DAY)
+
+
+def test_a_key_that_is_not_there_is_named(file: Path) -> None:
+    with pytest.raises(ParamsError, match=r"no key 'abc'.*lanes keys list"):
+        revoke(file, "abc", now=NOON)
+
+
+def test_changes_at_the_same_time_are_all_kept(file: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: _created(file, name=f"n{number}")[0], range(40)))
+    assert {key.id for key in read_keys(file)} == {key.id for key in made}
+
+
+def test_a_key_file_that_others_can_read_is_refused(file: Path) -> None:
+    _created(file)
+    file.chmod(0o640)
+    with pytest.raises(ParamsError, match="chmod 600"):
+        KeyRing(file)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"keys": [{"id": "x"}]}', '{"kyes": []}'])
+def test_a_damaged_key_file_is_refused_and_not_replaced(file: Path, text: str) -> None:
+    _created(file)
+    file.write_text(text)
+    with pytest.raises(ParamsError, match="restore it from a backup"):
+        KeyRing(file)
+    with pytest.raises(ParamsError):
+        _created(file)
+    assert file.read_text() == text
+
+
+def test_a_file_damaged_while_we_run_leaves_the_keys_known_before(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, key = _created(file)
+    ring = KeyRing(file)
+    kept = file.read_text()
+    file.write_text("damaged")
+
+    assert [ring.holder(key, NOON) for _ in range(3)] == [made] * 3
+    assert [record.message for record in caplog.records] == ["key file refused"]
+    file.write_text(kept.replace(made.id, "00000000"))
+    assert ring.holder(key, NOON) is None
+
+
+def test_a_file_taken_away_while_we_run_leaves_no_keys(file: Path) -> None:
+    _, key = _created(file)
+    ring = KeyRing(file)
+    file.unlink()
+    assert ring.holder(key, NOON) is None
+
+
+def test_a_change_that_fails_leaves_the_file_as_it_was(file: Path) -> None:
+    made, _ = _created(file)
+
+    def fail(_: object) -> Any:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_keys(file, fail)
+    assert read_keys(file) == (made,)
+    assert {each.name for each in file.parent.iterdir()} == {"keys.json", ".keys.json.lock"}
+    assert json.loads(file.read_text())["keys"]
