@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from pipelines.simulator.capacity import Calendar
-from pipelines.simulator.draws import Bools, Draws, Texts, WeekStreams, blanked
+from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, blanked, texts
 from pipelines.simulator.history import History
 from pipelines.simulator.shipments import duty_percent
 from pipelines.simulator.world import NEW_TRADER_DAYS, PRIORITY, World
@@ -163,3 +163,18 @@ def _propensity(
     no_yellow = np.where(by_law > Lane.GREEN, 0.0, 1 - ruled[0])
     green = no_yellow * (1 - random)
     return np.column_stack([green, 1 - green - red, red])
+
+
+def decision_table(history: History, names: Texts, proposed: Selection, *, recorded: bool) -> Table:
+    """Lanes as they were given, before officers; chances where somebody wrote them down."""
+    chances = np.where(recorded, proposed.propensity, np.nan)
+    return {
+        "declaration_id": names,
+        "version_no": history.route.version.astype(np.float64),
+        "decided_at": history.route.accepted_at,
+        "lane": texts(each.name for each in Lane)[proposed.lane],
+        "channel": proposed.channel,
+        "propensity_green": chances[:, Lane.GREEN],
+        "propensity_yellow": chances[:, Lane.YELLOW],
+        "propensity_red": chances[:, Lane.RED],
+    }

@@ -25,12 +25,17 @@ from pipelines.simulator import (
     truth_table,
     violations,
 )
-from pipelines.simulator.draws import Table, Texts, Times, WeekStreams, texts
+from pipelines.simulator.draws import Table, Texts, Times, WeekStreams
 from pipelines.simulator.goods import Headings
 from pipelines.simulator.history import History, joined
 from pipelines.simulator.pending import Pending
 from pipelines.simulator.schema import TABLES, completed
-from pipelines.simulator.selection import Selection, legacy_selection, risk_unit_score
+from pipelines.simulator.selection import (
+    Selection,
+    decision_table,
+    legacy_selection,
+    risk_unit_score,
+)
 from pipelines.simulator.settings import Settings
 from pipelines.simulator.world import World, build_world
 from selectivity.columns import Floats, Ints, day_of
@@ -126,7 +131,7 @@ class Simulation:
         tables = {
             "declarations": lodged.header,
             "goods_items": lodged.item,
-            "decisions": _decisions(lodged, proposed, recorded=recorded),
+            "decisions": decision_table(lodged.history, lodged.names, proposed, recorded=recorded),
             "overrides": officers.override_table(self.world, lodged.history, lodged.names, moves),
             "traders": self._register(week, before),
             "capacity_calendar": capacity.table(self.world, self.calendar, week),
@@ -256,21 +261,6 @@ def _diligence(assigned: officers.Assignment, made: controls.Controls) -> Floats
     """Share of what can be found that is: officers differ, laboratories do not."""
     at_the_border = made.type != controls.SAMPLE
     return np.where(at_the_border, assigned.detects[made.declaration], 1.0)
-
-
-def _decisions(lodged: Lodged, proposed: Selection, *, recorded: bool) -> Table:
-    """Lanes as they were given, before officers; chances where somebody wrote them down."""
-    chances = np.where(recorded, proposed.propensity, np.nan)
-    return {
-        "declaration_id": lodged.names,
-        "version_no": lodged.history.route.version.astype(np.float64),
-        "decided_at": lodged.history.route.accepted_at,
-        "lane": texts(each.name for each in Lane)[proposed.lane],
-        "channel": proposed.channel,
-        "propensity_green": chances[:, Lane.GREEN],
-        "propensity_yellow": chances[:, Lane.YELLOW],
-        "propensity_red": chances[:, Lane.RED],
-    }
 
 
 class LegacyPolicy:
