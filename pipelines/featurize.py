@@ -23,6 +23,7 @@ from pipelines.files import read_json, write_arrays, write_text
 from pipelines.label import as_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
+from pipelines.rows import BLOCK
 from pipelines.tables import read_columns
 from selectivity.columns import ITEM, Columns, Floats, take
 from selectivity.features import FEATURE_NAMES, code_maps, duty_at_stake, feature_matrix
@@ -102,7 +103,9 @@ def main(
     knowledge = knowledge_of(take(columns, before))
     matrix = featurize(columns, events, knowledge)
     out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(out / "features.parquet")
+    pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(
+        out / "features.parquet", row_group_size=BLOCK
+    )
     write_text(out / KNOWLEDGE, knowledge_json(knowledge))
     write_arrays(
         out / PROFILES_FILE, snapshot_in_bulk(columns, events, before_day=settings.before_day())

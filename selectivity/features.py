@@ -43,6 +43,8 @@ class Feature:
     name: str
     unit: str
     allowed_by: str
+    direction: int = 0
+    """1 where the risk never falls when it rises, by constraint; 0 where training is free."""
 
 
 @dataclass(frozen=True)
@@ -177,14 +179,14 @@ _DECLARED = (
 _CODED = tuple(Feature(name, "code", allowed_by) for name, allowed_by in CODED.items())
 
 _OF_PROFILES = tuple(
-    Feature(f"{profile.name}_{what}", unit, profile.allowed_by)
+    Feature(f"{profile.name}_{what}", unit, profile.allowed_by, direction)
     for profile in KEYED
-    for what, unit in (
-        ("declared", "items"),
-        ("controlled", "controls"),
-        ("documentary_rate", "share"),
-        ("physical_rate", "share"),
-        ("known_days", "days"),
+    for what, unit, direction in (
+        ("declared", "items", 0),
+        ("controlled", "controls", 0),
+        ("documentary_rate", "share", 1),
+        ("physical_rate", "share", 1),
+        ("known_days", "days", 0),
     )
 )
 

@@ -42,7 +42,7 @@ PROFILES = (EVERYTHING, *KEYED)
 
 _PARTS = tuple(dict.fromkeys(part for profile in PROFILES for part in profile.keys))
 
-_LINE = (
+LINE_FIELDS = (
     "hs_code",
     "country_of_export",
     "country_of_origin",
@@ -50,6 +50,7 @@ _LINE = (
     "duty_type",
     "net_mass_kg",
 )
+"""What goods declared alike have in common."""
 
 
 def keys_per_profile(columns: Columns) -> Mapping[str, Keys]:
@@ -88,7 +89,7 @@ def _joined(parts: Sequence[Keys], rows: int) -> Keys:
 
 
 def _lines(columns: Columns) -> Keys:
-    rows = zip(*(columns[name].tolist() for name in _LINE), strict=True)
+    rows = zip(*(columns[name].tolist() for name in LINE_FIELDS), strict=True)
     return [
         None
         if row[0] is None or isnan(row[-1])
