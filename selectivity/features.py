@@ -1,8 +1,8 @@
 """Features of a goods item: one definition, for a million rows and for one.
 
-Every feature names the criterion of the WTO Trade Facilitation Agreement, Article 7.4.4, that
-allows it. NaN means "not known", never zero. A feature never depends on the rows beside it, nor
-on anything later than `accepted_at`.
+Every feature names what allows customs to use it, from the list in `selectivity.lawful`. NaN means
+"not known", never zero. A feature never depends on the rows beside it, nor on anything later than
+`accepted_at`.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,13 @@ from selectivity.profile_keys import KEYED
 from selectivity.profiles import Histories
 
 CODED = {
-    "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
+    "declaration_office": "TFA 7.4.4: country from which the goods were shipped, "
+    "type of means of transport",
     "transport_mode": "TFA 7.4.4: type of means of transport",
-    "type_code": "TFA 7.4.4: nature of the goods",
-    "procedure_code": "TFA 7.4.4: nature of the goods",
-    "transaction_nature": "TFA 7.4.4: nature of the goods",
-    "payment_method": "TFA 7.4.4: compliance record",
+    "type_code": "TFA 7.4.4: nature and description of the goods",
+    "procedure_code": "TFA 7.4.4: nature and description of the goods",
+    "transaction_nature": "TFA 7.4.4: nature and description of the goods",
+    "payment_method": "RKC 6.4: persons, goods",
     "specific_circumstance": "TFA 7.4.4: type of means of transport",
     "country_of_export": "TFA 7.4.4: country from which the goods were shipped",
     "country_of_origin": "TFA 7.4.4: country of origin",
@@ -42,7 +43,11 @@ class Feature:
 
     name: str
     unit: str
+    group: str
+    """Family of features that tell of the same thing."""
     allowed_by: str
+    direction: int = 0
+    """1 where the risk never falls when it rises, by constraint; 0 where training is free."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,10 @@ class Block:
     """Gives shape (n,) for one feature, (number of features, n) for many."""
 
 
-def _alone(name: str, unit: str, allowed_by: str, compute: Callable[[Known], Floats]) -> Block:
-    return Block((Feature(name, unit, allowed_by),), compute)
+def _alone(
+    name: str, unit: str, group: str, allowed_by: str, compute: Callable[[Known], Floats]
+) -> Block:
+    return Block((Feature(name, unit, group, allowed_by),), compute)
 
 
 def _number(name: str, known: Known) -> Floats:
@@ -143,53 +150,85 @@ _VALUE = "TFA 7.4.4: value"
 _GOODS = "TFA 7.4.4: nature and description of the goods, HS code"
 
 _DECLARED = (
-    _alone("customs_value_log", "log currency", _VALUE, partial(_log_number, "customs_value")),
-    _alone("net_mass_log", "log kg", _GOODS, partial(_log_number, "net_mass_kg")),
-    _alone("unit_value_log", "log currency/kg", _VALUE, _log_unit_value),
     _alone(
-        "duty_rate", "percent", "TFA 7.4.4: HS code, value", partial(_number, "duty_rate_percent")
+        "customs_value_log",
+        "log currency",
+        "amounts",
+        _VALUE,
+        partial(_log_number, "customs_value"),
     ),
-    _alone("duty_at_stake_log", "log currency", _VALUE, _log_duty),
-    _alone("hs2", "code", "TFA 7.4.4: HS code", partial(_hs_number, 2)),
-    _alone("hs4", "code", "TFA 7.4.4: HS code", partial(_hs_number, 4)),
-    _alone("hs6", "code", "TFA 7.4.4: HS code", partial(_hs_number, 6)),
+    _alone("net_mass_log", "log kg", "amounts", _GOODS, partial(_log_number, "net_mass_kg")),
+    _alone("unit_value_log", "log currency/kg", "amounts", _VALUE, _log_unit_value),
+    _alone(
+        "duty_rate",
+        "percent",
+        "duty",
+        "TFA 7.4.4: HS code, value",
+        partial(_number, "duty_rate_percent"),
+    ),
+    _alone("duty_at_stake_log", "log currency", "duty", _VALUE, _log_duty),
+    _alone("hs2", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 2)),
+    _alone("hs4", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 4)),
+    _alone("hs6", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 6)),
     _alone(
         "origin_is_export_country",
         "0 or 1",
+        "routing",
         "TFA 7.4.4: country of origin, country from which the goods were shipped",
         _same_country,
     ),
-    _alone("importer_registered_days", "days", "TFA 7.4.4: compliance record", _registered_days),
+    _alone(
+        "importer_registered_days",
+        "days",
+        "importer",
+        "TFA 7.4.4: compliance record",
+        _registered_days,
+    ),
     _alone(
         "importer_compliance_level",
         "1 to 5",
+        "importer",
         "TFA 7.4.4: compliance record",
         partial(_number, "importer_compliance_level"),
     ),
     _alone(
         "importer_risk_level",
         "1 to 9",
+        "importer",
         "TFA 7.4.4: compliance record",
         partial(_number, "importer_risk_level"),
     ),
 )
 
-_CODED = tuple(Feature(name, "code", allowed_by) for name, allowed_by in CODED.items())
+_CODED = tuple(Feature(name, "code", "codes", allowed_by) for name, allowed_by in CODED.items())
+
+GROUP = {
+    "importer": "importer",
+    "importer_hs4": "importer",
+    "declarant": "declarant",
+    "seller": "seller",
+    "office": "office",
+    "hs4": "heading",
+    "hs6": "heading",
+    "origin_hs4": "origin",
+    "goods_line": "goods_line",
+}
+"""Family of the features made of each profile."""
 
 _OF_PROFILES = tuple(
-    Feature(f"{profile.name}_{what}", unit, profile.allowed_by)
+    Feature(f"{profile.name}_{what}", unit, GROUP[profile.name], profile.allowed_by, direction)
     for profile in KEYED
-    for what, unit in (
-        ("declared", "items"),
-        ("controlled", "controls"),
-        ("documentary_rate", "share"),
-        ("physical_rate", "share"),
-        ("known_days", "days"),
+    for what, unit, direction in (
+        ("declared", "items", 0),
+        ("controlled", "controls", 0),
+        ("documentary_rate", "share", 1),
+        ("physical_rate", "share", 1),
+        ("known_days", "days", 0),
     )
 )
 
 _DEVIATIONS = tuple(
-    Feature(f"{profile}_value_deviation", "spreads", _VALUE) for profile in OF_OTHER_LINES
+    Feature(f"{profile}_value_deviation", "spreads", "price", _VALUE) for profile in OF_OTHER_LINES
 )
 
 BLOCKS = (

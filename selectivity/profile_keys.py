@@ -30,19 +30,27 @@ KEYED = (
     Profile("importer", ("importer_id",), "TFA 7.4.4: compliance record"),
     Profile("declarant", ("declarant_id",), "TFA 7.4.4: compliance record"),
     Profile("seller", ("seller_id",), "TFA 7.4.4: compliance record"),
-    Profile("office", ("declaration_office",), "TFA 7.4.4: country of shipment, type of transport"),
+    Profile(
+        "office",
+        ("declaration_office",),
+        "TFA 7.4.4: country from which the goods were shipped, type of means of transport",
+    ),
     Profile("hs4", ("hs4",), "TFA 7.4.4: HS code"),
     Profile("hs6", ("hs6",), "TFA 7.4.4: HS code"),
-    Profile("origin_hs4", ("country_of_origin", "hs4"), "TFA 7.4.4: origin, HS code"),
+    Profile("origin_hs4", ("country_of_origin", "hs4"), "TFA 7.4.4: country of origin, HS code"),
     Profile("importer_hs4", ("importer_id", "hs4"), "TFA 7.4.4: compliance record, HS code"),
-    Profile("goods_line", ("goods_line",), "TFA 7.4.4: nature and description, HS code, origin"),
+    Profile(
+        "goods_line",
+        ("goods_line",),
+        "TFA 7.4.4: nature and description of the goods, HS code, country of origin",
+    ),
 )
 
 PROFILES = (EVERYTHING, *KEYED)
 
 _PARTS = tuple(dict.fromkeys(part for profile in PROFILES for part in profile.keys))
 
-_LINE = (
+LINE_FIELDS = (
     "hs_code",
     "country_of_export",
     "country_of_origin",
@@ -50,6 +58,7 @@ _LINE = (
     "duty_type",
     "net_mass_kg",
 )
+"""What goods declared alike have in common."""
 
 
 def keys_per_profile(columns: Columns) -> Mapping[str, Keys]:
@@ -88,7 +97,7 @@ def _joined(parts: Sequence[Keys], rows: int) -> Keys:
 
 
 def _lines(columns: Columns) -> Keys:
-    rows = zip(*(columns[name].tolist() for name in _LINE), strict=True)
+    rows = zip(*(columns[name].tolist() for name in LINE_FIELDS), strict=True)
     return [
         None
         if row[0] is None or isnan(row[-1])

@@ -4,6 +4,7 @@ The Vietnamese is ours and wants a native reader.
 """
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import Literal
 
 from selectivity.lanes import Lane, Reason
@@ -15,6 +16,24 @@ LANES: Mapping[Lane, Mapping[Language, str]] = {
     Lane.YELLOW: {"vi": "luồng vàng", "en": "yellow lane"},
     Lane.RED: {"vi": "luồng đỏ", "en": "red lane"},
 }
+
+FAMILIES: Mapping[str, Mapping[Language, str]] = {
+    "amounts": {"vi": "trị giá và trọng lượng khai báo", "en": "declared value and mass"},
+    "price": {"vi": "đơn giá", "en": "unit price"},
+    "weight": {"vi": "trọng lượng trên đơn vị", "en": "weight per unit"},
+    "duty": {"vi": "thuế khai báo", "en": "declared duty"},
+    "codes": {"vi": "các mã khai báo", "en": "declared codes"},
+    "routing": {"vi": "tuyến vận chuyển", "en": "routing"},
+    "preference": {"vi": "ưu đãi thuế quan", "en": "tariff preference"},
+    "importer": {"vi": "hồ sơ người nhập khẩu", "en": "importer's record"},
+    "declarant": {"vi": "hồ sơ người khai hải quan", "en": "declarant's record"},
+    "seller": {"vi": "hồ sơ người bán", "en": "seller's record"},
+    "office": {"vi": "hồ sơ đơn vị hải quan", "en": "office's record"},
+    "heading": {"vi": "hồ sơ nhóm hàng", "en": "heading's record"},
+    "origin": {"vi": "hồ sơ xuất xứ", "en": "origin's record"},
+    "goods_line": {"vi": "hồ sơ dòng hàng giống nhau", "en": "goods line's record"},
+}
+"""Families of features, by `Feature.group`."""
 
 WORDS: Mapping[str, Mapping[Language, str]] = {
     # the model and what stands out in its features
@@ -46,6 +65,46 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Tỷ lệ phát hiện vi phạm của nhóm hàng cao hơn nhiều so với đơn vị hải quan",
         "en": "The heading's finding rate is well above that of the office",
     },
+    # facts behind a family of features, for officers
+    "PRICE_COMPARED": {
+        "vi": "Đơn giá khai báo {unit_value:,.2f} mỗi kg; "
+        "thường gặp với cùng nhóm hàng và xuất xứ: {usual:,.2f}",
+        "en": "Declared {unit_value:,.2f} per kg; usual for the heading and origin: {usual:,.2f}",
+    },
+    "RECORD": {
+        "vi": "Đã biết {controls:,.0f} lần kiểm tra, {findings:,.0f} lần có vi phạm; "
+        "tỷ lệ chung {general:.1%}",
+        "en": "Known before: {controls:,.0f} controls, {findings:,.0f} with findings; "
+        "{general:.1%} in general",
+    },
+    "TRADER_AGE": {
+        "vi": "Doanh nghiệp đăng ký được {days:,.0f} ngày",
+        "en": "Importer registered for {days:,.0f} days",
+    },
+    "TRADER_COMPLIANCE": {
+        "vi": "Mức độ tuân thủ {level:.0f} (1 ưu tiên, 5 không tuân thủ)",
+        "en": "Compliance level {level:.0f} (1 priority enterprise, 5 not compliant)",
+    },
+    "TRADER_RISK": {
+        "vi": "Mức độ rủi ro {level:.0f} trên 9",
+        "en": "Risk level {level:.0f} of 9",
+    },
+    "DUTY_DECLARED": {
+        "vi": "Thuế suất {rate:g} %, số thuế khai báo {duty:,.0f}",
+        "en": "Rate of duty {rate:g} %, duty declared {duty:,.0f}",
+    },
+    "AMOUNTS_DECLARED": {
+        "vi": "Trị giá hải quan {value:,.0f}, trọng lượng tịnh {mass_kg:,.1f} kg",
+        "en": "Customs value {value:,.0f}, net mass {mass_kg:,.1f} kg",
+    },
+    "ROUTE_DECLARED": {
+        "vi": "Xuất xứ {origin}, gửi từ {export}",
+        "en": "Origin {origin}, sent from {export}",
+    },
+    "CODE_DECLARED": {
+        "vi": "Mã HS khai báo {hs_code}",
+        "en": "HS code declared {hs_code}",
+    },
     # integrity
     "UNKNOWN_CODE": {
         "vi": "Mã khai báo ở trường {field} chưa từng gặp trong dữ liệu huấn luyện",
@@ -62,6 +121,15 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
     "RANDOM": {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
         "en": "Selected at random for compliance measurement",
+    },
+    # for traders, who are told facts of their own and nothing of how others are chosen
+    "SELECTED": {
+        "vi": "Được lựa chọn kiểm tra theo quản lý rủi ro",
+        "en": "Selected for a check under risk management",
+    },
+    "RELEASED": {
+        "vi": "Không phải kiểm tra trước khi thông quan",
+        "en": "No check is needed before release",
     },
     # fallback
     "FALLBACK": {
@@ -164,6 +232,38 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 }
 
 
+FOR_TRADERS = frozenset(
+    {
+        *("MISSING_FACT", "LINEAGE", "LICENCE", "QUARANTINE", "QUARANTINE_NO_CERTIFICATE", "QUOTA"),
+        *("PREFERENCE_WITHOUT_CERTIFICATE", "DANGEROUS_GOODS", "SCRAP", "WASTE_WITHOUT_CONSENT"),
+        *("TAX_DEBT", "IVORY", "ENDANGERED_SPECIES", "ARMS", "PRIORITY_ENTERPRISE"),
+    }
+)
+"""Reasons that traders may read: law, and what they declared or lack themselves."""
+
+
+def for_trader(reason: Reason, lane: Lane) -> Reason:
+    """What a trader is told instead of a reason: the same if it is law, else nothing of how."""
+    if reason.code in FOR_TRADERS:
+        return reason
+    code = "RELEASED" if lane is Lane.GREEN else "SELECTED"
+    return Reason(code=code)
+
+
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+class _Vietnamese(Formatter):
+    """Writes numbers as Vietnamese does: 1.234,5."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return text.translate(_SWAPPED) if isinstance(value, int | float) else text
+
+
+_WRITTEN: Mapping[Language, Formatter] = {"vi": _Vietnamese(), "en": Formatter()}
+
+
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
@@ -172,6 +272,6 @@ def sentence(reason: Reason, language: Language) -> str:
         for name, value in reason.facts.items()
     }
     try:
-        return template.format(**facts)
+        return _WRITTEN[language].format(template, **facts)
     except (KeyError, ValueError, TypeError):
         return template
