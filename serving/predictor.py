@@ -13,7 +13,7 @@ import numpy as np
 from models.bundle import Bundle
 from selectivity.capacity import Prices
 from selectivity.columns import day_of, take, to_columns
-from selectivity.declaration import Declaration, canonical_sha256
+from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
@@ -172,7 +172,7 @@ class Predictor:
             declaration_id=declaration.declaration_id,
             version_no=declaration.version_no,
             lineage_id=declaration.lineage,
-            snapshot_sha256=canonical_sha256(declared),
+            snapshot_sha256=declaration.snapshot_sha256(),
             declared=declared,
             decided_at=now,
             bundle_digest=self.bundle_digest,
