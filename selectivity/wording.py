@@ -63,7 +63,20 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
         "en": "Selected at random for compliance measurement",
     },
+    # what people ordered, and what an office can take
+    "MODE": {
+        "vi": "Chế độ vận hành {mode}: không thông quan tự động",
+        "en": "Mode of operation {mode}: nothing is released by itself",
+    },
+    "CAPACITY": {
+        "vi": "Chi cục đã nhận {taken} tờ khai ở luồng này hôm nay (bình thường {normal:.0f})",
+        "en": "The office got {taken} declarations in that lane today ({normal:.0f} is normal)",
+    },
     # fallback
+    "SCORECARD": {
+        "vi": "Quyết định theo bảng điểm rủi ro vì mô hình không sẵn sàng: {points} điểm",
+        "en": "Decided by the points table because the model was unavailable: {points} points",
+    },
     "FALLBACK": {
         "vi": "Quyết định theo quy tắc dự phòng vì mô hình không sẵn sàng",
         "en": "Decided by fallback rules because the model was unavailable",
@@ -160,6 +173,31 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
     "HIGH_RISK_TRADER": {
         "vi": "Doanh nghiệp có mức rủi ro rất cao hoặc không tuân thủ",
         "en": "Trader with a very high risk level or non-compliant",
+    },
+    # why officers change a lane
+    "OBS_DOCS": {
+        "vi": "Công chức phát hiện dấu hiệu trong hồ sơ",
+        "en": "An officer saw something in the documents",
+    },
+    "OBS_GOODS": {
+        "vi": "Công chức phát hiện dấu hiệu ở hàng hóa",
+        "en": "An officer saw something about the goods",
+    },
+    "INTEL": {
+        "vi": "Thông tin nghiệp vụ",
+        "en": "Intelligence",
+    },
+    "SEAL": {
+        "vi": "Niêm phong không nguyên vẹn hoặc không khớp",
+        "en": "The seal is broken or is another",
+    },
+    "SCAN_IMAGE": {
+        "vi": "Hình ảnh soi chiếu có dấu hiệu nghi vấn",
+        "en": "The scan image is suspicious",
+    },
+    "OTHER": {
+        "vi": "Lý do khác, do công chức ghi",
+        "en": "Another reason, written down by the officer",
     },
 }
 

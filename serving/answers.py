@@ -1,13 +1,15 @@
 """What callers read: lanes with their reasons in words, records, receipts, health."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selectivity.decision import Source
 from selectivity.lanes import Channel, LaneName, Reason
+from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, sentence
@@ -44,8 +46,10 @@ class LaneAnswer(_Answer):
     signals: tuple[ReasonAnswer, ...] = Field(
         description="What stands out in the declaration; no part of the decision."
     )
-    source: Literal["model", "fallback"]
-    degraded: bool = Field(description="True when the model could not be used.")
+    source: Source = Field(
+        description="The model in force, the last good one, the points table or fallback rules."
+    )
+    degraded: bool = Field(description="True when the model in force could not be used.")
     fallback_cause: str | None
     bundle: str | None = Field(description="First digits of the bundle's digest.")
     rules_version: str
@@ -59,15 +63,29 @@ class LaneAnswer(_Answer):
 
 
 class DecisionView(LaneAnswer):
-    """An answer together with the record behind it."""
+    """An answer together with the record behind it, and what people changed since.
 
+    `lane` is what was decided and stays so; `final_lane` is what holds.
+    """
+
+    final_lane: LaneName
+    overrides: tuple[OverrideStep, ...]
     record: DecisionRecord
 
     @classmethod
-    def of(cls, record: DecisionRecord, rules: RuleSet, language: Language) -> "DecisionView":
-        """The record and its words."""
+    def shown(
+        cls,
+        record: DecisionRecord,
+        steps: Sequence[OverrideStep],
+        rules: RuleSet,
+        language: Language,
+    ) -> "DecisionView":
+        """The record, its words and its overrides."""
         fields = _answer_fields(record, rules, language)
-        return cls.model_validate({**fields, "record": record})
+        final_lane = lane_in_force(record, steps)
+        return cls.model_validate(
+            {**fields, "final_lane": final_lane, "overrides": tuple(steps), "record": record}
+        )
 
 
 class InspectionAnswer(_Answer):
@@ -82,7 +100,7 @@ class Readiness(_Answer):
     """What the service would decide with, and whether it can keep decisions."""
 
     status: Literal["ready", "not ready"]
-    serving: Literal["model", "fallback"]
+    serving: Source
     bundle: str | None
     rules_version: str
     log: Literal["ok", "failing"]
@@ -99,9 +117,9 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "lane": decision.lane,
         "lane_name": LANES[decision.lane][language],
         "channel": decision.channel,
-        "reasons": _reasons(decision.reasons, law, language),
-        "signals": _reasons(decision.signals, law, language),
-        "source": "fallback" if decision.fallback_cause else "model",
+        "reasons": reasons_in_words(decision.reasons, law, language),
+        "signals": reasons_in_words(decision.signals, law, language),
+        "source": decision.source,
         "degraded": decision.fallback_cause is not None,
         "fallback_cause": decision.fallback_cause,
         "bundle": record.bundle_digest and record.bundle_digest[:SHORT],
@@ -116,9 +134,10 @@ def decision_path(declaration_id: str, version_no: int) -> str:
     return f"/v1/decisions/{quote(declaration_id, safe='')}?version_no={version_no}"
 
 
-def _reasons(
+def reasons_in_words(
     reasons: Iterable[Reason], law: RuleSet | None, language: Language
 ) -> list[ReasonAnswer]:
+    """Codes with their sentences, and the law beside them while the rules are those of then."""
     return [
         ReasonAnswer(
             code=reason.code,

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from selectivity.inspection import Inspection
+from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
 from serving.checkpoints import Checkpoint
 
@@ -16,14 +17,26 @@ class Meters:
         self._registry = CollectorRegistry()
         self._decisions = Counter(
             "lanes_decisions",
-            "Decisions kept, by lane, who asked for it, and why the model did not decide.",
-            ["lane", "channel", "fallback_cause"],
+            "Decisions kept, by lane, who asked for it, what spoke as the model, and why not it.",
+            ["lane", "channel", "source", "fallback_cause"],
+            registry=self._registry,
+        )
+        self._shadows = Counter(
+            "lanes_shadow",
+            "Decisions kept, by lane and by what the points table says of them.",
+            ["lane", "shadow"],
             registry=self._registry,
         )
         self._inspections = Counter(
             "lanes_inspections",
             "Inspections received, by result and by what became of them.",
             ["result", "receipt"],
+            registry=self._registry,
+        )
+        self._overrides = Counter(
+            "lanes_overrides",
+            "Steps of overrides kept, by the lanes from which and to which, and by state.",
+            ["from_lane", "to_lane", "state"],
             registry=self._registry,
         )
         self._refusals = Counter(
@@ -86,11 +99,19 @@ class Meters:
         """Count a decision that was kept."""
         decision = record.decision
         cause = decision.fallback_cause or ""
-        self._decisions.labels(decision.lane.name, decision.channel.value, cause).inc()
+        lane, source = decision.lane.name, decision.source.value
+        self._decisions.labels(lane, decision.channel.value, source, cause).inc()
+        if decision.shadow is not None:
+            self._shadows.labels(lane, decision.shadow.lane.name).inc()
 
     def inspected(self, inspection: Inspection, receipt: str) -> None:
         """Count an inspection that was received."""
         self._inspections.labels(inspection.result.value, receipt).inc()
+
+    def overridden(self, step: OverrideStep) -> None:
+        """Count a step of an override that was kept."""
+        lanes = step.from_lane.name, step.asked.to_lane.name
+        self._overrides.labels(*lanes, step.state.value).inc()
 
     def refused(self, status: int) -> None:
         """Count a refusal."""

@@ -18,12 +18,14 @@ COMMANDS = {
     "serve",
     "score",
     "report-inspections",
+    "notices",
     "export",
     "verify",
     "replay",
     "check",
     "demo",
     "keys",
+    "rules",
 }
 
 
