@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 READY := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
 DATA := $(strip $(if $(SOURCE),-S ingest.source=$(SOURCE)) $(if $(SPATH),-S ingest.path=$(SPATH)))
+# Processes that share the tests.
 WORKERS := 2
 LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
 
@@ -20,15 +21,12 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench worlds test tamper check lock clean
+.PHONY: help setup run repro serve report mlflow bench worlds test tamper check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
-
-cluster: $(READY) ## Add Spark and Dask to .venv, for data beyond one machine (half a gigabyte; Spark wants Java 17)
-	$(PIP) install --require-hashes --no-build-isolation -r requirements/cluster.txt
 
 run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
 	python -m pipelines.publish --by "$$(id -un)"
@@ -57,7 +55,7 @@ worlds: $(READY) ## Make every preset of the simulator and check its figures (ha
 	python -m tests.benchmarks.preset_figures --models --declarations 40000
 	python -m tests.benchmarks.world_scale
 
-test: $(READY) ## Run every test
+test: $(READY) ## Run every test (WORKERS=4 on a machine with more cores)
 	pytest -q -n $(WORKERS) --dist worksteal --cov=selectivity --cov-report=term:skip-covered
 
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
@@ -73,7 +71,6 @@ lock: $(READY) ## Resolve pyproject.toml anew into requirements/ (UPGRADE=1 take
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra train --extra dev pyproject.toml -o requirements/all.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt pyproject.toml -o requirements/serving.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt requirements/build.in -o requirements/build.txt
-	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt --extra cluster pyproject.toml -o requirements/cluster.txt
 
 clean: ## Remove what tools left behind; keeps .venv, data, models and tracked runs
 	rm -rf build *.egg-info .coverage .hypothesis .*_cache
