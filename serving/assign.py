@@ -15,12 +15,14 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
+from serving.api_keys import Caller, id_of
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
 from serving.handover import Handover
 from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
+from serving.tokens import Tokens
 
 
 def _utc_now() -> datetime:
@@ -36,6 +38,7 @@ class Parts:
     meters: Meters = field(default_factory=Meters)
     settings: Settings = field(default_factory=Settings)
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
         """Count the places there are, and what is on its way to the disk."""
@@ -44,6 +47,12 @@ class Parts:
         self.batch_places = Admission(self.settings.batches_limit)
 
     now: Callable[[], datetime] = _utc_now
+
+    def caller(self, secret: str) -> Caller | None:
+        """Who sends this key or token; None if it opens nothing now."""
+        if self.tokens is not None and id_of(secret) is None:
+            return self.tokens.holder(secret, self.now())
+        return self.keys.holder(secret, self.now())
 
 
 def lodge(

@@ -33,14 +33,16 @@ CREATE TABLE chain (
 """
 
 
-Kind = Literal["decision", "inspection"]
+Kind = Literal["decision", "inspection", "act"]
 """What a record is; its row lies in the table of that name."""
 
 DECISION: Kind = "decision"
 INSPECTION: Kind = "inspection"
+ACT: Kind = "act"
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     DECISION: ("declaration_id", "version_no", "lineage_id", "snapshot_sha256", "lane"),
     INSPECTION: ("inspection_id", "declaration_id", "content_sha256"),
+    ACT: ("name", "what", "about", "number", "lane", "decided"),
 }
 """What stands beside `seq` and the text. An inspection's `decision_seq` follows from the order."""
 

@@ -38,6 +38,7 @@ class Walked(NamedTuple):
     head: chain.Head
     decisions: int
     inspections: int
+    acts: int
     hashes: dict[int, str]
     """Hashes of the records that were asked for, as far as there are such."""
     problems: list[Problem]
@@ -60,9 +61,9 @@ class _Link(NamedTuple):
         """What to call it."""
         if self.text is None:
             return f"record {self.no} ({self.kind!s:.20} in place {self.seq!s:.20})"
-        which = "inspection" if self.kind == chain.INSPECTION else "decision on"
-        version = "" if self.kind == chain.INSPECTION else f" version {self.columns[1]!s:.10}"
-        return f"record {self.no} ({which} {self.columns[0]!r:.75}{version})"
+        which, at = _NAMED.get(self.kind, _NAMED[chain.DECISION])
+        version = f" version {self.columns[1]!s:.10}" if self.kind == chain.DECISION else ""
+        return f"record {self.no} ({which} {self.columns[at]!r:.75}{version})"
 
     def hash_at(self, no: int, before: Any) -> str | None:
         """Its hash if it stood there; None if it cannot be one of ours."""
@@ -70,6 +71,14 @@ class _Link(NamedTuple):
             return chain.record_hash(before, no, self.kind, self.seq, self.columns, self.text)
         except (TypeError, ValueError):  # a value that no record has, such as raw bytes
             return None
+
+
+_NAMED = {
+    chain.DECISION: ("decision on", 0),
+    chain.INSPECTION: ("inspection", 0),
+    chain.ACT: ("act", 0),
+}
+"""What each kind is called, and which of its columns names it."""
 
 
 def walk(connection: sqlite3.Connection, wanted: Container[int]) -> Walked:
@@ -84,8 +93,8 @@ def walk(connection: sqlite3.Connection, wanted: Container[int]) -> Walked:
         if link.no in wanted:
             hashes[link.no] = link.stored
     problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
-    counts = (walker.counts[chain.DECISION], walker.counts[chain.INSPECTION])
-    return Walked(walker.head, *counts, hashes, sorted(problems))
+    decisions, inspections, acts = (walker.counts[kind] for kind in chain.COLUMNS)
+    return Walked(walker.head, decisions, inspections, acts, hashes, sorted(problems))
 
 
 class _Walker:
@@ -94,7 +103,7 @@ class _Walker:
         self.head = chain.Head(0, chain.genesis(chain.log_id_of(connection)))
         self._true_hash: str | None = self.head.record_hash
         self._decided = 0
-        self.counts = {chain.DECISION: 0, chain.INSPECTION: 0}
+        self.counts = dict.fromkeys(chain.COLUMNS, 0)
         self.problems: list[Problem] = []
         self.altered: list[_Link] = []
 
@@ -125,7 +134,7 @@ class _Walker:
             )
         if link.kind == chain.DECISION:
             self._decided = link.seq
-        elif link.decision_seq != self._decision_of(link):
+        elif link.kind == chain.INSPECTION and link.decision_seq != self._decision_of(link):
             told = f"{link.name} was put to another decision than its own"
             self._say(link.no, Fault.ALTERED, told)
 
@@ -162,18 +171,38 @@ class _Walker:
 
 
 def _links(connection: sqlite3.Connection) -> Iterator[_Link]:
-    decision = ", ".join(f"d.{name}" for name in chain.COLUMNS[chain.DECISION])
-    inspection = ", ".join(f"i.{name}" for name in chain.COLUMNS[chain.INSPECTION])
-    split = len(chain.COLUMNS[chain.DECISION])
-    for no, kind, seq, before, stored, record, text, decision_seq, *rest in connection.execute(
+    """Every record of the chain, in order, with the row of its kind."""
+    names = [f"{kind[0]}.{name}" for kind, columns in chain.COLUMNS.items() for name in columns]
+    for (
+        no,
+        kind,
+        seq,
+        before,
+        stored,
+        record,
+        inspection,
+        act,
+        decision_seq,
+        *rest,
+    ) in connection.execute(
         "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, d.record, i.inspection, "
-        f"i.decision_seq, {decision}, {inspection} FROM chain c "
+        f"a.act, i.decision_seq, {', '.join(names)} FROM chain c "
         "LEFT JOIN decisions d ON c.kind = 'decision' AND d.seq = c.seq "
-        "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq ORDER BY c.no"
+        "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+        "LEFT JOIN acts a ON c.kind = 'act' AND a.seq = c.seq ORDER BY c.no"
     ):
-        columns = rest[:split] if kind == chain.DECISION else rest[split:]
-        content = record if kind == chain.DECISION else text
-        yield _Link(no, kind, seq, before, stored, tuple(columns), content, decision_seq)
+        content = {chain.INSPECTION: inspection, chain.ACT: act}.get(kind, record)
+        yield _Link(no, kind, seq, before, stored, _own(kind, rest), content, decision_seq)
+
+
+def _own(kind: Any, values: list[Any]) -> tuple[Any, ...]:
+    """Of the columns of every kind, one behind the other, those of this one."""
+    at = 0
+    for other, columns in chain.COLUMNS.items():
+        if other == kind:
+            return tuple(values[at : at + len(columns)])
+        at += len(columns)
+    return ()
 
 
 def _misplaced_or_altered(altered: list[_Link]) -> Iterator[Problem]:

@@ -2,15 +2,22 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from itertools import count, islice
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from selectivity.errors import ServiceError
 from selectivity.wording import Language
 
+
+class NoAnswerError(ServiceError):
+    """Nobody answers now; perhaps later."""
+
+
+FOLLOW_SECONDS = 2.0
 LINES_AT_ONCE = 1_000
 SECONDS = 120
 
@@ -51,6 +58,44 @@ def send_inspections(
             yield status, json.loads(_let_in(status, body))
 
 
+def follow_notices(
+    url: str, office: str, language: Language, key: str | None, *, follow: bool
+) -> Iterator[Mapping[str, Any]]:
+    """What an office has not acknowledged yet, in order; each part is acknowledged once it was
+    taken. Goes on for ever with `follow`, over a link or service that comes and goes.
+
+    Raises:
+        ServiceError: no service answers there, or it refuses; not while it follows.
+    """
+    path, after = f"/v1/offices/{quote(office, safe='')}/notices", ""
+    while True:
+        try:
+            told = _usable(call(url, "GET", path + after, language=language, key=key))
+            yield from told["notices"]
+            if told["notices"]:
+                kept = json.dumps({"cursor": told["cursor"]}).encode()
+                _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
+            after = f"?after={told['cursor']}"
+            if told["more"]:
+                continue
+        except NoAnswerError:
+            if not follow:
+                raise
+        if not follow:
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
+    status, body = answer
+    content: Mapping[str, Any] = json.loads(body)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise NoAnswerError(f"{content['title']}. {content['detail']}")
+    if status != HTTPStatus.OK:
+        raise ServiceError(f"{content['title']}. {content['detail']}")
+    return content
+
+
 def _let_in(status: int, body: bytes) -> bytes:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = json.loads(body)
@@ -82,7 +127,7 @@ def call(
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise ServiceError(
+        raise NoAnswerError(
             f"No service answers at {url} ({error}). Start it with `lanes serve`, or give its "
             "address with --url."
         ) from error

@@ -14,10 +14,11 @@ from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving import acts
 from serving.chain import DECISION, INSPECTION, Links
 from serving.group_writer import GroupWriter
 from serving.log_file import identity_of, open_to_write, write_version
-from serving.log_reader import LogReader, read_inspection_kept, read_record
+from serving.log_reader import LAST, LogReader, read_inspection_kept, read_record
 
 
 class Kept(NamedTuple):
@@ -64,6 +65,7 @@ class DecisionLog(LogReader):
         )
         self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
+        self._queued_overrides: dict[tuple[str, int], Lane] = {}
         self._at_the_end = ExitStack()
         super().__init__(file)
 
@@ -81,9 +83,11 @@ class DecisionLog(LogReader):
 
     def strictest_lane(self, *names: str) -> Lane | None:
         """As the reader's, counting what is still on its way to the disk."""
-        kept = super().strictest_lane(*names)
+        lanes = self._lanes_before(LAST, *names)
+        for key in lanes.keys() & self._queued_overrides.keys():
+            lanes[key] = self._queued_overrides[key]
         queued = [lane for name in names for lane in self._queued.get(name, ())]
-        return max([*queued, *([] if kept is None else [kept])], default=None)
+        return max([*queued, *lanes.values()], default=None)
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -91,6 +95,24 @@ class DecisionLog(LogReader):
         The future fails with ConflictError if the same id came with other content.
         """
         return self._writer.submit(partial(_add_inspection, inspection, self._links))
+
+    def add_act(self, act: acts.Act) -> "asyncio.Future[int]":
+        """Keep what somebody did; the future has its number among all records.
+
+        It fails with ConflictError if somebody else acted on the same meanwhile. A lane that it
+        changes counts at once for what is decided behind it.
+
+        Raises:
+            ConflictError: another change of that lane is on its way to the disk.
+        """
+        if (act.about, act.number) in self._queued_overrides:
+            raise acts.meanwhile(act)
+        kept = self._writer.submit(partial(acts.add, act, self._links))
+        if act.lane is not None:
+            key = act.about, act.number
+            self._queued_overrides[key] = act.lane
+            kept.add_done_callback(lambda _: self._queued_overrides.pop(key))
+        return kept
 
     async def prove_writable(self) -> None:
         """Write something and sync it.

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from models.durable import sync
 from selectivity.errors import DecisionLogError
-from serving import chain
+from serving import acts, chain
 
-VERSION = 2
+VERSION = 3
+WITHOUT_ACTS = 2
 UNCHAINED = 1
 LOCK_SECONDS = 1.0
 """How long to wait for another process that holds the file."""
@@ -83,7 +84,8 @@ def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _check_version(connection, file)
+        if _check_version(connection, file) == WITHOUT_ACTS:
+            _make(acts.TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"), connection)
     except sqlite3.Error as error:
         raise unusable(file, error) from error
     return connection
@@ -133,17 +135,30 @@ def _make_durable(connection: sqlite3.Connection, file: Path) -> None:
 def _make_tables(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _check_version(connection, file)
+        if _check_version(connection, file) == WITHOUT_ACTS:
+            _make(acts.TABLES, connection)
     else:
-        for statement in (TABLES + chain.TABLES).split(";\n"):
-            connection.execute(statement)
+        _make(TABLES + chain.TABLES + acts.TABLES, connection)
         connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(16),))
     write_version(connection)
     connection.execute("COMMIT")
 
 
-def _check_version(connection: sqlite3.Connection, file: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _make(tables: str, connection: sqlite3.Connection) -> None:
+    for statement in tables.split(";\n"):
+        connection.execute(statement)
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> int:
+    """The version of the file.
+
+    A log from before acts were kept reads as one without any, and gets a table for them as soon as
+    a service writes it.
+
+    Raises:
+        DecisionLogError: it is one that this software cannot use.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == UNCHAINED:
         raise DecisionLogError(
             f"The decision log {file} is of version {UNCHAINED}, whose records are not chained. It "
@@ -151,8 +166,9 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
             "with the version of the service that wrote it, keep it for audits, and give another "
             "LANES_STATE."
         )
-    if version != VERSION:
+    if version not in (VERSION, WITHOUT_ACTS):
         raise DecisionLogError(
             f"{file} is no decision log of this version (version {version}, not {VERSION}). "
             "Start the version of the service that wrote it, or give another LANES_STATE."
         )
+    return version

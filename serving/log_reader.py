@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import OverrideState, OverrideStep
 from selectivity.record import DecisionRecord
-from serving import chain
+from serving import acts, chain
 from serving.log_file import open_to_read, unusable
 
 LAST = 1 << 62
@@ -73,14 +74,43 @@ class LogReader:
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
+        return max(self._lanes_before(seq, *names).values(), default=None)
+
+    def _lanes_before(self, seq: int, *names: str) -> dict[tuple[str, int], Lane]:
+        """The lane in force of each version under these names, by its key."""
         marks = ", ".join("?" * len(names))
         with self._reading():
-            (lane,) = self._connection.execute(
-                f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-                f"OR declaration_id IN ({marks})) AND seq < ?",
-                (*names, *names, seq),
-            ).fetchone()
-        return None if lane is None else Lane(lane)
+            rows = self._connection.execute(
+                f"SELECT d.declaration_id, d.version_no, {acts.LANE_IN_FORCE} FROM decisions d "
+                f"WHERE (d.lineage_id IN ({marks}) OR d.declaration_id IN ({marks})) "
+                "AND d.seq < ?",
+                (seq, *names, *names, seq),
+            ).fetchall()
+        return {(declaration_id, version): Lane(lane) for declaration_id, version, lane in rows}
+
+    def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
+        """Every step of the overrides of this decision, in the order in which they were kept."""
+        with self._reading():
+            found = acts.texts(acts.What.OVERRIDE, declaration_id, version_no, self._connection)
+        return [read_override(text) for text in found]
+
+    def overridden(self, override_id: str) -> tuple[str, int] | None:
+        """Key of the decision that this override is about; None if there is no such override."""
+        with self._reading():
+            names = (f"{override_id}:{state}" for state in OverrideState)
+            found = (acts.subject(name, self._connection) for name in names)
+            return next((each for each in found if each is not None), None)
+
+    def overrides(self) -> list[OverrideStep]:
+        """Every step of every override, in the order in which they were kept."""
+        with self._reading():
+            found = acts.all_texts(acts.What.OVERRIDE, self._connection)
+        return [read_override(text) for text in found]
+
+    def furthest_acknowledgement(self, office: str) -> str | None:
+        """The text of the act by which this office acknowledged most; None if it never did."""
+        with self._reading():
+            return acts.furthest(acts.What.ACKNOWLEDGEMENT, office, self._connection)
 
     def records(self, *, after: int = 0) -> Iterator[Numbered]:
         """Every decision behind this place, in the order in which they were kept."""
@@ -104,10 +134,12 @@ class LogReader:
         """Everything behind the first place up to the second, in the order it was kept."""
         with self._reading():
             for no, kind, seq, text, *decision in self._connection.execute(
-                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection), d.seq, d.record "
+                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, a.act), "
+                "d.seq, d.record "
                 "FROM chain c "
                 "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
                 "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+                "LEFT JOIN acts a ON c.kind = 'act' AND a.seq = c.seq "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
                 "WHERE c.no > ? AND c.no <= ? ORDER BY c.no",
                 (after, upto),
@@ -186,6 +218,18 @@ def read_inspection_kept(text: str) -> Inspection:
         return Inspection.model_validate_json(text)
     except ValidationError as error:
         raise _altered("inspection") from error
+
+
+def read_override(text: str) -> OverrideStep:
+    """A step of an override as it was kept.
+
+    Raises:
+        DecisionLogError: the text was altered after it was kept.
+    """
+    try:
+        return OverrideStep.model_validate_json(text)
+    except ValidationError as error:
+        raise _altered("step of an override") from error
 
 
 def _altered(what: str) -> DecisionLogError:

@@ -18,12 +18,15 @@ COMMANDS = {
     "serve",
     "score",
     "report-inspections",
+    "notices",
     "export",
     "verify",
     "replay",
     "check",
     "demo",
+    "backup",
     "keys",
+    "rules",
 }
 
 
