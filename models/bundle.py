@@ -7,33 +7,37 @@ a damaged LightGBM file does not raise, it kills the process or predicts other n
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.digests import sha256_of
-from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE, LaneModel
+from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE, Knowledge, LaneModel
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.policy import Policy
 from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet
+from selectivity.scorecard import Scorecard
 
-MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES = (
+MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD = (
     "manifest.json",
     "profiles.npz",
     "rules.json",
     "policy.json",
     "prices.json",
+    "scorecard.json",
 )
-FILES = (BOOSTER, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES)
-FORMAT = 1
+FILES = (BOOSTER, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD)
+RULING = (RULES, POLICY, SCORECARD, KNOWLEDGE)
+"""What decides without the model."""
+FORMAT = 2
 
 
 class Manifest(BaseModel):
@@ -48,6 +52,17 @@ class Manifest(BaseModel):
     )
 
 
+class Ruling(NamedTuple):
+    """What decides besides the model, and without it. `digest` names the bundle it comes from."""
+
+    digest: str
+    rules: RuleSet
+    policy: Policy
+    scorecard: Scorecard
+    facts_known: frozenset[str]
+    """Item fields that the history behind the model had at all."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle in memory. `digest` names it: the SHA-256 of its manifest."""
@@ -59,6 +74,13 @@ class Bundle:
     rules: RuleSet
     policy: Policy
     prices: Prices
+    scorecard: Scorecard
+
+    @property
+    def ruling(self) -> Ruling:
+        """What decides besides the model."""
+        facts = self.model.knowledge.facts
+        return Ruling(self.digest, self.rules, self.policy, self.scorecard, facts)
 
 
 def seal(directory: Path, trained_on: Mapping[str, Any]) -> str:
@@ -73,8 +95,8 @@ def seal(directory: Path, trained_on: Mapping[str, Any]) -> str:
     return sha256_of(directory / MANIFEST)
 
 
-def verify(directory: Path) -> tuple[str, Manifest]:
-    """Digest and manifest of a bundle whose files are all as they were sealed.
+def verify(directory: Path, names: Collection[str] = FILES) -> tuple[str, Manifest]:
+    """Digest and manifest of a bundle whose files, or those named, are all as they were sealed.
 
     Raises:
         BundleError: a file is missing, was altered, or the format is another one.
@@ -96,8 +118,8 @@ def verify(directory: Path) -> tuple[str, Manifest]:
             f"{manifest.format} with {', '.join(sorted(manifest.files))}, not format {FORMAT} with "
             f"{', '.join(sorted(FILES))}. Make it again with `make repro`."
         )
-    for name, expected in manifest.files.items():
-        _check(directory / name, expected)
+    for name in names:
+        _check(directory / name, manifest.files[name])
     return hashlib.sha256(content).hexdigest(), manifest
 
 
@@ -122,6 +144,7 @@ def load(directory: Path) -> Bundle:
         BundleError: it does not verify, or does not fit this software.
     """
     digest, manifest = verify(directory)
+    ruling = _read_ruling(directory, digest)
     try:
         packed = io.BytesIO((directory / PROFILES_FILE).read_bytes())
         with np.load(packed, allow_pickle=False) as arrays:
@@ -131,13 +154,43 @@ def load(directory: Path) -> Bundle:
             manifest=manifest,
             model=LaneModel.load(directory),
             profiles=profiles,
-            rules=RuleSet.build(
-                (RULES, row) for row in json.loads((directory / RULES).read_bytes())
-            ),
-            policy=Policy.model_validate_json((directory / POLICY).read_bytes()),
+            rules=ruling.rules,
+            policy=ruling.policy,
             prices=Prices.model_validate_json((directory / PRICES).read_bytes()),
+            scorecard=ruling.scorecard,
         )
-    except (ValidationError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise BundleError(
-            f"The bundle in {directory} does not fit this software: {error}. Make it again."
-        ) from error
+    except _UNFIT as error:
+        raise _does_not_fit(directory, error) from error
+
+
+def load_ruling(directory: Path) -> Ruling:
+    """What decides without the model, verified by itself: the model may be missing or damaged.
+
+    Raises:
+        BundleError: these files do not verify either, or do not fit this software.
+    """
+    digest, _ = verify(directory, RULING)
+    return _read_ruling(directory, digest)
+
+
+def _read_ruling(directory: Path, digest: str) -> Ruling:
+    try:
+        rows = json.loads((directory / RULES).read_bytes())
+        return Ruling(
+            digest,
+            RuleSet.build((RULES, row) for row in rows),
+            Policy.model_validate_json((directory / POLICY).read_bytes()),
+            Scorecard.model_validate_json((directory / SCORECARD).read_bytes()),
+            Knowledge.model_validate_json((directory / KNOWLEDGE).read_bytes()).facts,
+        )
+    except _UNFIT as error:
+        raise _does_not_fit(directory, error) from error
+
+
+_UNFIT = (ValidationError, ValueError, KeyError, EOFError, BadZipFile)
+
+
+def _does_not_fit(directory: Path, error: Exception) -> BundleError:
+    return BundleError(
+        f"The bundle in {directory} does not fit this software: {error}. Make it again."
+    )

@@ -29,6 +29,11 @@ class Pointer(BaseModel):
     version: int = Field(ge=1, description="Rises by one with each publication.")
     by: str = Field(min_length=1, max_length=200)
     at: AwareDatetime
+    previous: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{16}$",
+        description="Name of the bundle to fall back on: in force before, and not taken back.",
+    )
 
     @model_validator(mode="after")
     def _names_one_bundle(self) -> Self:
@@ -37,9 +42,12 @@ class Pointer(BaseModel):
         return self
 
     @classmethod
-    def to(cls, digest: str, *, version: int, by: str, at: datetime) -> Self:
+    def to(
+        cls, digest: str, *, version: int, by: str, at: datetime, previous: str | None = None
+    ) -> Self:
         """A pointer to the bundle with this digest."""
-        return cls(bundle=digest[:NAME_DIGITS], digest=digest, version=version, by=by, at=at)
+        name = digest[:NAME_DIGITS]
+        return cls(bundle=name, digest=digest, version=version, by=by, at=at, previous=previous)
 
 
 def read_pointer(folder: Path) -> Pointer | None:

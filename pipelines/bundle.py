@@ -2,6 +2,7 @@
 
 Reads   models/artifacts/train/booster.txt             the trees
         models/artifacts/calibrate/…                   calibration.json, prices.json
+        models/artifacts/scorecard/scorecard.json      points table
         data/features/…                                knowledge.json, profiles.npz
         data/interim/…                                 periods.json, ingest.json: its origin
         data/reference/rules/*.yaml, params.yaml       rules and policy
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, load, seal
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, load, seal
 from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
 from pipelines.command import FileOption, command, say
@@ -54,6 +55,7 @@ def main(
     params: FileOption,
     booster: FileOption,
     calibrated: FileOption,
+    scorecard: FileOption,
     features: FileOption,
     periods: FileOption,
     ingested: FileOption,
@@ -68,6 +70,7 @@ def main(
     for name, folder in (
         (CALIBRATION, calibrated),
         (PRICES, calibrated),
+        (SCORECARD, scorecard),
         (KNOWLEDGE, features),
         (PROFILES_FILE, features),
     ):

@@ -35,6 +35,9 @@ from selectivity.policy import Policy
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 
 
+LEAST_AGAINST_MODEL = 0.6
+"""Of what the model catches, the points table has to catch at least this share."""
+
 OVER_CAPACITY = 1.1
 """A lane fuller than this times its capacity is warned of."""
 
@@ -86,6 +89,24 @@ def outcome_of_declarations(
         physical=worst == FindingClass.PHYSICAL,
         duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
     )
+
+
+def without_model_figures(without: pd.DataFrame, lanes: pd.DataFrame) -> dict[str, Any]:
+    """Lane figures of the points table, and how much it catches of what the model catches.
+
+    `agreement` is the share of declarations that come into the same lane either way.
+    """
+    figures = lane_figures(without)
+    for what in ("found", "duty_found"):
+        by_model = _caught(lanes, what)
+        if by_model > 0:
+            figures[f"{what}_against_model"] = _caught(without, what) / by_model
+    agreement = float((without.lane.to_numpy() == lanes.lane.to_numpy()).mean())
+    return figures | {"agreement": agreement}
+
+
+def _caught(lanes: pd.DataFrame, what: str) -> float:
+    return float(lanes[lanes.inspected & (lanes.lane != "GREEN")][what].sum())
 
 
 def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -169,6 +190,10 @@ def evaluate(
     decisions = replay(evaluated, bundle.model.assess(evaluated, matrix[rows]), bundle)
     lanes = outcome_of_declarations(decisions, evaluated, classes, bundle.model.knowledge.duty_cap)
     metrics["lanes"] = lane_figures(lanes)
+    without = replay(evaluated, [None] * len(decisions), bundle)
+    metrics["without_model"] = without_model_figures(
+        outcome_of_declarations(without, evaluated, classes, bundle.model.knowledge.duty_cap), lanes
+    )
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
     return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)
 
@@ -201,6 +226,7 @@ def main(
     for warning in [
         *over_capacity(metrics["lanes"], judged.policy),
         *no_better_than_chance(metrics),
+        *points_catch_too_little(metrics),
     ]:
         say(warning)
 
@@ -223,11 +249,11 @@ def _tell(metrics: dict[str, Any]) -> None:
                 f"P@5% {view['precision_at_5']:.3f} P@10% {view['precision_at_10']:.3f} "
                 f"ECE {view['ece']:.3f} ({view['rows']} inspected goods items)"
             )
-    lanes = metrics["lanes"]
-    say(
-        f"evaluate: lanes green {lanes['green_share']:.1%}, yellow {lanes['yellow_share']:.1%}, "
-        f"red {lanes['red_share']:.1%}"
-    )
+    for what, lanes in (("lanes", metrics["lanes"]), ("by points", metrics["without_model"])):
+        say(
+            f"evaluate: {what:<12} green {lanes['green_share']:.1%}, "
+            f"yellow {lanes['yellow_share']:.1%}, red {lanes['red_share']:.1%}"
+        )
 
 
 def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
@@ -239,6 +265,18 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
         f"warning: on {view['rows']} inspected goods items the scores cannot be told from chance "
         "(the 95 % interval of the AUROC reaches 0.5 or is unknown). Do not publish this bundle "
         "without knowing why."
+    ]
+
+
+def points_catch_too_little(metrics: dict[str, Any]) -> list[str]:
+    """A line when the points table would be a poor stand-in for the model."""
+    caught = metrics["without_model"].get("found_against_model", 1.0)
+    if caught >= LEAST_AGAINST_MODEL:
+        return []
+    return [
+        f"warning: without its model this bundle catches {caught:.0%} of the declarations with a "
+        f"finding that it catches with it, and {LEAST_AGAINST_MODEL:.0%} is the least. See "
+        "scorecard.json, and give section `scorecard` of params.yaml a lower penalty."
     ]
 
 

@@ -73,9 +73,12 @@ def publish(
             _copy(bundle, place, digest)
         version = current.version + 1 if current else 1
         pointer = Pointer.to(digest, version=version, by=by, at=at)
-        told = pointer.model_dump(exclude={"digest"})
+        told = pointer.model_dump(exclude={"digest", "previous"})
         _remember(published, Publication(**told, note=note, rollback=rollback))
-        write_pointer(published, pointer)
+        before = _not_taken_back(published)[:-1]
+        write_pointer(
+            published, pointer.model_copy(update={"previous": before[-1] if before else None})
+        )
     return True
 
 

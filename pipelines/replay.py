@@ -15,6 +15,8 @@ from pipelines.command import say
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, each_declaration, first_rows
 from selectivity.lanes import Lane
+from selectivity.modes import Mode
+from selectivity.office_loads import OfficeLoads
 from selectivity.policy import Policy, decide
 from selectivity.risk import Risk
 
@@ -30,13 +32,17 @@ def replay(
     prices: Prices | None = None,
     draw_key: bytes = EVALUATION_KEY,
     strictest: dict[str, Lane] | None = None,
+    mode: Mode = Mode.NORMAL,
 ) -> pd.DataFrame:
     """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's.
+
+    Without a risk the points table decides, as in the service.
 
     `strictest` holds the strictest lane of each lineage decided before, and is kept up to date.
     """
     rows: list[dict[str, Any]] = []
     strictest = {} if strictest is None else strictest
+    loads = OfficeLoads()
     for first, declaration, risk in zip(
         first_rows(items).tolist(), each_declaration(items), risks, strict=True
     ):
@@ -49,7 +55,11 @@ def replay(
             draw_key=draw_key,
             earlier_lane=strictest.get(declaration.lineage),
             facts_known=bundle.model.knowledge.facts,
+            scored=bundle.scorecard.judge(declaration),
+            mode=mode,
+            load=loads.of(declaration.declaration_office, declaration.accepted_at),
         )
+        loads.count(declaration.declaration_office, declaration.accepted_at, decision)
         strictest[declaration.lineage] = decision.lane
         rows.append(
             {
@@ -64,6 +74,7 @@ def replay(
                 "reason": decision.reasons[0].code,
                 "signals": [reason.code for reason in decision.signals],
                 "risk": decision.risk,
+                "shadow": decision.shadow and decision.shadow.lane.name,
                 "green": decision.propensities.green,
                 "yellow": decision.propensities.yellow,
                 "red": decision.propensities.red,

@@ -1,24 +1,30 @@
 """From a declaration, its risk and the rules to one lane: a pure function where all votes meet.
 
-Order of precedence: mandatory rules and prohibitions, lineage, then selectivity rules and model
-(or the fallback rules when there is no usable model), which facilitation may lower, and at last
-the random stratum, which can only tighten.
+Order of precedence: mandatory rules and prohibitions, lineage, then selectivity rules and model,
+which facilitation may lower, and at last the random stratum, which can only tighten. Without a
+usable model the points table speaks in its place, else the fallback rules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
+from selectivity.decision import LaneDecision, source_of
 from selectivity.declaration import Declaration, GoodsItem
-from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote
+from selectivity.guard import Load, OfficeCapacity, guard
+from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
+from selectivity.modes import Mode, mode_votes
 from selectivity.risk import Risk
 from selectivity.rules import Hit, Layer, RuleSet
 from selectivity.sampling import draw
+from selectivity.scorecard import Scored
 
 RANDOM = "random"
+TRUSTED_LEVELS = (1, 2)
+"""Compliance levels of importers that may be released without a model when an office is full."""
 
 
 def _field_of_an_item(name: str) -> str:
@@ -61,6 +67,9 @@ class Policy(BaseModel):
     missing_fact: LaneName = Field(
         default=Lane.YELLOW, description="Least lane when a needed fact is absent."
     )
+    offices: Mapping[str, OfficeCapacity] = Field(
+        default_factory=dict, description="Normal day of each office whose capacity is guarded."
+    )
     facts_needed: tuple[Fact, ...] = (
         "hs_code",
         "country_of_origin",
@@ -68,22 +77,6 @@ class Policy(BaseModel):
         "net_mass_kg",
         "duty_rate_percent",
     )
-
-
-class LaneDecision(BaseModel):
-    """All votes, the lane that won, and the chance each lane had."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    lane: LaneName
-    channel: Channel
-    reasons: tuple[Reason, ...]
-    votes: tuple[Vote, ...]
-    propensities: Propensities
-    facilitated_by: str | None = None
-    fallback_cause: str | None = None
-    risk: float | None = Field(default=None, description="Highest P(finding) over the items.")
-    signals: tuple[Reason, ...] = ()
 
 
 def decide(
@@ -96,18 +89,28 @@ def decide(
     draw_key: bytes,
     earlier_lane: Lane | None = None,
     facts_known: frozenset[str] | None = None,
-    fallback_cause: str = "NO_MODEL",
+    scored: Scored | None = None,
+    fallback_cause: str | None = None,
+    mode: Mode = Mode.NORMAL,
+    load: Load | None = None,
 ) -> LaneDecision:
     """Put one declaration in a lane. Pure: the same arguments give the same decision.
 
     Args:
-        risk: what the model says; None, or anything that is no probability, means the fallback.
+        risk: what a model says; None, or anything that is no probability, means the fallback.
         earlier_lane: strictest lane of earlier versions of the lineage; it can only tighten.
         facts_known: facts the history behind the model had at all; None means all of them.
-        fallback_cause: why there is no risk, for the label on a fallback decision.
+        scored: what the points table says; it decides without a model, before fallback rules do.
+        fallback_cause: why the model in force does not speak. With it, a risk is the last good
+            model's; None without a risk means that there is no model.
+        mode: what people ordered; it is asked for before the model is.
+        load: what the office got today, if its capacity is to be guarded.
     """
+    if not mode.asks_model:
+        risk, fallback_cause = None, f"MODE_{mode}"
     if risk is not None and not risk.usable():
         risk, fallback_cause = None, "MODEL_OUTPUT"
+    source, fallback_cause = source_of(risk, scored, fallback_cause)
     hits = rules.hits(declaration)
     binding = [
         *_rule_votes(hits, Layer.MANDATORY, Channel.MANDATORY, declaration, draw_key),
@@ -115,17 +118,36 @@ def decide(
         *_lineage_vote(earlier_lane),
         *_missing_facts(declaration, policy, facts_known),
         *_unknown_codes(risk, policy),
+        *mode_votes(mode),
     ]
     asked = [*_rule_votes(hits, Layer.SELECTIVITY, Channel.RULE, declaration, draw_key)]
-    if risk is None:
-        asked += _fallback_votes(hits, policy, declaration, draw_key)
-    else:
+    if risk is not None:
         asked.append(_model_vote(declaration, risk, policy, prices))
-    facilitation = _facilitation(hits, risk)
+    elif mode is not Mode.MANUAL:
+        asked += _fallback_votes(hits, policy, declaration, draw_key, scored)
+    facilitation, room = _facilitation(hits, risk), None
     if facilitation is not None:
         asked = [_facilitated(facilitation)]
+    elif load is not None:
+        may_release = mode.may_release and (risk is not None or _is_trusted(declaration))
+        capacity = policy.offices.get(declaration.declaration_office or "")
+        asked, room = guard(asked, capacity, load, may_release=may_release)
     votes = [*binding, *asked, *_random_votes(declaration, policy, draw_key, risk is None)]
-    return _decision(votes, facilitation, risk, fallback_cause)
+    return LaneDecision.of(
+        votes,
+        facilitated_by=facilitation.rule.id if facilitation else None,
+        source=source,
+        fallback_cause=fallback_cause,
+        risk=None if risk is None else risk.highest(),
+        signals=tuple(risk.signals) if risk else (),
+        shadow=scored,
+        mode=mode,
+        room=room,
+    )
+
+
+def _is_trusted(declaration: Declaration) -> bool:
+    return declaration.importer_compliance_level in TRUSTED_LEVELS
 
 
 class Least(NamedTuple):
@@ -144,13 +166,17 @@ def least_lane(
     policy: Policy,
     draw_key: bytes,
     facts_known: frozenset[str] | None = None,
+    facilitate: bool = True,
 ) -> Least:
-    """What takes capacity before the model does, but for the random stratum."""
+    """What takes capacity before the model does, but for the random stratum.
+
+    Without a model nothing is facilitated, and `facilitate` is False.
+    """
     hits = rules.hits(declaration)
     limits = [
         1.0 if hit.rule.unless_risk_above is None else hit.rule.unless_risk_above
         for hit in hits
-        if hit.rule.layer is Layer.FACILITATION
+        if facilitate and hit.rule.layer is Layer.FACILITATION
     ]
     layers = [Layer.MANDATORY, Layer.PROHIBITION] + ([] if limits else [Layer.SELECTIVITY])
     votes = [
@@ -163,25 +189,6 @@ def least_lane(
     ]
     lanes = [vote.lane for vote in votes if vote.cast]
     return Least(max(lanes, default=Lane.GREEN), max(limits, default=-1.0))
-
-
-def _decision(
-    votes: list[Vote], facilitation: Hit | None, risk: Risk | None, fallback_cause: str
-) -> LaneDecision:
-    cast = [vote for vote in votes if vote.cast]
-    lane = max(vote.lane for vote in cast)
-    winners = [vote for vote in cast if vote.lane == lane]
-    return LaneDecision(
-        lane=lane,
-        channel=winners[0].channel,
-        reasons=tuple(vote.reason for vote in winners),
-        votes=tuple(votes),
-        propensities=Propensities.of(votes),
-        facilitated_by=facilitation.rule.id if facilitation else None,
-        fallback_cause=fallback_cause if risk is None else None,
-        risk=None if risk is None else risk.highest(),
-        signals=tuple(risk.signals) if risk else (),
-    )
 
 
 def _rule_votes(
@@ -238,8 +245,16 @@ def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Pr
 
 
 def _fallback_votes(
-    hits: list[Hit], policy: Policy, declaration: Declaration, draw_key: bytes
+    hits: list[Hit],
+    policy: Policy,
+    declaration: Declaration,
+    draw_key: bytes,
+    scored: Scored | None,
 ) -> list[Vote]:
+    if scored is not None:
+        facts = {"points": scored.points}
+        reason = Reason(code="SCORECARD", item_no=scored.item_no, facts=facts)
+        return [Vote(lane=scored.lane, channel=Channel.FALLBACK, reason=reason)]
     votes = list(_rule_votes(hits, Layer.FALLBACK, Channel.FALLBACK, declaration, draw_key))
     if any(vote.cast for vote in votes):
         return votes

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
-from selectivity.policy import LaneDecision
 
 
 class ItemScore(BaseModel):
@@ -34,6 +34,10 @@ class DecisionRecord(BaseModel):
     decided_at: datetime
     bundle_digest: str | None = Field(
         description="SHA-256 of the bundle's manifest; None without one."
+    )
+    model_digest: str | None = Field(
+        default=None,
+        description="Bundle whose model spoke, where it is not the one in force: the last good.",
     )
     rules_version: str
     policy_id: str

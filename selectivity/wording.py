@@ -63,7 +63,20 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
         "en": "Selected at random for compliance measurement",
     },
+    # what people ordered, and what an office can take
+    "MODE": {
+        "vi": "Chế độ vận hành {mode}: không thông quan tự động",
+        "en": "Mode of operation {mode}: nothing is released by itself",
+    },
+    "CAPACITY": {
+        "vi": "Chi cục đã nhận {taken} tờ khai ở luồng này hôm nay (bình thường {normal:.0f})",
+        "en": "The office got {taken} declarations in that lane today ({normal:.0f} is normal)",
+    },
     # fallback
+    "SCORECARD": {
+        "vi": "Quyết định theo bảng điểm rủi ro vì mô hình không sẵn sàng: {points} điểm",
+        "en": "Decided by the points table because the model was unavailable: {points} points",
+    },
     "FALLBACK": {
         "vi": "Quyết định theo quy tắc dự phòng vì mô hình không sẵn sàng",
         "en": "Decided by fallback rules because the model was unavailable",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selectivity.decision import Source
 from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
@@ -45,8 +46,10 @@ class LaneAnswer(_Answer):
     signals: tuple[ReasonAnswer, ...] = Field(
         description="What stands out in the declaration; no part of the decision."
     )
-    source: Literal["model", "fallback"]
-    degraded: bool = Field(description="True when the model could not be used.")
+    source: Source = Field(
+        description="The model in force, the last good one, the points table or fallback rules."
+    )
+    degraded: bool = Field(description="True when the model in force could not be used.")
     fallback_cause: str | None
     bundle: str | None = Field(description="First digits of the bundle's digest.")
     rules_version: str
@@ -97,7 +100,7 @@ class Readiness(_Answer):
     """What the service would decide with, and whether it can keep decisions."""
 
     status: Literal["ready", "not ready"]
-    serving: Literal["model", "fallback"]
+    serving: Source
     bundle: str | None
     rules_version: str
     log: Literal["ok", "failing"]
@@ -116,7 +119,7 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "channel": decision.channel,
         "reasons": reasons_in_words(decision.reasons, law, language),
         "signals": reasons_in_words(decision.signals, law, language),
-        "source": "fallback" if decision.fallback_cause else "model",
+        "source": decision.source,
         "degraded": decision.fallback_cause is not None,
         "fallback_cause": decision.fallback_cause,
         "bundle": record.bundle_digest and record.bundle_digest[:SHORT],

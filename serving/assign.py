@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
+from selectivity.modes import Mode
+from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
 from serving.api_keys import Caller, id_of
+from serving.assessed import Assessed
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
 from serving.handover import Handover
 from serving.key_ring import KeyRing
 from serving.meters import Meters
-from serving.predictor import Assessed, Predictor
+from serving.predictor import Predictor
 from serving.settings import Settings
 from serving.tokens import Tokens
 
@@ -42,7 +46,8 @@ class Parts:
 
     def __post_init__(self) -> None:
         """Count the places there are, and what is on its way to the disk."""
-        self.handover = Handover()
+        self.handover, self.loads = Handover(), OfficeLoads()
+        self.mode = Mode.NORMAL
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
@@ -77,12 +82,20 @@ def lodge(
         answered.set_result(Kept(same, new=False))
         return answered
     earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
+    now = parts.now()
     record = parts.predictor.decide(
-        declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
+        declaration,
+        earlier_lane=earlier_lane,
+        now=now,
+        mode=parts.mode,
+        load=parts.loads.of(declaration.declaration_office, now),
+        assessed=assessed,
     )
     kept = parts.log.append(record)
+    counted = (declaration.declaration_office, now, record.decision)
+    parts.loads.count(*counted)
     parts.handover.sent()
-    kept.add_done_callback(partial(_count_and_fold, declaration, parts))
+    kept.add_done_callback(partial(_count_and_fold, declaration, counted, parts))
     return kept
 
 
@@ -99,12 +112,22 @@ async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     return (await asyncio.shield(kept)).receipt
 
 
-def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Future[Kept]") -> None:
-    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):  # who waits is told
-        record, new, parked, no = kept.result()
-        if new:
-            parts.meters.decided(record)
-            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
+def _count_and_fold(
+    declaration: Declaration,
+    counted: tuple[str | None, datetime, LaneDecision],
+    parts: Parts,
+    kept: "asyncio.Future[Kept]",
+) -> None:
+    with parts.handover.arriving():
+        try:
+            record, new, parked, no = kept.result()
+        except DecisionLogError:  # who waits is told
+            new = False
+        if not new:
+            parts.loads.take_back(*counted)
+            return
+        parts.meters.decided(record)
+        parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
 
 
 def _count_and_learn(

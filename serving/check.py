@@ -8,7 +8,7 @@ from models.rules_files import read_rules
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from serving.key_file import read_keys
 from serving.log_reader import LogReader
-from serving.published import open_bundle
+from serving.published import Opened, open_bundle
 from serving.settings import Settings
 
 
@@ -32,8 +32,15 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield _check_rules(settings)
     yield _check_log(settings)
     yield _check_keys(settings)
-    serves = "the model" if opened.bundle is not None else f"fallback rules ({opened.cause})"
-    yield Finding("would serve", serves)
+    yield Finding("would serve", _would_serve(opened))
+
+
+def _would_serve(opened: Opened) -> str:
+    if opened.bundle is not None:
+        return "the model"
+    if opened.last_good is not None:
+        return f"the last good model, {opened.last_good.digest[:16]} ({opened.cause})"
+    return f"{'fallback rules' if opened.ruling is None else 'the points table'} ({opened.cause})"
 
 
 def _check_rules(settings: Settings) -> Finding:

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
+from selectivity.decision import LaneDecision
 from selectivity.inspection import Inspection
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import LaneDecision
 from selectivity.record import DecisionRecord
 from serving.log_reader import LogReader
 

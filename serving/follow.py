@@ -22,6 +22,13 @@ from serving.trial import try_out
 logger = logging.getLogger(__name__)
 
 
+def _good(predecessor: Predictor) -> Predictor | None:
+    """The one to keep warm: the predecessor, or what stands behind it if it does not work."""
+    behind, predecessor.last_good = predecessor.last_good, None  # never a third in memory
+    works = predecessor.bundle is not None and predecessor.breaker.rests_because is None
+    return predecessor if works else behind
+
+
 class Follower:
     """Looks at the pointer now and then; reacts when it changed since the start."""
 
@@ -75,6 +82,7 @@ class Follower:
             log = await self._quiet_log(stack)
             successor = await asyncio.to_thread(self._successor, log, pointer)
             parts.handover.teach(successor)
+            successor.last_good = _good(parts.predictor)
             parts.predictor = successor
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
         parts.meters.followed("taken over")

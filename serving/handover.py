@@ -36,8 +36,10 @@ class Handover:
             self._begin_if_quiet()
 
     def fold(self, predictor: Predictor, work: Fold) -> None:
-        """Teach the predictor in office, and remember it for a successor if there is to be one."""
-        work(predictor)
+        """Teach the predictor in office and the one behind it, and remember it for a successor if
+        there is to be one."""
+        for each in predictor.that_learn():
+            work(each)
         if self._since is not None:
             self._since.append(work)
 

@@ -120,6 +120,14 @@ class LogReader:
             ):
                 yield Numbered(seq, read_record(text))
 
+    def newest_first(self) -> Iterator[DecisionRecord]:
+        """Every decision, the one that was kept last before all others."""
+        with self._reading():
+            for (text,) in self._connection.execute(
+                "SELECT record FROM decisions ORDER BY seq DESC"
+            ):
+                yield read_record(text)
+
     def inspections(self) -> Iterator[Inspected]:
         """Every inspection, in the order in which they were kept, with its decision."""
         with self._reading():

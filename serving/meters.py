@@ -17,8 +17,14 @@ class Meters:
         self._registry = CollectorRegistry()
         self._decisions = Counter(
             "lanes_decisions",
-            "Decisions kept, by lane, who asked for it, and why the model did not decide.",
-            ["lane", "channel", "fallback_cause"],
+            "Decisions kept, by lane, who asked for it, what spoke as the model, and why not it.",
+            ["lane", "channel", "source", "fallback_cause"],
+            registry=self._registry,
+        )
+        self._shadows = Counter(
+            "lanes_shadow",
+            "Decisions kept, by lane and by what the points table says of them.",
+            ["lane", "shadow"],
             registry=self._registry,
         )
         self._inspections = Counter(
@@ -93,7 +99,10 @@ class Meters:
         """Count a decision that was kept."""
         decision = record.decision
         cause = decision.fallback_cause or ""
-        self._decisions.labels(decision.lane.name, decision.channel.value, cause).inc()
+        lane, source = decision.lane.name, decision.source.value
+        self._decisions.labels(lane, decision.channel.value, source, cause).inc()
+        if decision.shadow is not None:
+            self._shadows.labels(lane, decision.shadow.lane.name).inc()
 
     def inspected(self, inspection: Inspection, receipt: str) -> None:
         """Count an inspection that was received."""

@@ -1,12 +1,14 @@
 """Finds and verifies the bundle in force. Without a usable one the service says why."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.bundle import MANIFEST, Bundle, Manifest, load
+from models.bundle import MANIFEST, Bundle, Manifest, Ruling, load, load_ruling
 from models.pointer import read_pointer
 from selectivity.errors import BundleError, SelectivityError
 from serving.settings import Settings
@@ -18,11 +20,15 @@ NO_MODEL, BUNDLE_REFUSED = "NO_MODEL", "BUNDLE_REFUSED"
 
 @dataclass(frozen=True)
 class Opened:
-    """A bundle, or the code and the words of why there is none."""
+    """A bundle, or the code and the words of why there is none, with what there is instead."""
 
     bundle: Bundle | None
     cause: str | None = None
     detail: str | None = None
+    ruling: Ruling | None = None
+    """What a refused bundle holds besides its model, if that is whole."""
+    last_good: Bundle | None = None
+    """The bundle that was in force before the refused one."""
 
 
 class FeedbackUpto(BaseModel):
@@ -53,20 +59,58 @@ class FeedbackUpto(BaseModel):
 def open_bundle(settings: Settings) -> Opened:
     """The bundle that `settings` names, else the published one. Never raises for a bad bundle."""
     try:
-        found = _folder_and_digest(settings)
+        found = _in_force(settings)
         if found is None:
             return Opened(None, NO_MODEL, _nothing_there(settings))
-        return Opened(load_whole(*found))
     except (SelectivityError, OSError) as error:
-        logger.error("bundle refused", extra={"cause": BUNDLE_REFUSED})
-        return Opened(None, BUNDLE_REFUSED, str(error))
+        return _refused(error)
+    try:
+        return Opened(load_whole(found.folder, found.digest))
+    except (SelectivityError, OSError) as error:
+        return _refused(error, found)
 
 
-def _folder_and_digest(settings: Settings) -> tuple[Path, str | None] | None:
+class _InForce(NamedTuple):
+    """Where the bundle in force lies, its digest if that is known, and the one before it."""
+
+    folder: Path
+    digest: str | None = None
+    previous: Path | None = None
+
+
+def _in_force(settings: Settings) -> _InForce | None:
     if settings.bundle is not None:
-        return (settings.bundle, None) if (settings.bundle / MANIFEST).exists() else None
+        return _InForce(settings.bundle) if (settings.bundle / MANIFEST).exists() else None
     pointer = read_pointer(settings.published)
-    return None if pointer is None else (settings.published / pointer.bundle, pointer.digest)
+    if pointer is None:
+        return None
+    previous = pointer.previous and settings.published / pointer.previous
+    return _InForce(settings.published / pointer.bundle, pointer.digest, previous or None)
+
+
+def _refused(error: Exception, found: _InForce | None = None) -> Opened:
+    logger.error("bundle refused", extra={"cause": BUNDLE_REFUSED})
+    return Opened(
+        None,
+        BUNDLE_REFUSED,
+        str(error),
+        ruling=None if found is None else _ruling(found),
+        last_good=None if found is None or found.previous is None else _last_good(found.previous),
+    )
+
+
+def _ruling(found: _InForce) -> Ruling | None:
+    with suppress(SelectivityError, OSError):
+        ruling = load_ruling(found.folder)
+        return ruling if found.digest in (None, ruling.digest) else None
+    return None
+
+
+def _last_good(folder: Path) -> Bundle | None:
+    with suppress(SelectivityError, OSError):
+        bundle = load_whole(folder, None)
+        return bundle if bundle.digest.startswith(folder.name) else None
+    return None
 
 
 def load_whole(folder: Path, expected: str | None) -> Bundle:

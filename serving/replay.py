@@ -7,22 +7,28 @@ digest of the features in the record shows whether the histories were the same.
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
-from models.bundle import Bundle, load
+from models.bundle import Bundle, Ruling, load, load_ruling
 from models.pointer import NAME_DIGITS
 from models.rules_files import read_rules
+from selectivity.decision import Source
 from selectivity.errors import BundleError, ParamsError, SelectivityError
+from selectivity.guard import Room
+from selectivity.lanes import Lane, Vote
 from selectivity.record import DecisionRecord
 from selectivity.sampling import key_id
 from serving.catch_up import CatchUp
 from serving.draw_key import read_or_create
 from serving.log_reader import LogReader, Numbered
-from serving.predictor import MODEL_ERROR, Predictor
+from serving.predictor import Given, Predictor
 from serving.settings import Settings
 
 MOST_CHARACTERS = 40
+Loaded = TypeVar("Loaded", Bundle, Ruling)
 _ABSENT = object()
 
 
@@ -77,6 +83,19 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
     return Replayed(counts["equal"], counts["differing"], first, missing)
 
 
+class _AsOnItsDay:
+    """What the office had got, as the record says."""
+
+    def __init__(self, room: Room | None) -> None:
+        self._room = room
+
+    def taken(self, lane: Lane) -> int:
+        return self._room.taken if self._room and self._room.lane is lane else 0
+
+    def rank(self, vote: Vote) -> float:
+        return self._room.rank if self._room and self._room.lane is vote.lane else 0.0
+
+
 class _Again:
     """Predictors as they were, by the digest of their bundle."""
 
@@ -84,8 +103,9 @@ class _Again:
         self._log, self._settings = log, settings
         self._draw_key = _draw_key(settings)
         self._with_bundle: dict[str, list[tuple[Predictor, CatchUp]]] = {}
+        self._rulings: dict[str, Predictor] = {}
         self._without: Predictor | None = None
-        self._absent: set[str] = set()
+        self._absent: set[tuple[str, object]] = set()
 
     def decide(self, numbered: Numbered) -> DecisionRecord:
         """The decision on the declaration of this record, made now."""
@@ -93,20 +113,33 @@ class _Again:
         if record.draw_key_id != key_id(self._draw_key):
             raise _MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
-        predictor, cause = self._predictor(record), record.decision.fallback_cause
-        declaration, now = record.declaration(), record.decided_at
-        if predictor.bundle is None or cause == MODEL_ERROR:  # that it failed cannot be repeated
-            return predictor.decide_without_model(
-                declaration, earlier_lane=earlier, now=now, cause=cause
-            )
-        return predictor.decide(declaration, earlier_lane=earlier, now=now)
+        declaration, decision = record.declaration(), record.decision
+        given = Given(earlier, record.decided_at, decision.mode, _AsOnItsDay(decision.room))
+        if decision.source is Source.MODEL:
+            model = self._model(str(record.bundle_digest), record)
+            return model.decide(declaration, **given._asdict())
+        cause = decision.fallback_cause  # that the model failed cannot be repeated
+        ruling = self._ruling(record)
+        if decision.source is Source.LAST_GOOD:
+            ruling.last_good = self._model(str(record.model_digest), record)
+            return ruling.decide_by_last_good(declaration, given, cause=cause)
+        return ruling.decide_without_model(declaration, given, cause=cause)
 
-    def _predictor(self, record: DecisionRecord) -> Predictor:
-        if record.bundle_digest is None:
-            return self._fallback(record.rules_version)
-        predictor, histories = self._that_knows(record.bundle_digest, record.known_upto or 0)
+    def _model(self, digest: str, record: DecisionRecord) -> Predictor:
+        """The predictor with this bundle, knowing what it knew then."""
+        predictor, histories = self._that_knows(digest, record.known_upto or 0)
         histories.to(record.known_upto or 0)
         return predictor
+
+    def _ruling(self, record: DecisionRecord) -> Predictor:
+        """Rules, policy and points as they were, with no model."""
+        digest = record.bundle_digest
+        if digest is None:
+            return self._fallback(record.rules_version)
+        if digest not in self._rulings:
+            ruling = self._find(digest, load_ruling)
+            self._rulings[digest] = Predictor.of_ruling(ruling, draw_key=self._draw_key)
+        return self._rulings[digest]
 
     def _that_knows(self, digest: str, upto: int) -> tuple[Predictor, CatchUp]:
         """The predictor that knows most and no more than this: histories cannot forget.
@@ -116,18 +149,21 @@ class _Again:
         opened = self._with_bundle.setdefault(digest, [])
         usable = [each for each in opened if each[1].at <= upto]
         if not usable:
-            predictor = Predictor.of_bundle(self._load(digest), draw_key=self._draw_key)
+            predictor = Predictor.of_bundle(
+                self._find(digest, load), draw_key=self._draw_key, seconds_allowed=inf
+            )
             usable = [(predictor, CatchUp(predictor, self._log))]
             opened += usable
         return max(usable, key=lambda each: each[1].at)
 
-    def _load(self, digest: str) -> Bundle:
+    def _find(self, digest: str, load_it: Callable[[Path], Loaded]) -> Loaded:
+        """What is loaded from the folder of the bundle with this digest."""
         named = [self._settings.published / digest[:NAME_DIGITS], self._settings.bundle]
-        for folder in filter(None, () if digest in self._absent else named):
+        for folder in filter(None, () if (digest, load_it) in self._absent else named):
             with contextlib.suppress(BundleError):
-                if (bundle := load(folder)).digest == digest:
-                    return bundle
-        self._absent.add(digest)
+                if (loaded := load_it(folder)).digest == digest:
+                    return loaded
+        self._absent.add((digest, load_it))
         raise _MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
 
     def _fallback(self, rules_version: str) -> Predictor:

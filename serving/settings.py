@@ -119,6 +119,12 @@ class Settings(BaseModel):
     follow_seconds: float = Field(
         default=2, ge=0.1, le=3_600, description="How often to look for a newly published bundle."
     )
+    model_seconds: float = Field(
+        default=0.25,
+        gt=0,
+        le=60,
+        description="A model that takes longer several times in a row is not asked for a while.",
+    )
     at_once_limit: int = Field(
         default=32, ge=1, le=1_024, description="Requests decided on at once; others get a 503."
     )

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import uvicorn
 
 from models.rules_files import read_rules
 from selectivity.errors import ParamsError, SelectivityError
+from selectivity.office_loads import day_in_utc
 from serving.app import create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
@@ -45,12 +47,26 @@ def assemble(settings: Settings) -> Parts:
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
     try:
-        catch_up(predictor, log)
+        for each in predictor.that_learn():
+            catch_up(each, log)
         log.at_the_end(checkpointer_for(settings, meters).close)
     except SelectivityError:
         log.close()
         raise
-    return Parts(predictor, log, meters, settings, keys, tokens)
+    parts = Parts(predictor, log, meters, settings, keys, tokens)
+    if predictor.policy.offices:
+        count_today(parts)
+    return parts
+
+
+def count_today(parts: Parts) -> None:
+    """What the offices got today before this start, newest first; no more is read than that."""
+    for record in takewhile(
+        lambda record: day_in_utc(record.decided_at) >= day_in_utc(parts.now()),
+        parts.log.newest_first(),
+    ):
+        office = record.declared.get("declaration_office")
+        parts.loads.count(office, record.decided_at, record.decision)
 
 
 def tokens_for(settings: Settings) -> Tokens | None:
@@ -82,17 +98,27 @@ def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
 
 
 def predictor_for(settings: Settings, draw_key: bytes) -> Predictor:
-    """A predictor with the bundle in force; with the rule files and a cause if there is none."""
+    """A predictor with the bundle in force.
+
+    If that cannot be used, with a cause, what is whole of it, and the bundle that was in force
+    before; with the rule files if nothing is whole.
+    """
     opened = open_bundle(settings)
+    options: Any = {"draw_key": draw_key, "seconds_allowed": settings.model_seconds}
     if opened.bundle is not None:
-        return Predictor.of_bundle(opened.bundle, draw_key=draw_key)
-    return Predictor(
-        None,
-        rules=read_rules(settings.rules_files()),
-        draw_key=draw_key,
-        cause=opened.cause,
-        cause_detail=opened.detail,
+        return Predictor.of_bundle(opened.bundle, **options)
+    why: Any = {"cause": opened.cause, "cause_detail": opened.detail}
+    ruling = opened.ruling
+    if ruling is None and opened.last_good is not None:
+        ruling = opened.last_good.ruling
+    predictor = (
+        Predictor(None, rules=read_rules(settings.rules_files()), **options, **why)
+        if ruling is None
+        else Predictor.of_ruling(ruling, **options, **why)
     )
+    if opened.last_good is not None:
+        predictor.last_good = Predictor.of_bundle(opened.last_good, **options)
+    return predictor
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -175,6 +201,7 @@ def running(settings: Settings) -> Iterator[str]:
 def _say_what_serves(predictor: Predictor, url: str) -> None:
     what = {
         "url": url,
+        "serving": predictor.source,
         "bundle": predictor.bundle_digest,
         "rules_version": predictor.rules.version,
         "fallback_cause": predictor.cause,

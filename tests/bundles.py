@@ -7,7 +7,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, seal
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, seal
 from models.calibration import Calibration, Curve
 from models.lane_model import Knowledge, LaneModel
 from models.rules_files import read_rules
@@ -17,6 +17,7 @@ from selectivity.declaration import Declaration
 from selectivity.features import FEATURE_NAMES, code_maps
 from selectivity.policy import Policy, RandomPolicy
 from selectivity.profiles import Profiles
+from selectivity.scorecard import Band, FactPoints, Scorecard, UsualValue
 from serving.predictor import Predictor
 from tests.builders import a_declaration
 
@@ -43,7 +44,24 @@ def a_bundle(
     (directory / RULES).write_text(json.dumps(read_rules(RULE_FILES).content()))
     (directory / POLICY).write_text(policy.model_dump_json())
     (directory / PRICES).write_text(Prices().model_dump_json())
+    (directory / SCORECARD).write_text(a_scorecard().model_dump_json(exclude_none=True))
     return seal(directory, trained_on or {"source": "tests"})
+
+
+def a_scorecard(**fields: Any) -> Scorecard:
+    """Levels of the importer, and goods below their usual value: 10 to 60 points."""
+    levels = [Band(below=3, points=0), Band(below=5, points=10), Band(points=30)]
+    value = [Band(below=-1, points=30), Band(points=0)]
+    plain = {
+        "yellow_from": 20,
+        "red_from": 50,
+        "facts": (
+            FactPoints(fact="importer_compliance_level", bands=tuple(levels), missing=30),
+            FactPoints(fact="unit_value_deviation", bands=tuple(value), missing=30),
+        ),
+        "usual_unit_values": {"6109": UsualValue(unit_value=20, spread=0.5)},
+    }
+    return Scorecard.model_validate(plain | fields)
 
 
 def _model(seed: int) -> LaneModel:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, Bundle, load, seal
+from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, Bundle, load, seal
 from models.lane_model import LaneModel
 from models.rules_files import read_rules
 from pipelines.bundle import BundleParams
@@ -15,7 +15,9 @@ from pipelines.featurize import featurize, knowledge_of
 from pipelines.files import write_arrays, write_json, write_text
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
 from pipelines.params import section
+from pipelines.points import ScorecardParams
 from pipelines.prepare import PrepareParams, in_time_order, prepare
+from pipelines.scorecard import scorecard, write_scorecard
 from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
 from selectivity.columns import take
@@ -32,6 +34,7 @@ class Recipe(NamedTuple):
     train: TrainParams
     policy: Policy
     rules: RuleSet
+    scorecard: ScorecardParams
 
 
 def read_recipe(params: Path) -> Recipe:
@@ -42,6 +45,7 @@ def read_recipe(params: Path) -> Recipe:
         train=section(params, "train", TrainParams),
         policy=section(params, "policy", Policy),
         rules=read_rules(section(params, "bundle", BundleParams).rules),
+        scorecard=section(params, "scorecard", ScorecardParams),
     )
 
 
@@ -72,5 +76,7 @@ def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
     write_json(out / RULES, recipe.rules.content())
     write_text(out / POLICY, recipe.policy.model_dump_json(indent=1) + "\n")
     write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
+    table = scorecard(items, outcomes, periods, recipe.rules, recipe.policy, recipe.scorecard)
+    write_scorecard(out / SCORECARD, table)
     seal(out, {"periods": periods.model_dump(mode="json")})
     return load(out)

@@ -57,7 +57,7 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
     predictor = parts.predictor
     return Readiness(
         status="not ready" if log_trouble else "ready",
-        serving="fallback" if predictor.cause else "model",
+        serving=predictor.source,
         bundle=predictor.bundle_digest and predictor.bundle_digest[:SHORT],
         rules_version=predictor.rules.version,
         log="failing" if log_trouble else "ok",

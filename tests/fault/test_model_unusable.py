@@ -9,8 +9,9 @@ import httpx
 import numpy as np
 import pytest
 
-from models.bundle import FILES, MANIFEST, Bundle, load, verify
+from models.bundle import FILES, MANIFEST, RULING, Bundle, load, verify
 from models.pointer import Pointer, write_pointer
+from selectivity.decision import Source
 from selectivity.lanes import Lane
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
@@ -30,10 +31,12 @@ MANY = [
 ]
 
 
-def answers_without(client: httpx.Client, cause: str) -> list[dict[str, Any]]:
+def answers_without(
+    client: httpx.Client, cause: str, source: str = "fallback"
+) -> list[dict[str, Any]]:
     """Lanes of many declarations, after a look that every one says why it has no model."""
     answers = [client.post("/v1/lanes", json=declared).json() for declared in MANY]
-    assert {answer["source"] for answer in answers} == {"fallback"}
+    assert {answer["source"] for answer in answers} == {source}
     assert {answer["fallback_cause"] for answer in answers} == {cause}
     assert all(answer["degraded"] for answer in answers)
     return answers
@@ -54,10 +57,16 @@ def test_one_changed_byte_refuses_the_bundle(tmp_path: Path, bundle: Path, name:
     content = bytearray((damaged / name).read_bytes())
     content[len(content) // 2] ^= 1
     (damaged / name).write_bytes(content)
+    _publish(damaged, tmp_path / "published", verify(bundle)[0])
 
-    with a_service(tmp_path, bundle=damaged) as client:
-        answers_without(client, "BUNDLE_REFUSED")
+    with a_service(tmp_path) as client:
+        answers_without(client, "BUNDLE_REFUSED", what_is_left(name))
         assert client.get("/health/ready").json()["cause"] == "BUNDLE_REFUSED"
+
+
+def what_is_left(damaged: str) -> str:
+    """Rules, policy and points are used without the model, if they are whole themselves."""
+    return "fallback" if damaged in (*RULING, MANIFEST) else "scorecard"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,7 +75,7 @@ def test_a_missing_file_refuses_the_bundle(tmp_path: Path, bundle: Path, name: s
     shutil.copytree(bundle, damaged)
     (damaged / name).unlink()
     with a_service(tmp_path, bundle=damaged) as client:
-        answers_without(client, "BUNDLE_REFUSED")
+        answers_without(client, "BUNDLE_REFUSED", what_is_left(name))
 
 
 def _publish(bundle: Path, published: Path, digest: str) -> None:
@@ -129,6 +138,7 @@ def test_a_failing_model_never_makes_a_lane_green(
     record = predictor.decide(declaration, earlier_lane=None, now=NOON)
 
     assert record.decision.fallback_cause == cause
+    assert record.decision.source is Source.SCORECARD
     assert record.decision.lane is Lane.YELLOW
     assert record.scores == ()
     assert type(record).model_validate_json(record.model_dump_json()) == record

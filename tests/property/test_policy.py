@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
+from selectivity.decision import LaneDecision
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import LaneDecision, Policy, RandomPolicy, decide, least_lane
+from selectivity.policy import Policy, RandomPolicy, decide, least_lane
 from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item

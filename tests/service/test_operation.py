@@ -57,7 +57,7 @@ def test_what_happened_is_counted(tmp_path: Path) -> None:
         samples = _samples(client)
         version = client.get("/health/ready").json()["rules_version"]
 
-    assert samples["lanes_decisions_total", "FALLBACK", "NO_MODEL", "GREEN"] == 1
+    assert samples["lanes_decisions_total", "FALLBACK", "NO_MODEL", "GREEN", "fallback"] == 1
     assert samples["lanes_inspections_total", "stored", "NO_FINDING"] == 1
     assert samples["lanes_refusals_total", "422"] == 1
     assert samples["lanes_answer_seconds_count",] == 3

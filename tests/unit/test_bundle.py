@@ -38,7 +38,7 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
 
 def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
     text = (copy / MANIFEST).read_text()
-    (copy / MANIFEST).write_text(text.replace('"format": 1', '"format": 2'))
+    (copy / MANIFEST).write_text(text.replace('"format": 2', '"format": 1'))
     with pytest.raises(BundleError, match="another format"):
         load(copy)
 

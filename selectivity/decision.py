@@ -1,0 +1,72 @@
+"""What deciding comes to: the lane that won, all votes behind it, and what spoke as the model."""
+
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selectivity.guard import Room
+from selectivity.lanes import Channel, LaneName, Propensities, Reason, Vote
+from selectivity.modes import Mode
+from selectivity.risk import Risk
+from selectivity.scorecard import Scored
+
+
+class Source(StrEnum):
+    """What spoke where the model in force should: itself, or what stands behind it."""
+
+    MODEL = "model"
+    LAST_GOOD = "last_good"
+    SCORECARD = "scorecard"
+    FALLBACK = "fallback"
+
+
+class LaneDecision(BaseModel):
+    """All votes, the lane that won, and the chance each lane had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lane: LaneName
+    channel: Channel
+    reasons: tuple[Reason, ...]
+    votes: tuple[Vote, ...]
+    propensities: Propensities
+    facilitated_by: str | None = None
+    source: Source = Source.MODEL
+    fallback_cause: str | None = Field(
+        default=None, description="Why the model in force did not speak; None if it did."
+    )
+    risk: float | None = Field(default=None, description="Highest P(finding) over the items.")
+    signals: tuple[Reason, ...] = ()
+    shadow: Scored | None = Field(
+        default=None, description="What the points table says, whoever decides."
+    )
+    mode: Mode = Mode.NORMAL
+    room: Room | None = Field(
+        default=None, description="How full the lane was, where the office's capacity is guarded."
+    )
+
+    @classmethod
+    def of(cls, votes: list[Vote], **rest: Any) -> Self:
+        """The decision these votes come to: the most severe that was cast wins."""
+        cast = [vote for vote in votes if vote.cast]
+        lane = max(vote.lane for vote in cast)
+        winners = [vote for vote in cast if vote.lane == lane]
+        return cls(
+            lane=lane,
+            channel=winners[0].channel,
+            reasons=tuple(vote.reason for vote in winners),
+            votes=tuple(votes),
+            propensities=Propensities.of(votes),
+            **rest,
+        )
+
+
+def source_of(
+    risk: Risk | None, scored: Scored | None, fallback_cause: str | None
+) -> tuple[Source, str | None]:
+    """What speaks, and the code of why that is not the model in force."""
+    if risk is None:
+        source = Source.FALLBACK if scored is None else Source.SCORECARD
+        return source, fallback_cause or "NO_MODEL"
+    return (Source.LAST_GOOD if fallback_cause else Source.MODEL), fallback_cause

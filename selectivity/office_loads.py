@@ -1,0 +1,80 @@
+"""Counts what each office got today, for the guard of its capacity."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from selectivity.decision import LaneDecision
+from selectivity.guard import GUARDED, score_of
+from selectivity.lanes import Channel, Lane, Vote
+
+MIDDLE = 0.5
+"""Rank of a vote that says nothing of what it is worth, and of the first one of a day."""
+
+
+class OfficeLoad:
+    """What one office got on one day."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[Lane] = Counter()
+        self._scores: dict[tuple[Channel, Lane], list[float]] = defaultdict(list)
+
+    def taken(self, lane: Lane) -> int:
+        """Declarations that were put in this lane."""
+        return self._taken[lane]
+
+    def rank(self, vote: Vote) -> float:
+        """Share of those that asked for this lane on the same channel and are worth less."""
+        scores, score = self._scores.get((vote.channel, vote.lane)), score_of(vote)
+        if not scores or score is None:
+            return MIDDLE
+        return (bisect_left(scores, score) + bisect_right(scores, score)) / 2 / len(scores)
+
+    def count(self, decision: LaneDecision) -> None:
+        """Take in a decision."""
+        self._taken[decision.lane] += 1
+        for asked, score in _asking(decision):
+            insort(self._scores[asked], score)
+
+    def take_back(self, decision: LaneDecision) -> None:
+        """A decision that was taken in was not kept."""
+        self._taken[decision.lane] -= 1
+        for asked, score in _asking(decision):
+            self._scores[asked].remove(score)
+
+
+class OfficeLoads:
+    """What every office got on the newest day (UTC) that was seen; older days are forgotten."""
+
+    def __init__(self) -> None:
+        self._day = date.min
+        self._offices: dict[str, OfficeLoad] = {}
+
+    def of(self, office: str | None, moment: datetime) -> OfficeLoad:
+        """What this office got on the day of this moment; nothing on a day that is over."""
+        if (day := day_in_utc(moment)) > self._day:
+            self._day, self._offices = day, {}
+        if day < self._day:
+            return OfficeLoad()
+        return self._offices.setdefault(office or "", OfficeLoad())
+
+    def count(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
+        """Take in a decision made at this moment."""
+        self.of(office, moment).count(decision)
+
+    def take_back(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
+        """A decision that was taken in was not kept."""
+        if day_in_utc(moment) == self._day:
+            self.of(office, moment).take_back(decision)
+
+
+def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], float]]:
+    for vote in decision.votes:
+        if vote.channel in GUARDED and (score := score_of(vote)) is not None:
+            yield (vote.channel, vote.lane), score
+
+
+def day_in_utc(moment: datetime) -> date:
+    """The day that a capacity is for."""
+    return moment.astimezone(UTC).date()

@@ -1,0 +1,46 @@
+"""Puts declarations to the model of a bundle, with the histories that it knows now."""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from models.bundle import Bundle
+from selectivity.columns import to_columns
+from selectivity.declaration import Declaration
+from selectivity.record import ItemScore
+from selectivity.risk import Risk
+
+
+class Assessed(NamedTuple):
+    """What the model says of a declaration, and the digest of the features it looked at."""
+
+    risk: Risk
+    features_sha256: str
+
+
+def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
+    """The same for each as alone, put to the model together."""
+    columns = to_columns(declarations)
+    matrix = bundle.model.features(columns, bundle.profiles.read(columns))
+    starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
+    risks = bundle.model.assess(columns, matrix, starts[:-1])
+    return [
+        Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest())
+        for risk, (start, stop) in zip(risks, pairwise(starts), strict=True)
+    ]
+
+
+def item_scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:
+    """What the model said of each goods item, for the record."""
+    rows = zip(declaration.items, risk.probabilities.tolist(), risk.duty_share, strict=True)
+    return tuple(
+        ItemScore(
+            item_no=item.item_no,
+            none=none,
+            documentary=documentary,
+            physical=physical,
+            duty_share=float(duty_share),
+        )
+        for item, (none, documentary, physical), duty_share in rows
+    )

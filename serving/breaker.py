@@ -1,0 +1,40 @@
+"""Leaves a model alone for a while when it failed or took too long several times in a row.
+
+What stands behind it answers meanwhile. After the rest it is asked once; if that fails it rests
+again.
+"""
+
+from collections.abc import Callable
+
+IN_A_ROW = 5
+REST_SECONDS = 10.0
+ITEMS = 100
+"""A declaration may take its time once for every so many goods items."""
+
+
+class Breaker:
+    """Counts what a model did in a row. `clock` gives seconds and never goes back."""
+
+    def __init__(self, seconds_allowed: float, clock: Callable[[], float]) -> None:
+        self._allowed, self._clock = seconds_allowed, clock
+        self._bad = 0
+        self._rests_until = float("-inf")
+        self._cause = ""
+
+    @property
+    def rests_because(self) -> str | None:
+        """Code of why the model is not to be asked now; None if it is."""
+        return self._cause if self._clock() < self._rests_until else None
+
+    def timed(self, began: float, items: int) -> None:
+        """It answered, in the time since `began`."""
+        if self._clock() - began > self._allowed * max(1.0, items / ITEMS):
+            self.failed("MODEL_SLOW")
+        else:
+            self._bad = 0
+
+    def failed(self, cause: str) -> None:
+        """It gave nothing usable, or too late."""
+        self._bad, self._cause = self._bad + 1, cause
+        if self._bad >= IN_A_ROW:
+            self._rests_until = self._clock() + REST_SECONDS

@@ -1,0 +1,323 @@
+"""What speaks when the model in force does not: the last good one, then points, then rules."""
+
+import asyncio
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle, load, verify
+from models.lane_model import BOOSTER
+from models.pointer import Pointer, read_pointer, write_pointer
+from pipelines.publish import publish
+from selectivity.decision import Source
+from selectivity.guard import OfficeCapacity
+from selectivity.lanes import Channel, Lane
+from selectivity.modes import Mode
+from selectivity.record import DecisionRecord
+from serving.assign import Parts, assign, receive
+from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
+from serving.draw_key import read_or_create
+from serving.follow import Follower
+from serving.log_reader import LogReader
+from serving.predictor import Predictor
+from serving.replay import Replayed, replay
+from serving.start import assemble, predictor_for
+from tests.builders import NOON, a_declaration, an_inspection, an_item
+from tests.bundles import NO_DRAWS, a_bundle
+from tests.services import settings_in
+
+NAN = np.full((1, 3), np.nan)
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Model:
+    """The model of a bundle, but it fails, lies, or takes so long."""
+
+    def __init__(self, bundle: Bundle, clock: Clock, *, takes: float = 0, says: Any = None) -> None:
+        self.knowledge, self._model = bundle.model.knowledge, bundle.model
+        self._clock, self.takes, self._says = clock, takes, says
+        self.asked = 0
+
+    def features(self, *arguments: Any) -> Any:
+        self.asked += 1
+        self._clock.seconds += self.takes
+        if self._says == "fails":
+            raise RuntimeError("the model failed")
+        return self._model.features(*arguments)
+
+    def assess(self, *arguments: Any) -> Any:
+        risks = self._model.assess(*arguments)
+        if self._says == "lies":
+            return [risk._replace(probabilities=NAN) for risk in risks]
+        return risks
+
+
+def a_predictor(bundle: Path, **behaviour: Any) -> tuple[Predictor, Model, Clock]:
+    clock, whole = Clock(), load(bundle)
+    model = Model(whole, clock, **behaviour)
+    replaced: Any = model
+    predictor = Predictor.of_bundle(
+        dataclasses.replace(whole, model=replaced),
+        draw_key=b"k" * 32,
+        seconds_allowed=0.25,
+        clock=clock,
+    )
+    return predictor, model, clock
+
+
+def decided(predictor: Predictor, number: int = 0, **options: Any) -> DecisionRecord:
+    declaration = a_declaration(declaration_id=f"D-{number}")
+    return predictor.decide(declaration, earlier_lane=None, now=NOON, **options)
+
+
+def test_a_model_that_takes_too_long_is_left_alone_and_asked_again_later(bundle: Path) -> None:
+    predictor, model, clock = a_predictor(bundle, takes=0.3)
+    slow = [decided(predictor, number) for number in range(IN_A_ROW)]
+    assert {record.decision.source for record in slow} == {Source.MODEL}
+    resting = decided(predictor, 9)
+    assert resting.decision.source is Source.SCORECARD
+    assert resting.decision.fallback_cause == "MODEL_SLOW"
+    assert model.asked == IN_A_ROW
+
+    clock.seconds += REST_SECONDS
+    assert decided(predictor, 10).decision.source is Source.MODEL  # slow still: it rests again
+    assert decided(predictor, 11).decision.source is Source.SCORECARD
+    clock.seconds, model.takes = clock.seconds + REST_SECONDS, 0
+    back = [decided(predictor, number) for number in range(20, 30)]
+    assert {record.decision.source for record in back} == {Source.MODEL}
+
+
+def test_one_slow_answer_among_quick_ones_is_nothing() -> None:
+    clock = Clock()
+    breaker = Breaker(0.25, clock)
+    for number in range(50):
+        began = clock()
+        clock.seconds += 1.0 if number % IN_A_ROW else 0.0
+        breaker.timed(began, 1)
+    assert breaker.rests_because is None
+
+
+def test_a_declaration_of_many_goods_items_may_take_longer() -> None:
+    clock = Clock()
+    breaker = Breaker(0.25, clock)
+    for _ in range(IN_A_ROW):
+        began = clock()
+        clock.seconds += 4.9
+        breaker.timed(began, 2_000)
+    assert breaker.rests_because is None
+
+
+@pytest.mark.parametrize(("says", "cause"), [("fails", "MODEL_ERROR"), ("lies", "MODEL_OUTPUT")])
+def test_the_last_good_model_speaks_for_one_that_gives_nothing_usable(
+    bundle: Path, says: str, cause: str
+) -> None:
+    predictor, model, _ = a_predictor(bundle, says=says)
+    predictor.last_good, *_ = a_predictor(bundle)
+    records = [decided(predictor, number) for number in range(IN_A_ROW + 3)]
+    assert {each.decision.source for each in records} == {Source.LAST_GOOD}
+    assert {each.decision.fallback_cause for each in records} == {cause}
+    assert all(each.scores and each.model_digest for each in records)
+    assert model.asked == IN_A_ROW
+
+
+def test_when_both_models_fail_the_points_table_decides(bundle: Path) -> None:
+    predictor, *_ = a_predictor(bundle, says="fails")
+    predictor.last_good, *_ = a_predictor(bundle, says="fails")
+    record = decided(predictor)
+    assert record.decision.source is Source.SCORECARD
+    assert record.decision.fallback_cause == "MODEL_ERROR"
+    assert record.model_digest is None
+    assert record.decision.reasons[0].code == "SCORECARD"
+
+
+def test_the_points_table_speaks_beside_the_model_on_every_decision(bundle: Path) -> None:
+    predictor, *_ = a_predictor(bundle)
+    record = decided(predictor)
+    table = load(bundle).scorecard
+    assert record.decision.shadow == table.judge(record.declaration())
+    assert record.decision.source is Source.MODEL
+
+
+@pytest.mark.parametrize("mode", [Mode.RULES_ONLY, Mode.MANUAL])
+def test_a_mode_without_the_model_does_not_ask_it(bundle: Path, mode: Mode) -> None:
+    predictor, model, _ = a_predictor(bundle)
+    predictor.last_good, behind, _ = a_predictor(bundle)
+    record = decided(predictor, mode=mode)
+    assert (model.asked, behind.asked) == (0, 0)
+    assert record.decision.fallback_cause == f"MODE_{mode}"
+    assert record.decision.mode is mode
+    assert record.scores == ()
+
+
+# --- the same in a service, and decided again by an auditor
+
+
+def replayed(folder: Path, **fields: Any) -> Replayed:
+    settings = settings_in(folder, **fields)
+    return replay(LogReader(settings.log_file), settings)
+
+
+def take(parts: Parts, name: str, count: int = 12, **fields: Any) -> list[DecisionRecord]:
+    async def each() -> list[DecisionRecord]:
+        records = []
+        for number in range(count):
+            id_ = f"{name}-{number}"
+            declaration = a_declaration(
+                declaration_id=id_,
+                importer_id=f"IMP{number % 3}",
+                importer_compliance_level=(1, 3, 5)[number % 3],
+                items=(an_item(customs_value=50.0 * 4 ** (number % 4)),),
+                **fields,
+            )
+            records.append(await assign(declaration, parts))
+            if number % 4 == 0:
+                await receive(an_inspection(inspection_id=id_, declaration_id=id_), parts)
+        return records
+
+    return asyncio.run(each())
+
+
+def break_model(predictor: Predictor) -> None:
+    assert predictor.bundle is not None
+    failing: Any = Model(predictor.bundle, Clock(), says="fails")
+    predictor.bundle = dataclasses.replace(predictor.bundle, model=failing)
+
+
+def test_after_a_handover_the_one_before_is_kept_warm_and_speaks_when_the_new_one_fails(
+    tmp_path: Path, bundle: Path
+) -> None:
+    first = tmp_path / "first"
+    a_bundle(first, seed=1)
+    published = tmp_path / "published"
+    publish(first, published, by="a manager", at=NOON)
+    settings = settings_in(tmp_path, follow_seconds=0.1)
+    parts = assemble(settings)
+    take(parts, "A")
+
+    async def hand_over() -> None:
+        key = read_or_create(settings.draw_key_file)
+        follower = Follower(parts, lambda: predictor_for(settings, key), lambda *_: None)
+        task = asyncio.create_task(follower.follow())
+        publish(bundle, published, by="a manager", at=NOON)
+        while parts.predictor.last_good is None:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(hand_over())
+    take(parts, "B")
+    break_model(parts.predictor)
+    by_last_good = take(parts, "C")
+    new, old = verify(bundle)[0], verify(first)[0]
+    assert {each.decision.source for each in by_last_good} == {Source.LAST_GOOD}
+    assert {(each.bundle_digest, each.model_digest) for each in by_last_good} == {(new, old)}
+    assert [each.known_upto for each in by_last_good][:2] == [30, 32]  # it learns along
+    assert parts.predictor.last_good is not None
+    break_model(parts.predictor.last_good)
+    by_points = take(parts, "D")
+    assert {each.decision.source for each in by_points} == {Source.SCORECARD}
+    parts.log.close()
+    found = replayed(tmp_path)
+    assert found.all_equal, found.line
+    assert found.equal == 48
+
+
+def _damage(folder: Path) -> None:
+    with (folder / BOOSTER).open("ab") as stream:
+        stream.write(b" ")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("damage", [_damage, _remove])
+def test_the_bundle_before_serves_from_the_start_if_the_published_one_is_refused(
+    tmp_path: Path, bundle: Path, damage: Callable[[Path], None]
+) -> None:
+    first, published = tmp_path / "first", tmp_path / "published"
+    a_bundle(first, seed=1)
+    for each in (first, bundle):
+        publish(each, published, by="a manager", at=NOON)
+    new, old = verify(bundle)[0], verify(first)[0]
+    damage(published / new[:16])
+    parts = assemble(settings_in(tmp_path))
+    assert parts.predictor.source is Source.LAST_GOOD
+    records = take(parts, "A")
+    parts.log.close()
+    assert {each.decision.source for each in records} == {Source.LAST_GOOD}
+    assert {each.decision.fallback_cause for each in records} == {"BUNDLE_REFUSED"}
+    assert {each.model_digest for each in records} == {old}
+    assert {each.bundle_digest for each in records} == {new if damage is _damage else old}
+    assert replayed(tmp_path).all_equal
+
+
+def test_a_bundle_that_was_taken_back_is_not_the_one_to_fall_back_on(
+    tmp_path: Path, bundle: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    a_bundle(one, seed=1)
+    a_bundle(two, seed=2)
+    published = tmp_path / "published"
+    for each in (one, bundle, two):
+        publish(each, published, by="a manager", at=NOON)
+    assert _previous(published) == verify(bundle)[0][:16]
+    publish(bundle, published, by="a manager", at=NOON, rollback=True)
+    assert _previous(published) == verify(one)[0][:16]
+
+
+def _previous(published: Path) -> str | None:
+    pointer = read_pointer(published)
+    assert pointer is not None
+    return pointer.previous
+
+
+def test_points_and_rules_of_a_damaged_bundle_hold_and_are_replayed(
+    tmp_path: Path, bundle: Path
+) -> None:
+    digest = verify(bundle)[0]
+    pointer = Pointer.to(digest, version=1, by="a manager", at=NOON)
+    shutil.copytree(bundle, tmp_path / "published" / pointer.bundle)
+    write_pointer(tmp_path / "published", pointer)
+    _damage(tmp_path / "published" / pointer.bundle)
+    parts = assemble(settings_in(tmp_path))
+    records = take(parts, "A")
+    parts.log.close()
+    assert {each.decision.source for each in records} == {Source.SCORECARD}
+    assert {each.bundle_digest for each in records} == {digest}
+    assert {each.decision.lane for each in records} == {Lane.GREEN, Lane.YELLOW, Lane.RED}
+    assert replayed(tmp_path).all_equal
+
+
+def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path) -> None:
+    office = OfficeCapacity(yellow=3, red=2)
+    policy = NO_DRAWS.model_copy(update={"offices": {"OFF01": office}})
+    bundle = tmp_path / "bundle"
+    a_bundle(bundle, policy=policy)
+    records: list[DecisionRecord] = []
+    for name in ("A", "B", "C"):
+        parts = assemble(settings_in(tmp_path, bundle=bundle))
+        parts.mode = {"B": Mode.RULES_ONLY}.get(name, Mode.NORMAL)
+        records += take(parts, name, 20)
+        parts.log.close()
+    rooms = [each.decision.room for each in records if each.decision.room]
+    for lane in (Lane.YELLOW, Lane.RED):
+        taken = [room.taken for room in rooms if room.lane is lane]
+        assert taken == sorted(taken)
+    assert any(each.decision.channel is Channel.CAPACITY for each in records)
+    assert sum(each.decision.lane is Lane.RED for each in records) <= 3
+    found = replayed(tmp_path, bundle=bundle)
+    assert found.all_equal, found.line

@@ -1,0 +1,220 @@
+"""The guard of an office's capacity: what it may touch, and how far."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.rules_files import read_rules
+from selectivity.capacity import Prices
+from selectivity.decision import LaneDecision
+from selectivity.guard import LIMITS, OfficeCapacity, guard
+from selectivity.lanes import Channel, Lane, Reason, Vote
+from selectivity.modes import Mode
+from selectivity.office_loads import OfficeLoads
+from selectivity.policy import Policy, RandomPolicy, decide
+from selectivity.risk import Risk
+from selectivity.scorecard import Scored
+from tests.builders import NOON, a_declaration, an_item
+from tests.bundles import NO_DRAWS, RULE_FILES
+
+RULES = read_rules(RULE_FILES)
+NORMAL = OfficeCapacity(yellow=20, red=8)
+GUARDED = NO_DRAWS.model_copy(update={"offices": {"OFF01": NORMAL}})
+
+
+class _Office:
+    """An office that got so much, and where a vote stands among others."""
+
+    def __init__(self, taken: int, rank: float = 0.5) -> None:
+        self._taken, self._rank = taken, rank
+
+    def taken(self, lane: Lane) -> int:
+        return self._taken
+
+    def rank(self, vote: Vote) -> float:
+        return self._rank
+
+
+def a_vote(lane: Lane, channel: Channel = Channel.MODEL) -> Vote:
+    return Vote(lane=lane, channel=channel, reason=Reason(code="RISK", facts={"net_benefit": 1.0}))
+
+
+def kept(lane: Lane, taken: int, rank: float, *, may_release: bool = True) -> bool:
+    votes, room = guard([a_vote(lane)], NORMAL, _Office(taken, rank), may_release=may_release)
+    assert room is not None
+    assert room.kept == (votes == [a_vote(lane)])
+    return room.kept
+
+
+lanes = st.sampled_from([Lane.YELLOW, Lane.RED])
+counts, ranks = st.integers(0, 60), st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(lanes, st.sampled_from(list(Channel))), max_size=5), counts, ranks)
+def test_only_what_the_model_or_the_fallback_asks_for_goes_down_and_one_step_at_most(
+    asked: list[tuple[Lane, Channel]], taken: int, rank: float
+) -> None:
+    before = [a_vote(*each) for each in asked]
+    after, _ = guard(before, NORMAL, _Office(taken, rank), may_release=True)
+    bound = [vote for vote in before if vote.channel not in (Channel.MODEL, Channel.FALLBACK)]
+    assert [vote for vote in after if vote in bound and vote.cast] == bound
+    highest = max((vote.lane for vote in before), default=Lane.GREEN)
+    assert max((vote.lane for vote in after if vote.cast), default=Lane.GREEN) >= highest - 1
+
+
+@given(lanes, counts, ranks, ranks)
+def test_who_stands_higher_keeps_the_lane_if_anyone_does(
+    lane: Lane, taken: int, one: float, other: float
+) -> None:
+    assert kept(lane, taken, min(one, other)) <= kept(lane, taken, max(one, other))
+
+
+@given(lanes, counts, counts, ranks)
+def test_the_fuller_the_lane_the_fewer_keep_it(
+    lane: Lane, one: int, other: int, rank: float
+) -> None:
+    assert kept(lane, max(one, other), rank) <= kept(lane, min(one, other), rank)
+
+
+@given(lanes, ranks)
+def test_within_a_normal_day_nothing_is_touched(lane: Lane, rank: float) -> None:
+    assert kept(lane, int(NORMAL.normal(lane)) - 1, rank)
+
+
+@given(ranks)
+def test_at_the_limit_no_more_are_inspected(rank: float) -> None:
+    assert not kept(Lane.RED, int(NORMAL.red * LIMITS[Lane.RED]), rank)
+
+
+@given(counts, st.floats(0.5, 1))
+def test_the_upper_half_keeps_its_check_of_documents_however_full(taken: int, rank: float) -> None:
+    assert kept(Lane.YELLOW, taken, rank)
+
+
+@given(counts, ranks)
+def test_without_leave_to_release_yellow_stays(taken: int, rank: float) -> None:
+    assert kept(Lane.YELLOW, taken, rank, may_release=False)
+
+
+def a_day(policy: Policy, risks: Sequence[Risk | None], **options: object) -> list[LaneDecision]:
+    """One office's day, declaration by declaration, each counted before the next."""
+    loads, decisions = OfficeLoads(), []
+    for number, risk in enumerate(risks):
+        declaration = a_declaration(declaration_id=f"D-{number}", **options)
+        scored = None if risk else Scored(lane=Lane.RED, points=60 + number % 40, item_no=1)
+        decision = decide(
+            declaration,
+            risk=risk,
+            rules=RULES,
+            policy=policy,
+            prices=Prices(),
+            draw_key=b"key",
+            scored=scored,
+            load=loads.of("OFF01", NOON),
+        )
+        loads.count("OFF01", NOON, decision)
+        decisions.append(decision)
+    return decisions
+
+
+def risky(physical: float) -> Risk:
+    return Risk(np.array([[1 - physical, 0.0, physical]]), np.zeros(1))
+
+
+def test_a_day_of_nothing_but_risk_does_not_flood_the_office() -> None:
+    chance = np.random.default_rng(5)
+    risks = [risky(float(each)) for each in chance.uniform(0.3, 0.9, 200)]
+    decisions = a_day(GUARDED, risks)
+    red = [decision for decision in decisions if decision.lane is Lane.RED]
+    assert 8 < len(red) <= 1.25 * NORMAL.red
+    assert all(decision.lane >= Lane.YELLOW for decision in decisions)
+    lowered = [decision for decision in decisions if decision.channel is Channel.CAPACITY]
+    assert len(lowered) == 200 - len(red)
+    assert {decision.reasons[0].code for decision in lowered} == {"CAPACITY"}
+    assert all(decision.propensities.red == 0 for decision in lowered)
+    without_guard = a_day(NO_DRAWS, risks)
+    assert all(decision.lane is Lane.RED for decision in without_guard)
+
+
+def test_without_a_model_the_guard_releases_nobody_who_is_not_trusted() -> None:
+    none: list[Risk | None] = [None] * 60
+    lanes_of = {
+        level: {decision.lane for decision in a_day(GUARDED, none, importer_compliance_level=level)}
+        for level in (1, 5, None)
+    }
+    assert lanes_of[5] == lanes_of[None] == {Lane.YELLOW, Lane.RED}
+
+
+@pytest.mark.parametrize("mode", [Mode.NO_GREEN, Mode.MANUAL])
+def test_a_mode_without_greens_has_none_whatever_the_capacity(mode: Mode) -> None:
+    decision = decide(
+        a_declaration(importer_compliance_level=1),
+        risk=risky(0.0),
+        rules=RULES,
+        policy=GUARDED,
+        prices=Prices(),
+        draw_key=b"key",
+        mode=mode,
+        load=_Office(10_000, 0.0),
+    )
+    assert (decision.lane, decision.channel) == (Lane.YELLOW, Channel.OFFICER)
+    assert decision.mode is mode
+
+
+def test_law_and_draws_stand_above_a_full_office() -> None:
+    ivory = a_declaration(items=(an_item(hs_code="050710"),))
+    drawn = GUARDED.model_copy(update={"random": RandomPolicy(yellow=0.5, red=0.5)})
+    for declaration, policy, channel in (
+        (ivory, GUARDED, Channel.MANDATORY),
+        (a_declaration(), drawn, Channel.RANDOM),
+    ):
+        keys = [bytes([number]) for number in range(20)]
+        decisions = [
+            decide(
+                declaration,
+                risk=risky(0.9),
+                rules=RULES,
+                policy=policy,
+                prices=Prices(),
+                draw_key=key,
+                load=_Office(10_000),
+            )
+            for key in keys
+        ]
+        red = [each for each in decisions if each.lane is Lane.RED]
+        assert red
+        assert all(channel in {vote.channel for vote in each.votes if vote.cast} for each in red)
+
+
+@given(st.lists(st.tuples(lanes, st.floats(0, 1)), max_size=40), st.data())
+@settings(deadline=None, max_examples=30)
+def test_what_is_taken_back_was_never_counted(
+    asked: list[tuple[Lane, float]], data: st.DataObject
+) -> None:
+    decisions = [
+        LaneDecision.of(
+            [
+                Vote(
+                    lane=lane,
+                    channel=Channel.MODEL,
+                    reason=Reason(code="RISK", facts={"net_benefit": worth}),
+                )
+            ]
+        )
+        for lane, worth in asked
+    ]
+    gone = data.draw(st.sets(st.sampled_from(range(len(asked))))) if asked else set()
+    loads, others = OfficeLoads(), OfficeLoads()
+    for at, decision in enumerate(decisions):
+        loads.count("OFF01", NOON, decision)
+        if at not in gone:
+            others.count("OFF01", NOON, decision)
+    for at in gone:
+        loads.take_back("OFF01", NOON, decisions[at])
+    probe = a_vote(Lane.RED)
+    left, right = loads.of("OFF01", NOON), others.of("OFF01", NOON)
+    assert left.taken(Lane.RED) == right.taken(Lane.RED)
+    assert left.rank(probe) == right.rank(probe)
