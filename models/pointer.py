@@ -34,6 +34,9 @@ class Pointer(BaseModel):
         pattern=r"^[0-9a-f]{16}$",
         description="Name of the bundle to fall back on: in force before, and not taken back.",
     )
+    rollback: bool = Field(
+        default=False, description="Whether what was in force was taken back by this."
+    )
 
     @model_validator(mode="after")
     def _names_one_bundle(self) -> Self:
@@ -42,12 +45,9 @@ class Pointer(BaseModel):
         return self
 
     @classmethod
-    def to(
-        cls, digest: str, *, version: int, by: str, at: datetime, previous: str | None = None
-    ) -> Self:
+    def to(cls, digest: str, *, version: int, by: str, at: datetime) -> Self:
         """A pointer to the bundle with this digest."""
-        name = digest[:NAME_DIGITS]
-        return cls(bundle=name, digest=digest, version=version, by=by, at=at, previous=previous)
+        return cls(bundle=digest[:NAME_DIGITS], digest=digest, version=version, by=by, at=at)
 
 
 def read_pointer(folder: Path) -> Pointer | None:

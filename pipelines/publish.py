@@ -73,12 +73,11 @@ def publish(
             _copy(bundle, place, digest)
         version = current.version + 1 if current else 1
         pointer = Pointer.to(digest, version=version, by=by, at=at)
-        told = pointer.model_dump(exclude={"digest", "previous"})
+        told = pointer.model_dump(exclude={"digest", "previous", "rollback"})
         _remember(published, Publication(**told, note=note, rollback=rollback))
         before = _not_taken_back(published)[:-1]
-        write_pointer(
-            published, pointer.model_copy(update={"previous": before[-1] if before else None})
-        )
+        behind = {"previous": before[-1] if before else None, "rollback": rollback}
+        write_pointer(published, pointer.model_copy(update=behind))
     return True
 
 

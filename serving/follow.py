@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from models.pointer import POINTER, Pointer, read_pointer
+from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer
 from selectivity.errors import BundleError, SelectivityError
 from serving.assign import Parts
 from serving.catch_up import catch_up
@@ -22,11 +22,20 @@ from serving.trial import try_out
 logger = logging.getLogger(__name__)
 
 
-def _good(predecessor: Predictor) -> Predictor | None:
-    """The one to keep warm: the predecessor, or what stands behind it if it does not work."""
-    behind, predecessor.last_good = predecessor.last_good, None  # never a third in memory
-    works = predecessor.bundle is not None and predecessor.breaker.rests_because is None
-    return predecessor if works else behind
+def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
+    """The one to keep warm behind the bundle that takes over: the predecessor, if it is good."""
+    candidates = predecessor.that_learn()
+    predecessor.last_good = None  # never a third in memory
+    return next((each for each in candidates if _is_good(each, pointer)), None)
+
+
+def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
+    """Whether its model works, is not the one that takes over, and was not taken back."""
+    digest = candidate.bundle_digest
+    if candidate.bundle is None or digest is None or candidate.breaker.rests_because is not None:
+        return False
+    taken_back = pointer.rollback and digest[:NAME_DIGITS] != pointer.previous
+    return digest != pointer.digest and not taken_back
 
 
 class Follower:
@@ -82,7 +91,7 @@ class Follower:
             log = await self._quiet_log(stack)
             successor = await asyncio.to_thread(self._successor, log, pointer)
             parts.handover.teach(successor)
-            successor.last_good = _good(parts.predictor)
+            successor.last_good = _last_good(parts.predictor, pointer)
             parts.predictor = successor
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
         parts.meters.followed("taken over")

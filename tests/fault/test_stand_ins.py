@@ -197,6 +197,21 @@ def break_model(predictor: Predictor) -> None:
     predictor.bundle = dataclasses.replace(predictor.bundle, model=failing)
 
 
+def hand_over(parts: Parts, bundle: Path, *, until: Callable[[], bool], **how: Any) -> None:
+    """Publish a bundle while a service follows, and wait for it."""
+
+    async def follow() -> None:
+        key = read_or_create(parts.settings.draw_key_file)
+        follower = Follower(parts, lambda: predictor_for(parts.settings, key), lambda *_: None)
+        task = asyncio.create_task(follower.follow())
+        publish(bundle, parts.settings.published, by="a manager", at=NOON, **how)
+        while not until():
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(follow())
+
+
 def test_after_a_handover_the_one_before_is_kept_warm_and_speaks_when_the_new_one_fails(
     tmp_path: Path, bundle: Path
 ) -> None:
@@ -208,16 +223,7 @@ def test_after_a_handover_the_one_before_is_kept_warm_and_speaks_when_the_new_on
     parts = assemble(settings)
     take(parts, "A")
 
-    async def hand_over() -> None:
-        key = read_or_create(settings.draw_key_file)
-        follower = Follower(parts, lambda: predictor_for(settings, key), lambda *_: None)
-        task = asyncio.create_task(follower.follow())
-        publish(bundle, published, by="a manager", at=NOON)
-        while parts.predictor.last_good is None:
-            await asyncio.sleep(0.01)
-        task.cancel()
-
-    asyncio.run(hand_over())
+    hand_over(parts, bundle, until=lambda: parts.predictor.last_good is not None)
     take(parts, "B")
     break_model(parts.predictor)
     by_last_good = take(parts, "C")
@@ -277,6 +283,18 @@ def test_a_bundle_that_was_taken_back_is_not_the_one_to_fall_back_on(
     assert _previous(published) == verify(bundle)[0][:16]
     publish(bundle, published, by="a manager", at=NOON, rollback=True)
     assert _previous(published) == verify(one)[0][:16]
+
+
+def test_a_bundle_that_was_taken_back_is_not_kept_warm(tmp_path: Path, bundle: Path) -> None:
+    one = tmp_path / "one"
+    a_bundle(one, seed=1)
+    publish(one, tmp_path / "published", by="a manager", at=NOON)
+    parts = assemble(settings_in(tmp_path, follow_seconds=0.1))
+    new, old = verify(bundle)[0], verify(one)[0]
+    hand_over(parts, bundle, until=lambda: parts.predictor.bundle_digest == new)
+    hand_over(parts, one, until=lambda: parts.predictor.bundle_digest == old, rollback=True)
+    parts.log.close()
+    assert parts.predictor.last_good is None
 
 
 def _previous(published: Path) -> str | None:
