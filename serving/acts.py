@@ -1,8 +1,9 @@
-"""What people did about decisions, kept in the decision log: lanes changed, notices acknowledged.
+"""What people did about decisions, kept in the decision log: lanes changed, notices acknowledged,
+modes ordered.
 
 Each act is a record of the chain like any other, written once and never changed. `number` is the
-version of the declaration, or the record that an office acknowledged up to. `decided` is the last
-decision that was there: the act counts for those behind it.
+version of the declaration, or the record that an office acknowledged up to, else 0. `decided` is
+the last decision that was there: the act counts for those behind it.
 """
 
 import sqlite3
@@ -40,6 +41,7 @@ class What(StrEnum):
 
     OVERRIDE = "override"
     ACKNOWLEDGEMENT = "acknowledgement"
+    MODE = "mode"
 
 
 class Act(NamedTuple):
@@ -49,7 +51,7 @@ class Act(NamedTuple):
     """Its own; an act of the same name is kept once."""
     what: What
     about: str
-    """Id of a declaration, or code of an office."""
+    """Id of a declaration, code of an office, or `mode`."""
     number: int
     text: str
     lane: Lane | None = None

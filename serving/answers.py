@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.decision import Source
 from selectivity.lanes import Channel, LaneName, Reason
+from selectivity.modes import Mode
 from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
@@ -101,6 +102,8 @@ class Readiness(_Answer):
 
     status: Literal["ready", "not ready"]
     serving: Source
+    mode: Mode = Field(description="What people let the service decide by itself.")
+    mode_until: datetime | None = Field(description="When the time of that order is over, or was.")
     bundle: str | None
     rules_version: str
     log: Literal["ok", "failing"]

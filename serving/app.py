@@ -20,7 +20,7 @@ from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
-from serving.routes import decisions, health, inspections, lanes, notices, overrides, pages
+from serving.routes import decisions, health, inspections, lanes, mode, notices, overrides, pages
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +32,20 @@ for ever. When no model can be used, fallback rules decide and every answer says
 
 
 ROUTERS = tuple(
-    routes.router for routes in (lanes, decisions, inspections, overrides, notices, health, pages)
+    routes.router
+    for routes in (lanes, decisions, inspections, overrides, notices, mode, health, pages)
 )
 
 
 def create_app(
     parts: Parts,
     routers: Sequence[APIRouter] = ROUTERS,
-    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> FastAPI:
     """The service with these parts. It closes the decision log when it ends.
 
     Args:
-        beside: runs while the service does, and is cancelled when it ends.
+        beside: run while the service does, and are cancelled when it ends.
 
     Raises:
         SelectivityError: a route does not say who may call it.
@@ -52,9 +53,9 @@ def create_app(
 
     @asynccontextmanager
     async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(beside()) if beside else None
+        tasks = [asyncio.create_task(each()) for each in beside]
         yield
-        if task is not None:
+        for task in tasks:
             task.cancel()
         await asyncio.to_thread(parts.log.close)
 
@@ -80,7 +81,9 @@ def create_app(
 
 def _turn_away(app: FastAPI, parts: Parts) -> None:
     places = {"/v1/lanes/batch": parts.batch_places}
-    places |= dict.fromkeys(("/v1/lanes", "/v1/inspections", "/v1/overrides"), parts.places)
+    places |= dict.fromkeys(
+        ("/v1/lanes", "/v1/inspections", "/v1/overrides", "/v1/mode"), parts.places
+    )
     app.add_middleware(TurnAway, places=places, on_refused=parts.meters.refused)
 
 

@@ -14,6 +14,7 @@ from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
+from selectivity.mode_orders import ModeStep, standing
 from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
@@ -47,11 +48,18 @@ class Parts:
     def __post_init__(self) -> None:
         """Count the places there are, and what is on its way to the disk."""
         self.handover, self.loads = Handover(), OfficeLoads()
-        self.mode = Mode.NORMAL
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
     now: Callable[[], datetime] = _utc_now
+
+    ordered: ModeStep | None = None
+    """The last step of an order on the mode that put it in force."""
+
+    @property
+    def mode(self) -> Mode:
+        """What the service may decide by itself now."""
+        return standing(self.ordered, self.now()).mode
 
     def caller(self, secret: str) -> Caller | None:
         """Who sends this key or token; None if it opens nothing now."""

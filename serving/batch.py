@@ -145,9 +145,8 @@ def _begin(
     lines: Sequence[Line], parts: Parts
 ) -> "Iterator[tuple[int, asyncio.Future[Kept] | Problem]]":
     read = [(line.number, _read(line, parts)) for line in lines]
-    assessed = iter(
-        parts.predictor.assess([each for _, each in read if isinstance(each, Declaration)])
-    )
+    declarations = [each for _, each in read if isinstance(each, Declaration)]
+    assessed = iter(parts.predictor.assess(declarations, parts.mode))
     for number, each in read:
         yield number, _lodge(each, next(assessed), parts) if isinstance(each, Declaration) else each
 

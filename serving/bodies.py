@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.mode_orders import ModeAsked
 from selectivity.override import OverrideAsked
 from serving.cursors import CursorGiven
 from serving.problems import (
@@ -131,6 +132,15 @@ def override_from(body: bytes) -> OverrideAsked:
         RefusedError: some rule is broken; every problem names its field and remedy.
     """
     return _strictly(OverrideAsked, body)
+
+
+def mode_from(body: bytes) -> ModeAsked:
+    """What somebody orders, from its JSON.
+
+    Raises:
+        RefusedError: some rule is broken; every problem names its field and remedy.
+    """
+    return _strictly(ModeAsked, body)
 
 
 def cursor_from(body: bytes) -> CursorGiven:

@@ -86,12 +86,34 @@ def follow_notices(
         time.sleep(FOLLOW_SECONDS)
 
 
+def mode_answer(
+    url: str,
+    language: Language,
+    key: str | None,
+    *,
+    path: str = "",
+    asked: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """The mode in force after what was asked for, if anything.
+
+    Args:
+        path: behind `/v1/mode`, of what is done without content.
+        asked: the order that is given.
+
+    Raises:
+        ServiceError: no service answers there, or it refuses.
+    """
+    method = "POST" if path or asked else "GET"
+    body = json.dumps(asked).encode() if asked else None
+    return _usable(call(url, method, f"/v1/mode{path}", body, language=language, key=key))
+
+
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
     content: Mapping[str, Any] = json.loads(body)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         raise NoAnswerError(f"{content['title']}. {content['detail']}")
-    if status != HTTPStatus.OK:
+    if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         raise ServiceError(f"{content['title']}. {content['detail']}")
     return content
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.mode_orders import ModeStep
 from selectivity.override import OverrideState, OverrideStep
 from selectivity.record import DecisionRecord
 from serving import acts, chain
@@ -106,6 +107,12 @@ class LogReader:
         with self._reading():
             found = acts.all_texts(acts.What.OVERRIDE, self._connection)
         return [read_override(text) for text in found]
+
+    def mode_steps(self) -> list[ModeStep]:
+        """Every step of the orders on the mode, in the order in which they were kept."""
+        with self._reading():
+            found = acts.all_texts(acts.What.MODE, self._connection)
+        return [_read_mode(text) for text in found]
 
     def furthest_acknowledgement(self, office: str) -> str | None:
         """The text of the act by which this office acknowledged most; None if it never did."""
@@ -238,6 +245,13 @@ def read_override(text: str) -> OverrideStep:
         return OverrideStep.model_validate_json(text)
     except ValidationError as error:
         raise _altered("step of an override") from error
+
+
+def _read_mode(text: str) -> ModeStep:
+    try:
+        return ModeStep.model_validate_json(text)
+    except ValidationError as error:
+        raise _altered("step of an order on the mode") from error
 
 
 def _altered(what: str) -> DecisionLogError:

@@ -1,5 +1,5 @@
 """The command line `lanes`: serve, score, notices, export, verify, replay, backup, check,
-demo, keys, rules.
+demo, keys, rules, mode.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
 from selectivity.wording import Language
-from serving import key_commands, rule_commands, table
+from serving import key_commands, mode_commands, rule_commands, table
 from serving.client import follow_notices, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
@@ -65,6 +65,7 @@ app = typer.Typer(
 )
 app.add_typer(key_commands.commands, name="keys")
 app.add_typer(rule_commands.commands, name="rules")
+app.add_typer(mode_commands.commands, name="mode")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]

@@ -1,8 +1,11 @@
 """What the service counts, for Prometheus."""
 
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from selectivity.inspection import Inspection
+from selectivity.modes import Mode
 from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
 from serving.checkpoints import Checkpoint
@@ -39,6 +42,18 @@ class Meters:
             ["from_lane", "to_lane", "state"],
             registry=self._registry,
         )
+        self._mode = Gauge(
+            "lanes_mode",
+            "1, with the mode in force.",
+            ["mode"],
+            registry=self._registry,
+        )
+        self._mode_until = Gauge(
+            "lanes_mode_until_timestamp_seconds",
+            "When the time of the last order on the mode is over; 0 without an end.",
+            registry=self._registry,
+        )
+        self.ordered(Mode.NORMAL, None)
         self._refusals = Counter(
             "lanes_refusals",
             "Requests and batch lines refused.",
@@ -112,6 +127,12 @@ class Meters:
         """Count a step of an override that was kept."""
         lanes = step.from_lane.name, step.asked.to_lane.name
         self._overrides.labels(*lanes, step.state.value).inc()
+
+    def ordered(self, mode: Mode, until: datetime | None) -> None:
+        """Say which mode is in force, and when the time of its order is over."""
+        self._mode.clear()
+        self._mode.labels(mode.value).set(1)
+        self._mode_until.set(0 if until is None else until.timestamp())
 
     def refused(self, status: int) -> None:
         """Count a refusal."""

@@ -9,15 +9,23 @@ from pydantic.json_schema import models_json_schema
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.mode_orders import ModeAsked
 from selectivity.override import OverrideAsked
 from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness
 from serving.cursors import CursorGiven
+from serving.governing import ModeAnswer
 from serving.notices import AcknowledgementAnswer, Notices
 from serving.overriding import OverrideAnswer
 from serving.problems import PROBLEM_JSON, Problem
 
 REFERENCE = "#/components/schemas/{model}"
-READ: tuple[type[BaseModel], ...] = (Declaration, Inspection, OverrideAsked, CursorGiven)
+READ: tuple[type[BaseModel], ...] = (
+    Declaration,
+    Inspection,
+    OverrideAsked,
+    CursorGiven,
+    ModeAsked,
+)
 WRITTEN: tuple[type[BaseModel], ...] = (
     LaneAnswer,
     DecisionView,
@@ -25,6 +33,7 @@ WRITTEN: tuple[type[BaseModel], ...] = (
     OverrideAnswer,
     Notices,
     AcknowledgementAnswer,
+    ModeAnswer,
     Readiness,
     Problem,
 )
@@ -72,6 +81,11 @@ AN_OVERRIDE: Mapping[str, Any] = {
     "reason_code": "SEAL",
     "reason_text": "Seal number is not that of the bill of lading",
     "evidence_ref": "GATE-7/2026-03-02/118",
+}
+A_MODE: Mapping[str, Any] = {
+    "mode": "NO_GREEN",
+    "hours": 4,
+    "reason": "Green declarations were found to hold contraband",
 }
 A_CURSOR: Mapping[str, Any] = {"cursor": "3f9a1c20-1204"}
 

@@ -128,12 +128,16 @@ class Predictor:
         """This one and the one behind it: both have to know what the log holds."""
         return [self] if self.last_good is None else [self, self.last_good]
 
-    def assess(self, declarations: Sequence[Declaration]) -> Sequence[Assessed | None]:
+    def assess(
+        self, declarations: Sequence[Declaration], mode: Mode = Mode.NORMAL
+    ) -> Sequence[Assessed | None]:
         """What the model says of each now: the same as alone, in a fraction of the time.
 
-        None for all of them without a model, or where it fails on one: `decide` then asks again.
+        None for all of them without a model, in a mode that does not ask it, or where it fails on
+        one: `decide` then asks again.
         """
-        if self.bundle is not None and declarations and self.breaker.rests_because is None:
+        asks = mode.asks_model and self.breaker.rests_because is None
+        if self.bundle is not None and declarations and asks:
             with contextlib.suppress(Exception):  # which one it is, and why, is told when asked
                 began = self._clock()
                 assessed = assess(declarations, self.bundle)

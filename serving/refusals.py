@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
+from selectivity.mode_orders import ModeRefusal
 from selectivity.override import Refusal
 from selectivity.wording import Language
 from serving.api_keys import Role
@@ -41,6 +42,15 @@ def not_overridden(language: Language, why: Refusal) -> Problem:
     second = why is Refusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
     return _refusal(status, "not-overridden", words)
+
+
+def not_ordered(language: Language, why: ModeRefusal) -> Problem:
+    """The mode stays as it is."""
+    title, detail = _NOT_ORDERED[language]
+    words = _Words(title, detail.format(why=_WHY_NOT_ORDERED[why][language]))
+    second = why is ModeRefusal.SAME_PERSON
+    status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
+    return _refusal(status, "mode-not-ordered", words)
 
 
 def too_slow(language: Language) -> Problem:
@@ -128,6 +138,27 @@ _WHY: dict[Refusal, dict[Language, str]] = {
     Refusal.NOT_PENDING: {
         "vi": "đề nghị không còn chờ phê duyệt: đã có hiệu lực hoặc đã có bước khác sau đó",
         "en": "it waits for nobody: it is in force, or another step came after it",
+    },
+}
+_NOT_ORDERED: dict[Language, _Words] = {
+    "vi": _Words(
+        "Chế độ được giữ nguyên", "Không lưu gì: {why}. Xem lại chế độ hiện hành trước khi gửi."
+    ),
+    "en": _Words(
+        "The mode stays as it is",
+        "Nothing was kept: {why}. Look at the mode in force before you send it once more.",
+    ),
+}
+_WHY_NOT_ORDERED: dict[ModeRefusal, dict[Language, str]] = {
+    ModeRefusal.SAME_MODE: {
+        "vi": "chế độ này đang có hiệu lực và không có thời hạn",
+        "en": "that mode is in force and has no end",
+    },
+    ModeRefusal.SAME_PERSON: _WHY[Refusal.SAME_PERSON],
+    ModeRefusal.NOT_PENDING: {
+        "vi": "lệnh không còn chờ phê duyệt: đã có hiệu lực, đã có bước khác, hoặc chờ quá 4 giờ",
+        "en": "the order waits for nobody: it is in force, another step came after it, or it "
+        "waited for more than four hours",
     },
 }
 _TOO_SLOW: dict[Language, _Words] = {

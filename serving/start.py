@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -23,6 +24,7 @@ from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.governing import take_over, watch
 from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
@@ -54,6 +56,7 @@ def assemble(settings: Settings) -> Parts:
         log.close()
         raise
     parts = Parts(predictor, log, meters, settings, keys, tokens)
+    take_over(log.mode_steps(), parts)
     if predictor.policy.offices:
         count_today(parts)
     return parts
@@ -155,8 +158,9 @@ def server_for(parts: Parts) -> uvicorn.Server:
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
+    follow = [] if settings.bundle else [Follower(parts, prepare).follow]
     config = uvicorn.Config(
-        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
+        create_app(parts, beside=[partial(watch, parts), *follow]),
         http=guarded,
         ws="none",
         log_config=None,

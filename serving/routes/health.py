@@ -58,6 +58,8 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
     return Readiness(
         status="not ready" if log_trouble else "ready",
         serving=predictor.source,
+        mode=parts.mode,
+        mode_until=parts.ordered and parts.ordered.until,
         bundle=predictor.bundle_digest and predictor.bundle_digest[:SHORT],
         rules_version=predictor.rules.version,
         log="failing" if log_trouble else "ok",

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from pipelines.publish import publish
 from selectivity.decision import Source
 from selectivity.guard import OfficeCapacity
 from selectivity.lanes import Channel, Lane
+from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.modes import Mode
+from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.assign import Parts, assign, receive
 from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
@@ -32,6 +35,16 @@ from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in
 
 NAN = np.full((1, 3), np.nan)
+
+
+RULES_ONLY = ModeStep(
+    order_id="0" * 24,
+    asked=ModeAsked(mode=Mode.RULES_ONLY, hours=72, reason="a test"),
+    before=Mode.NORMAL,
+    needs_second=False,
+    ordered_by=Actor(id="a", name="An"),
+    at=datetime.now(UTC),
+)
 
 
 class Clock:
@@ -328,7 +341,7 @@ def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path)
     records: list[DecisionRecord] = []
     for name in ("A", "B", "C"):
         parts = assemble(settings_in(tmp_path, bundle=bundle))
-        parts.mode = {"B": Mode.RULES_ONLY}.get(name, Mode.NORMAL)
+        parts.ordered = RULES_ONLY if name == "B" else None
         records += take(parts, name, 20)
         parts.log.close()
     rooms = [each.decision.room for each in records if each.decision.room]

@@ -27,6 +27,7 @@ COMMANDS = {
     "backup",
     "keys",
     "rules",
+    "mode",
 }
 
 

@@ -1,0 +1,145 @@
+"""Orders of people on the mode: who may give one, who has to agree, and when its time is over.
+
+Whoever tightens does so alone and at once. Whoever relaxes, or asks for more time, waits for a
+second person. Every order but NORMAL ends; what holds then is `AFTERWARDS`, so that nothing is
+released because people forgot.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from selectivity.declaration import Strict, Text, canonical_sha256
+from selectivity.modes import AFTERWARDS, Mode, tightens
+from selectivity.override import ID_DIGITS, Actor
+
+MOST_HOURS = 72.0
+WAITS = timedelta(hours=4)
+"""How long an order waits for the second person: later it may not be what is wanted any more."""
+
+
+class ModeAsked(Strict):
+    """What somebody orders."""
+
+    mode: Mode = Field(strict=False)
+    hours: float | None = Field(
+        default=None,
+        gt=0,
+        le=MOST_HOURS,
+        description="How long it holds; every mode but NORMAL needs it.",
+    )
+    reason: Text
+
+    @model_validator(mode="after")
+    def _all_but_normal_end(self) -> "ModeAsked":
+        if (self.mode is Mode.NORMAL) != (self.hours is None):
+            raise ValueError("hours: NORMAL has no end, and every other mode needs one")
+        return self
+
+
+class ModeStep(BaseModel):
+    """One step of an order, as it is kept for ever."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order_id: str
+    asked: ModeAsked
+    before: Mode = Field(description="What held when it was ordered.")
+    needs_second: bool = Field(description="Whether a second person has to agree.")
+    ordered_by: Actor
+    approved_by: Actor | None = None
+    at: datetime
+
+    @property
+    def name(self) -> str:
+        """Names this step among all of them."""
+        return f"{self.order_id}:{'approved' if self.approved_by else 'ordered'}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it put its mode in force."""
+        return not self.needs_second or self.approved_by is not None
+
+    @property
+    def until(self) -> datetime | None:
+        """When its time is over; None if it has no end, or did not begin."""
+        hours = self.asked.hours
+        return self.at + timedelta(hours=hours) if self.holds and hours is not None else None
+
+
+class ModeRefusal(StrEnum):
+    """Why an order is not taken."""
+
+    SAME_MODE = "SAME_MODE"
+    SAME_PERSON = "SAME_PERSON"
+    NOT_PENDING = "NOT_PENDING"
+
+
+class Standing(NamedTuple):
+    """What holds at a moment, and by which step; no step means that nobody ordered anything."""
+
+    mode: Mode
+    step: ModeStep | None = None
+    overdue: bool = False
+    """Whether the time of the step is over."""
+
+
+def standing(step: ModeStep | None, now: datetime) -> Standing:
+    """What holds now, after the last step that put something in force."""
+    if step is None:
+        return Standing(Mode.NORMAL)
+    overdue = step.until is not None and step.until <= now
+    return Standing(AFTERWARDS if overdue else step.asked.mode, step, overdue)
+
+
+def last_in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
+    """The last step that put a mode in force, of all that were kept, in order."""
+    return next((step for step in reversed(steps) if step.holds), None)
+
+
+def waiting(steps: Sequence[ModeStep], now: datetime) -> ModeStep | None:
+    """The order that waits for a second person; a later step or too long a wait ends it."""
+    last = steps[-1] if steps else None
+    return None if last is None or last.holds or now - last.at > WAITS else last
+
+
+def order(
+    steps: Sequence[ModeStep], asked: ModeAsked, *, by: Actor, at: datetime
+) -> ModeStep | ModeRefusal:
+    """The step that this asks for; the one that waits, if it was asked for with the same words.
+
+    Args:
+        steps: all that were kept, in order.
+    """
+    pending = waiting(steps, at)
+    if pending is not None and (pending.asked, pending.ordered_by) == (asked, by):
+        return pending
+    before = standing(last_in_force(steps), at).mode
+    if asked.mode is before is Mode.NORMAL:
+        return ModeRefusal.SAME_MODE
+    return ModeStep(
+        order_id=canonical_sha256([asked.model_dump(mode="json"), by.id, len(steps)])[:ID_DIGITS],
+        asked=asked,
+        before=before,
+        needs_second=not tightens(before, asked.mode),
+        ordered_by=by,
+        at=at,
+    )
+
+
+def approve(
+    steps: Sequence[ModeStep], order_id: str, *, by: Actor, at: datetime
+) -> ModeStep | ModeRefusal:
+    """The step by which a second person puts an order in force; the same again for the same."""
+    last = steps[-1] if steps else None
+    if last is not None and last.order_id == order_id and last.approved_by == by:
+        return last
+    pending = waiting(steps, at)
+    if pending is None or pending.order_id != order_id:
+        return ModeRefusal.NOT_PENDING
+    if pending.ordered_by.is_same_as(by):
+        return ModeRefusal.SAME_PERSON
+    return pending.model_copy(update={"approved_by": by, "at": at})

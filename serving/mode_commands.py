@@ -1,0 +1,73 @@
+"""The commands `lanes mode`: show, set, approve, on a running service."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, cast
+
+import typer
+
+from selectivity.modes import Mode
+from selectivity.wording import Language
+from serving.client import mode_answer
+from serving.first_key import key_to_send
+from serving.settings import Settings
+
+commands = typer.Typer(
+    help="Show or order how much the service may decide by itself.",
+    epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'contraband in green'",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Url = Annotated[str, typer.Option(help="A running service.")]
+Spoken = Annotated[Language, typer.Option(help="Language of refusals.")]
+HERE = "http://127.0.0.1:8080"
+
+
+@commands.command(epilog="Example: lanes mode show")
+def show(context: typer.Context, url: Url = HERE, language: Spoken = "vi") -> None:
+    """Show the mode in force, who ordered it, until when, and what waits for approval."""
+    _tell(mode_answer(url, language, _key(context)))
+
+
+@commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
+def order(
+    context: typer.Context,
+    mode: Annotated[Mode, typer.Argument(help="Mode to put in force.", case_sensitive=False)],
+    reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
+    hours: Annotated[float | None, typer.Option(help="How long; not with NORMAL.")] = None,
+    url: Url = HERE,
+    language: Spoken = "vi",
+) -> None:
+    """Tighten at once, or ask to relax, which waits for a second person."""
+    asked = {"mode": mode.value, "hours": hours, "reason": reason}
+    _tell(mode_answer(url, language, _key(context), asked=asked))
+
+
+@commands.command(epilog="Example: lanes mode approve 5f0c2a91b3d44e07a6c1d2e3")
+def approve(
+    context: typer.Context,
+    order_id: Annotated[str, typer.Argument(help="Id of the order, see `lanes mode show`.")],
+    url: Url = HERE,
+    language: Spoken = "vi",
+) -> None:
+    """Put in force what somebody else ordered."""
+    _tell(mode_answer(url, language, _key(context), path=f"/{order_id}/approve"))
+
+
+def _tell(answer: Mapping[str, Any]) -> None:
+    end = f" until {answer['until']}" if answer["until"] else ""
+    typer.echo(f"mode {answer['mode']}{', whose order is over' if answer['overdue'] else end}")
+    if answer["ordered_by"]:
+        second = f", approved by {answer['approved_by']}" if answer["approved_by"] else ""
+        since = f"since {answer['since']}"
+        typer.echo(f"{since}, ordered by {answer['ordered_by']}{second}: {answer['reason']}")
+    waiting = answer["waiting"]
+    if waiting:
+        typer.echo(
+            f"{waiting['mode']} was ordered by {waiting['ordered_by']} ({waiting['reason']}) and "
+            f"waits for another person: lanes mode approve {waiting['order_id']}"
+        )
+
+
+def _key(context: typer.Context) -> str | None:
+    return key_to_send(cast(Callable[[], Settings], context.obj)())

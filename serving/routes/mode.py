@@ -1,0 +1,79 @@
+"""How much the service may decide by itself: shown, ordered, and approved by a second person."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from selectivity.mode_orders import ModeAsked
+from serving.access import only
+from serving.api_keys import Role
+from serving.bodies import mode_from, read_body
+from serving.governing import ModeAnswer, agree, give_order, show, status_of
+from serving.openapi import A_MODE, answers, reads
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+
+router = APIRouter(tags=["operation"])
+
+_PENDING = {202: "A second person has to approve it; until then the mode stays."}
+
+
+@router.get(
+    "/v1/mode",
+    dependencies=[only(Role.MANAGER, Role.ADMIN, Role.AUDITOR)],
+    responses=answers(ModeAnswer, 401, 403, meaning="What holds now, and what waits."),
+)
+async def show_mode(parts: GivenParts, language: GivenLanguage) -> Response:
+    """Show the mode in force, who ordered it, until when, and what waits for approval."""
+    return Response(show(parts).model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/v1/mode",
+    dependencies=[only(Role.MANAGER, Role.ADMIN)],
+    responses=answers(
+        ModeAnswer,
+        401,
+        403,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="The mode is in force.",
+        also=_PENDING,
+    ),
+    openapi_extra=reads(ModeAsked, A_MODE),
+)
+async def order_mode(
+    request: Request, parts: GivenParts, caller: GivenCaller, language: GivenLanguage
+) -> Response:
+    """Tighten at once, or ask to relax, which waits for a second person.
+
+    NORMAL has no end. Every other mode ends after its hours; then nothing is released by itself
+    (NO_GREEN) until two people say otherwise.
+    """
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    async with parts.places.take(language):
+        answer = await give_order(mode_from(body), caller, parts, language)
+    return _answer(answer)
+
+
+@router.post(
+    "/v1/mode/{order_id}/approve",
+    dependencies=[only(Role.ADMIN)],
+    responses=answers(ModeAnswer, 401, 403, 409, 422, 503, meaning="The mode is in force."),
+)
+async def approve_mode(
+    order_id: Annotated[str, Path(pattern="^[0-9a-f]{24}$")],
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+) -> Response:
+    """Agree, as the second person, to an order that somebody else gave."""
+    async with parts.places.take(language):
+        answer = await agree(order_id, caller, parts, language)
+    return _answer(answer)
+
+
+def _answer(answer: ModeAnswer) -> Response:
+    return Response(answer.model_dump_json(), status_of(answer), media_type="application/json")
