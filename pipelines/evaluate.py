@@ -91,22 +91,30 @@ def outcome_of_declarations(
     )
 
 
-def without_model_figures(without: pd.DataFrame, lanes: pd.DataFrame) -> dict[str, Any]:
+def without_model_figures(
+    without: pd.DataFrame, lanes: pd.DataFrame, policy: Policy
+) -> dict[str, Any]:
     """Lane figures of the points table, and how much it catches of what the model catches.
 
     `agreement` is the share of declarations that come into the same lane either way.
     """
     figures = lane_figures(without)
     for what in ("found", "duty_found"):
-        by_model = _caught(lanes, what)
+        by_model = _caught(lanes, what, policy)
         if by_model > 0:
-            figures[f"{what}_against_model"] = _caught(without, what) / by_model
+            figures[f"{what}_against_model"] = _caught(without, what, policy) / by_model
     agreement = float((without.lane.to_numpy() == lanes.lane.to_numpy()).mean())
     return figures | {"agreement": agreement}
 
 
-def _caught(lanes: pd.DataFrame, what: str) -> float:
-    return float(lanes[lanes.inspected & (lanes.lane != "GREEN")][what].sum())
+def _caught(lanes: pd.DataFrame, what: str, policy: Policy) -> float:
+    """What controls of these lanes are expected to find again, of all that was found."""
+    caught = 0.0
+    for lane, control in (("YELLOW", policy.yellow), ("RED", policy.red)):
+        given = lanes[lanes.inspected & (lanes.lane == lane)]
+        chance = np.where(given.physical, control.detects.physical, control.detects.documentary)
+        caught += float((given[what] * chance).sum())
+    return caught
 
 
 def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -192,7 +200,9 @@ def evaluate(
     metrics["lanes"] = lane_figures(lanes)
     without = replay(evaluated, [None] * len(decisions), bundle)
     metrics["without_model"] = without_model_figures(
-        outcome_of_declarations(without, evaluated, classes, bundle.model.knowledge.duty_cap), lanes
+        outcome_of_declarations(without, evaluated, classes, bundle.model.knowledge.duty_cap),
+        lanes,
+        bundle.policy,
     )
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
     return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)

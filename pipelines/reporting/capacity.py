@@ -20,7 +20,7 @@ NAN = float("nan")
 def capacity(evidence: Evidence) -> Section:
     """Section: the capacity curve, and the variants of the backtest."""
     variants = evidence.backtest.get("variants", {})
-    answers = tuple(_answers(evidence.capacity, variants))
+    answers = tuple(_answers(evidence, variants))
     return Section(
         name="capacity",
         answers=answers or (say("capacity.none"),),
@@ -29,8 +29,8 @@ def capacity(evidence: Evidence) -> Section:
     )
 
 
-def _answers(curve: pd.DataFrame, variants: Mapping[str, Any]) -> Iterator[Sentence]:
-    at = {round(row["inspected"], 4): row for row in curve.to_dict("records")}
+def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Sentence]:
+    at = {round(row["inspected"], 4): row for row in evidence.capacity.to_dict("records")}
     if {0.05, 0.1} <= at.keys():
         yield say(
             "capacity.answer",
@@ -44,7 +44,7 @@ def _answers(curve: pd.DataFrame, variants: Mapping[str, Any]) -> Iterator[Sente
     now, without, fewer, more = (variants[name] for name in KNOWN)
     yield _red("fewer", now, fewer)
     yield _red("more", now, more)
-    yield _without_model(now, without)
+    yield _without_model(now, without, evidence.metrics.get("without_model", {}))
 
 
 def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:
@@ -58,13 +58,16 @@ def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Senten
     )
 
 
-def _without_model(now: Mapping[str, Any], without: Mapping[str, Any]) -> Sentence:
+def _without_model(
+    now: Mapping[str, Any], without: Mapping[str, Any], judged: Mapping[str, Any]
+) -> Sentence:
     return say(
         "capacity.without_model",
         checked=Share(1 - without["green_share"]),
         now_checked=Share(1 - now["green_share"]),
         rate=Share(without.get("red_hit_rate", NAN)),
         now_rate=Share(now.get("red_hit_rate", NAN)),
+        caught=Share(judged.get("found_against_model", NAN)),
     )
 
 

@@ -7,73 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from models.bundle import SCORECARD, Bundle
-from pipelines.evaluate import points_catch_too_little
+from models.bundle import SCORECARD
+from pipelines.evaluate import points_catch_too_little, without_model_figures
 from pipelines.points import FALLING, Controlled, ScorecardParams, fit
-from pipelines.prepare import in_time_order
 from pipelines.scorecard import lane_points
-from pipelines.simulator.schema import TABLES as KINDS
-from pipelines.tables import columns_from_frame
-from pipelines.trials.learning import learn, read_recipe
-from pipelines.trials.memory import REMEMBERED, Memory
-from selectivity.columns import each_declaration, take
+from pipelines.trials.learning import read_recipe
 from selectivity.decision import LaneDecision, Source
 from selectivity.errors import NotEnoughDataError
 from selectivity.guard import LIMITS, OfficeCapacity
 from selectivity.lanes import Lane
-from selectivity.modes import Mode
-from selectivity.office_loads import OfficeLoads
-from selectivity.policy import Policy, decide
+from selectivity.policy import Policy
 from selectivity.risk import Risk
 from selectivity.scorecard import Scorecard
 from tests.builders import a_declaration, an_item
+from tests.days import STATES, Days
 from tests.worlds import a_world
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 TODAY = date(2025, 5, 26)
 GREEN_BELOW_NORMAL = 0.25
-
-
-class Days:
-    """A bundle learnt in a small world, and the declarations of the weeks after it."""
-
-    def __init__(self, folder: Path) -> None:
-        world, memory = a_world("small"), Memory()
-        memory.add(
-            {name: dict(columns_from_frame(world[name], KINDS[name])) for name in REMEMBERED}
-        )
-        recipe = read_recipe(PARAMS)
-        shorter = recipe.train.model_copy(update={"rounds": 30, "smallest_class": 1})
-        self.folder = folder
-        self.bundle = learn(memory, recipe._replace(train=shorter), TODAY, folder)
-        items = in_time_order(memory.items())
-        columns = take(items, items["accepted_at"].astype("datetime64[D]") >= np.datetime64(TODAY))
-        model = self.bundle.model
-        matrix = model.features(columns, self.bundle.profiles.read(columns))
-        self.declarations = list(each_declaration(columns))
-        self.risks: Sequence[Risk | None] = model.assess(columns, matrix)
-
-    def lanes(self, *, risks: Sequence[Risk | None] | None = None, **options: Any) -> list[Any]:
-        """Decisions on all of them, in order; options replace what `decide` is given."""
-        bundle: Bundle = self.bundle
-        given: Any = {
-            "rules": bundle.rules,
-            "policy": bundle.policy,
-            "prices": bundle.prices,
-            "draw_key": b"key",
-            "facts_known": bundle.model.knowledge.facts,
-        } | options
-        with_points = given.pop("points", True)
-        loads, decisions = OfficeLoads(), []
-        for declaration, risk in zip(self.declarations, risks or self.risks, strict=True):
-            place = (declaration.declaration_office, declaration.accepted_at)
-            scored = bundle.scorecard.judge(declaration) if with_points else None
-            decision = decide(declaration, risk=risk, scored=scored, load=loads.of(*place), **given)
-            loads.count(*place, decision)
-            decisions.append(decision)
-        return decisions
 
 
 def shares(decisions: Sequence[LaneDecision]) -> dict[Lane, float]:
@@ -83,33 +38,35 @@ def shares(decisions: Sequence[LaneDecision]) -> dict[Lane, float]:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
-    return Days(tmp_path_factory.mktemp("days") / "bundle")
+    recipe = read_recipe(PARAMS)
+    shorter = recipe.train.model_copy(update={"rounds": 30, "smallest_class": 1})
+    folder = tmp_path_factory.mktemp("days") / "bundle"
+    return Days(a_world("small"), TODAY, recipe._replace(train=shorter), folder)
 
 
 @pytest.fixture(scope="module")
 def normal(days: Days) -> dict[Lane, float]:
-    decisions = days.lanes()
+    decisions = list(days.decisions())
     assert {decision.source for decision in decisions} == {Source.MODEL}
     assert len(decisions) > 1_000
     return shares(decisions)
 
 
-STATES: Mapping[str, tuple[Source, str, dict[str, Any]]] = {
-    "no usable model": (Source.SCORECARD, "MODEL_ERROR", {"fallback_cause": "MODEL_ERROR"}),
-    "no model and no points": (Source.FALLBACK, "NO_MODEL", {"points": False}),
-    "rules only": (Source.SCORECARD, "MODE_RULES_ONLY", {"mode": Mode.RULES_ONLY}),
-    "by people": (Source.SCORECARD, "MODE_MANUAL", {"mode": Mode.MANUAL}),
+SPEAKS: Mapping[str, tuple[Source, str]] = {
+    "no usable model": (Source.SCORECARD, "MODEL_ERROR"),
+    "no model and no points": (Source.FALLBACK, "NO_MODEL"),
+    "rules only": (Source.SCORECARD, "MODE_RULES_ONLY"),
+    "by people": (Source.SCORECARD, "MODE_MANUAL"),
 }
+"""What every decision says of a state, and the cause it gives."""
 
 
 @pytest.mark.parametrize("state", ["no usable model", "rules only"])
 def test_the_points_table_keeps_the_lanes_near_their_normal_shares(
     days: Days, normal: dict[Lane, float], state: str
 ) -> None:
-    source, cause, options = STATES[state]
-    decisions = days.lanes(risks=[None] * len(days.risks), **options)
-    assert {decision.source for decision in decisions} == {source}
-    assert {decision.fallback_cause for decision in decisions} == {cause}
+    decisions = list(days.decisions(**STATES[state]))
+    assert {(each.source, each.fallback_cause) for each in decisions} == {SPEAKS[state]}
     now = shares(decisions)
     assert normal[Lane.GREEN] - GREEN_BELOW_NORMAL <= now[Lane.GREEN]
     assert now[Lane.RED] <= LIMITS[Lane.RED] * max(normal[Lane.RED], days.bundle.policy.red.share)
@@ -118,14 +75,13 @@ def test_the_points_table_keeps_the_lanes_near_their_normal_shares(
 
 @pytest.mark.parametrize("state", ["no model and no points", "by people"])
 def test_without_points_nothing_is_all_red_and_every_lane_says_why(days: Days, state: str) -> None:
-    source, cause, options = STATES[state]
-    decisions = days.lanes(risks=[None] * len(days.risks), **options)
-    assert {(each.source, each.fallback_cause) for each in decisions} == {(source, cause)}
+    decisions = list(days.decisions(**STATES[state]))
+    assert {(each.source, each.fallback_cause) for each in decisions} == {SPEAKS[state]}
     now = shares(decisions)
     assert now[Lane.RED] < 0.2
     green = [
         declaration
-        for declaration, decision in zip(days.declarations, decisions, strict=True)
+        for declaration, decision in zip(days.declarations(), decisions, strict=True)
         if decision.lane is Lane.GREEN
     ]
     assert (state == "by people") == (not green)
@@ -135,7 +91,7 @@ def test_without_points_nothing_is_all_red_and_every_lane_says_why(days: Days, s
 def test_no_green_keeps_the_reds_of_the_model_and_releases_nothing(
     days: Days, normal: dict[Lane, float]
 ) -> None:
-    now = shares(days.lanes(mode=Mode.NO_GREEN))
+    now = shares(list(days.decisions(**STATES["no green"])))
     assert now[Lane.GREEN] == 0
     assert now[Lane.RED] == normal[Lane.RED]
 
@@ -145,17 +101,17 @@ def test_the_guard_holds_every_office_within_its_day_when_all_is_risk(days: Days
         update={
             "offices": {
                 str(office): OfficeCapacity(yellow=4, red=2)
-                for office in {each.declaration_office for each in days.declarations}
+                for office in {each.declaration_office for each in days.declarations()}
             }
         }
     )
     storm = [
         Risk(np.tile([0.1, 0.3, 0.6], (len(each.items), 1)), np.zeros(len(each.items)))
-        for each in days.declarations
+        for each in days.declarations()
     ]
     per_day: Counter[Any] = Counter()
     for declaration, decision in zip(
-        days.declarations, days.lanes(risks=storm, policy=policy), strict=True
+        days.declarations(), days.decisions(risks=storm, policy=policy), strict=True
     ):
         asked = {vote.channel for vote in decision.votes if vote.cast and vote.lane is Lane.RED}
         if asked == {"MODEL"}:
@@ -209,6 +165,18 @@ def test_lanes_begin_where_the_capacity_is_met() -> None:
     ruled = least.copy()
     ruled[:200] = Lane.YELLOW
     assert lane_points(points, ruled, policy)[0] > yellow
+
+
+def test_what_points_catch_is_weighed_by_what_a_control_finds() -> None:
+    found = {"inspected": True, "found": True, "duty_found": 1.0}
+    lanes = pd.DataFrame([{"lane": "RED", "physical": True} | found])
+    without = lanes.assign(lane="YELLOW")
+    policy = Policy()
+    figures = without_model_figures(without, lanes, policy)
+    expected = policy.yellow.detects.physical / policy.red.detects.physical
+    assert figures["found_against_model"] == pytest.approx(expected)
+    assert figures["agreement"] == 0
+    assert without_model_figures(lanes, lanes, policy)["found_against_model"] == 1
 
 
 def test_a_table_that_catches_too_little_is_warned_of() -> None:

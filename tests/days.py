@@ -1,0 +1,88 @@
+"""Days of a simulated world after a bundle was learnt in it, decided on in any state."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.prepare import in_time_order
+from pipelines.simulator.schema import TABLES
+from pipelines.tables import columns_from_frame
+from pipelines.trials.learning import Recipe, learn
+from pipelines.trials.memory import REMEMBERED, Memory
+from selectivity.columns import each_declaration, take
+from selectivity.decision import LaneDecision
+from selectivity.declaration import Declaration
+from selectivity.modes import Mode
+from selectivity.office_loads import OfficeLoads
+from selectivity.policy import decide
+from selectivity.risk import Risk
+
+STATES: Mapping[str, Mapping[str, Any]] = {
+    "no usable model": {"without": True, "fallback_cause": "MODEL_ERROR"},
+    "no model and no points": {"without": True, "points": False},
+    "rules only": {"mode": Mode.RULES_ONLY},
+    "no green": {"mode": Mode.NO_GREEN},
+    "by people": {"mode": Mode.MANUAL},
+}
+"""What `Days.decisions` is given in each degraded state."""
+
+
+class Days:
+    """A bundle learnt in a world, and the declarations from a day on."""
+
+    def __init__(
+        self, world: Mapping[str, pd.DataFrame], today: date, recipe: Recipe, folder: Path
+    ) -> None:
+        memory = Memory()
+        memory.add(
+            {name: dict(columns_from_frame(world[name], TABLES[name])) for name in REMEMBERED}
+        )
+        self.folder = folder
+        self.bundle = learn(memory, recipe, today, folder)
+        items = in_time_order(memory.items())
+        self.columns = take(
+            items, items["accepted_at"].astype("datetime64[D]") >= np.datetime64(today)
+        )
+        model = self.bundle.model
+        matrix = model.features(self.columns, self.bundle.profiles.read(self.columns))
+        self.risks: Sequence[Risk | None] = model.assess(self.columns, matrix)
+
+    def declarations(self) -> Iterator[Declaration]:
+        """All of them, in order."""
+        return each_declaration(self.columns)
+
+    def decisions(
+        self,
+        *,
+        risks: Sequence[Risk | None] | None = None,
+        without: bool = False,
+        points: bool = True,
+        **options: Any,
+    ) -> Iterator[LaneDecision]:
+        """Decisions on all of them, in order.
+
+        Args:
+            risks: what the model says, instead of what it does say.
+            without: it says nothing.
+            points: whether there is a points table.
+            options: replace what `decide` is given.
+        """
+        bundle, loads = self.bundle, OfficeLoads()
+        given: dict[str, Any] = {
+            "rules": bundle.rules,
+            "policy": bundle.policy,
+            "prices": bundle.prices,
+            "draw_key": b"key",
+            "facts_known": bundle.model.knowledge.facts,
+        } | options
+        said = [None] * len(self.risks) if without else risks or self.risks
+        for declaration, risk in zip(self.declarations(), said, strict=True):
+            place = (declaration.declaration_office, declaration.accepted_at)
+            scored = bundle.scorecard.judge(declaration) if points else None
+            decision = decide(declaration, risk=risk, scored=scored, load=loads.of(*place), **given)
+            loads.count(*place, decision)
+            yield decision
