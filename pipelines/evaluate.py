@@ -25,18 +25,15 @@ from pipelines.replay import replay
 from pipelines.tables import read_columns
 from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
+from pipelines.without_model import against_model, points_catch_too_little
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
 from selectivity.policy import Policy
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
-
-
-LEAST_AGAINST_MODEL = 0.6
-"""Of what the model catches, the points table has to catch at least this share."""
 
 OVER_CAPACITY = 1.1
 """A lane fuller than this times its capacity is warned of."""
@@ -89,32 +86,6 @@ def outcome_of_declarations(
         physical=worst == FindingClass.PHYSICAL,
         duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
     )
-
-
-def without_model_figures(
-    without: pd.DataFrame, lanes: pd.DataFrame, policy: Policy
-) -> dict[str, Any]:
-    """Lane figures of the points table, and how much it catches of what the model catches.
-
-    `agreement` is the share of declarations that come into the same lane either way.
-    """
-    figures = lane_figures(without)
-    for what in ("found", "duty_found"):
-        by_model = _caught(lanes, what, policy)
-        if by_model > 0:
-            figures[f"{what}_against_model"] = _caught(without, what, policy) / by_model
-    agreement = float((without.lane.to_numpy() == lanes.lane.to_numpy()).mean())
-    return figures | {"agreement": agreement}
-
-
-def _caught(lanes: pd.DataFrame, what: str, policy: Policy) -> float:
-    """What controls of these lanes are expected to find again, of all that was found."""
-    caught = 0.0
-    for lane, control in (("YELLOW", policy.yellow), ("RED", policy.red)):
-        given = lanes[lanes.inspected & (lanes.lane == lane)]
-        chance = np.where(given.physical, control.detects.physical, control.detects.documentary)
-        caught += float((given[what] * chance).sum())
-    return caught
 
 
 def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -199,10 +170,11 @@ def evaluate(
     lanes = outcome_of_declarations(decisions, evaluated, classes, bundle.model.knowledge.duty_cap)
     metrics["lanes"] = lane_figures(lanes)
     without = replay(evaluated, [None] * len(decisions), bundle)
-    metrics["without_model"] = without_model_figures(
-        outcome_of_declarations(without, evaluated, classes, bundle.model.knowledge.duty_cap),
-        lanes,
-        bundle.policy,
+    by_points = outcome_of_declarations(
+        without, evaluated, classes, bundle.model.knowledge.duty_cap
+    )
+    metrics["without_model"] = lane_figures(by_points) | against_model(
+        by_points, lanes, bundle.policy
     )
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
     return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)
@@ -236,7 +208,7 @@ def main(
     for warning in [
         *over_capacity(metrics["lanes"], judged.policy),
         *no_better_than_chance(metrics),
-        *points_catch_too_little(metrics),
+        *points_catch_too_little(metrics["without_model"]),
     ]:
         say(warning)
 
@@ -275,18 +247,6 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
         f"warning: on {view['rows']} inspected goods items the scores cannot be told from chance "
         "(the 95 % interval of the AUROC reaches 0.5 or is unknown). Do not publish this bundle "
         "without knowing why."
-    ]
-
-
-def points_catch_too_little(metrics: dict[str, Any]) -> list[str]:
-    """A line when the points table would be a poor stand-in for the model."""
-    caught = metrics["without_model"].get("found_against_model", 1.0)
-    if caught >= LEAST_AGAINST_MODEL:
-        return []
-    return [
-        f"warning: without its model this bundle catches {caught:.0%} of the declarations with a "
-        f"finding that it catches with it, and {LEAST_AGAINST_MODEL:.0%} is the least. See "
-        "scorecard.json, and give section `scorecard` of params.yaml a lower penalty."
     ]
 
 

@@ -4,14 +4,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from models.bundle import Bundle, Ruling
 from selectivity.capacity import Prices
-from selectivity.columns import day_of, take, to_columns
 from selectivity.decision import Source
 from selectivity.declaration import Declaration, canonical_sha256
 from selectivity.errors import BundleError
@@ -22,6 +19,7 @@ from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.policy import Policy, decide
 from selectivity.record import DecisionRecord
+from selectivity.rows import day_at, rows_of
 from selectivity.rules import RuleSet
 from selectivity.sampling import key_id
 from selectivity.scorecard import Scorecard
@@ -217,21 +215,19 @@ class Predictor:
     def observe(self, declarations: Sequence[Declaration]) -> None:
         """Fold declarations whose decisions are kept into the profiles."""
         if self.bundle is not None and declarations:
-            self.bundle.profiles.observe(to_columns(declarations))
+            for declaration in declarations:
+                self.bundle.profiles.observe(rows_of(declaration))
 
     def learn(self, declaration: Declaration, inspections: Iterable[Inspection]) -> None:
         """Fold what controls of a declaration found into the profiles."""
         if self.bundle is None:
             return
-        columns = to_columns([declaration])
-        item_nos = [item.item_no for item in declaration.items]
+        item_nos, rows = [item.item_no for item in declaration.items], rows_of(declaration)
         for inspection in inspections:
-            outcomes = item_outcomes(inspection, item_nos)
-            rows = [row for row, item_no in enumerate(item_nos) if item_no in outcomes]
-            if rows:
-                classes = np.array([outcomes[item_nos[row]] for row in rows], dtype=np.int64)
-                days = np.full(len(rows), _day(inspection.observed_at), dtype=np.int64)
-                self.bundle.profiles.learn(take(columns, np.array(rows)), days, classes)
+            outcomes, day = item_outcomes(inspection, item_nos), day_at(inspection.observed_at)
+            for item_no, row in zip(item_nos, rows, strict=True):
+                if item_no in outcomes:
+                    self.bundle.profiles.learn(row, day, outcomes[item_no])
 
     def _decide(
         self,
@@ -274,9 +270,3 @@ class Predictor:
             scores=item_scores(declaration, said.risk) if said else (),
             decision=decision,
         )
-
-
-def _day(moment: datetime) -> int:
-    """The day of a moment in UTC, counted as the profiles count."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return int(day_of(np.array([utc], dtype="datetime64[us]"))[0])

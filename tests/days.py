@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipelines.featurize import featurize
+from pipelines.label import as_outcomes, label
 from pipelines.prepare import in_time_order
 from pipelines.simulator.schema import TABLES
 from pipelines.tables import columns_from_frame
@@ -44,11 +46,11 @@ class Days:
         self.folder = folder
         self.bundle = learn(memory, recipe, today, folder)
         items = in_time_order(memory.items())
-        self.columns = take(
-            items, items["accepted_at"].astype("datetime64[D]") >= np.datetime64(today)
-        )
+        later = items["accepted_at"].astype("datetime64[D]") >= np.datetime64(today)
+        self.columns = take(items, later)
         model = self.bundle.model
-        matrix = model.features(self.columns, self.bundle.profiles.read(self.columns))
+        outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
+        matrix = featurize(items, as_outcomes(outcomes), model.knowledge)[later]
         self.risks: Sequence[Risk | None] = model.assess(self.columns, matrix)
 
     def declarations(self) -> Iterator[Declaration]:

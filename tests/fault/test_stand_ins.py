@@ -65,12 +65,12 @@ class Model:
         self._clock, self.takes, self._says = clock, takes, says
         self.asked = 0
 
-    def features(self, *arguments: Any) -> Any:
+    def features_of_rows(self, *arguments: Any) -> Any:
         self.asked += 1
         self._clock.seconds += self.takes
         if self._says == "fails":
             raise RuntimeError("the model failed")
-        return self._model.features(*arguments)
+        return self._model.features_of_rows(*arguments)
 
     def assess(self, *arguments: Any) -> Any:
         risks = self._model.assess(*arguments)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from models.bundle import SCORECARD
-from pipelines.evaluate import points_catch_too_little, without_model_figures
 from pipelines.points import FALLING, Controlled, ScorecardParams, fit
 from pipelines.scorecard import lane_points
 from pipelines.trials.learning import read_recipe
+from pipelines.without_model import against_model, points_catch_too_little
 from selectivity.decision import LaneDecision, Source
 from selectivity.errors import NotEnoughDataError
 from selectivity.guard import LIMITS, OfficeCapacity
@@ -172,14 +172,14 @@ def test_what_points_catch_is_weighed_by_what_a_control_finds() -> None:
     lanes = pd.DataFrame([{"lane": "RED", "physical": True} | found])
     without = lanes.assign(lane="YELLOW")
     policy = Policy()
-    figures = without_model_figures(without, lanes, policy)
+    figures = against_model(without, lanes, policy)
     expected = policy.yellow.detects.physical / policy.red.detects.physical
     assert figures["found_against_model"] == pytest.approx(expected)
     assert figures["agreement"] == 0
-    assert without_model_figures(lanes, lanes, policy)["found_against_model"] == 1
+    assert against_model(lanes, lanes, policy)["found_against_model"] == 1
 
 
 def test_a_table_that_catches_too_little_is_warned_of() -> None:
-    assert points_catch_too_little({"without_model": {"found_against_model": 0.8}}) == []
-    (line,) = points_catch_too_little({"without_model": {"found_against_model": 0.31}})
+    assert points_catch_too_little({"found_against_model": 0.8}) == []
+    (line,) = points_catch_too_little({"found_against_model": 0.31})
     assert "31%" in line
