@@ -4,9 +4,10 @@ A decision is never edited. Each step of an override is a record of its own: who
 does so alone; whoever lowers one waits for a second person, and some lanes nobody may lower.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -167,6 +168,30 @@ def lane_in_force(record: DecisionRecord, steps: Sequence[OverrideStep]) -> Lane
     """The lane of the last step that changed it, else that of the decision."""
     lanes = [step.lane for step in steps if step.lane is not None]
     return lanes[-1] if lanes else record.decision.lane
+
+
+class Held(NamedTuple):
+    """Lanes of one version of a lineage."""
+
+    decided: Lane
+    in_force: Lane
+
+
+def strictest(versions: Iterable[Held]) -> Lane | None:
+    """The lane that the next version of a lineage may not go below; None if there was none.
+
+    Two persons who lower a version release it from what the versions before it were given: else a
+    lane that was inherited would have to be lowered once for every version.
+
+    Args:
+        versions: in the order in which they were decided.
+    """
+    lanes: list[Lane] = []
+    for version in versions:
+        if version.in_force < version.decided:
+            lanes.clear()
+        lanes.append(version.in_force)
+    return max(lanes, default=None)
 
 
 def _refusal(

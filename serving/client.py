@@ -12,14 +12,14 @@ from urllib.parse import quote, urlsplit
 from selectivity.errors import ServiceError
 from selectivity.wording import Language
 
+LINES_AT_ONCE = 1_000
+SECONDS = 120
+_LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""What the service, or a proxy before it, answers while it cannot."""
+
 
 class NoAnswerError(ServiceError):
     """Nobody answers now; perhaps later."""
-
-
-FOLLOW_SECONDS = 2.0
-LINES_AT_ONCE = 1_000
-SECONDS = 120
 
 
 def send_declarations(
@@ -59,23 +59,33 @@ def send_inspections(
 
 
 def follow_notices(
-    url: str, office: str, language: Language, key: str | None, *, follow: bool
+    url: str,
+    office: str,
+    language: Language,
+    key: str | None,
+    *,
+    follow: bool,
+    pause_seconds: float = 2,
 ) -> Iterator[Mapping[str, Any]]:
-    """What an office has not acknowledged yet, in order; each part is acknowledged once it was
-    taken. Goes on for ever with `follow`, over a link or service that comes and goes.
+    """What an office has not acknowledged yet, in order; acknowledged once all of a part was taken.
+
+    With `follow` it goes on for ever, over a link or service that comes and goes. Whoever begins
+    again after a crash may be told the last part once more, and never misses one.
 
     Raises:
-        ServiceError: no service answers there, or it refuses; not while it follows.
+        ServiceError: the service refuses; or none answers, unless it follows.
     """
-    path, after = f"/v1/offices/{quote(office, safe='')}/notices", ""
+    path, after, due = f"/v1/offices/{quote(office, safe='')}/notices", "", False
     while True:
         try:
-            told = _usable(call(url, "GET", path + after, language=language, key=key))
-            yield from told["notices"]
-            if told["notices"]:
+            if not due:
+                told = _usable(call(url, "GET", path + after, language=language, key=key))
+                yield from told["notices"]
+                after, due = f"?after={told['cursor']}", bool(told["notices"])
+            if due:
                 kept = json.dumps({"cursor": told["cursor"]}).encode()
                 _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
-            after = f"?after={told['cursor']}"
+                due = False
             if told["more"]:
                 continue
         except NoAnswerError:
@@ -83,7 +93,7 @@ def follow_notices(
                 raise
         if not follow:
             return
-        time.sleep(FOLLOW_SECONDS)
+        time.sleep(pause_seconds)
 
 
 def mode_answer(
@@ -110,9 +120,9 @@ def mode_answer(
 
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
+    if status in _LATER:
+        raise NoAnswerError(f"The service answers {status}. Try it again in a moment.")
     content: Mapping[str, Any] = json.loads(body)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise NoAnswerError(f"{content['title']}. {content['detail']}")
     if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         raise ServiceError(f"{content['title']}. {content['detail']}")
     return content

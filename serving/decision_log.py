@@ -13,6 +13,7 @@ from selectivity.declaration import canonical_sha256
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving import acts
 from serving.chain import DECISION, INSPECTION, Links
@@ -65,7 +66,7 @@ class DecisionLog(LogReader):
         )
         self._identity = identity_of(file)
         self._queued: dict[str, list[Lane]] = {}
-        self._queued_overrides: dict[tuple[str, int], Lane] = {}
+        self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
         self._at_the_end = ExitStack()
         super().__init__(file)
 
@@ -83,11 +84,13 @@ class DecisionLog(LogReader):
 
     def strictest_lane(self, *names: str) -> Lane | None:
         """As the reader's, counting what is still on its way to the disk."""
-        lanes = self._lanes_before(LAST, *names)
-        for key in lanes.keys() & self._queued_overrides.keys():
-            lanes[key] = self._queued_overrides[key]
+        held = self._held_before(LAST, *names)
+        for key in held.keys() & self._queued_overrides.keys():
+            lane = self._queued_overrides[key]
+            held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
         queued = [lane for name in names for lane in self._queued.get(name, ())]
-        return max([*queued, *lanes.values()], default=None)
+        kept = strictest(held.values())
+        return max([*queued, *([] if kept is None else [kept])], default=None)
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -103,13 +106,14 @@ class DecisionLog(LogReader):
         changes counts at once for what is decided behind it.
 
         Raises:
-            ConflictError: another change of that lane is on its way to the disk.
+            ConflictError: another step about that lane is on its way to the disk; which of them is
+                kept is not known yet, so no lane could be counted.
         """
-        if (act.about, act.number) in self._queued_overrides:
+        key = act.about, act.number
+        if act.what is acts.What.OVERRIDE and key in self._queued_overrides:
             raise acts.meanwhile(act)
         kept = self._writer.submit(partial(acts.add, act, self._links))
-        if act.lane is not None:
-            key = act.about, act.number
+        if act.what is acts.What.OVERRIDE:
             self._queued_overrides[key] = act.lane
             kept.add_done_callback(lambda _: self._queued_overrides.pop(key))
         return kept

@@ -12,7 +12,7 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
-from selectivity.override import OverrideState, OverrideStep
+from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
 from serving.log_file import open_to_read, unusable
@@ -67,27 +67,28 @@ class LogReader:
         return None if row is None else read_record(row[0])
 
     def strictest_lane(self, *names: str) -> Lane | None:
-        """The strictest lane that any version under these names was given; None if all are new.
-        A name is that of a lineage or of a declaration, so that a version which names another
-        lineage than the one before does not get away from its lane.
+        """The strictest lane in force of the versions under these names, from the last one that was
+        lowered on; None if all are new. A name is that of a lineage or of a declaration, so that a
+        version which names another lineage than the one before does not get away from its lane.
         """
         return self.strictest_lane_before(LAST, *names)
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
-        return max(self._lanes_before(seq, *names).values(), default=None)
+        return strictest(self._held_before(seq, *names).values())
 
-    def _lanes_before(self, seq: int, *names: str) -> dict[tuple[str, int], Lane]:
-        """The lane in force of each version under these names, by its key."""
+    def _held_before(self, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+        """The lanes of each version under these names, by its key, in order."""
         marks = ", ".join("?" * len(names))
         with self._reading():
             rows = self._connection.execute(
-                f"SELECT d.declaration_id, d.version_no, {acts.LANE_IN_FORCE} FROM decisions d "
+                f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
+                f"FROM decisions d "
                 f"WHERE (d.lineage_id IN ({marks}) OR d.declaration_id IN ({marks})) "
-                "AND d.seq < ?",
+                "AND d.seq < ? ORDER BY d.seq",
                 (seq, *names, *names, seq),
             ).fetchall()
-        return {(declaration_id, version): Lane(lane) for declaration_id, version, lane in rows}
+        return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """Every step of the overrides of this decision, in the order in which they were kept."""

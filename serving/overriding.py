@@ -109,13 +109,15 @@ async def agree(
     return await _keep(step, record, steps, parts, language)
 
 
-def check_office(record: DecisionRecord, caller: Caller, language: Language) -> None:
-    """Refuse a caller who is of an office that has nothing to do with it.
+def check_office(record: DecisionRecord | None, caller: Caller, language: Language) -> None:
+    """Refuse a caller who is of an office that has nothing to do with it, as far as it is known.
 
     Raises:
         RefusedError: so it is.
     """
-    if caller.office is not None and caller.office not in offices_of(record):
+    if record is None or caller.office is None:
+        return
+    if caller.office not in offices_of(record):
         raise RefusedError(other_office(language, caller.office), language=language)
 
 

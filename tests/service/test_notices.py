@@ -1,6 +1,8 @@
 """What a branch is told: everything, in order, once, whatever happens to its link."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,20 @@ import pytest
 
 from serving import notices
 from serving.api_keys import Role
+from serving.client import follow_notices
 from serving.settings import Settings
+from serving.start import running
 from tests.command_line import lanes
-from tests.services import KEY, a_process, a_service, bearer, let_in, lodged, settings_in
+from tests.services import (
+    KEY,
+    a_process,
+    a_service,
+    bearer,
+    free_port,
+    let_in,
+    lodged,
+    settings_in,
+)
 
 OFFICES = ("GATE1", "GATE2", "GATE3")
 
@@ -169,6 +182,30 @@ def test_a_branch_follows_its_notices_over_a_service_that_is_killed(tmp_path: Pa
     assert [line.split()[1] for line in shown.stdout.splitlines()] == ["K-0", "K-1", "K-2"]
     assert [line.split()[1] for line in later.stdout.splitlines()] == ["K-3"]
     assert (nothing.exit_code, nothing.stdout) == (0, "")
+
+
+def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, port=free_port())
+    url = f"http://127.0.0.1:{settings.port}"
+    following = follow_notices(url, "GATE6", "en", KEY, follow=True, pause_seconds=0.05)
+    caller = httpx.Client(base_url=url, headers=bearer(KEY))
+    with caller, ThreadPoolExecutor(1) as branch:
+        with running(settings):
+            send(caller, "L-0", "GATE6")
+            first = next(following)
+            send(caller, "L-1", "GATE6")
+        later = branch.submit(lambda: [next(following) for _ in range(2)])  # acknowledges L-0
+        time.sleep(0.2)
+        assert not later.done()
+        with running(settings):
+            send(caller, "L-2", "GATE6")
+            told = [first, *later.result(timeout=20)]
+            rest = follow_notices(url, "GATE6", "en", KEY, follow=False)
+            again = [notice["declaration_id"] for notice in rest]
+
+    assert [notice["declaration_id"] for notice in told] == ["L-0", "L-1", "L-2"]
+    assert "L-0" not in again  # acknowledged, though the service was away when it was taken
+    assert "L-2" in again  # taken, and not known to be kept before the next is asked for
 
 
 def test_notices_are_refused_to_who_may_not_read_them(

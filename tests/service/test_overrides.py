@@ -10,6 +10,7 @@ import pytest
 
 from serving.api_keys import Role
 from serving.log_reader import LogReader
+from serving.openapi import AN_INSPECTION
 from serving.replay import replay
 from serving.settings import Settings
 from tests.command_line import lanes
@@ -123,8 +124,7 @@ def test_amendments_are_measured_by_the_lane_that_held(
     assert a_lane(client, "O-50", version_no=2) == "RED"
     release(1)
     assert a_lane(client, "O-50", version_no=3) == "RED"  # version 2 still is
-    release(2)
-    release(3)
+    release(3)  # the newest is released from what it inherited
     assert a_lane(client, "O-50", version_no=4) == "YELLOW"
 
 
@@ -138,7 +138,14 @@ def test_an_officer_acts_for_their_own_office_alone(
     not_shown = client.get("/v1/decisions/O-6", headers=elsewhere)
     done = client.post("/v1/overrides", json=asked("O-6", "RED"), headers=at_the_gate)
 
+    seen = AN_INSPECTION | {"declaration_id": "O-6"}
+    reported = [
+        client.post("/v1/inspections", json=seen, headers=by).status_code
+        for by in (elsewhere, at_the_gate)
+    ]
+
     assert (refused.status_code, not_shown.status_code, done.status_code) == (403, 403, 200)
+    assert reported == [403, 200]
     assert "GATE8" in refused.json()["detail"]
 
 

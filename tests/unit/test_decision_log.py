@@ -268,6 +268,22 @@ def test_a_changed_lane_counts_from_the_moment_it_is_queued(file: Path) -> None:
     log.close()
 
 
+def test_while_a_step_is_on_its_way_no_other_is_taken(file: Path) -> None:
+    log = DecisionLog(file)
+    kept(log, a_record())
+    waiting = Act("x:pending", What.OVERRIDE, "D-1", 1, "{}", lane=None, follows=0)
+    raised = Act("y:in force", What.OVERRIDE, "D-1", 1, "{}", lane=Lane.RED, follows=0)
+
+    async def change() -> tuple[Any, ...]:
+        on_its_way = log.add_act(waiting)
+        with pytest.raises(ConflictError, match="Somebody else"):
+            log.add_act(raised)
+        return log.strictest_lane("D-1"), await on_its_way
+
+    assert in_a_loop(change) == (Lane.YELLOW, 2)
+    log.close()
+
+
 def test_of_two_who_act_on_the_same_state_the_second_is_told(file: Path) -> None:
     log = DecisionLog(file)
     kept(log, a_record())

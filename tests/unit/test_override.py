@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from selectivity.lanes import Channel, Lane, Reason, Vote
 from selectivity.override import (
     Actor,
+    Held,
     OverrideAsked,
     OverrideState,
     OverrideStep,
@@ -15,6 +16,7 @@ from selectivity.override import (
     approve,
     lane_in_force,
     request,
+    strictest,
 )
 from selectivity.record import DecisionRecord
 from selectivity.rules import Rule
@@ -163,6 +165,27 @@ def test_an_approval_holds_for_what_waits_alone() -> None:
     again = approve([pending, approved], pending.override_id, by=BOB, at=NOON)
     assert (late, in_force) == (Refusal.NOT_PENDING, Refusal.NOT_PENDING)
     assert again is approved
+
+
+G, Y, R = Lane
+
+
+@pytest.mark.parametrize(
+    ("versions", "lane"),
+    [
+        ([], None),
+        ([(Y, Y), (G, G)], Y),
+        ([(R, R), (R, G)], G),  # lowering the newest releases it from the version before it
+        ([(R, R), (R, Y), (G, G)], Y),
+        ([(R, Y), (R, R)], R),  # lowering an older one does not lower what came behind it
+        ([(R, R), (G, Y)], R),  # one that was raised releases nothing
+        ([(R, R), (Y, G), (Y, R)], R),
+    ],
+)
+def test_the_next_version_is_measured_by_what_held_since_the_last_release(
+    versions: list[tuple[Lane, Lane]], lane: Lane | None
+) -> None:
+    assert strictest(Held(*each) for each in versions) is lane
 
 
 @pytest.mark.parametrize(
