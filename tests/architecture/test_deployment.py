@@ -33,7 +33,7 @@ EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in ALERT_RULES} | {
     for target in panel["targets"]
 }
 LABELS = {"le", "job", "lane", "channel", "fallback_cause", "status", "outcome", "result"}
-LABELS |= {"from_lane", "to_lane", "state"}
+LABELS |= {"from_lane", "to_lane", "state", "mode", "shadow", "source"}
 
 
 def _metrics() -> set[str]:
