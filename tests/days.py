@@ -18,9 +18,11 @@ from pipelines.trials.memory import REMEMBERED, Memory
 from selectivity.columns import each_declaration, take
 from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
+from selectivity.guard import LIMITS
+from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
-from selectivity.policy import decide
+from selectivity.policy import Policy, decide
 from selectivity.risk import Risk
 
 STATES: Mapping[str, Mapping[str, Any]] = {
@@ -31,6 +33,19 @@ STATES: Mapping[str, Mapping[str, Any]] = {
     "by people": {"mode": Mode.MANUAL},
 }
 """What `Days.decisions` is given in each degraded state."""
+
+GREEN_BELOW_NORMAL = 0.25
+
+
+def outside_limits(shares: Mapping[Lane, float], policy: Policy) -> list[str]:
+    """What is too far from a normal day, which the policy gives, when the model does not decide."""
+    normal = {Lane.YELLOW: policy.yellow.share, Lane.RED: policy.red.share}
+    below = 1 - sum(normal.values()) - shares[Lane.GREEN]
+    found = [] if 0 <= below <= GREEN_BELOW_NORMAL else [f"green is {below:+.1%} below normal"]
+    for lane, usual in normal.items():
+        if shares[lane] > LIMITS[lane] * usual:
+            found.append(f"{lane.name.lower()} is {shares[lane] / usual:.2f} times the normal")
+    return found
 
 
 class Days:
