@@ -22,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run repro serve report mlflow bench worlds alone test fuzz tamper check lock clean
+.PHONY: help setup run repro serve report mlflow bench degraded worlds alone test fuzz tamper check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
 	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
+
+degraded: $(READY) ## Decide on 100,000 declarations in every degraded state: lanes, what is caught, limits
+	python -m tests.benchmarks.degraded_states --preset mid_n
 
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
 	python -m tests.benchmarks.preset_figures

@@ -24,9 +24,9 @@ from pipelines.trials.learning import read_recipe
 from selectivity.capacity import Found
 from selectivity.columns import Ints, first_rows
 from selectivity.decision import LaneDecision
-from selectivity.guard import LIMITS, OfficeCapacity
+from selectivity.guard import OfficeCapacity
 from selectivity.inspection import Mechanism
-from selectivity.lanes import Lane
+from selectivity.lanes import Channel, Lane
 from selectivity.policy import Policy
 from tests.days import STATES, Days, outside_limits
 from tests.worlds import KEY, a_world
@@ -104,28 +104,29 @@ def days_of(preset: str, declarations: int, folder: Path) -> tuple[Days, Ints]:
 def offices_of(days: Days) -> dict[str, OfficeCapacity]:
     """What every office takes on a day as the policy has it, from the declarations it gets."""
     lodged = Counter(str(each.declaration_office) for each in days.declarations())
-    moments = days.columns["accepted_at"].astype("datetime64[D]")
-    count, policy = len(np.unique(moments)), days.bundle.policy
+    count = len(np.unique(days.columns["accepted_at"].astype("datetime64[D]")))
+    policy = days.bundle.policy
     return {
         office: OfficeCapacity(
-            yellow=number / count * policy.yellow.share, red=number / count * policy.red.share
+            yellow=max(1, number / count * policy.yellow.share),
+            red=max(1, number / count * policy.red.share),
         )
         for office, number in lodged.items()
     }
 
 
 def storm(days: Days, offices: Mapping[str, OfficeCapacity], *, guarded: bool) -> float:
-    """Reds as a share of what all offices take at most, when capacity costs nothing and the model
-    asks for far more than there is. What the law and draws ask for counts too."""
+    """Most reds that the model alone asked of an office on a day, in times of its normal day, when
+    capacity costs nothing and the model asks for far more than there is."""
     policy = days.bundle.policy.model_copy(update={"offices": offices if guarded else {}})
     free = days.bundle.prices.model_copy(update={"yellow": 0.0, "red": 0.0})
     reds: Counter[tuple[str, date]] = Counter()
     decisions = days.decisions(policy=policy, prices=free)
     for declaration, decision in zip(days.declarations(), decisions, strict=True):
-        office = str(declaration.declaration_office)
-        reds[office, declaration.accepted_at.date()] += decision.lane is Lane.RED
-    limits = {key: LIMITS[Lane.RED] * offices[key[0]].red for key in reds}
-    return sum(reds.values()) / sum(limits.values())
+        asked = {vote.channel for vote in decision.votes if vote.cast and vote.lane is Lane.RED}
+        if asked == {Channel.MODEL}:
+            reds[str(declaration.declaration_office), declaration.accepted_at.date()] += 1
+    return max(number / offices[office].red for (office, _), number in reds.items())
 
 
 def main(
@@ -148,7 +149,7 @@ def main(
         print(a_row(state, now, normal, policy), flush=True)
     offices = offices_of(days)
     held, free = (storm(days, offices, guarded=guarded) for guarded in (True, False))
-    print(f"\nreds in a storm, of what all offices take at most: {held:.2f}; unguarded {free:.2f}")
+    print(f"\nreds of an office in a storm: {held:.2f} times a normal day; unguarded {free:.2f}")
     sys.exit(bool(wrong))
 
 
