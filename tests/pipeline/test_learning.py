@@ -232,8 +232,12 @@ def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     classes = chance.integers(0, 3, size=600)
     rows = [
         {
-            **{"inspection_id": f"I-{row}", "row": row, "counts": 1, "weight": 1.0},
-            **{"finding_class": value, "observed_at": at(days[row] + 1)},
+            "inspection_id": f"I-{row}",
+            "row": row,
+            "counts": 1,
+            "weight": 1.0,
+            "finding_class": value,
+            "observed_at": at(days[row] + 1),
         }
         for row, value in enumerate(classes)
     ]
