@@ -126,9 +126,7 @@ class Predictor:
         """This one and the one behind it: both have to know what the log holds."""
         return [self] if self.last_good is None else [self, self.last_good]
 
-    def assess(
-        self, declarations: Sequence[Declaration], mode: Mode = Mode.NORMAL
-    ) -> Sequence[Assessed | None]:
+    def assess(self, declarations: Sequence[Declaration], mode: Mode) -> Sequence[Assessed | None]:
         """What the model says of each now: the same as alone, in a fraction of the time.
 
         None for all of them without a model, in a mode that does not ask it, or where it fails on

@@ -37,15 +37,25 @@ STATES: Mapping[str, Mapping[str, Any]] = {
 GREEN_BELOW_NORMAL = 0.25
 
 
-def outside_limits(shares: Mapping[Lane, float], policy: Policy) -> list[str]:
-    """What is too far from a normal day, which the policy gives, when the model does not decide."""
-    normal = {Lane.YELLOW: policy.yellow.share, Lane.RED: policy.red.share}
-    below = 1 - sum(normal.values()) - shares[Lane.GREEN]
-    found = [] if 0 <= below <= GREEN_BELOW_NORMAL else [f"green is {below:+.1%} below normal"]
-    for lane, usual in normal.items():
-        if shares[lane] > LIMITS[lane] * usual:
-            found.append(f"{lane.name.lower()} is {shares[lane] / usual:.2f} times the normal")
-    return found
+def outside_limits(
+    shares: Mapping[Lane, float], by_model: Mapping[Lane, float], policy: Policy
+) -> list[str]:
+    """What is too far from a normal day when the model does not decide.
+
+    GREEN is never more than the policy plans for, nor much less than it is with the model; the
+    other lanes are held to what the policy plans for.
+    """
+    planned = {Lane.YELLOW: policy.yellow.share, Lane.RED: policy.red.share}
+    found = []
+    if shares[Lane.GREEN] > 1 - sum(planned.values()):
+        found.append(f"green is {shares[Lane.GREEN]:.1%}, more than is planned")
+    if shares[Lane.GREEN] < by_model[Lane.GREEN] - GREEN_BELOW_NORMAL:
+        found.append(f"green is {shares[Lane.GREEN]:.1%}, far less than with the model")
+    return found + [
+        f"{lane.name.lower()} is {shares[lane] / usual:.2f} times what is planned"
+        for lane, usual in planned.items()
+        if shares[lane] > LIMITS[lane] * usual
+    ]
 
 
 class Days:

@@ -69,7 +69,9 @@ def breaches(state: str, now: Mix, normal: Mix, policy: Policy) -> list[str]:
     if state not in GUARDED:
         return []
     too_little = now.caught < LEAST_CAUGHT * normal.caught
-    return outside_limits(now.shares, policy) + ["it catches too little"] * too_little
+    return (
+        outside_limits(now.shares, normal.shares, policy) + ["it catches too little"] * too_little
+    )
 
 
 def a_row(state: str, now: Mix, normal: Mix, policy: Policy) -> str:

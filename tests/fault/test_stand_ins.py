@@ -169,6 +169,7 @@ def test_the_points_table_speaks_beside_the_model_on_every_decision(bundle: Path
 def test_a_mode_without_the_model_does_not_ask_it(bundle: Path, mode: Mode) -> None:
     predictor, model, _ = a_predictor(bundle)
     predictor.last_good, behind, _ = a_predictor(bundle)
+    assert list(predictor.assess([a_declaration()], mode)) == [None]
     record = decided(predictor, mode=mode)
     assert (model.asked, behind.asked) == (0, 0)
     assert record.decision.fallback_cause == f"MODE_{mode}"

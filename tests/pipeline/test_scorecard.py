@@ -61,10 +61,12 @@ SPEAKS: Mapping[str, tuple[Source, str]] = {
 
 
 @pytest.mark.parametrize("state", ["no usable model", "rules only"])
-def test_the_points_table_keeps_the_lanes_near_their_normal_shares(days: Days, state: str) -> None:
+def test_the_points_table_keeps_the_lanes_near_their_normal_shares(
+    days: Days, normal: dict[Lane, float], state: str
+) -> None:
     decisions = list(days.decisions(**STATES[state]))
     assert {(each.source, each.fallback_cause) for each in decisions} == {SPEAKS[state]}
-    assert outside_limits(shares(decisions), days.bundle.policy) == []
+    assert outside_limits(shares(decisions), normal, days.bundle.policy) == []
 
 
 @pytest.mark.parametrize("state", ["no model and no points", "by people"])

@@ -119,6 +119,18 @@ def test_leaving_out_a_fact_of_the_trader_never_lowers_the_points(
     assert points(item, header | {fact: None}) >= points(item, header)
 
 
+@given(items, headers)
+@settings(deadline=None)
+def test_a_code_that_no_line_names_counts_as_much_as_silence(
+    item: GoodsItem, header: dict[str, Any]
+) -> None:
+    for field, code in (("hs_code", "999999"), ("country_of_origin", "ZZ")):
+        named = item.model_copy(update={field: code, "customs_value": None})
+        silent = item.model_copy(update={field: None, "customs_value": None})
+        exported = header | {"country_of_export": None}
+        assert points(named, exported) == points(silent, exported)
+
+
 @given(items, headers, st.integers(1, 4))
 @settings(deadline=None)
 def test_a_worse_level_a_younger_trader_or_a_higher_duty_never_lowers_the_points(

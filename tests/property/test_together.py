@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models.bundle import load
 from selectivity.declaration import Declaration
+from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
@@ -56,7 +57,7 @@ def alone(predictor: Predictor, declaration: Declaration) -> DecisionRecord:
 @given(many=st.lists(declarations, max_size=8))
 @settings(deadline=None)
 def test_together_and_alone_are_the_same(predictor: Predictor, many: list[Declaration]) -> None:
-    assessed = predictor.assess(many)
+    assessed = predictor.assess(many, Mode.NORMAL)
     assert len(assessed) == len(many)
     for declaration, told in zip(many, assessed, strict=True):
         together = predictor.decide(declaration, earlier_lane=None, now=NOON, assessed=told)
@@ -83,5 +84,5 @@ def test_a_model_that_fails_on_one_leaves_the_others_theirs(bundle: Path) -> Non
     whole = load(bundle)
     failing: Any = _FailsOnTwo(whole.model)
     predictor = Predictor.of_bundle(dataclasses.replace(whole, model=failing), draw_key=b"k" * 32)
-    assert predictor.assess([a_declaration(), a_declaration()]) == [None, None]
+    assert predictor.assess([a_declaration(), a_declaration()], Mode.NORMAL) == [None, None]
     assert alone(predictor, a_declaration()).decision.fallback_cause is None
