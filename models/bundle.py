@@ -17,7 +17,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.digests import sha256_of
-from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE, Knowledge, LaneModel
+from models.lane_model import CALIBRATION, KNOWLEDGE, Knowledge, LaneModel
+from models.trees import TREES
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
@@ -34,7 +35,7 @@ MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD = (
     "prices.json",
     "scorecard.json",
 )
-FILES = (BOOSTER, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD)
+FILES = (*TREES, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD)
 RULING = (RULES, POLICY, SCORECARD, KNOWLEDGE)
 """What decides without the model."""
 FORMAT = 2

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle, load, verify
-from models.lane_model import BOOSTER
 from models.pointer import Pointer, read_pointer, write_pointer
+from models.trees import TREES
 from pipelines.publish import publish
 from selectivity.decision import Source
 from selectivity.guard import OfficeCapacity
@@ -256,7 +256,7 @@ def test_after_a_handover_the_one_before_is_kept_warm_and_speaks_when_the_new_on
 
 
 def _damage(folder: Path) -> None:
-    with (folder / BOOSTER).open("ab") as stream:
+    with (folder / TREES[0]).open("ab") as stream:
         stream.write(b" ")
 
 
