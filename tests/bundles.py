@@ -33,10 +33,12 @@ def a_bundle(
     history: tuple[Declaration, ...] = (),
     trained_on: dict[str, Any] | None = None,
     seed: int = 0,
+    rounds: int = 10,
+    leaves: int = 31,
 ) -> str:
     """Write a complete sealed bundle; gives its digest. `history` is what its profiles know."""
     directory.mkdir(parents=True, exist_ok=True)
-    _model(seed).save(directory)
+    _model(seed, rounds, leaves).save(directory)
     profiles = Profiles()
     if history:
         for declaration in history:
@@ -48,12 +50,13 @@ def a_bundle(
     return seal(directory, trained_on or {"source": "tests"})
 
 
-def _model(seed: int) -> LaneModel:
+def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
     chance = np.random.default_rng(seed)
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
     labels = chance.choice(3, size=300, p=[0.8, 0.15, 0.05])
     params = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "seed": seed}
-    booster = lgb.train(params, lgb.Dataset(matrix, labels), num_boost_round=10)
+    params |= {"num_leaves": leaves}
+    booster = lgb.train(params, lgb.Dataset(matrix, labels), num_boost_round=rounds)
     as_they_are = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
     knowledge = Knowledge(
         feature_names=FEATURE_NAMES,

@@ -28,11 +28,11 @@ from selectivity.declaration import Declaration
 from selectivity.policy import decide
 from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
-from serving.answers import LaneAnswer
+from serving.answers import lane_answer
 from serving.batch import TOGETHER
 from serving.bodies import declaration_from
 from serving.predictor import Predictor
-from tests.benchmarks.serving_latency import SAMPLES
+from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 
 KEY = b"benchmark"
@@ -139,8 +139,8 @@ def _decide(given: Any, bundle: Bundle) -> object:
     )
 
 
-def _answer(record: Any, predictor: Predictor) -> str:
-    return LaneAnswer.of(record, predictor.rules, "vi").model_dump_json()
+def _answer(record: Any, predictor: Predictor) -> bytes:
+    return lane_answer(record, predictor.rules, "vi")
 
 
 def _choices(lodged: Sequence[Declaration], bundle: Bundle) -> Iterator[tuple[Step, Step]]:
