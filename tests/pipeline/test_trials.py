@@ -21,6 +21,7 @@ from pipelines.trials.measures import _case, _naive
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.aggregates import PROFILES, Profile
 from selectivity.columns import day_of
+from selectivity.key_history import amounts_of
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_in
 from selectivity.snapshot import Kept
@@ -93,7 +94,7 @@ def test_histories_of_a_policy_are_those_of_everything_it_was_told(bundle: Path)
 def _by_key(snapshot: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
     kept = Kept.of_arrays(profile, snapshot)
     parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
-    known = [kept.unpack(at) for at in range(len(kept.keys))]
+    known = [kept.unpack(at, amounts_of(profile)) for at in range(len(kept.keys))]
     # Written out, because a day that is not known is no number, and equals nothing.
     told = [repr([getattr(each, part) for part in parts]) for each in known]
     return dict(zip(kept.keys, told, strict=True))
