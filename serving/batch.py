@@ -22,13 +22,11 @@ from serving.answers import lane_answer
 from serving.assign import Parts, lodge
 from serving.bodies import body_too_large, declaration_from
 from serving.decision_log import Kept
+from serving.gathering import TOGETHER
 from serving.predictor import Assessed
 from serving.problems import Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
-TOGETHER = 16
-"""Lines whose declarations are put to the model at once. Nothing comes between them, so that all
-of them are judged by what was known when the first was: others wait for so long."""
 SLICE = 64
 """Lines decided on before their answers are waited for, so that they share a commit."""
 

@@ -29,8 +29,8 @@ from selectivity.policy import decide
 from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
 from serving.answers import lane_answer
-from serving.batch import TOGETHER
 from serving.bodies import declaration_from
+from serving.gathering import TOGETHER
 from serving.predictor import Predictor
 from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
