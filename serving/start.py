@@ -3,6 +3,7 @@
 import gc
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
+from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
+SWITCH_SECONDS = 0.0005
 
 
 def assemble(settings: Settings) -> Parts:
@@ -106,13 +109,14 @@ def server_for(parts: Parts) -> uvicorn.Server:
     def prepare() -> Predictor:
         return predictor_for(settings, read_or_create(settings.draw_key_file))
 
+    beside = None if settings.bundle else Follower(parts, prepare).follow
     guarded: Any = connections(
         wait_seconds=settings.wait_seconds,
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
     config = uvicorn.Config(
-        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
+        QuickLanes(create_app(parts, beside=beside), parts),
         http=guarded,
         ws="none",
         log_config=None,
@@ -133,6 +137,9 @@ def serve(settings: Settings) -> None:
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
+        # The writer of the log lets go of the interpreter in every statement, and waits for so
+        # long to get it back from the event loop when that is busy.
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listening])
 
 
