@@ -22,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench degraded worlds alone test fuzz tamper check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench degraded ladder worlds alone test fuzz tamper check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ bench: $(READY) ## Measure speed and latency
 
 degraded: $(READY) ## Decide on 100,000 declarations in every degraded state: lanes, what is caught, limits
 	python -m tests.benchmarks.degraded_states --preset mid_n
+
+ladder: $(READY) ## Measure the service between a naive one and the bare minimum (two minutes)
+	python -m tests.benchmarks.ladder $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
 	python -m tests.benchmarks.preset_figures

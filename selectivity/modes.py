@@ -9,7 +9,7 @@ MANUAL      only the law decides; everything else waits for a person, as in the 
 from collections.abc import Iterator
 from enum import StrEnum
 
-from selectivity.lanes import Channel, Lane, Reason, Vote
+from selectivity.lanes import Channel, Lane, Vote, shared_vote
 
 
 class Mode(StrEnum):
@@ -46,5 +46,5 @@ def tightens(before: Mode, after: Mode) -> bool:
 def mode_votes(mode: Mode) -> Iterator[Vote]:
     """What the mode asks for whatever anything else says."""
     if not mode.may_release:
-        reason = Reason(code="MODE", facts={"mode": mode.value})
-        yield Vote(lane=Lane.YELLOW, channel=Channel.OFFICER, reason=reason)
+        facts = (("mode", mode.value),)
+        yield shared_vote(Lane.YELLOW, Channel.OFFICER, code="MODE", facts=facts)

@@ -22,6 +22,7 @@ from serving.admission import Admission
 from serving.api_keys import Caller, id_of
 from serving.assessed import Assessed
 from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.gathering import Gathering
 from serving.handover import Handover
 from serving.key_ring import KeyRing
 from serving.meters import Meters
@@ -46,8 +47,12 @@ class Parts:
     tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what is on its way to the disk."""
+        """Count the places there are, and what comes together or is on its way to the disk."""
         self.handover, self.loads = Handover(), OfficeLoads()
+        self.gathering = Gathering(
+            lambda declarations: self.predictor.assess(declarations, self.mode),
+            lambda declaration, assessed: lodge(declaration, self, assessed),
+        )
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
@@ -109,7 +114,7 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(lodge(declaration, parts))).record
+    return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from models.bundle import Bundle, Ruling
 from selectivity.capacity import Prices
 from selectivity.decision import Source
-from selectivity.declaration import Declaration, canonical_sha256
+from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
 from selectivity.guard import Load
 from selectivity.inspection import Inspection
@@ -255,7 +255,7 @@ class Predictor:
             declaration_id=declaration.declaration_id,
             version_no=declaration.version_no,
             lineage_id=declaration.lineage,
-            snapshot_sha256=canonical_sha256(declared),
+            snapshot_sha256=declaration.snapshot_sha256(),
             declared=declared,
             decided_at=given.now,
             bundle_digest=self.bundle_digest,

@@ -3,6 +3,7 @@
 import gc
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from serving.key_ring import KeyRing
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
+from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
 from serving.tokens import SAME_ROLES, TokenRules, Tokens
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
+SWITCH_SECONDS = 0.0005
 
 
 def assemble(settings: Settings) -> Parts:
@@ -160,7 +163,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
     )
     follow = [] if settings.bundle else [Follower(parts, prepare).follow]
     config = uvicorn.Config(
-        create_app(parts, beside=[partial(watch, parts), *follow]),
+        QuickLanes(create_app(parts, beside=[partial(watch, parts), *follow]), parts),
         http=guarded,
         ws="none",
         log_config=None,
@@ -181,6 +184,9 @@ def serve(settings: Settings) -> None:
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
+        # The writer of the log lets go of the interpreter in every statement, and waits for so
+        # long to get it back from the event loop when that is busy.
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listening])
 
 
