@@ -1,11 +1,11 @@
 """Walks the chain of a decision log from its first record to its last and says where it breaks."""
 
-import sqlite3
 from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from serving import chain
+from serving.store import Connection, in_pages
 
 MOST_COMPARED = 100
 """Altered records among which those that changed places are looked for."""
@@ -72,7 +72,7 @@ class _Link(NamedTuple):
             return None
 
 
-def walk(connection: sqlite3.Connection, wanted: Container[int]) -> Walked:
+def walk(connection: Connection, wanted: Container[int]) -> Walked:
     """Compare every record with its hash, its link, its row and its place.
 
     `wanted` are numbers of records whose hashes are given back; 0 is what the first follows on.
@@ -89,7 +89,7 @@ def walk(connection: sqlite3.Connection, wanted: Container[int]) -> Walked:
 
 
 class _Walker:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.head = chain.Head(0, chain.genesis(chain.log_id_of(connection)))
         self._true_hash: str | None = self.head.record_hash
@@ -146,12 +146,12 @@ class _Walker:
         """The place of the newest version decided when it came, else of the first decided later."""
         row = (
             self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ?1 AND seq <= ?2 "
+                "SELECT seq FROM decisions WHERE declaration_id = ? AND seq <= ? "
                 "ORDER BY version_no DESC LIMIT 1",
                 (link.columns[1], self._decided),
             ).fetchone()
             or self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ?1 ORDER BY seq LIMIT 1",
+                "SELECT seq FROM decisions WHERE declaration_id = ? ORDER BY seq LIMIT 1",
                 (link.columns[1],),
             ).fetchone()
         )
@@ -161,15 +161,17 @@ class _Walker:
         self.problems.append(Problem(no, fault, told))
 
 
-def _links(connection: sqlite3.Connection) -> Iterator[_Link]:
+def _links(connection: Connection) -> Iterator[_Link]:
     decision = ", ".join(f"d.{name}" for name in chain.COLUMNS[chain.DECISION])
     inspection = ", ".join(f"i.{name}" for name in chain.COLUMNS[chain.INSPECTION])
     split = len(chain.COLUMNS[chain.DECISION])
-    for no, kind, seq, before, stored, record, text, decision_seq, *rest in connection.execute(
+    for no, kind, seq, before, stored, record, text, decision_seq, *rest in in_pages(
+        connection,
         "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, d.record, i.inspection, "
         f"i.decision_seq, {decision}, {inspection} FROM chain c "
         "LEFT JOIN decisions d ON c.kind = 'decision' AND d.seq = c.seq "
-        "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq ORDER BY c.no"
+        "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+        "WHERE c.no >= ? ORDER BY c.no LIMIT ?",
     ):
         columns = rest[:split] if kind == chain.DECISION else rest[split:]
         content = record if kind == chain.DECISION else text
@@ -196,7 +198,7 @@ def _belongs_at(link: _Link, other: _Link) -> bool:
     return bool(content_moved or link.hash_at(other.no, link.before) == link.stored)
 
 
-def _unlinked(connection: sqlite3.Connection) -> Iterator[Problem]:
+def _unlinked(connection: Connection) -> Iterator[Problem]:
     """Rows that stand in a table and in no record of the chain."""
     for kind in chain.COLUMNS:
         for (seq,) in connection.execute(

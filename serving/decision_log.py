@@ -1,23 +1,24 @@
 """Keeps decisions and inspections so that an answer, once given, is never lost nor given twice."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from selectivity.declaration import canonical_sha256
-from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.errors import ConflictError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
 from serving.group_writer import GroupWriter
-from serving.log_file import identity_of, open_to_write, write_version
+from serving.journal import Journal
+from serving.log_file import LogFile
 from serving.log_reader import LogReader, read_inspection_kept, read_record
+from serving.store import Connection, Store
 
 
 class Kept(NamedTuple):
@@ -56,16 +57,15 @@ class DecisionLog(LogReader):
     """
 
     def __init__(
-        self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
+        self, place: Store | Path, on_commit: Callable[[float], None] = lambda seconds: None
     ) -> None:
-        self._links = Links()
-        self._writer = GroupWriter(
-            partial(open_to_write, file), on_commit, self._check_in_place, self._links.within
-        )
-        self._identity = identity_of(file)
+        """A path is that of a file; it is made if there is none."""
+        store = LogFile(place) if isinstance(place, Path) else place
+        journal = Journal(store, on_commit)
+        self._writer = GroupWriter(journal.keep, journal.let_go)
         self._queued: dict[str, list[Lane]] = {}
         self._at_the_end = ExitStack()
-        super().__init__(file)
+        super().__init__(store)
 
     def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
         """Keep a decision; the future has the one that stands once it is on disk.
@@ -73,7 +73,7 @@ class DecisionLog(LogReader):
         It fails with ConflictError if the same key was decided on other content, and with
         DecisionLogError if nothing was kept.
         """
-        kept = self._writer.submit(partial(_append, record, record.model_dump_json(), self._links))
+        kept = self._writer.submit(partial(_append, record, record.model_dump_json()))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -90,7 +90,7 @@ class DecisionLog(LogReader):
 
         The future fails with ConflictError if the same id came with other content.
         """
-        return self._writer.submit(partial(_add_inspection, inspection, self._links))
+        return self._writer.submit(partial(_add_inspection, inspection))
 
     async def prove_writable(self) -> None:
         """Write something and sync it.
@@ -98,33 +98,21 @@ class DecisionLog(LogReader):
         Raises:
             DecisionLogError: the log cannot be written now.
         """
-        await asyncio.shield(self._writer.submit(write_version))
+        await asyncio.shield(self._writer.submit(self._prove))
 
     def at_the_end(self, work: Callable[[], None]) -> None:
-        """Have this done when everything is written and before the file is let go of."""
+        """Have this done when everything is written and before the log is let go of."""
         self._at_the_end.callback(work)
 
     def close(self) -> None:
-        """Finish what is queued, then let go of the file."""
+        """Finish what is queued, then let go of the log."""
         self._writer.close()
         self._at_the_end.close()
         super().close()
-        if identity_of(self.file) == self._identity:
-            # The last to let go has to be one that may write: only then is the file alone the log.
-            with suppress(DecisionLogError):  # another process is at it
-                open_to_write(self.file).close()
+        self.store.let_go()
 
-    def _check_in_place(self) -> None:
-        """A file that was deleted or replaced can still be written, and is lost with the process.
-
-        Raises:
-            DecisionLogError: the file at the log's path is not the one that was opened.
-        """
-        if identity_of(self.file) != self._identity:
-            raise DecisionLogError(
-                f"the decision log {self.file} was deleted or replaced while the service ran: put "
-                "it back from a backup and start the service again"
-            )
+    def _prove(self, _: Links, connection: Connection) -> None:
+        self.store.prove(connection)
 
     def _no_longer_queued(self, record: DecisionRecord) -> None:
         for name in {record.lineage_id, record.declaration_id}:
@@ -134,9 +122,7 @@ class DecisionLog(LogReader):
                 del self._queued[name]
 
 
-def _append(
-    record: DecisionRecord, text: str, links: Links, connection: sqlite3.Connection
-) -> Kept:
+def _append(record: DecisionRecord, text: str, links: Links, connection: Connection) -> Kept:
     earlier = connection.execute(
         "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
         record.key,
@@ -145,12 +131,12 @@ def _append(
         return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
     parked = _parked(record.declaration_id, connection)
     columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
-    seq = connection.execute(
+    (seq,) = connection.execute(
         "INSERT INTO decisions "
         "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq",
         (*columns, text),
-    ).lastrowid
+    ).fetchone()
     if parked:
         connection.execute(
             "UPDATE inspections SET decision_seq = ? "
@@ -161,7 +147,7 @@ def _append(
     return Kept(record, new=True, parked=parked, no=no)
 
 
-def _parked(declaration_id: str, connection: sqlite3.Connection) -> tuple[Inspection, ...]:
+def _parked(declaration_id: str, connection: Connection) -> tuple[Inspection, ...]:
     rows = connection.execute(
         "SELECT inspection FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL",
         (declaration_id,),
@@ -185,9 +171,7 @@ def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionR
     return earlier
 
 
-def _add_inspection(
-    inspection: Inspection, links: Links, connection: sqlite3.Connection
-) -> KeptInspection:
+def _add_inspection(inspection: Inspection, links: Links, connection: Connection) -> KeptInspection:
     digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
     earlier = connection.execute(
         "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
@@ -198,18 +182,18 @@ def _add_inspection(
     decision_seq, record = _newest(inspection.declaration_id, connection)
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
     text = inspection.model_dump_json(exclude_unset=True)
-    seq = connection.execute(
+    (seq,) = connection.execute(
         "INSERT INTO inspections "
         "(inspection_id, declaration_id, content_sha256, inspection, decision_seq) "
-        "VALUES (?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?) RETURNING seq",
         (*columns, text, decision_seq),
-    ).lastrowid
+    ).fetchone()
     no = links.add(INSPECTION, seq, columns, text)
     return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
 
 
 def _newest(
-    declaration_id: str, connection: sqlite3.Connection
+    declaration_id: str, connection: Connection
 ) -> tuple[int | None, DecisionRecord | None]:
     row = connection.execute(
         "SELECT seq, record FROM decisions WHERE declaration_id = ? "

@@ -27,6 +27,7 @@ from serving.predictor import Predictor
 from serving.published import open_bundle
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
+from serving.stores import primary_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def assemble(settings: Settings) -> Parts:
     """
     meters, keys = Meters(), KeyRing(settings.keys_file)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
-    log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
+    log = DecisionLog(primary_of(settings), meters.commit_seconds.observe)
     try:
         catch_up(predictor, log)
         log.at_the_end(checkpointer_for(settings, meters).close)
@@ -55,7 +56,7 @@ def assemble(settings: Settings) -> Parts:
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
     """What vouches for the log that is there by now."""
     return Checkpointer(
-        settings.log_file,
+        primary_of(settings),
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),

@@ -22,6 +22,7 @@ COMMANDS = {
     "verify",
     "replay",
     "check",
+    "migrate",
     "demo",
     "keys",
 }

@@ -26,6 +26,7 @@ from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.command_line import lanes
+from tests.logs import path_of
 from tests.services import settings_in
 
 DRAWS = Policy(id="draws", random=RandomPolicy(yellow=0.3, red=0.2))
@@ -135,7 +136,7 @@ def test_a_decision_that_does_not_follow_is_named_with_what_differs(
     tmp_path: Path, bundle: Path
 ) -> None:
     parts = served(tmp_path, [a_declaration(), a_declaration(declaration_id="D-2")], bundle=bundle)
-    kept = parts.log.file
+    kept = path_of(parts.log)
     with closing(sqlite3.connect(kept)) as connection, connection:
         (risk,) = connection.execute(
             "UPDATE decisions SET record = json_set(record, '$.decision.risk', 0.5) WHERE seq = 2 "
