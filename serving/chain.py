@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from selectivity.errors import AuditError
-from serving.store import Connection
+from serving.store import Connection, Store
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -33,16 +33,20 @@ CREATE TABLE chain (
 """
 
 
-Kind = Literal["decision", "inspection"]
+Kind = Literal["decision", "inspection", "drain"]
 """What a record is; its row lies in the table of that name."""
 
 DECISION: Kind = "decision"
 INSPECTION: Kind = "inspection"
+DRAIN: Kind = "drain"
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     DECISION: ("declaration_id", "version_no", "lineage_id", "snapshot_sha256", "lane"),
     INSPECTION: ("inspection_id", "declaration_id", "content_sha256"),
+    DRAIN: ("spool_id", "upto_no", "upto_hash"),
 }
 """What stands beside `seq` and the text. An inspection's `decision_seq` follows from the order."""
+TEXTS: Mapping[Kind, str] = {DECISION: "record", INSPECTION: "inspection", DRAIN: "conflicts"}
+"""The column with the text."""
 
 
 class Head(NamedTuple):
@@ -104,7 +108,9 @@ class Links:
     end together, which costs half of what writing each at once does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
+        """`store` is where the records lie, for work that has to know."""
+        self.store = store
         self._head = Head(0, "")
         self._new: list[tuple[int, Kind, int | None, str, str]] = []
 

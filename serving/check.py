@@ -52,6 +52,7 @@ def _check_log(settings: Settings) -> Finding:
         log = LogReader(primary_of(settings))
         damage = log.damage()
         decisions, inspections, parked = log.counts()
+        conflicts = len(log.conflicts())
         log.close()
     except SelectivityError as error:
         return Finding("log", "cannot be used", error)
@@ -60,6 +61,7 @@ def _check_log(settings: Settings) -> Finding:
         remedy = "Restore it from a backup before the service starts."
         return Finding("log", "damaged", DecisionLogError(problem + remedy))
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
+    state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     return Finding("log", state)
 
 

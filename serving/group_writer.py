@@ -6,6 +6,7 @@ disk the next one gathers by itself, so nothing ever waits on purpose.
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from typing import Any
 
 from selectivity.errors import DecisionLogError
 from serving.journal import Outcome, Work, lost
+
+logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 512
 
@@ -92,6 +95,7 @@ class GroupWriter:
         try:
             return self._keep([job.work for job in batch])
         except DecisionLogError as error:
+            logger.error("not kept", extra={"count": len(batch), "cause": str(error)})
             return [error] * len(batch)
 
 

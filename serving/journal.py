@@ -1,7 +1,6 @@
 """A store that is written a transaction at a time, each record linked to the one before."""
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -9,8 +8,6 @@ from typing import Any, TypeVar
 from selectivity.errors import DecisionLogError
 from serving.chain import Links
 from serving.store import Connection, Store
-
-logger = logging.getLogger(__name__)
 
 Outcome = TypeVar("Outcome")
 Work = Callable[[Links, Connection], Outcome]
@@ -29,7 +26,7 @@ class Journal:
             DecisionLogError: it cannot keep anything.
         """
         self.store, self._on_commit = store, on_commit
-        self._links = Links()
+        self._links = Links(store)
         self._failures: tuple[type[Exception], ...] = (*store.errors, DecisionLogError)
         self._connection: Connection | None = store.open_to_write()
 
@@ -43,7 +40,6 @@ class Journal:
         try:
             outcomes = self._commit(works)
         except self._failures as error:
-            logger.error("not kept", extra={"count": len(works), "cause": str(error)})
             self.let_go()  # after a failed sync nothing the connection says can be trusted
             raise lost(str(error)) from error
         self._on_commit(time.perf_counter() - started)
@@ -64,6 +60,12 @@ class Journal:
             outcomes = [_outcome(work, self._links, connection) for work in works]
         connection.execute("COMMIT")
         return outcomes
+
+
+def prove(links: Links, connection: Connection) -> None:
+    """Work that changes as little as proves that a commit is kept."""
+    assert links.store is not None
+    links.store.prove(connection)
 
 
 def lost(cause: str) -> DecisionLogError:

@@ -33,6 +33,8 @@ class Patience(NamedTuple):
     """For a transaction, from its beginning until it is committed."""
     read_seconds: float = 10.0
     """For one statement of a reader."""
+    look_seconds: float = 0.3
+    """For one statement while a caller waits."""
 
 
 PATIENT = Patience()
@@ -80,7 +82,7 @@ class LogDatabase:
         server.seconds_a_statement = NEVER
         return server
 
-    def open_to_read(self) -> Connection:
+    def open_to_read(self, *, quick: bool = False) -> Connection:
         """A connection that cannot change anything, and comes back by itself when it was cut.
 
         Raises:
@@ -96,6 +98,8 @@ class LogDatabase:
             server = _Server(connect(), self._patience.read_seconds, again=connect)
             with server.closed_on_error():
                 database_version.check(server, self.name)
+            if quick:
+                server.seconds_a_statement = self._patience.look_seconds
         except psycopg.Error as error:
             raise self.unusable(error) from error
         return server

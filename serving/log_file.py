@@ -42,8 +42,8 @@ class LogFile:
         self._identity = self._identity or identity_of(self.file)
         return connection
 
-    def open_to_read(self) -> Connection:
-        """A connection that cannot change anything."""
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        """A connection that cannot change anything; a file is always quick."""
         return open_to_read(self.file)
 
     def begin(self, connection: Connection) -> None:
@@ -140,7 +140,9 @@ def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _check_version(connection, file)
+        version = _check_version(connection, file)
+        for step in _steps_after(version):  # of an older log: as if it had the tables, and no rows
+            _execute(step.replace("CREATE TABLE", "CREATE TEMP TABLE"), connection)
     except sqlite3.Error as error:
         raise unusable(file, error) from error
     return connection
@@ -189,14 +191,17 @@ def _make_durable(connection: sqlite3.Connection, file: Path) -> None:
 
 def _make_tables(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _check_version(connection, file)
-    else:
-        for step in sorted(STEPS):
-            _execute(STEPS[step], connection)
+    there = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    for step in _steps_after(_check_version(connection, file) if there else 0):
+        _execute(step, connection)
+    if not there:
         connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(16),))
     write_version(connection)
     connection.execute("COMMIT")
+
+
+def _steps_after(version: int) -> list[str]:
+    return [STEPS[step] for step in sorted(STEPS) if step > version]
 
 
 def _execute(step: str, connection: sqlite3.Connection) -> None:
@@ -204,8 +209,13 @@ def _execute(step: str, connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def _check_version(connection: sqlite3.Connection, file: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _check_version(connection: sqlite3.Connection, file: Path) -> int:
+    """The version of the file.
+
+    Raises:
+        DecisionLogError: it is one that this software cannot use.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == UNCHAINED:
         raise DecisionLogError(
             f"The decision log {file} is of version {UNCHAINED}, whose records are not chained. It "
@@ -213,8 +223,10 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
             "with the version of the service that wrote it, keep it for audits, and give another "
             "LANES_STATE."
         )
-    if version != VERSION:
+    if version not in STEPS:
         raise DecisionLogError(
-            f"{file} is no decision log of this version (version {version}, not {VERSION}). "
-            "Start the version of the service that wrote it, or give another LANES_STATE."
+            f"{file} is no decision log that this software knows (version {version}, not up to "
+            f"{VERSION}). Start the version of the service that wrote it, or give another "
+            "LANES_STATE."
         )
+    return version

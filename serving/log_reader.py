@@ -1,5 +1,6 @@
 """Reads the decision log: one decision, the strictest lane of a lineage, or everything in order."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,13 +46,22 @@ class Event(NamedTuple):
     """Of an inspection: place and text of its decision; None while it is parked."""
 
 
+class Conflict(NamedTuple):
+    """A record of a spool whose key the log had with another record; that one stands."""
+
+    spool_id: str
+    no: int
+    kind: chain.Kind
+    text: str
+
+
 class LogReader:
     """Reads and never writes; any number of readers may look while the service goes on."""
 
-    def __init__(self, place: Store | Path) -> None:
-        """A path is that of a file."""
+    def __init__(self, place: Store | Path, *, quick: bool = False) -> None:
+        """A path is that of a file; `quick` is as in `Store.open_to_read`."""
         self.store = LogFile(place) if isinstance(place, Path) else place
-        self._connection = self.store.open_to_read()
+        self._connection = self.store.open_to_read(quick=quick)
         with self._reading():
             self.log_id = chain.log_id_of(self._connection)
 
@@ -110,10 +120,12 @@ class LogReader:
         with self._reading():
             for no, kind, seq, text, *decision in in_pages(
                 self._connection,
-                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection), d.seq, d.record "
+                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, t.conflicts), "
+                "d.seq, d.record "
                 "FROM chain c "
                 "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
                 "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+                "LEFT JOIN drains t ON c.kind = 'drain' AND t.seq = c.seq "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
                 "WHERE c.no <= ? AND c.no >= ? ORDER BY c.no LIMIT ?",
                 upto,
@@ -121,6 +133,24 @@ class LogReader:
             ):
                 place, record = decision
                 yield Event(no, kind, seq, text, None if record is None else (place, record))
+
+    def first_place(self, kind: str, *, after: int) -> int | None:
+        """Place of the first record of a kind behind this number; None if there is none."""
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT seq FROM chain WHERE no > ? AND kind = ? ORDER BY no LIMIT 1", (after, kind)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def inspections_of(self, declaration_id: str, seq: int, *, upto: int) -> list[Inspection]:
+        """Inspections that belong to the decision in this place, and lie no further than `upto`."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT inspection FROM inspections "
+                "WHERE declaration_id = ? AND decision_seq = ? AND seq <= ? ORDER BY seq",
+                (declaration_id, seq, upto),
+            ).fetchall()
+        return [read_inspection_kept(text) for (text,) in rows]
 
     def head(self) -> chain.Head:
         """The last record of the chain."""
@@ -131,6 +161,14 @@ class LogReader:
         """The hash of the record with this number; None if there is none."""
         with self._reading():
             return chain.hash_at(self._connection, no)
+
+    def conflicts(self) -> list[Conflict]:
+        """What spools brought that the log had otherwise, for people to look at."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT spool_id, conflicts FROM drains WHERE conflicts <> '[]' ORDER BY seq"
+            ).fetchall()
+        return [Conflict(spool_id, **each) for spool_id, text in rows for each in json.loads(text)]
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:

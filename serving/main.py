@@ -1,9 +1,10 @@
-"""The command line `lanes`: serve, score, export, verify, replay, check, migrate, demo, keys.
+"""The command line `lanes`: serve, score, export, verify, replay, check, demo, keys and more.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -201,6 +202,14 @@ def check() -> None:
             typer.echo(f"{'':12} {error}", err=True)
             failed = failed or error.exit_code
     raise typer.Exit(failed)
+
+
+@app.command(epilog="Example: lanes conflicts > conflicts.ndjson")
+def conflicts() -> None:
+    """Print what spools brought that the log had otherwise, one JSON object per line."""
+    with closing(LogReader(primary_of(_settings()))) as log:
+        for conflict in log.conflicts():
+            typer.echo(json.dumps(conflict._asdict()))
 
 
 @app.command(epilog="Example: LANES_DATABASE=postgresql://owner@db/lanes lanes migrate")

@@ -33,8 +33,20 @@ CREATE TABLE inspections (
 CREATE INDEX inspections_by_declaration ON inspections (declaration_id);
 """
 
+DRAINS = """
+CREATE TABLE drains (
+    seq INTEGER PRIMARY KEY,
+    spool_id TEXT NOT NULL,
+    upto_no INTEGER NOT NULL,
+    upto_hash TEXT NOT NULL,
+    conflicts TEXT NOT NULL,
+    UNIQUE (spool_id, upto_no)
+);
+"""
+
 STEPS: Mapping[int, str] = {
     FIRST: RECORDS + chain.TABLES,
+    3: DRAINS,
 }
 """What each version adds to the one before."""
 VERSION = max(STEPS)

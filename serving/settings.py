@@ -70,6 +70,17 @@ class Settings(BaseModel):
         description="Address of the decision log in PostgreSQL, postgresql://…; a file in the "
         "state folder if unset.",
     )
+    spool: Path | None = Field(
+        default=None,
+        description="File that decisions go to while the log cannot be written, best on another "
+        "disk; beside the state folder, with -spool.sqlite behind its name, if unset.",
+    )
+    recent_decisions: int = Field(
+        default=100_000,
+        ge=1_000,
+        description="Newest decisions of a database copied to the state folder, to answer from "
+        "while it is down.",
+    )
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )
@@ -165,6 +176,17 @@ class Settings(BaseModel):
         """The checkpoints of the decision log."""
         state = self.state.absolute()
         return self.anchor or state.with_name(f"{state.name}-anchor.ndjson")
+
+    @property
+    def spool_file(self) -> Path:
+        """Where decisions go while the log cannot be written."""
+        state = self.state.absolute()
+        return self.spool or state.with_name(f"{state.name}-spool.sqlite")
+
+    @property
+    def recent_file(self) -> Path:
+        """The copy of the newest decisions of a database."""
+        return self.state / "recent.sqlite"
 
     def rules_files(self) -> list[Path]:
         """The rule files, in the order of their names.

@@ -1,12 +1,13 @@
 """Puts a service together from its settings, and runs it until it is told to stop."""
 
+import asyncio
 import gc
 import logging
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import uvicorn
@@ -21,13 +22,15 @@ from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.follow_log import LogFollower
 from serving.key_ring import KeyRing
+from serving.log_reader import LogReader
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
-from serving.stores import primary_of
+from serving.stores import primary_of, reserve_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +46,22 @@ def assemble(settings: Settings) -> Parts:
     """
     meters, keys = Meters(), KeyRing(settings.keys_file)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
-    log = DecisionLog(primary_of(settings), meters.commit_seconds.observe)
+    log = open_log(settings, meters)
     try:
-        catch_up(predictor, log)
+        with closing(LogReader(log.store)) as reader:
+            catch_up(predictor, reader)
         log.at_the_end(checkpointer_for(settings, meters).close)
     except SelectivityError:
         log.close()
         raise
     return Parts(predictor, log, meters, settings, keys)
+
+
+def open_log(settings: Settings, meters: Meters) -> DecisionLog:
+    """The log with what stands beside it, made if there is none."""
+    store = primary_of(settings)
+    store.open_to_write().close()  # makes the tables, which the copy of the log follows
+    return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings))
 
 
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
@@ -112,8 +123,15 @@ def server_for(parts: Parts) -> uvicorn.Server:
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
+    followers = [LogFollower(parts).follow]
+    if settings.bundle is None:
+        followers.append(Follower(parts, prepare).follow)
+
+    async def beside() -> None:
+        await asyncio.gather(*[follow() for follow in followers])
+
     config = uvicorn.Config(
-        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
+        create_app(parts, beside=beside),
         http=guarded,
         ws="none",
         log_config=None,

@@ -62,8 +62,9 @@ class Store(Protocol):
             DecisionLogError: this is no decision log, or it cannot keep what is committed.
         """
 
-    def open_to_read(self) -> Connection:
-        """A connection that cannot change anything.
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        """A connection that cannot change anything; one that is asked while a caller waits is quick
+        to give up.
 
         Raises:
             DecisionLogError: there is no decision log that this software reads.
@@ -99,14 +100,18 @@ class Store(Protocol):
 
 
 def in_pages(
-    connection: Connection, statement: str, *values: Any, first: int = LOWEST
+    connection: Connection,
+    statement: str,
+    *values: Any,
+    first: int = LOWEST,
+    at_once: int = PAGE,
 ) -> Iterator[Any]:
     """Every row from this place on, a page at a time, so that a long log fits in memory.
 
     `statement` gives the place first, and ends with `>= ? ORDER BY <place> LIMIT ?` after `values`.
     """
-    rows: Sequence[Any] = (None,) * PAGE
-    while len(rows) == PAGE:
-        rows = connection.execute(statement, (*values, first, PAGE)).fetchall()
+    rows: Sequence[Any] = (None,) * at_once
+    while len(rows) == at_once:
+        rows = connection.execute(statement, (*values, first, at_once)).fetchall()
         yield from rows
         first = rows[-1][0] + 1 if rows else first

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
-from serving.decision_log import DecisionLog, Receipt
+from serving.decision_log import DecisionLog
+from serving.keep import Receipt
 from serving.log_file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor

@@ -22,6 +22,7 @@ COMMANDS = {
     "verify",
     "replay",
     "check",
+    "conflicts",
     "migrate",
     "demo",
     "keys",

@@ -12,9 +12,10 @@ import pytest
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
 from serving.chain import Links
-from serving.decision_log import DecisionLog, Receipt
+from serving.decision_log import DecisionLog
 from serving.group_writer import GroupWriter
 from serving.journal import Journal
+from serving.keep import Receipt
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile, open_to_write
 from serving.log_reader import LogReader
@@ -248,7 +249,7 @@ def test_a_log_of_another_version_is_refused(file: Path) -> None:
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(DecisionLogError, match="version 7, not 2"):
+    with pytest.raises(DecisionLogError, match="version 7, not up to 3"):
         DecisionLog(file)
 
 
