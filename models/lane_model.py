@@ -16,17 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
 from models.raw_scores import RawScores
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import observations, signals
-from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix
+from selectivity.features import FEATURE_NAMES, feature_matrix, feature_row
 from selectivity.known import CodeMaps
-from selectivity.profiles import Histories
 from selectivity.risk import Risk
+from selectivity.rows import Row
 
 BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"
 _COUNTRIES = ("country_of_origin", "country_of_export")
+ASSESSED = ("item_no", "hs_code", *_COUNTRIES, "customs_value", "duty_rate_percent")
+"""Fields that `LaneModel.assess` looks at besides the features."""
 
 
 class Knowledge(BaseModel):
@@ -60,9 +63,15 @@ class LaneModel:
         """Calibrated chance of each finding class, shape (n, 3), from a feature matrix."""
         return self.calibration.apply(self.raw_scores(matrix))
 
-    def features(self, columns: Columns, histories: Histories) -> Floats:
-        """The model's feature matrix of these rows."""
+    def features(self, columns: Columns, histories: Floats) -> Floats:
+        """The model's feature matrix of many rows; `histories` has shape (values, n)."""
         return feature_matrix(columns, histories, self.knowledge.codes)
+
+    def features_of_rows(self, rows: Sequence[Row], histories: Sequence[Sequence[float]]) -> Floats:
+        """The same of few rows, to the bit, without the cost of arrays."""
+        codes = self.knowledge.codes
+        made = [feature_row(*each, codes) for each in zip(rows, histories, strict=True)]
+        return np.array(made, dtype=np.float64).reshape(len(made), len(FEATURE_NAMES))
 
     def assess(
         self, columns: Columns, matrix: Floats, starts: Sequence[int] | None = None

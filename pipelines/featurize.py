@@ -6,77 +6,118 @@ Reads   data/interim/prepared/items.parquet       one row per goods item, in tim
 Writes  data/features/features.parquet            one float64 column per feature, rows as in items
         data/features/knowledge.json              code numbers, known codes, duty cap
         data/features/profiles.npz                every key's history, for the service to go on from
+
+Works on part of the goods items at a time: memory is bounded whatever their number.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
 
 from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_arrays, write_text
+from pipelines.histories.engine import (
+    EngineParams,
+    HistoryEngine,
+    history_in_bulk,
+    read_values,
+)
+from pipelines.histories.inputs import Outcomes
 from pipelines.label import as_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
-from pipelines.tables import read_columns
+from pipelines.tables import columns_in_parts
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
-from selectivity.features import FEATURE_NAMES, code_maps, duty_at_stake, feature_matrix
-from selectivity.profiles import Outcomes, history_in_bulk, snapshot_in_bulk
+from selectivity.declared_features import CODED
+from selectivity.features import FEATURE_NAMES, feature_matrix, numbered
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""
 
+_COUNTRIES = ("country_of_origin", "country_of_export")
 
-class FeaturizeParams(BaseModel):
+
+class FeaturizeParams(EngineParams):
     """Section `featurize` of params.yaml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     profiles_until: date | None = Field(
         default=None,
         description="First day the bundle's histories leave out; null: they hold everything known.",
     )
+    rows_at_once: int = Field(default=100_000, ge=1_000, description="Rows made features together.")
 
     def before_day(self) -> int | None:
-        """The same in days since 1970."""
+        """The first day that is left out, in days since 1970."""
         return (
             None if self.profiles_until is None else (self.profiles_until - date(1970, 1, 1)).days
         )
 
 
+class Lessons:
+    """Gathers what goods items teach about codes, facts and the size of duties."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, Counter[str]] = {name: Counter() for name in CODED}
+        self._headings: set[str] = set()
+        self._countries: set[str] = set()
+        self._declared: Counter[str] = Counter()
+        self._duties: list[Floats] = []
+        self._rows = 0
+
+    def add(self, items: Columns) -> None:
+        """Some more goods items."""
+        self._rows += len(items["item_no"])
+        for name, counts in self._codes.items():
+            counts.update(_there(items[name]))
+        self._headings.update(code[:4] for code in _there(items["hs_code"]))
+        for name in _COUNTRIES:
+            self._countries.update(_there(items[name]))
+        for name in ITEM:
+            self._declared[name] += int(pd.notna(items[name]).sum())
+        duties = duty_at_stake(items)
+        self._duties.append(duties[~np.isnan(duties)])
+
+    def knowledge(self) -> Knowledge:
+        """What all of them taught."""
+        duties = np.concatenate([*self._duties, np.empty(0)])
+        cap = float(np.quantile(duties, 0.99)) if len(duties) else 0.0
+        mostly = DECLARED_MOSTLY * max(self._rows, 1)
+        return Knowledge(
+            feature_names=FEATURE_NAMES,
+            codes={name: numbered(counts) for name, counts in self._codes.items()},
+            headings=frozenset(self._headings),
+            countries=frozenset(self._countries),
+            facts=frozenset(name for name in ITEM if self._declared[name] >= mostly),
+            duty_cap=cap if cap > 0 else 1.0,
+        )
+
+
+def _there(values: npt.NDArray[Any]) -> Iterator[str]:
+    return (value for value in values.tolist() if value is not None)
+
+
 def knowledge_of(items: Columns) -> Knowledge:
     """What these goods items teach about codes, facts and the size of duties."""
-    headings = {code[:4] for code in items["hs_code"] if code is not None}
-    countries = {
-        country
-        for field in ("country_of_origin", "country_of_export")
-        for country in items[field]
-        if country is not None
-    }
-    duties = duty_at_stake(items)
-    known = duties[~np.isnan(duties)]
-    cap = float(np.quantile(known, 0.99)) if len(known) else 0.0
-    return Knowledge(
-        feature_names=FEATURE_NAMES,
-        codes=code_maps(items),
-        headings=frozenset(headings),
-        countries=frozenset(countries),
-        facts=frozenset(name for name in ITEM if _declared(items[name]) >= DECLARED_MOSTLY),
-        duty_cap=cap if cap > 0 else 1.0,
-    )
-
-
-def _declared(values: npt.NDArray[np.generic]) -> float:
-    return float(pd.notna(values).mean()) if len(values) else 0.0
+    lessons = Lessons()
+    lessons.add(items)
+    return lessons.knowledge()
 
 
 def featurize(items: Columns, outcomes: Outcomes, knowledge: Knowledge) -> Floats:
-    """Feature matrix of all rows, each from what was known before its day. Pure."""
+    """Feature matrix of goods items in memory, each from what was known before its day. Pure."""
     return feature_matrix(items, history_in_bulk(items, outcomes), knowledge.codes)
 
 
@@ -84,6 +125,30 @@ def read_features(file: Path) -> Floats:
     """The feature matrix as `main` wrote it, in the order of `FEATURES`."""
     matrix: Floats = pd.read_parquet(file)[list(FEATURE_NAMES)].to_numpy(np.float64)
     return matrix
+
+
+def knowledge_before(items: Path, day: date, rows_at_once: int) -> Knowledge:
+    """What the goods items of a file that were accepted before this day teach."""
+    lessons = Lessons()
+    for columns in columns_in_parts(items, rows_at_once):
+        lessons.add(take(columns, columns["accepted_at"] < np.datetime64(day)))
+    return lessons.knowledge()
+
+
+def write_features(
+    items: Path, histories: Path, knowledge: Knowledge, out: Path, rows_at_once: int
+) -> int:
+    """Features of all goods items of a file, one row group after the other; gives their number."""
+    schema = pa.schema([(name, pa.float64()) for name in FEATURE_NAMES])
+    beside, rows = out.with_name(out.name + ".part"), 0
+    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+        parts = columns_in_parts(items, rows_at_once)
+        for columns, known in zip(parts, read_values(histories, rows_at_once), strict=True):
+            matrix = feature_matrix(columns, known, knowledge.codes)
+            writer.write_table(pa.table(list(matrix.T.copy()), schema=schema))
+            rows += len(matrix)
+    beside.replace(out)
+    return rows
 
 
 def main(
@@ -95,19 +160,21 @@ def main(
 ) -> None:
     """Compute every feature of every goods item."""
     settings = section(params, "featurize", FeaturizeParams)
-    columns = read_columns(items)
     events = as_outcomes(pd.read_parquet(outcomes))
     parts = Periods.model_validate(read_json(periods))
-    before = columns["accepted_at"].astype("datetime64[D]") < np.datetime64(parts.evaluate_from)
-    knowledge = knowledge_of(take(columns, before))
-    matrix = featurize(columns, events, knowledge)
     out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(out / "features.parquet")
+    knowledge = knowledge_before(items, parts.evaluate_from, settings.rows_at_once)
+    with TemporaryDirectory(dir=out, prefix=".histories-") as folder:
+        with HistoryEngine(settings, spill=out) as engine:
+            engine.take_file(items, events)
+            engine.write_values(Path(folder), tell=lambda line: say(f"featurize: {line}"))
+            snapshot = engine.snapshot(before_day=settings.before_day())
+        rows = write_features(
+            items, Path(folder), knowledge, out / "features.parquet", settings.rows_at_once
+        )
     write_text(out / KNOWLEDGE, knowledge_json(knowledge))
-    write_arrays(
-        out / PROFILES_FILE, snapshot_in_bulk(columns, events, before_day=settings.before_day())
-    )
-    say(f"featurize: {matrix.shape[1]} features of {matrix.shape[0]} goods items")
+    write_arrays(out / PROFILES_FILE, snapshot)
+    say(f"featurize: {len(FEATURE_NAMES)} features of {rows} goods items")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.command import FileOption, command, say
 from pipelines.files import write_json
+from pipelines.histories.inputs import Outcomes
 from pipelines.params import section
 from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection
 from selectivity.labelling import item_outcomes
-from selectivity.profiles import Outcomes
 
 UNKNOWN = -1
 """Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
@@ -142,6 +142,7 @@ def as_outcomes(table: pd.DataFrame) -> Outcomes:
         rows=table["row"].to_numpy(np.int64),
         days=day_of(table["observed_at"].dt.tz_convert(None).to_numpy("datetime64[us]")),
         classes=table["finding_class"].to_numpy(np.int64),
+        counts=np.ones(len(table), dtype=np.int64),
     )
 
 

@@ -6,7 +6,7 @@ not have is missing on every row. Other tables (inspections, findings) pass thro
 with `kinds` of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,13 @@ def frame_from_columns(columns: Columns, kinds: Kinds = KINDS) -> pd.DataFrame:
 def read_columns(path: Path, kinds: Kinds = KINDS) -> Columns:
     """Goods items from a Parquet file."""
     return columns_from_frame(pq.read_table(path).to_pandas(date_as_object=False), kinds)
+
+
+def columns_in_parts(path: Path, rows_at_once: int, kinds: Kinds = KINDS) -> Iterator[Columns]:
+    """The same, so many rows at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows_at_once):
+            yield columns_from_frame(batch.to_pandas(date_as_object=False), kinds)
 
 
 def write_columns(columns: Columns, path: Path, kinds: Kinds = KINDS) -> None:

@@ -4,15 +4,13 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-import numpy as np
-
 from models.bundle import Bundle
+from models.lane_model import ASSESSED
 from selectivity.capacity import Prices
-from selectivity.columns import day_of, take, to_columns
 from selectivity.declaration import Declaration, canonical_sha256
 from selectivity.inspection import Inspection
 from selectivity.labelling import item_outcomes
@@ -20,6 +18,7 @@ from selectivity.lanes import Lane
 from selectivity.policy import LaneDecision, Policy, decide
 from selectivity.record import DecisionRecord, ItemScore
 from selectivity.risk import Risk
+from selectivity.rows import columns_of, day_at, rows_of
 from selectivity.rules import RuleSet
 from selectivity.sampling import key_id
 from serving.published import NO_MODEL
@@ -123,21 +122,19 @@ class Predictor:
     def observe(self, declarations: Sequence[Declaration]) -> None:
         """Fold declarations whose decisions are kept into the profiles."""
         if self.bundle is not None and declarations:
-            self.bundle.profiles.observe(to_columns(declarations))
+            for declaration in declarations:
+                self.bundle.profiles.observe(rows_of(declaration))
 
     def learn(self, declaration: Declaration, inspections: Iterable[Inspection]) -> None:
         """Fold what controls of a declaration found into the profiles."""
         if self.bundle is None:
             return
-        columns = to_columns([declaration])
-        item_nos = [item.item_no for item in declaration.items]
+        item_nos, rows = [item.item_no for item in declaration.items], rows_of(declaration)
         for inspection in inspections:
-            outcomes = item_outcomes(inspection, item_nos)
-            rows = [row for row, item_no in enumerate(item_nos) if item_no in outcomes]
-            if rows:
-                classes = np.array([outcomes[item_nos[row]] for row in rows], dtype=np.int64)
-                days = np.full(len(rows), _day(inspection.observed_at), dtype=np.int64)
-                self.bundle.profiles.learn(take(columns, np.array(rows)), days, classes)
+            outcomes, day = item_outcomes(inspection, item_nos), day_at(inspection.observed_at)
+            for item_no, row in zip(item_nos, rows, strict=True):
+                if item_no in outcomes:
+                    self.bundle.profiles.learn(row, day, outcomes[item_no])
 
     def _decision(
         self,
@@ -194,10 +191,10 @@ class Assessed(NamedTuple):
 
 
 def _assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
-    columns = to_columns(declarations)
-    matrix = bundle.model.features(columns, bundle.profiles.read(columns))
+    rows = [row for declaration in declarations for row in rows_of(declaration)]
+    matrix = bundle.model.features_of_rows(rows, [bundle.profiles.values(row) for row in rows])
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
-    risks = bundle.model.assess(columns, matrix, starts[:-1])
+    risks = bundle.model.assess(columns_of(rows, ASSESSED), matrix, starts[:-1])
     return [
         Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest())
         for risk, (start, stop) in zip(risks, pairwise(starts), strict=True)
@@ -216,9 +213,3 @@ def _scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:
         )
         for item, (none, documentary, physical), duty_share in rows
     )
-
-
-def _day(moment: datetime) -> int:
-    """The day of a moment in UTC, counted as the profiles count."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return int(day_of(np.array([utc], dtype="datetime64[us]"))[0])

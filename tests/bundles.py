@@ -17,6 +17,7 @@ from selectivity.declaration import Declaration
 from selectivity.features import FEATURE_NAMES, code_maps
 from selectivity.policy import Policy, RandomPolicy
 from selectivity.profiles import Profiles
+from selectivity.rows import rows_of
 from serving.predictor import Predictor
 from tests.builders import a_declaration
 
@@ -38,7 +39,8 @@ def a_bundle(
     _model(seed).save(directory)
     profiles = Profiles()
     if history:
-        profiles.observe(to_columns(history))
+        for declaration in history:
+            profiles.observe(rows_of(declaration))
     np.savez(directory / PROFILES_FILE, **profiles.snapshot())
     (directory / RULES).write_text(json.dumps(read_rules(RULE_FILES).content()))
     (directory / POLICY).write_text(policy.model_dump_json())

@@ -13,9 +13,9 @@ from pipelines.simulator.schema import completed
 from pipelines.simulator.selection import Selection
 from pipelines.simulator.simulation import Lodged
 from pipelines.trials.memory import Memory, goods_items
-from selectivity.columns import day_of
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
+from selectivity.rows import day_at, rows_in
 
 Retrain = Callable[[Memory, int], Bundle | None]
 """Given what is known at the end of a week, a new bundle, or None to keep the one in force."""
@@ -59,6 +59,7 @@ class BundlePolicy:
         order = np.argsort(header["accepted_at"], kind="stable")
         columns = goods_items(header, completed("goods_items", lodged.item), order.tolist())
         model = self.bundle.model
+        self.bundle.profiles.observe(rows_in(columns))  # each counts for what comes after it alone
         matrix = model.features(columns, self.bundle.profiles.read(columns))
         decided = replay(
             columns,
@@ -84,15 +85,10 @@ class BundlePolicy:
     def learn(self, known: Mapping[str, Table]) -> None:
         """Fold the week into the profiles, and take another bundle when there is one."""
         self._memory.add(known)
-        self.bundle.profiles.observe(goods_items(known["declarations"], known["goods_items"]))
         for inspection, items in self._memory.known_last():
             numbers = items["item_no"].astype(np.int64).tolist()
-            outcomes = item_outcomes(inspection, numbers)
-            if outcomes:
-                day = day_of(np.array([inspection.observed_at.replace(tzinfo=None)], "M8[us]"))
-                self.bundle.profiles.learn(
-                    items,
-                    np.full(len(numbers), day[0]),
-                    np.array([outcomes[number] for number in numbers], dtype=np.int64),
-                )
+            outcomes, day = item_outcomes(inspection, numbers), day_at(inspection.observed_at)
+            for number, row in zip(numbers, rows_in(items), strict=True):
+                if number in outcomes:
+                    self.bundle.profiles.learn(row, day, outcomes[number])
         self.bundle = self._retrain(self._memory, self._week) or self.bundle

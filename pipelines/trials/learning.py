@@ -13,6 +13,7 @@ from pipelines.bundle import BundleParams
 from pipelines.calibrate import calibrate, prices_of
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.files import write_arrays, write_json, write_text
+from pipelines.histories.engine import snapshot_in_bulk
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
 from pipelines.params import section
 from pipelines.prepare import PrepareParams, in_time_order, prepare
@@ -20,7 +21,7 @@ from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
 from selectivity.columns import take
 from selectivity.policy import Policy
-from selectivity.profiles import Profiles, snapshot_in_bulk
+from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet
 
 

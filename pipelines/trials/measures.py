@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.featurize import featurize, knowledge_of
+from pipelines.histories.inputs import Outcomes
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
 from pipelines.prepare import in_time_order
 from pipelines.simulator.figures import auroc, read
@@ -24,7 +25,6 @@ from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows, take
 from selectivity.inspection import FindingClass
 from selectivity.metrics import precision_at, recall_at
-from selectivity.profiles import Outcomes
 
 TAUGHT = 0.75
 RED_SHARE = 0.05
@@ -171,6 +171,7 @@ def _matrices(case: Case) -> tuple[Floats, Floats]:
         rows=np.arange(len(case.wrong)),
         days=day_of(case.items["accepted_at"]) + 2,
         classes=case.wrong,
+        counts=np.ones(len(case.wrong), dtype=np.int64),
     )
     return found, featurize(case.items, everything, knowledge)
 

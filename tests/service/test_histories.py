@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from selectivity.columns import to_columns
+from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from selectivity.profiles import MEASURES
+from selectivity.rows import rows_of
 from serving.assign import Parts, assign, receive
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection
@@ -27,9 +27,13 @@ FOUND = an_inspection(result="FINDING", findings=QUANTITY)
 def importer_history(parts: Parts) -> dict[str, float]:
     """What is known about the importer ten days later."""
     assert parts.predictor.bundle is not None
-    columns = to_columns([a_declaration(accepted_at=LATER)])
-    totals = parts.predictor.bundle.profiles.read(columns).of("importer").totals[0]
-    return dict(zip(MEASURES, totals.tolist(), strict=True))
+    (row,) = rows_of(a_declaration(accepted_at=LATER))
+    values = zip(VALUES, parts.predictor.bundle.profiles.values(row), strict=True)
+    return {
+        value.measure: known
+        for value, known in values
+        if value.profile == "importer" and value.kind == "sum" and value.days is None
+    }
 
 
 def fold(folder: Path, events: Sequence[Declaration | Inspection], **fields: Any) -> Parts:

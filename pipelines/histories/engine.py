@@ -1,0 +1,165 @@
+"""Runs the history queries on DuckDB: in this process, out of core, within a limit of memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.histories.inputs import Outcomes, items_in_parts, items_table, outcomes_table
+from pipelines.histories.snapshot import kept_of
+from pipelines.histories.sql import (
+    NEWEST_QUERY,
+    OUTCOMES_QUERY,
+    cells_query,
+    moments_query,
+    values_query,
+)
+from selectivity.aggregates import PROFILES, VALUES
+from selectivity.columns import Columns, Floats
+from selectivity.key_history import DAYS_OF_MOMENTS
+
+Tell = Callable[[str], None]
+
+
+class EngineParams(BaseModel):
+    """What the engine may take of this machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_gigabytes: float = Field(
+        default=4.0, ge=0.3, le=4_096, description="What does not fit is spilled to disk."
+    )
+    threads: int = Field(default=2, ge=1, le=256)
+
+
+class HistoryEngine:
+    """Goods items and their outcomes, ready to be asked. To be used in a `with`.
+
+    Give it goods items once, by `take` or by `take_file`; what it spills lies in a folder that it
+    removes at the end.
+    """
+
+    def __init__(self, params: EngineParams | None = None, *, spill: Path | None = None) -> None:
+        params = params or EngineParams()
+        self._folder = TemporaryDirectory(dir=spill, prefix="histories-")
+        config: dict[str, Any] = {
+            "memory_limit": f"{round(params.memory_gigabytes * 1_000)}MB",
+            "threads": params.threads,
+            "temp_directory": self._folder.name,
+            "preserve_insertion_order": False,
+        }
+        self._connection = duckdb.connect(config=config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def take(self, columns: Columns, outcomes: Outcomes) -> None:
+        """Goods items in memory."""
+        self._connection.register("items", items_table(columns))
+        self._take_outcomes(outcomes)
+
+    def take_file(self, items: Path, outcomes: Outcomes) -> None:
+        """Goods items of a Parquet file, of which some are in memory at a time."""
+        prepared = Path(self._folder.name) / "items.parquet"
+        _write(items_in_parts(items), prepared)
+        self._connection.execute(f"CREATE VIEW items AS SELECT * FROM '{prepared}'")
+        self._take_outcomes(outcomes)
+
+    def _take_outcomes(self, outcomes: Outcomes) -> None:
+        self._connection.register("told_outcomes", outcomes_table(outcomes))
+        self._connection.execute(f"CREATE TABLE outcomes AS {OUTCOMES_QUERY}")
+
+    def values(self) -> Floats:
+        """Everything known before each goods item, shape (values, n), in the order of `VALUES`."""
+        parts: list[Floats] = []
+        for profile in PROFILES:
+            found = self._ask(values_query(profile))
+            parts += [_floats(found[value.name]) for value in profile.values()]
+        return np.vstack(parts)
+
+    def write_values(self, folder: Path, tell: Tell = lambda _: None) -> None:
+        """The same into one Parquet file per profile; `read_values` reads them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for at, profile in enumerate(PROFILES, start=1):
+            tell(f"histories of {profile.name}, {at} of {len(PROFILES)}")
+            file = folder / f"{profile.name}.parquet"
+            query = values_query(profile)
+            self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+
+    def snapshot(self, *, before_day: int | None = None) -> dict[str, npt.NDArray[Any]]:
+        """What `Profiles.snapshot` gives after all goods items and outcomes.
+
+        With `before_day` (days since 1970), after what was known before that day.
+        """
+        limit = np.iinfo(np.int32).max if before_day is None else before_day
+        (found,) = self._ask(NEWEST_QUERY.format(before_day=limit)).column(0).to_pylist()
+        newest = found or 0
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for profile in PROFILES:
+            lately = moments_query(profile, newest - DAYS_OF_MOMENTS, limit)
+            kept = kept_of(
+                profile,
+                self._ask(cells_query(profile, limit)),
+                self._ask(lately) if profile.today else None,
+            )
+            arrays |= kept.pruned(profile, newest).arrays(profile)
+        return arrays
+
+    def _ask(self, query: str) -> pa.Table:
+        return self._connection.sql(query).to_arrow_table()
+
+
+def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Floats:
+    """Everything known before each of these goods items, shape (values, n)."""
+    with HistoryEngine() as engine:
+        engine.take(columns, outcomes)
+        return engine.values()
+
+
+def snapshot_in_bulk(
+    columns: Columns, outcomes: Outcomes, *, before_day: int | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """What profiles know after all of these goods items and outcomes: see `HistoryEngine`."""
+    with HistoryEngine() as engine:
+        engine.take(columns, outcomes)
+        return engine.snapshot(before_day=before_day)
+
+
+def read_values(folder: Path, rows_at_once: int) -> Iterator[Floats]:
+    """What `write_values` wrote, shape (values, n), so many rows at a time."""
+    files = [pq.ParquetFile(folder / f"{profile.name}.parquet") for profile in PROFILES]
+    try:
+        for parts in zip(*(file.iter_batches(rows_at_once) for file in files), strict=True):
+            yield _side_by_side(parts)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _side_by_side(parts: Sequence[pa.RecordBatch]) -> Floats:
+    named = {name: part[name] for part in parts for name in part.schema.names}
+    return np.vstack([_floats(named[value.name]) for value in VALUES])
+
+
+def _floats(numbers: pa.Array | pa.ChunkedArray) -> Floats:
+    """NaN for what is missing."""
+    return np.asarray(numbers.cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _write(parts: Iterator[pa.Table], file: Path) -> None:
+    first = next(parts)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        writer.write_table(first)
+        for part in parts:
+            writer.write_table(part)

@@ -1,0 +1,136 @@
+"""One key's sums after each day that changed it, and what they tell of the days before another."""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from math import nan
+from operator import add, itemgetter
+from typing import Any
+
+from selectivity.aggregates import DECAY, Profile, Sums
+
+Amounts = tuple[float, ...]
+"""Per measure a whole number below 2 ** 53, so that sums are exact in any order."""
+
+A_DAY = 86_400_000_000
+"""Microseconds."""
+
+DAYS_OF_MOMENTS = 8
+"""So far back from a key's newest goods item it is known when on the day each was accepted."""
+
+
+class KeyHistory:
+    """What happened to one key, folded one event at a time, in any order."""
+
+    __slots__ = ("days", "first_day", "last_days", "memo", "moments", "sums")
+
+    def __init__(self) -> None:
+        self.days: list[int] = []
+        self.sums: list[Amounts] = []
+        """Sums of everything up to the end of each of the days."""
+        self.last_days: list[float] = []
+        """Last day with a goods item declared, up to each of the days; NaN if there was none."""
+        self.first_day = nan
+        self.moments: list[int] = []
+        """When goods items were accepted of late, in order; microseconds since 1970."""
+        self.memo: tuple[int, list[float]] | None = None
+        """A day and what was known before it: it holds until something is added."""
+
+    def add(self, day: int, amounts: Amounts, *, declared: bool) -> None:
+        """Add at `day`; the sums of later days grow with it."""
+        days, sums, lasts = self.days, self.sums, self.last_days
+        self.memo = None
+        at = bisect_left(days, day)
+        if at == len(days) or days[at] != day:
+            days.insert(at, day)
+            sums.insert(at, sums[at - 1] if at else (0.0,) * len(amounts))
+            lasts.insert(at, lasts[at - 1] if at else nan)
+        for i in range(at, len(days)):
+            sums[i] = tuple(map(add, sums[i], amounts))
+            if declared and not lasts[i] >= day:
+                lasts[i] = day
+        if not day >= self.first_day:
+            self.first_day = day
+
+    def came(self, moment: int) -> None:
+        """Remember when a goods item was accepted, and forget those of long ago."""
+        moments = self.moments
+        insort(moments, moment)
+        old = moments[-1] - DAYS_OF_MOMENTS * A_DAY
+        if moments[0] < old:
+            del moments[: bisect_left(moments, old)]
+
+    def so_far(self, day: int, moment: int) -> float:
+        """Goods items accepted on this day before this moment."""
+        moments = self.moments
+        return float(bisect_left(moments, moment) - bisect_left(moments, day * A_DAY))
+
+
+Reader = Callable[[KeyHistory, int], list[float]]
+
+
+def reader(profile: Profile) -> Reader:
+    """Reads all values of a profile but `today` as known before a day, in order of the values."""
+    ever, *over_days = profile.sums
+    if ever.days is not None or ever.measures != profile.measures[: len(ever.measures)]:
+        raise ValueError(f"profile {profile.name}: sums over all days have to come first")
+    pick = _picker(range(len(ever.measures)))
+    others = [
+        _over_days(sums, [profile.measures.index(m) for m in sums.measures]) for sums in over_days
+    ]
+    with_first, with_last = profile.first_day, profile.last_day
+    nothing = [
+        nan if value.kind in ("first_day", "last_day") else 0.0
+        for value in profile.values()
+        if value.kind != "today"
+    ]
+
+    def read(known: KeyHistory, day: int) -> list[float]:
+        at = bisect_left(known.days, day)
+        if at == 0:
+            return nothing.copy()
+        values = list(pick(known.sums[at - 1]))
+        for of_days in others:
+            values += of_days(known, at, day)
+        if with_first:
+            values.append(float(known.first_day))
+        if with_last:
+            values.append(float(known.last_days[at - 1]))
+        return values
+
+    return read
+
+
+def _over_days(sums: Sums, places: Sequence[int]) -> Callable[[KeyHistory, int, int], list[float]]:
+    assert sums.days is not None
+    weights = {sums.days * times: weight for times, weight in DECAY.items()}
+    frames = tuple(weights.items()) if sums.decayed else ((sums.days, 1),)
+    nothing = (0.0,) * len(places)
+    pick = _picker(places)
+
+    def read(known: KeyHistory, at: int, day: int) -> list[float]:
+        now = pick(known.sums[at - 1])
+        values = list(nothing)
+        for days, weight in frames:
+            since = bisect_left(known.days, day - days, 0, at)
+            if since == at:
+                continue
+            before = pick(known.sums[since - 1]) if since else nothing
+            for i, (one, other) in enumerate(zip(now, before, strict=True)):
+                values[i] += weight * (one - other)
+        return values
+
+    return read
+
+
+def _picker(places: Sequence[int]) -> Callable[[Amounts], Amounts]:
+    """Picks some measures, as a tuple even of one."""
+    if len(places) == 1:
+        (place,) = places
+        return lambda amounts: (amounts[place],)
+    picked: Any = itemgetter(*places)
+    return picked  # type: ignore[no-any-return]
+
+
+def amounts_of(measures: Sequence[str], profile: Profile) -> Callable[[Amounts], Amounts]:
+    """Picks a profile's measures from amounts in the order of `measures`."""
+    return _picker([measures.index(name) for name in profile.measures])

@@ -1,0 +1,111 @@
+"""One goods item as a row: the fields of its header and its own by name, as features look at them.
+
+Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
+`moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
+and the code by its first digits, `hs2`, `hs4` and `hs6`. `as_arrays` gives the same names for many
+rows at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from math import nan
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selectivity.columns import HEADER, ITEM, Columns, day_of
+from selectivity.declaration import Declaration
+
+Row = Mapping[str, Any]
+
+DIGITS = {"hs2": 2, "hs4": 4, "hs6": 6}
+"""Beginnings of the code that are keys of their own."""
+
+NUMBERS = ("number", "integer", "boolean")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1)
+_A_MICROSECOND = timedelta(microseconds=1)
+_A_DAY = 86_400_000_000
+
+
+def _named(fields: Mapping[str, str], *kinds: str) -> tuple[str, ...]:
+    return tuple(name for name, kind in fields.items() if kind in kinds)
+
+
+_HEADER_TEXTS, _HEADER_NUMBERS = _named(HEADER, "text"), _named(HEADER, *NUMBERS)
+_ITEM_TEXTS, _ITEM_NUMBERS = _named(ITEM, "text"), _named(ITEM, *NUMBERS)
+_TEXTS = frozenset((*_HEADER_TEXTS, *_ITEM_TEXTS))
+_header_texts, _header_numbers = attrgetter(*_HEADER_TEXTS), attrgetter(*_HEADER_NUMBERS)
+_item_texts, _item_numbers = attrgetter(*_ITEM_TEXTS), attrgetter(*_ITEM_NUMBERS)
+
+
+def rows_of(declaration: Declaration) -> list[Row]:
+    """The goods items of a declaration, in their order."""
+    header: dict[str, Any] = dict(zip(_HEADER_TEXTS, _header_texts(declaration), strict=True))
+    header.update(zip(_HEADER_NUMBERS, _floats(_header_numbers(declaration)), strict=True))
+    moment = (declaration.accepted_at - _EPOCH) // _A_MICROSECOND
+    header["moment"], header["day"] = moment, moment // _A_DAY
+    header["routing_countries"] = declaration.routing_countries
+    registered = declaration.importer_registered_on
+    header["importer_registered_day"] = (
+        nan if registered is None else float((registered - _EPOCH_DAY).days)
+    )
+    rows: list[Row] = []
+    for item in declaration.items:
+        row = header.copy()
+        row.update(zip(_ITEM_TEXTS, _item_texts(item), strict=True))
+        row.update(zip(_ITEM_NUMBERS, _floats(_item_numbers(item)), strict=True))
+        row.update(_beginnings(item.hs_code))
+        rows.append(row)
+    return rows
+
+
+def _floats(values: Sequence[Any]) -> list[float]:
+    return [nan if value is None else float(value) for value in values]
+
+
+def _beginnings(code: str | None) -> dict[str, str | None]:
+    length = 0 if code is None else len(code)
+    return {name: code[:n] if code and length >= n else None for name, n in DIGITS.items()}
+
+
+def day_at(moment: datetime) -> int:
+    """The day of a moment in UTC, counted from 1970."""
+    return (moment - _EPOCH).days
+
+
+def columns_of(rows: Sequence[Row], names: Sequence[str]) -> Columns:
+    """Some fields of rows as columns."""
+    return {
+        name: np.array([row[name] for row in rows], dtype=object if name in _TEXTS else np.float64)
+        for name in names
+    }
+
+
+def as_arrays(columns: Columns) -> Mapping[str, npt.NDArray[Any]]:
+    """The columns with what a row has besides its fields, but for the beginnings of codes."""
+    registered = columns["importer_registered_on"].astype("datetime64[D]")
+    days = np.where(np.isnat(registered), nan, registered.astype(np.int64).astype(np.float64))
+    return {
+        **columns,
+        "moment": columns["accepted_at"].astype("datetime64[us]").astype(np.int64),
+        "day": day_of(columns["accepted_at"]),
+        "importer_registered_day": days,
+    }
+
+
+def rows_in(columns: Columns) -> Sequence[Row]:
+    """One row per row of the columns."""
+    arrays = as_arrays(columns)
+    names = (*_HEADER_TEXTS, *_HEADER_NUMBERS, *_ITEM_TEXTS, *_ITEM_NUMBERS)
+    names = (*names, "moment", "day", "importer_registered_day", "routing_countries")
+    rows: list[dict[str, Any]] = [
+        dict(zip(names, values, strict=True))
+        for values in zip(*(arrays[name].tolist() for name in names), strict=True)
+    ]
+    for row in rows:
+        row.update(_beginnings(row["hs_code"]))
+    return rows

@@ -1,0 +1,131 @@
+"""The keys of one profile as plain arrays: what a bundle carries, for the service to go on from.
+
+Days that no sum can reach any more are folded into one. Nothing else is lost: what a restored
+profile says of any declaration not later than `LATE_DAYS` is what the original would say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from selectivity.aggregates import DECAY, Profile
+from selectivity.columns import Floats, Ints
+from selectivity.key_history import A_DAY, DAYS_OF_MOMENTS, KeyHistory
+
+LATE_DAYS = 30
+"""A declaration that comes this late is still judged by what was known on its day."""
+
+_BETWEEN_KEYS = "\x1e"
+_PARTS = (
+    *("first_days", "cell_starts", "days", "last_days", "sums"),
+    *("moment_starts", "moments"),
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """k keys, each with some cells: a day and the sums up to its end. Keys stand in one order."""
+
+    keys: list[str]
+    first_days: Floats
+    """Shape (k,)."""
+    cell_starts: Ints
+    """Where the cells of each key begin, and where the last ones end; shape (k + 1,)."""
+    days: Ints
+    last_days: Floats
+    sums: Floats
+    """Shape (cells, measures of the profile)."""
+    moment_starts: Ints
+    moments: Ints
+
+    def unpack(self, at: int) -> KeyHistory:
+        """The history of one key."""
+        known = KeyHistory()
+        cells = slice(self.cell_starts[at], self.cell_starts[at + 1])
+        known.days = self.days[cells].tolist()
+        known.sums = [tuple(sums) for sums in self.sums[cells].tolist()]
+        known.last_days = self.last_days[cells].tolist()
+        known.first_day = float(self.first_days[at])
+        known.moments = self.moments[self.moment_starts[at] : self.moment_starts[at + 1]].tolist()
+        return known
+
+    def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
+        """For a file; the names of the arrays begin with that of the profile."""
+        text = _BETWEEN_KEYS.join(self.keys).encode()
+        arrays = {"keys": np.frombuffer(text, dtype=np.uint8)}
+        arrays |= {name: getattr(self, name) for name in _PARTS}
+        return {f"{profile.name}.{name}": array for name, array in arrays.items()}
+
+    @classmethod
+    def of_arrays(cls, profile: Profile, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """What `arrays` gave.
+
+        Raises:
+            ValueError: the arrays are those of another specification.
+        """
+        parts = {name: arrays[f"{profile.name}.{name}"] for name in _PARTS}
+        count = len(parts["first_days"])
+        text = arrays[f"{profile.name}.keys"].tobytes().decode()
+        keys = text.split(_BETWEEN_KEYS) if count else []
+        if len(keys) != count or parts["sums"].shape[1] != len(profile.measures):
+            raise ValueError(f"the histories by {profile.name} are of another specification")
+        return cls(keys=keys, **parts)
+
+    @classmethod
+    def of_histories(cls, histories: Mapping[str, KeyHistory], profile: Profile) -> Self:
+        """Everything that live histories hold."""
+        known = list(histories.values())
+        return cls(
+            keys=list(histories),
+            first_days=np.array([each.first_day for each in known], dtype=np.float64),
+            cell_starts=_starts([len(each.days) for each in known]),
+            days=_joined([each.days for each in known], np.int64),
+            last_days=_joined([each.last_days for each in known], np.float64),
+            sums=_joined([each.sums for each in known], np.float64).reshape(
+                -1, len(profile.measures)
+            ),
+            moment_starts=_starts([len(each.moments) for each in known]),
+            moments=_joined([each.moments for each in known], np.int64),
+        )
+
+    def pruned(self, profile: Profile, newest_day: int) -> Self:
+        """The same, without what no declaration from `newest_day` - LATE_DAYS on can look at."""
+        number = np.repeat(np.arange(len(self.keys)), np.diff(self.cell_starts))
+        old = self.days < newest_day - LATE_DAYS - longest(profile)
+        last_of_key = np.append(number[1:] != number[:-1], True) if len(number) else old
+        kept = ~old | last_of_key | ~np.append(old[1:], False)  # the newest old one holds the rest
+        of_moment = np.repeat(np.arange(len(self.keys)), np.diff(self.moment_starts))
+        lately = self.moments >= (newest_day - DAYS_OF_MOMENTS) * A_DAY
+        return type(self)(
+            keys=self.keys,
+            first_days=self.first_days,
+            cell_starts=_starts(np.bincount(number[kept], minlength=len(self.keys))),
+            days=self.days[kept],
+            last_days=self.last_days[kept],
+            sums=self.sums[kept],
+            moment_starts=_starts(np.bincount(of_moment[lately], minlength=len(self.keys))),
+            moments=self.moments[lately],
+        )
+
+
+def longest(profile: Profile) -> int:
+    """Days back that the sums of a profile reach, but for those over all days."""
+    return max(
+        (
+            sums.days * (max(DECAY) if sums.decayed else 1)
+            for sums in profile.sums
+            if sums.days is not None
+        ),
+        default=0,
+    )
+
+
+def _starts(counts: Any) -> Ints:
+    return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
+
+
+def _joined(lists: list[list[Any]], dtype: Any) -> npt.NDArray[Any]:
+    return np.array([each for one in lists for each in one], dtype=dtype)
