@@ -21,7 +21,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds test tamper check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds test tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,10 @@ test: $(READY) ## Run every test (WORKERS=4 on a machine with more cores)
 
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
 	python -m tests.tampering --count 1000
+
+torture: $(READY) ## Break the service and its log under load, 20 times each, and count what is lost
+	python -m tests.torture --file
+	python -m tests.torture
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .

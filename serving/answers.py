@@ -12,7 +12,7 @@ from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, sentence
-from serving.decision_log import Receipt
+from serving.keep import Receipt
 
 SHORT = 16
 
@@ -84,7 +84,10 @@ class Readiness(_Answer):
     serving: Literal["model", "fallback"]
     bundle: str | None
     rules_version: str
-    log: Literal["ok", "failing"]
+    log: Literal["ok", "spooling", "failing"] = Field(
+        description="spooling: the log fails, decisions are kept in the spool until it is back."
+    )
+    spooled: int = Field(description="Records in the spool that the log does not have yet.")
     cause: str | None = Field(description="Why there is no model, or no log.")
     detail: str | None = Field(description="The same in words, with what to do.")
 

@@ -15,10 +15,12 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
-from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
+from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
+from serving.lessons import Lesson, fold
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
@@ -100,7 +102,8 @@ def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Futur
         record, new, parked, no = kept.result()
         if new:
             parts.meters.decided(record)
-            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
+        if no is not None:
+            _teach(parts, Lesson(no, declaration, declaration, parked))
 
 
 def _count_and_learn(
@@ -110,23 +113,9 @@ def _count_and_learn(
         receipt, decision, no = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            parts.handover.fold(parts.predictor, partial(_learn, decision, inspection, no))
+            of = None if decision is None else decision.declaration()  # None while it is parked
+            _teach(parts, Lesson(no, None, of, (inspection,)))
 
 
-def _fold(
-    declaration: Declaration,
-    parked: tuple[Inspection, ...],
-    no: int | None,
-    predictor: Predictor,
-) -> None:
-    predictor.observe([declaration])
-    predictor.learn(declaration, parked)
-    predictor.known_upto = no
-
-
-def _learn(
-    decision: DecisionRecord | None, inspection: Inspection, no: int, predictor: Predictor
-) -> None:
-    if decision is not None:  # else it is parked
-        predictor.learn(decision.declaration(), [inspection])
-    predictor.known_upto = no
+def _teach(parts: Parts, lesson: Lesson) -> None:
+    parts.handover.fold(parts.predictor, partial(fold, lesson))

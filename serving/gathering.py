@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from selectivity.declaration import Declaration
-from serving.decision_log import Kept
+from serving.keep import Kept
 from serving.predictor import Assessed
 
 TOGETHER = 16
