@@ -14,11 +14,15 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
+from serving.acts import Act
 from serving.admission import Admission
 from serving.api_keys import Caller, id_of
-from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.decision_log import DecisionLog
+from serving.gathering import Gathering
 from serving.handover import Handover
+from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
+from serving.lessons import Lesson, fold
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
@@ -41,8 +45,12 @@ class Parts:
     tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what is on its way to the disk."""
+        """Count the places there are, and what comes together or is on its way to the disk."""
         self.handover = Handover()
+        self.gathering = Gathering(
+            lambda declarations: self.predictor.assess(declarations),
+            lambda declaration, assessed: lodge(declaration, self, assessed),
+        )
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
@@ -88,7 +96,20 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(lodge(declaration, parts))).record
+    return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+
+
+async def keep_act(act: Act, parts: Parts) -> None:
+    """Keep what somebody did about a decision; durable when this returns.
+
+    Raises:
+        ConflictError: somebody else acted on the same at the same moment.
+        DecisionLogError: it could not be kept.
+    """
+    kept = parts.log.add_act(act)
+    parts.handover.sent()
+    kept.add_done_callback(partial(_pass_over, parts))
+    await asyncio.shield(kept)
 
 
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
@@ -104,7 +125,8 @@ def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Futur
         record, new, parked, no = kept.result()
         if new:
             parts.meters.decided(record)
-            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
+        if no is not None:
+            _teach(parts, Lesson(no, declaration, declaration, parked))
 
 
 def _count_and_learn(
@@ -114,23 +136,15 @@ def _count_and_learn(
         receipt, decision, no = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            parts.handover.fold(parts.predictor, partial(_learn, decision, inspection, no))
+            of = None if decision is None else decision.declaration()  # None while it is parked
+            _teach(parts, Lesson(no, None, of, (inspection,)))
 
 
-def _fold(
-    declaration: Declaration,
-    parked: tuple[Inspection, ...],
-    no: int | None,
-    predictor: Predictor,
-) -> None:
-    predictor.observe([declaration])
-    predictor.learn(declaration, parked)
-    predictor.known_upto = no
+def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:
+    """An act teaches the histories nothing, and they go on behind it."""
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
+        _teach(parts, Lesson(kept.result()))
 
 
-def _learn(
-    decision: DecisionRecord | None, inspection: Inspection, no: int, predictor: Predictor
-) -> None:
-    if decision is not None:  # else it is parked
-        predictor.learn(decision.declaration(), [inspection])
-    predictor.known_upto = no
+def _teach(parts: Parts, lesson: Lesson) -> None:
+    parts.handover.fold(parts.predictor, partial(fold, lesson))

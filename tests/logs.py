@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from selectivity.inspection import Inspection
 from selectivity.override import Actor, OverrideAsked, OverrideStep, request
 from selectivity.record import DecisionRecord
 from serving.acts import Act, What
-from serving.decision_log import DecisionLog, Receipt
+from serving.decision_log import DecisionLog
+from serving.keep import Receipt
+from serving.log_file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor
 
@@ -61,6 +64,12 @@ def acted(log: DecisionLog, act: Act) -> int:
         return await log.add_act(act)
 
     return in_a_loop(add)
+
+
+def path_of(log: DecisionLog) -> Path:
+    """Where the file of a log lies that lies in one."""
+    assert isinstance(log.store, LogFile)
+    return log.store.file
 
 
 def in_a_loop(work: Callable[[], Awaitable[Result]]) -> Result:
