@@ -22,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench degraded ladder worlds alone test fuzz tamper check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench degraded ladder worlds alone test fuzz tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,10 @@ fuzz: $(READY) ## Make up requests from the API description and see that all are
 
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
 	python -m tests.tampering --count 1000
+
+torture: $(READY) ## Break the service and its log under load, 20 times each, and count what is lost
+	python -m tests.torture --file
+	python -m tests.torture
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .

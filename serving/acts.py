@@ -6,14 +6,14 @@ version of the declaration, or the record that an office acknowledged up to, els
 the last decision that was there: the act counts for those behind it.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from selectivity.errors import ConflictError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
 from serving.chain import ACT, Links
+from serving.store import Connection, Store
 
 TABLES = """
 CREATE TABLE acts (
@@ -59,23 +59,29 @@ class Act(NamedTuple):
     """How many acts on the same there were when it was decided on; None if that does not matter."""
 
 
-def add(act: Act, links: Links, connection: sqlite3.Connection) -> int:
+def add(act: Act, log: Store, links: Links, connection: Connection) -> int:
     """Keep it, in a transaction that has begun; gives its number among all records.
 
     Raises:
         ConflictError: somebody else acted on the same meanwhile.
+        DecisionLogError: this is not the log but a spool, where it is not known who did.
     """
+    if links.store is not log:
+        raise DecisionLogError(
+            f"Nothing was kept about {act.about!r}: the decision log cannot be written now. Send "
+            "it again in a moment."
+        )
     there = connection.execute("SELECT 1 FROM acts WHERE name = ?", (act.name,)).fetchone()
     if there or (act.follows is not None and _count(act, connection) != act.follows):
         raise meanwhile(act)
     (decided,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
     lane = None if act.lane is None else int(act.lane)
     columns = (act.name, str(act.what), act.about, act.number, lane, decided)
-    seq = connection.execute(
+    (seq,) = connection.execute(
         "INSERT INTO acts (name, what, about, number, lane, decided, act) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING seq",
         (*columns, act.text),
-    ).lastrowid
+    ).fetchone()
     return links.add(ACT, seq, columns, act.text)
 
 
@@ -87,7 +93,7 @@ def meanwhile(act: Act) -> ConflictError:
     )
 
 
-def texts(what: What, about: str, number: int, connection: sqlite3.Connection) -> list[str]:
+def texts(what: What, about: str, number: int, connection: Connection) -> list[str]:
     """Every act on this, as it was kept, in order."""
     rows = connection.execute(
         "SELECT act FROM acts WHERE what = ? AND about = ? AND number = ? ORDER BY seq",
@@ -96,19 +102,19 @@ def texts(what: What, about: str, number: int, connection: sqlite3.Connection) -
     return [text for (text,) in rows]
 
 
-def subject(name: str, connection: sqlite3.Connection) -> tuple[str, int] | None:
+def subject(name: str, connection: Connection) -> tuple[str, int] | None:
     """Subject and number of the act of this name; None if there is none."""
     row = connection.execute("SELECT about, number FROM acts WHERE name = ?", (name,)).fetchone()
     return None if row is None else (str(row[0]), int(row[1]))
 
 
-def all_texts(what: What, connection: sqlite3.Connection) -> Sequence[str]:
+def all_texts(what: What, connection: Connection) -> Sequence[str]:
     """Every act of this kind, in order."""
     rows = connection.execute("SELECT act FROM acts WHERE what = ? ORDER BY seq", (str(what),))
     return [text for (text,) in rows]
 
 
-def furthest(what: What, about: str, connection: sqlite3.Connection) -> str | None:
+def furthest(what: What, about: str, connection: Connection) -> str | None:
     """The act with the highest number on this subject; None if there is none."""
     row = connection.execute(
         "SELECT act FROM acts WHERE what = ? AND about = ? ORDER BY number DESC, seq LIMIT 1",
@@ -117,5 +123,5 @@ def furthest(what: What, about: str, connection: sqlite3.Connection) -> str | No
     return None if row is None else str(row[0])
 
 
-def _count(act: Act, connection: sqlite3.Connection) -> int:
+def _count(act: Act, connection: Connection) -> int:
     return len(texts(act.what, act.about, act.number, connection))

@@ -15,7 +15,7 @@ from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, sentence
-from serving.decision_log import Receipt
+from serving.keep import Receipt
 
 SHORT = 16
 
@@ -105,7 +105,10 @@ class Readiness(_Answer):
     mode_until: datetime | None = Field(description="When the time of that order is over, or was.")
     bundle: str | None
     rules_version: str
-    log: Literal["ok", "failing"]
+    log: Literal["ok", "spooling", "failing"] = Field(
+        description="spooling: the log fails, decisions are kept in the spool until it is back."
+    )
+    spooled: int = Field(description="Records in the spool that the log does not have yet.")
     cause: str | None = Field(description="Why there is no model, or no log.")
     detail: str | None = Field(description="The same in words, with what to do.")
 

@@ -31,6 +31,8 @@ No durable record, no lane: an answer is given once its record is on disk, and i
 for ever. When no model can be used, fallback rules decide and every answer says so."""
 
 
+Beside = Callable[[], Coroutine[Any, Any, None]]
+"""What runs while the service does."""
 ROUTERS = tuple(
     routes.router
     for routes in (lanes, decisions, inspections, overrides, notices, mode, health, pages)
@@ -40,12 +42,12 @@ ROUTERS = tuple(
 def create_app(
     parts: Parts,
     routers: Sequence[APIRouter] = ROUTERS,
-    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    beside: Sequence[Beside] = (),
 ) -> FastAPI:
     """The service with these parts. It closes the decision log when it ends.
 
     Args:
-        beside: run while the service does, and are cancelled when it ends.
+        beside: are cancelled when it ends.
 
     Raises:
         SelectivityError: a route does not say who may call it.

@@ -5,7 +5,7 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -14,17 +14,20 @@ from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
-from selectivity.mode_orders import ModeStep, standing
+from selectivity.mode_orders import ModeStep, last_in_force, standing
 from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
+from serving.acts import Act
 from serving.admission import Admission
 from serving.api_keys import Caller, id_of
 from serving.assessed import Assessed
-from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
+from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
+from serving.lessons import Lesson, fold
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.settings import Settings
@@ -58,8 +61,13 @@ class Parts:
 
     now: Callable[[], datetime] = _utc_now
 
-    ordered: ModeStep | None = None
-    """The last step of an order on the mode that put it in force."""
+    orders: Sequence[ModeStep] = ()
+    """Every step of the orders on the mode."""
+
+    @property
+    def ordered(self) -> ModeStep | None:
+        """The last of them that put a mode in force."""
+        return last_in_force(self.orders)
 
     @property
     def mode(self) -> Mode:
@@ -117,6 +125,19 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
+async def keep_act(act: Act, parts: Parts) -> None:
+    """Keep what somebody did about a decision; durable when this returns.
+
+    Raises:
+        ConflictError: somebody else acted on the same at the same moment.
+        DecisionLogError: it could not be kept.
+    """
+    kept = parts.log.add_act(act)
+    parts.handover.sent()
+    kept.add_done_callback(partial(_pass_over, parts))
+    await asyncio.shield(kept)
+
+
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
@@ -135,12 +156,14 @@ def _count_and_fold(
         try:
             record, new, parked, no = kept.result()
         except DecisionLogError:  # who waits is told
-            new = False
-        if not new:
             parts.loads.take_back(*counted)
             return
-        parts.meters.decided(record)
-        parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
+        if new:
+            parts.meters.decided(record)
+        else:
+            parts.loads.take_back(*counted)
+        if no is not None:
+            _teach(parts, Lesson(no, declaration, declaration, parked))
 
 
 def _count_and_learn(
@@ -150,23 +173,15 @@ def _count_and_learn(
         receipt, decision, no = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            parts.handover.fold(parts.predictor, partial(_learn, decision, inspection, no))
+            of = None if decision is None else decision.declaration()  # None while it is parked
+            _teach(parts, Lesson(no, None, of, (inspection,)))
 
 
-def _fold(
-    declaration: Declaration,
-    parked: tuple[Inspection, ...],
-    no: int | None,
-    predictor: Predictor,
-) -> None:
-    predictor.observe([declaration])
-    predictor.learn(declaration, parked)
-    predictor.known_upto = no
+def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:
+    """An act teaches the histories nothing, and they go on behind it."""
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
+        _teach(parts, Lesson(kept.result()))
 
 
-def _learn(
-    decision: DecisionRecord | None, inspection: Inspection, no: int, predictor: Predictor
-) -> None:
-    if decision is not None:  # else it is parked
-        predictor.learn(decision.declaration(), [inspection])
-    predictor.known_upto = no
+def _teach(parts: Parts, lesson: Lesson) -> None:
+    parts.handover.fold(parts.predictor, partial(fold, lesson))

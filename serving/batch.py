@@ -22,8 +22,8 @@ from serving.answers import lane_answer
 from serving.assessed import Assessed
 from serving.assign import Parts, lodge
 from serving.bodies import body_too_large, declaration_from
-from serving.decision_log import Kept
 from serving.gathering import TOGETHER
+from serving.keep import Kept
 from serving.problems import Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from selectivity.declaration import Declaration
 from serving.assessed import Assessed
-from serving.decision_log import Kept
+from serving.keep import Kept
 
 TOGETHER = 16
 """So many declarations. Nothing comes between them, so that all are judged by what was known when

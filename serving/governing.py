@@ -5,7 +5,7 @@ what was ordered at another one.
 """
 
 import asyncio
-import logging
+from contextlib import closing, suppress
 from datetime import datetime
 from http import HTTPStatus
 
@@ -28,10 +28,9 @@ from selectivity.wording import Language
 from serving.acts import Act, What
 from serving.api_keys import Caller
 from serving.assign import Parts
+from serving.log_reader import LogReader
 from serving.problems import RefusedError
 from serving.refusals import not_ordered
-
-logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 SUBJECT = "mode"
@@ -140,19 +139,19 @@ async def _keep(
 
 
 def take_over(steps: list[ModeStep], parts: Parts) -> None:
-    """Have the last of these steps hold from now on."""
-    parts.ordered = last_in_force(steps)
+    """Have the last of these steps hold from now on, unless later ones are known here."""
+    if len(steps) >= len(parts.orders):
+        parts.orders = steps
     parts.meters.ordered(parts.mode, parts.ordered.until if parts.ordered else None)
 
 
 async def watch(parts: Parts) -> None:
     """Take over what other processes keep, and what time ends; until cancelled."""
-    while True:
-        try:
-            take_over(parts.log.mode_steps(), parts)
-        except DecisionLogError:  # what was in force stays so; that the log fails is told elsewhere
-            logger.error("mode not read", extra={"cause": "LOG"})
-        await asyncio.sleep(WATCH_SECONDS)
+    with closing(LogReader(parts.log.store)) as log:
+        while True:
+            with suppress(DecisionLogError):  # it is down; what was in force stays so
+                take_over(await asyncio.to_thread(log.mode_steps), parts)
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 def _actor(caller: Caller) -> Actor:

@@ -3,7 +3,6 @@
 `selectivity.override` says what may be done; here it is looked up, kept and counted.
 """
 
-import asyncio
 from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +23,7 @@ from selectivity.record import DecisionRecord
 from selectivity.wording import LANES, Language
 from serving.acts import Act, What
 from serving.api_keys import Caller
-from serving.assign import Parts
+from serving.assign import Parts, keep_act
 from serving.problems import FieldProblem, RefusedError, not_found
 from serving.refusals import not_overridden, other_office
 
@@ -140,7 +139,7 @@ async def _keep(
         return OverrideAnswer.of(record, steps, language)
     text = step.model_dump_json()
     act = Act(step.name, What.OVERRIDE, *record.key, text, lane=step.lane, follows=len(steps))
-    await asyncio.shield(parts.log.add_act(act))
+    await keep_act(act, parts)
     parts.meters.overridden(step)
     return OverrideAnswer.of(record, [*steps, step], language)
 

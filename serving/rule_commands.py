@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -21,7 +22,8 @@ commands = typer.Typer(
 
 Files = Annotated[list[Path], typer.Argument(help="Rule files, all of them together.")]
 Log = Annotated[
-    Path | None, typer.Option("--on", help="Decision log; that of LANES_STATE if unset.")
+    str | None,
+    typer.Option("--on", help="File or database of the decision log; the service's if unset."),
 ]
 
 
@@ -56,7 +58,11 @@ def backtest(context: typer.Context, files: Files, on: Log = None) -> None:
     """Say which lanes of the decision log would have moved under these rules, and whose."""
     from serving.log_reader import LogReader
     from serving.rule_backtest import backtest as try_on
+    from serving.stores import primary_of, store_named
 
     settings = cast(Callable[[], Settings], context.obj)()
-    for line in try_on(read_rules(files), LogReader(on or settings.log_file), settings).lines():
+    store = store_named(on) if on else primary_of(settings)
+    with closing(LogReader(store)) as log:
+        trial = try_on(read_rules(files), log, settings)
+    for line in trial.lines():
         typer.echo(line)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -17,7 +17,7 @@ import uvicorn
 from models.rules_files import read_rules
 from selectivity.errors import ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
-from serving.app import create_app
+from serving.app import Beside, create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
 from serving.checkpointer import Checkpointer, Often
@@ -25,14 +25,17 @@ from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.follow_log import LogFollower
 from serving.governing import take_over, watch
 from serving.key_ring import KeyRing
+from serving.log_reader import LogReader
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
 from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
+from serving.stores import primary_of, reserve_of
 from serving.tokens import SAME_ROLES, TokenRules, Tokens
 
 logger = logging.getLogger(__name__)
@@ -50,10 +53,11 @@ def assemble(settings: Settings) -> Parts:
     """
     meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
-    log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
+    log = open_log(settings, meters)
     try:
-        for each in predictor.that_learn():
-            catch_up(each, log)
+        with closing(LogReader(log.store)) as reader:
+            for each in predictor.that_learn():
+                catch_up(each, reader)
         log.at_the_end(checkpointer_for(settings, meters).close)
     except SelectivityError:
         log.close()
@@ -92,10 +96,17 @@ def tokens_for(settings: Settings) -> Tokens | None:
     return Tokens(settings.jwt_keys, rules)
 
 
+def open_log(settings: Settings, meters: Meters) -> DecisionLog:
+    """The log with what stands beside it, made if there is none."""
+    store = primary_of(settings)
+    store.open_to_write().close()  # makes the tables, which the copy of the log follows
+    return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings))
+
+
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
     """What vouches for the log that is there by now."""
     return Checkpointer(
-        settings.log_file,
+        primary_of(settings),
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
@@ -161,9 +172,11 @@ def server_for(parts: Parts) -> uvicorn.Server:
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
-    follow = [] if settings.bundle else [Follower(parts, prepare).follow]
+    followers: list[Beside] = [partial(watch, parts), LogFollower(parts).follow]
+    if settings.bundle is None:
+        followers.append(Follower(parts, prepare).follow)
     config = uvicorn.Config(
-        QuickLanes(create_app(parts, beside=[partial(watch, parts), *follow]), parts),
+        QuickLanes(create_app(parts, beside=followers), parts),
         http=guarded,
         ws="none",
         log_config=None,

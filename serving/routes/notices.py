@@ -11,7 +11,7 @@ from selectivity.errors import ConflictError
 from selectivity.override import Actor
 from serving.access import only
 from serving.api_keys import Caller, Role
-from serving.assign import Parts
+from serving.assign import Parts, keep_act
 from serving.bodies import cursor_from, read_body
 from serving.cursors import CURSOR, CursorGiven, place
 from serving.log_reader import LogReader
@@ -63,7 +63,7 @@ async def show_notices(
     _check(caller, office, language)
 
     def look() -> Notices:
-        with closing(LogReader(parts.log.file)) as log, log.one_moment():
+        with closing(LogReader(parts.log.store)) as log, log.one_moment():
             return Teller(log, parts.predictor.rules, language).notices(office, after, limit)
 
     return _answer(await asyncio.to_thread(look), language)
@@ -113,7 +113,7 @@ async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -
     if before is not None and place(parts.log, before.cursor) >= act.number:
         return before
     try:
-        await asyncio.shield(parts.log.add_act(act))
+        await keep_act(act, parts)
     except ConflictError:  # the same was acknowledged at the same moment
         return acknowledged(parts.log, office) or new
     return new

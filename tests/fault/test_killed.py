@@ -16,6 +16,7 @@ import httpx
 
 from selectivity.errors import ServiceError
 from serving.client import call
+from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.signing_key import public_file, read_public
 from serving.verify import verify
@@ -111,7 +112,7 @@ def test_a_service_stopped_under_load_answers_all_that_it_took(
     settings = settings_in(tmp_path)
     kept = {record.declaration_id for _, record in LogReader(settings.log_file).records()}
     public = read_public(public_file(settings.signing_key_file))
-    verdict = verify(settings.log_file, settings.anchor_file, [public])
+    verdict = verify(LogFile(settings.log_file), settings.anchor_file, [public])
 
     assert set(answered) == kept
     assert verdict.problems == ()

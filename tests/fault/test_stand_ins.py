@@ -342,7 +342,7 @@ def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path)
     records: list[DecisionRecord] = []
     for name in ("A", "B", "C"):
         parts = assemble(settings_in(tmp_path, bundle=bundle))
-        parts.ordered = RULES_ONLY if name == "B" else None
+        parts.orders = [RULES_ONLY] if name == "B" else []
         records += take(parts, name, 20)
         parts.log.close()
     rooms = [each.decision.room for each in records if each.decision.room]

@@ -23,6 +23,8 @@ COMMANDS = {
     "verify",
     "replay",
     "check",
+    "conflicts",
+    "migrate",
     "demo",
     "backup",
     "keys",

@@ -240,7 +240,7 @@ def test_a_log_from_before_overrides_is_read_and_taken_over(tmp_path: Path) -> N
         a_lane(client, "B-1")
     with sqlite3.connect(settings.log_file) as connection:
         connection.execute("DROP TABLE acts")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     assert lanes(tmp_path, "verify").exit_code == 0
     with a_service(tmp_path) as client:
