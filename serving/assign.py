@@ -17,7 +17,7 @@ from selectivity.record import DecisionRecord
 from serving.admission import Admission
 from serving.decision_log import DecisionLog
 from serving.handover import Handover
-from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
+from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
 from serving.lessons import Lesson, fold
 from serving.meters import Meters
@@ -73,7 +73,7 @@ def lodge(
     record = parts.predictor.decide(
         declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
     )
-    kept = parts.log.append(record)
+    kept = parts.log.append(record, in_step=True)
     parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept
@@ -81,7 +81,10 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(lodge(declaration, parts))).record
+    try:
+        return (await asyncio.shield(lodge(declaration, parts))).record
+    except OvertakenError:  # by another service; now what it decided is known
+        return (await asyncio.shield(lodge(declaration, parts))).record
 
 
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:

@@ -14,7 +14,7 @@ from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving import chain
 from serving.log_file import LogFile
-from serving.store import Store, in_pages
+from serving.store import Connection, Store, in_pages
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -84,14 +84,8 @@ class LogReader:
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
-        marks = ", ".join("?" * len(names))
         with self._reading():
-            (lane,) = self._connection.execute(
-                f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-                f"OR declaration_id IN ({marks})) AND seq < ?",
-                (*names, *names, seq),
-            ).fetchone()
-        return None if lane is None else Lane(lane)
+            return strictest_lane_in(self._connection, seq, *names)
 
     def records(self, *, after: int = 0) -> Iterator[Numbered]:
         """Every decision behind this place, in the order in which they were kept."""
@@ -207,6 +201,17 @@ class LogReader:
             yield
         except self.store.errors as error:
             raise self.store.unusable(error) from error
+
+
+def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
+    """The strictest lane under these names, of the decisions in front of this place."""
+    marks = ", ".join("?" * len(names))
+    (lane,) = connection.execute(
+        f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
+        f"OR declaration_id IN ({marks})) AND seq < ?",
+        (*names, *names, seq),
+    ).fetchone()
+    return None if lane is None else Lane(lane)
 
 
 def read_record(text: str) -> DecisionRecord:
