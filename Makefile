@@ -21,12 +21,15 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run repro serve report mlflow bench worlds test tamper torture check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds test tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
+
+cluster: $(READY) ## Add Dask to .venv, for training beyond one machine
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/cluster.txt
 
 run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
 	python -m pipelines.publish --by "$$(id -un)"
@@ -49,6 +52,9 @@ bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
 	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
+
+ladder: $(READY) ## Measure the service between a naive one and the bare minimum (two minutes)
+	python -m tests.benchmarks.ladder $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
 	python -m tests.benchmarks.preset_figures
@@ -76,6 +82,7 @@ lock: $(READY) ## Resolve pyproject.toml anew into requirements/ (UPGRADE=1 take
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra train --extra dev pyproject.toml -o requirements/all.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt pyproject.toml -o requirements/serving.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt requirements/build.in -o requirements/build.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt --extra cluster pyproject.toml -o requirements/cluster.txt
 
 clean: ## Remove what tools left behind; keeps .venv, data, models and tracked runs
 	rm -rf build *.egg-info .coverage .hypothesis .*_cache

@@ -16,6 +16,7 @@ from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
 from serving.decision_log import DecisionLog
+from serving.gathering import Gathering
 from serving.handover import Handover
 from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
@@ -40,8 +41,12 @@ class Parts:
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what is on its way to the disk."""
+        """Count the places there are, and what comes together or is on its way to the disk."""
         self.handover = Handover()
+        self.gathering = Gathering(
+            lambda declarations: self.predictor.assess(declarations),
+            lambda declaration, assessed: lodge(declaration, self, assessed),
+        )
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
 
@@ -82,9 +87,9 @@ def lodge(
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
     try:
-        return (await asyncio.shield(lodge(declaration, parts))).record
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
     except OvertakenError:  # by another service; now what it decided is known
-        return (await asyncio.shield(lodge(declaration, parts))).record
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from models.bundle import Bundle
 from models.lane_model import ASSESSED
 from selectivity.capacity import Prices
-from selectivity.declaration import Declaration, canonical_sha256
+from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
@@ -169,7 +169,7 @@ class Predictor:
             declaration_id=declaration.declaration_id,
             version_no=declaration.version_no,
             lineage_id=declaration.lineage,
-            snapshot_sha256=canonical_sha256(declared),
+            snapshot_sha256=declaration.snapshot_sha256(),
             declared=declared,
             decided_at=now,
             bundle_digest=self.bundle_digest,

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from serving.log_reader import LogReader
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
+from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
 from serving.stores import primary_of, reserve_of
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
+SWITCH_SECONDS = 0.0005
 
 
 def assemble(settings: Settings) -> Parts:
@@ -131,7 +134,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
         await asyncio.gather(*[follow() for follow in followers])
 
     config = uvicorn.Config(
-        create_app(parts, beside=beside),
+        QuickLanes(create_app(parts, beside=beside), parts),
         http=guarded,
         ws="none",
         log_config=None,
@@ -152,6 +155,9 @@ def serve(settings: Settings) -> None:
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
+        # The writer of the log lets go of the interpreter in every statement, and waits for so
+        # long to get it back from the event loop when that is busy.
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listening])
 
 

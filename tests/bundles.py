@@ -8,9 +8,10 @@ import lightgbm as lgb
 import numpy as np
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, seal
-from models.calibration import Calibration, Curve
+from models.calibration import Calibration, DutyScale
 from models.lane_model import Knowledge, LaneModel
 from models.rules_files import read_rules
+from models.trees import Trees
 from selectivity.capacity import Prices
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
@@ -33,10 +34,12 @@ def a_bundle(
     history: tuple[Declaration, ...] = (),
     trained_on: dict[str, Any] | None = None,
     seed: int = 0,
+    rounds: int = 10,
+    leaves: int = 31,
 ) -> str:
     """Write a complete sealed bundle; gives its digest. `history` is what its profiles know."""
     directory.mkdir(parents=True, exist_ok=True)
-    _model(seed).save(directory)
+    _model(seed, rounds, leaves).save(directory)
     profiles = Profiles()
     if history:
         for declaration in history:
@@ -48,13 +51,22 @@ def a_bundle(
     return seal(directory, trained_on or {"source": "tests"})
 
 
-def _model(seed: int) -> LaneModel:
+def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
     chance = np.random.default_rng(seed)
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
-    labels = chance.choice(3, size=300, p=[0.8, 0.15, 0.05])
-    params = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "seed": seed}
-    booster = lgb.train(params, lgb.Dataset(matrix, labels), num_boost_round=10)
-    as_they_are = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
+    answers = {
+        "finding": ("binary", chance.random(300) < 0.2),
+        "physical": ("binary", chance.random(300) < 0.25),
+        "duty": ("tweedie", chance.random(300)),
+    }
+    trees = {
+        name: lgb.train(
+            {"objective": objective, "verbosity": -1, "seed": seed, "num_leaves": leaves},
+            lgb.Dataset(matrix, given.astype(float)),
+            num_boost_round=rounds,
+        )
+        for name, (objective, given) in answers.items()
+    }
     knowledge = Knowledge(
         feature_names=FEATURE_NAMES,
         codes=code_maps(to_columns([a_declaration()])),
@@ -63,7 +75,8 @@ def _model(seed: int) -> LaneModel:
         facts=frozenset(Policy().facts_needed),
         duty_cap=1_000.0,
     )
-    return LaneModel(booster, Calibration(curves=(as_they_are,) * 3), knowledge)
+    scale = DutyScale(factor=1.0, cap=1_000.0)
+    return LaneModel(Trees(**trees), Calibration(duty=scale), knowledge)
 
 
 def a_predictor() -> Predictor:
