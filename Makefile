@@ -21,12 +21,15 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run repro serve report mlflow bench ladder worlds test tamper check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds test tamper check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
+
+cluster: $(READY) ## Add Dask to .venv, for training beyond one machine
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/cluster.txt
 
 run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
 	python -m pipelines.publish --by "$$(id -un)"
@@ -74,6 +77,7 @@ lock: $(READY) ## Resolve pyproject.toml anew into requirements/ (UPGRADE=1 take
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra train --extra dev pyproject.toml -o requirements/all.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt pyproject.toml -o requirements/serving.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt requirements/build.in -o requirements/build.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) -c requirements/all.txt --extra cluster pyproject.toml -o requirements/cluster.txt
 
 clean: ## Remove what tools left behind; keeps .venv, data, models and tracked runs
 	rm -rf build *.egg-info .coverage .hypothesis .*_cache

@@ -17,7 +17,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.digests import sha256_of
-from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE, LaneModel
+from models.lane_model import CALIBRATION, KNOWLEDGE, LaneModel
+from models.trees import TREES
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
@@ -32,8 +33,8 @@ MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES = (
     "policy.json",
     "prices.json",
 )
-FILES = (BOOSTER, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES)
-FORMAT = 1
+FILES = (*TREES, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES)
+FORMAT = 2
 
 
 class Manifest(BaseModel):

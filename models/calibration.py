@@ -1,7 +1,8 @@
-"""From raw class scores to probabilities that mean what they say.
+"""From raw scores of the trees to probabilities that mean what they say.
 
-Each class has a rising step curve, fitted on a later time slice than the trees. A hair of the raw
-score is kept, so that the steps do not make ties of goods items the trees tell apart.
+Each question has a rising curve, fitted on a later time slice than the trees. A hair of the raw
+score is kept, so that the steps do not make ties of goods items the trees tell apart. Nothing
+here turns an order around: a higher raw chance of a finding is a higher chance of a finding.
 """
 
 from functools import cached_property
@@ -39,18 +40,35 @@ class Curve(BaseModel):
         """Both as arrays: making them takes longer than looking up a few scores."""
         return np.array(self.raw), np.array(self.calibrated)
 
+    def at(self, raw: Floats) -> Floats:
+        """Calibrated probabilities, in the order of the raw ones. Shape (n,)."""
+        calibrated: Floats = RAW_PART * raw + (1 - RAW_PART) * np.interp(raw, *self.knots)
+        return calibrated
 
-class Calibration(BaseModel):
-    """One curve per finding class, in the order of `FindingClass`."""
+
+class DutyScale(BaseModel):
+    """What makes the duty trees right in sum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    curves: tuple[Curve, ...] = Field(min_length=3, max_length=3)
+    factor: float = Field(gt=0, description="Duty found over duty expected, on the later slice.")
+    cap: float = Field(gt=0, description="Additional duty that counts as 1, in currency.")
 
-    def apply(self, raw: Floats) -> Floats:
-        """Probabilities per class, shape (n, 3); rows sum to 1."""
-        calibrated = RAW_PART * raw
-        for at, curve in enumerate(self.curves):
-            calibrated[:, at] += (1 - RAW_PART) * np.interp(raw[:, at], *curve.knots)
-        rows: Floats = calibrated / calibrated.sum(axis=1, keepdims=True)
-        return rows
+
+AS_IT_IS = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
+
+
+class Calibration(BaseModel):
+    """A curve for the chance of a finding, and one for the chance that a finding is physical."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finding: Curve = AS_IT_IS
+    physical: Curve = AS_IT_IS
+    duty: DutyScale | None = Field(default=None, description="None where no amounts are known.")
+
+    def apply(self, chances: Floats) -> Floats:
+        """Probabilities per class, shape (n, 3), from raw chances, shape (n, 2); rows sum to 1."""
+        finding = self.finding.at(chances[:, 0])
+        physical = finding * self.physical.at(chances[:, 1])
+        return np.column_stack([1 - finding, finding - physical, physical])

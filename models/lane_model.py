@@ -1,7 +1,7 @@
 """The trained model: from columns and histories to the risk of each declaration.
 
-A LightGBM text model, the calibration fitted after it, and what training knew: code numbers,
-known headings and countries, which facts its history had, and the duty cap.
+Trees in LightGBM's text format, the calibration fitted after them, and what training knew: code
+numbers, known headings and countries, which facts its history had, and the duty cap.
 """
 
 import json
@@ -10,12 +10,11 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Self
 
-import lightgbm as lgb
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
-from models.raw_scores import RawScores
+from models.trees import Trees
 from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
@@ -26,7 +25,7 @@ from selectivity.known import CodeMaps
 from selectivity.risk import Risk
 from selectivity.rows import Row
 
-BOOSTER, CALIBRATION, KNOWLEDGE = "booster.txt", "calibration.json", "knowledge.json"
+CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
 _COUNTRIES = ("country_of_origin", "country_of_export")
 ASSESSED = ("item_no", "hs_code", *_COUNTRIES, "customs_value", "duty_rate_percent")
 """Fields that `LaneModel.assess` looks at besides the features."""
@@ -48,20 +47,17 @@ class Knowledge(BaseModel):
 class LaneModel:
     """Scores goods items. Knows nothing of lanes, rules or capacities."""
 
-    def __init__(
-        self, booster: lgb.Booster, calibration: Calibration, knowledge: Knowledge
-    ) -> None:
+    def __init__(self, trees: Trees, calibration: Calibration, knowledge: Knowledge) -> None:
         if tuple(knowledge.feature_names) != FEATURE_NAMES:
             raise BundleError(
                 "The model was trained on other features than this software computes. "
                 "Retrain it with this version, or install the version that trained it."
             )
-        self.booster, self.calibration, self.knowledge = booster, calibration, knowledge
-        self.raw_scores = RawScores(booster)
+        self.trees, self.calibration, self.knowledge = trees, calibration, knowledge
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Calibrated chance of each finding class, shape (n, 3), from a feature matrix."""
-        return self.calibration.apply(self.raw_scores(matrix))
+        return self.calibration.apply(self.trees.chances(matrix))
 
     def features(self, columns: Columns, histories: Floats) -> Floats:
         """The model's feature matrix of many rows; `histories` has shape (values, n)."""
@@ -81,7 +77,7 @@ class LaneModel:
         Args:
             starts: first row of each declaration; found by their ids and versions if left out.
         """
-        probabilities, duty_share = self.probabilities(matrix), self.duty_share(columns)
+        probabilities, duty_share = self.probabilities(matrix), self.duty_share(columns, matrix)
         item_nos = [int(item_no) for item_no in columns["item_no"].tolist()]
         unknown, observed = self._unknown_codes(columns, item_nos), observations(matrix)
         starts = first_rows(columns).tolist() if starts is None else starts
@@ -95,8 +91,14 @@ class LaneModel:
             for start, stop in pairwise([*starts, len(item_nos)])
         ]
 
-    def duty_share(self, columns: Columns) -> Floats:
-        """Duty at stake over the cap, in [0, 1]; 0 where it is unknown. Shape (n,)."""
+    def duty_share(self, columns: Columns, matrix: Floats) -> Floats:
+        """Duty that a finding is expected to bring over the duty cap, in [0, 1]; shape (n,).
+
+        Where the source has no amounts, declared duty at stake stands for it; 0 where unknown.
+        """
+        expected, scale = self.trees.duty_given_finding(matrix), self.calibration.duty
+        if expected is not None and scale is not None:
+            return np.minimum(expected * scale.factor, 1)
         duty = duty_at_stake(columns)
         share: Floats = np.minimum(np.where(np.isnan(duty), 0, duty) / self.knowledge.duty_cap, 1)
         return share
@@ -118,9 +120,10 @@ class LaneModel:
         return unknown
 
     def save(self, directory: Path) -> None:
-        """Write the model's three files. No pickle: text and JSON."""
+        """Write the model's files. No pickle: text and JSON."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.booster.save_model(directory / BOOSTER)
+        for name, text in self.trees.texts().items():
+            (directory / name).write_text(text)
         (directory / CALIBRATION).write_text(self.calibration.model_dump_json(indent=1))
         (directory / KNOWLEDGE).write_text(knowledge_json(self.knowledge))
 
@@ -130,16 +133,15 @@ class LaneModel:
         try:
             calibration = Calibration.model_validate_json((directory / CALIBRATION).read_bytes())
             knowledge = Knowledge.model_validate_json((directory / KNOWLEDGE).read_bytes())
-            booster = lgb.Booster(model_file=directory / BOOSTER)
         except ValidationError as error:
             raise BundleError(
                 f"The model in {directory} cannot be read: {problems(error)}. Train it again."
             ) from error
-        except (OSError, lgb.basic.LightGBMError) as error:
+        except OSError as error:
             raise BundleError(
                 f"The model in {directory} cannot be read: {error}. Train it again."
             ) from error
-        return cls(booster, calibration, knowledge)
+        return cls(Trees.load(directory), calibration, knowledge)
 
 
 def knowledge_json(knowledge: Knowledge) -> str:

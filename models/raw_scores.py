@@ -1,4 +1,4 @@
-"""Raw class scores of the trees, by the shortest way to them.
+"""Raw scores of the trees, by the shortest way to them.
 
 For a few rows `Booster.predict` spends longer on preparing than on walking the trees. LightGBM's C
 interface takes one row at a time with everything prepared; it gives the same bits, and a test
@@ -24,11 +24,14 @@ _score_row.argtypes = [ctypes.c_void_p] * 4
 
 
 class RawScores:
-    """Scores rows with one booster. Threads may share it: LightGBM lets them in one by one."""
+    """Scores rows with a booster of one output.
+
+    Threads may share it: LightGBM lets them in one by one.
+    """
 
     def __init__(self, booster: lgb.Booster) -> None:
         self._booster = booster
-        self._features, self._classes = booster.num_feature(), booster.num_model_per_iteration()
+        self._features = booster.num_feature()
         self._prepared = ctypes.c_void_p()
         _safe_call(
             _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
@@ -45,12 +48,12 @@ class RawScores:
         weakref.finalize(self, _LIB.LGBM_FastConfigFree, self._prepared)
 
     def __call__(self, matrix: Floats) -> Floats:
-        """Scores per class, shape (n, classes), from a feature matrix, shape (n, features)."""
+        """Scores, shape (n,), from a feature matrix, shape (n, features)."""
         if len(matrix) > FEW_ROWS or matrix.shape[1] != self._features:  # it refuses the latter
             # One thread: on a busy machine a row takes hundreds of times longer with more.
             return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
         rows = np.ascontiguousarray(matrix, dtype=np.float64)
-        scores = np.empty((len(rows), self._classes))
+        scores = np.empty(len(rows))
         self._fill(scores, rows)
         return scores
 

@@ -15,7 +15,7 @@ import pandas as pd
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
 from pipelines.command import FileOption, command, say
-from pipelines.evaluate import lane_figures, outcome_of_declarations, without_nan
+from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations, without_nan
 from pipelines.featurize import read_features
 from pipelines.files import read_json, write_json
 from pipelines.label import known_classes
@@ -23,7 +23,7 @@ from pipelines.periods import Periods
 from pipelines.replay import replay
 from pipelines.tables import read_columns
 from selectivity.capacity import ControlPolicy, Prices
-from selectivity.columns import Columns, Floats, Ints, each_declaration, take
+from selectivity.columns import Columns, Floats, each_declaration, take
 from selectivity.policy import Policy
 from selectivity.risk import Risk
 
@@ -70,17 +70,18 @@ def rule_figures(bundle: Bundle, evaluated: Columns, lanes: pd.DataFrame) -> dic
 
 
 def backtest(
-    bundle: Bundle, items: Columns, matrix: Floats, classes: Ints, periods: Periods
+    bundle: Bundle, items: Columns, matrix: Floats, outcomes: pd.DataFrame, periods: Periods
 ) -> dict[str, Any]:
     """Lane figures of each variant and figures of each rule. Pure."""
     rows, slice_ = periods.rows(items, "evaluate"), periods.rows(items, "calibrate")
     evaluated = take(items, rows)
     risks = bundle.model.assess(evaluated, matrix[rows])
-    duty_cap = bundle.model.knowledge.duty_cap
+    classes = known_classes(outcomes, len(rows))[0][rows]
+    duty = duty_of_findings(evaluated, outcomes, rows, bundle)
     results: dict[str, Any] = {}
     for name, risk, policy, prices in variants(bundle, take(items, slice_), matrix[slice_], risks):
         decisions = replay(evaluated, risk, bundle, policy=policy, prices=prices)
-        lanes = outcome_of_declarations(decisions, evaluated, classes[rows], duty_cap)
+        lanes = outcome_of_declarations(decisions, evaluated, classes, duty)
         results[name] = lane_figures(lanes)
     return {"variants": results, "rules": rule_figures(bundle, evaluated, lanes)}
 
@@ -94,12 +95,11 @@ def main(
     out: FileOption,
 ) -> None:
     """Replay the evaluated declarations under other policies."""
-    matrix = read_features(features)
     results = backtest(
         load(bundle),
         read_columns(items),
-        matrix,
-        known_classes(pd.read_parquet(outcomes), len(matrix))[0],
+        read_features(features),
+        pd.read_parquet(outcomes),
         Periods.model_validate(read_json(periods)),
     )
     write_json(out / "backtest.json", without_nan(results))

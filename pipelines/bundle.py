@@ -1,6 +1,6 @@
 """Put everything that decides into one directory and seal it.
 
-Reads   models/artifacts/train/booster.txt             the trees
+Reads   models/artifacts/train/*.txt                   the trees
         models/artifacts/calibrate/…                   calibration.json, prices.json
         data/features/…                                knowledge.json, profiles.npz
         data/interim/…                                 periods.json, ingest.json: its origin
@@ -15,8 +15,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, load, seal
-from models.lane_model import BOOSTER, CALIBRATION, KNOWLEDGE
+from models.lane_model import CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
+from models.trees import TREES
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.params import section
@@ -52,7 +53,7 @@ def check_words(rules: RuleSet) -> None:
 
 def main(
     params: FileOption,
-    booster: FileOption,
+    trees: FileOption,
     calibrated: FileOption,
     features: FileOption,
     periods: FileOption,
@@ -64,8 +65,8 @@ def main(
     policy = section(params, "policy", Policy)
     check_words(rules)
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(booster, out / BOOSTER)
     for name, folder in (
+        *((name, trees) for name in TREES),
         (CALIBRATION, calibrated),
         (PRICES, calibrated),
         (KNOWLEDGE, features),

@@ -1,27 +1,29 @@
 """Fit what follows the trees, on a later slice of time: probabilities and prices.
 
-Reads   models/artifacts/train/booster.txt      the trees
+Reads   models/artifacts/train/*.txt            the trees
         data/features/…                         features.parquet, knowledge.json
         data/interim/…                          items, periods, outcomes
         data/reference/rules/*.yaml             what takes capacity before the model does
-Writes  models/artifacts/calibrate/calibration.json   one curve per finding class
+Writes  models/artifacts/calibrate/calibration.json   one curve per question, and the scale of duty
         models/artifacts/calibrate/prices.json        price of one control per lane
 """
 
-import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 
 from models.bundle import PRICES
-from models.calibration import Calibration, Curve
+from models.calibration import AS_IT_IS, Calibration, Curve, DutyScale
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.rules_files import read_rules
+from models.trees import Trees
 from pipelines.bundle import BundleParams
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import read_features
 from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes
+from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import EVALUATION_KEY
@@ -33,12 +35,18 @@ from selectivity.inspection import FindingClass
 from selectivity.policy import Policy, least_lane
 from selectivity.rules import RuleSet
 
+FEW = 100
+"""With fewer answers of either kind, a curve of two parameters: steps would follow chance."""
 
-def calibrate(raw: Floats, classes: Ints, weights: Floats) -> Calibration:
-    """Curves that turn raw class scores into observed shares. Pure.
+FEW_DUTIES = 20.0
+"""How many findings the duty expected by the trees is worth against the duty found."""
+
+
+def calibrate(chances: Floats, classes: Ints, weights: Floats) -> Calibration:
+    """Curves that turn raw chances into observed shares. Pure.
 
     Args:
-        raw: class scores of the trees on controlled rows, shape (n, 3).
+        chances: raw chances of the trees on controlled rows, shape (n, 2).
         classes: what the controls found, shape (n,), none `UNKNOWN`.
     """
     if len(classes) == 0 or (classes == UNKNOWN).any():
@@ -46,18 +54,79 @@ def calibrate(raw: Floats, classes: Ints, weights: Floats) -> Calibration:
             "No inspected goods items fall in the calibration period. Bring more history or make "
             "`prepare.calibration_share` larger."
         )
+    found = classes > FindingClass.NONE
+    physical = classes[found] == FindingClass.PHYSICAL
     return Calibration(
-        curves=tuple(_curve(raw[:, at], classes == at, weights) for at in FindingClass)
+        finding=_curve(chances[:, 0], found, weights),
+        physical=_curve(chances[found, 1], physical, weights[found]),
     )
 
 
-def _curve(raw: Floats, is_class: "np.typing.NDArray[np.bool_]", weights: Floats) -> Curve:
+def calibrated(
+    trees: Trees,
+    matrix: Floats,
+    use: npt.NDArray[np.bool_],
+    outcomes: pd.DataFrame,
+    periods: Periods,
+) -> Calibration:
+    """Curves and scale of the trees from those rows of the mask `use` that were controlled."""
+    classes, weights = known_classes(outcomes, len(matrix), before=periods.evaluate_from)
+    duties, cap = known_duties(outcomes, len(matrix), before=periods.evaluate_from)
+    use = use & (classes != UNKNOWN)
+    curves = calibrate(trees.chances(matrix[use]), classes[use], weights[use])
+    found = use & (classes > FindingClass.NONE)
+    expected = trees.duty_given_finding(matrix[found])
+    if expected is None or duties is None:
+        return curves
+    return curves.model_copy(update={"duty": duty_scale(expected, duties[found], cap)})
+
+
+def duty_scale(expected: Floats, duties: Floats, cap: float) -> DutyScale:
+    """Makes the duty that the trees expect of findings come to what these findings brought.
+
+    Few findings say little about a sum: the trees' own word counts as `FEW_DUTIES` of them.
+    """
+    if len(expected) == 0:
+        return DutyScale(factor=1.0, cap=cap)
+    prior = FEW_DUTIES * expected.mean()
+    return DutyScale(factor=(duties.sum() + prior) / (expected.sum() + prior), cap=cap)
+
+
+def _curve(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
+    fewest = min(answers.sum(), (~answers).sum())
+    if fewest == 0:
+        return AS_IT_IS
+    return _steps(raw, answers, weights) if fewest >= FEW else _sigmoid(raw, answers, weights)
+
+
+def _steps(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
     fitted = IsotonicRegression(  # type: ignore[no-untyped-call]
         y_min=0, y_max=1, out_of_bounds="clip"
-    ).fit(raw, is_class.astype(np.float64), sample_weight=weights)
+    ).fit(raw, answers.astype(np.float64), sample_weight=weights)
     return Curve(
         raw=tuple(fitted.X_thresholds_.tolist()), calibrated=tuple(fitted.y_thresholds_.tolist())
     )
+
+
+_KNOTS = np.linspace(-12, 12, 241)
+
+
+def _sigmoid(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
+    """Source: J. Platt, Advances in Large Margin Classifiers, 1999; here on the raw logit."""
+    clipped = np.clip(raw, 1e-6, 1 - 1e-6)
+    logits = np.log(clipped / (1 - clipped))
+    fitted = LogisticRegression(C=1e3)  # type: ignore[no-untyped-call]
+    fitted.fit(logits[:, None], answers, sample_weight=weights)
+    slope, shift = max(float(fitted.coef_[0, 0]), 0.0), float(fitted.intercept_[0])
+    return Curve(
+        raw=tuple(_chance(_KNOTS).tolist()),
+        calibrated=tuple(_chance(slope * _KNOTS + shift).tolist()),
+    )
+
+
+def _chance(logits: Floats) -> Floats:
+    chances: Floats = 1 / (1 + np.exp(-logits))
+    return chances
 
 
 def prices_of(
@@ -81,7 +150,7 @@ def prices_of(
     ]
     worth = benefits(
         probabilities,
-        model.duty_share(items),
+        model.duty_share(items, matrix),
         value=policy.value,
         yellow=policy.yellow,
         red=policy.red,
@@ -99,7 +168,7 @@ def prices_of(
 
 def main(
     params: FileOption,
-    booster: FileOption,
+    trees: FileOption,
     features: FileOption,
     knowledge: FileOption,
     items: FileOption,
@@ -113,21 +182,17 @@ def main(
     columns, matrix = read_columns(items), read_features(features)
     parts = Periods.model_validate(read_json(periods))
     slice_ = parts.rows(columns, "calibrate")
-    classes, weights = known_classes(
-        pd.read_parquet(outcomes), len(matrix), before=parts.evaluate_from
-    )
-    use = slice_ & (classes != UNKNOWN)
-    trees = lgb.Booster(model_file=booster)
-    calibration = calibrate(np.asarray(trees.predict(matrix[use])), classes[use], weights[use])
+    grown = Trees.load(trees)
+    calibration = calibrated(grown, matrix, slice_, pd.read_parquet(outcomes), parts)
     model = LaneModel(
-        trees, calibration, Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8"))
+        grown, calibration, Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8"))
     )
     lodged = take(columns, slice_)
     prices = prices_of(lodged, model, matrix[slice_], rules, policy)
     write_text(out / CALIBRATION, calibration.model_dump_json(indent=1) + "\n")
     write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
     say(
-        f"calibrate: {use.sum()} controlled goods items; a documents check must be worth "
+        f"calibrate: {slice_.sum()} goods items lodged; a documents check must be worth "
         f"{prices.yellow:.3f} and a goods inspection {prices.red:.3f} more than its cost"
     )
 

@@ -18,7 +18,7 @@ from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import read_features
 from pipelines.files import read_json, write_json, write_text
-from pipelines.label import UNKNOWN, known_classes
+from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import replay
@@ -74,11 +74,13 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
 
 
 def outcome_of_declarations(
-    decisions: pd.DataFrame, items: Columns, classes: Ints, duty_cap: float
+    decisions: pd.DataFrame, items: Columns, classes: Ints, duty: Floats
 ) -> pd.DataFrame:
-    """Decisions with what inspections found: inspected, found, physical, duty_found (capped)."""
+    """Decisions with what inspections found: inspected, found, physical, duty_found.
+
+    `duty` is what a finding in each goods item brings, capped, shape (n,).
+    """
     starts = first_rows(items)
-    duty = np.minimum(np.nan_to_num(duty_at_stake(items)), duty_cap)
     worst = np.maximum.reduceat(classes, starts)
     return decisions.assign(
         inspected=worst != UNKNOWN,
@@ -86,6 +88,20 @@ def outcome_of_declarations(
         physical=worst == FindingClass.PHYSICAL,
         duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
     )
+
+
+def duty_of_findings(
+    items: Columns, outcomes: pd.DataFrame, rows: "np.typing.NDArray[np.bool_]", bundle: Bundle
+) -> Floats:
+    """What a finding in each goods item brings, capped: assessed, or declared at stake. (n,)
+
+    `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.
+    """
+    assessed, cap = known_duties(outcomes, len(rows))
+    if assessed is not None:
+        return assessed[rows] * cap
+    at_stake: Floats = np.nan_to_num(duty_at_stake(items))
+    return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
 
 
 def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -167,7 +183,8 @@ def evaluate(
         for name, (scores, use) in views.items()
     }
     decisions = replay(evaluated, bundle.model.assess(evaluated, matrix[rows]), bundle)
-    lanes = outcome_of_declarations(decisions, evaluated, classes, bundle.model.knowledge.duty_cap)
+    duty = duty_of_findings(evaluated, outcomes, rows, bundle)
+    lanes = outcome_of_declarations(decisions, evaluated, classes, duty)
     metrics["lanes"] = lane_figures(lanes)
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
     return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)

@@ -1,32 +1,60 @@
 """Train the lane model on goods items that were controlled.
 
-Reads   data/features/features.parquet          one column per feature
-        data/interim/prepared/items.parquet     goods items, for their lines
+Reads   data/features/features.parquet          one column per feature, by row group
+        data/interim/prepared/items.parquet     goods items, for their days and lines
         data/interim/prepared/periods.json      which days train
         data/interim/labelled/outcomes.parquet  what controls found
-Writes  models/artifacts/train/booster.txt      LightGBM text format
+Writes  models/artifacts/train/*.txt            LightGBM text format: finding, physical, duty
 """
 
-from typing import Any
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Annotated, NamedTuple
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import typer
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.lane_model import BOOSTER
+from models.trees import Trees
+from pipelines.boosters import Fit, Options, fit, mean, rounds_until_no_better
+from pipelines.cluster import fit_on
 from pipelines.command import FileOption, command, say
-from pipelines.featurize import read_features
 from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes
+from pipelines.label import UNKNOWN, known_classes, known_duties
+from pipelines.lines import days_and_lines, line_weights
 from pipelines.params import section
 from pipelines.periods import Periods
-from pipelines.tables import read_columns
-from selectivity.columns import Columns, Floats, Ints, take
+from pipelines.rows import Rows
+from selectivity.columns import Floats, Ints
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import FEATURE_NAMES, forget_lines
+from selectivity.features import FEATURES
 from selectivity.inspection import FindingClass
-from selectivity.profile_keys import goods_line
+
+Mask = npt.NDArray[np.bool_]
+
+TOLD = [
+    "inspection_id",
+    "row",
+    "observed_at",
+    "finding_class",
+    "counts",
+    "weight",
+    "additional_duty",
+]
+"""What training needs of an outcome."""
+
+FEWEST_LEAVES = 10
+"""A leaf holds at most one part in so many of the rows, however few they are."""
+
+RISK_RISES = tuple(feature.direction for feature in FEATURES)
+PHYSICAL_RISES = tuple(
+    feature.direction if "physical" in feature.name else 0 for feature in FEATURES
+)
+DUTY_RISES = tuple(int(feature.name == "duty_at_stake_log") for feature in FEATURES)
 
 
 class TrainParams(BaseModel):
@@ -35,13 +63,30 @@ class TrainParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 20261
-    rounds: int = Field(default=250, gt=0, le=20_000, description="Boosting rounds.")
+    rounds: int = Field(default=250, gt=0, le=20_000, description="Boosting rounds, at most.")
+    stop_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="Newest share of the training days by which the number of rounds is chosen "
+        "before all of them are trained on; 0: always `rounds`.",
+    )
+    stop_gap_days: int = Field(
+        default=14, ge=0, description="Days left out before those: their outcomes come late."
+    )
+    bags: int = Field(default=1, ge=1, le=20, description="Boosters of other seeds in the mean.")
     learning_rate: float = Field(default=0.05, gt=0, le=1)
     num_leaves: int = Field(default=8, ge=2, le=4_096)
     min_data_in_leaf: int = Field(default=100, ge=1)
-    feature_fraction: float = Field(default=0.3, gt=0, le=1)
+    feature_fraction: float = Field(default=0.6, gt=0, le=1)
     bagging_fraction: float = Field(default=0.8, gt=0, le=1)
-    lambda_l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    lambda_l2: float = Field(
+        default=20.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How much evidence a leaf needs before it speaks: holds much back where "
+        "findings are few, and nothing where they are many.",
+    )
     line_weight_exponent: float = Field(
         default=0.5, ge=0, le=1, description="A line seen k times weighs k ** -exponent a row."
     )
@@ -56,48 +101,119 @@ class TrainParams(BaseModel):
     )
 
 
-def train(matrix: Floats, classes: Ints, weights: Floats, params: TrainParams) -> lgb.Booster:
-    """Fit a booster on controlled rows. Pure: the same input gives the same trees.
+class Known(NamedTuple):
+    """What controls found in rows, each shape (n,)."""
 
-    Args:
-        matrix: features, shape (n, number of features).
-        classes: `FindingClass` of each row, shape (n,); rows that are `UNKNOWN` are refused.
-        weights: above 0, shape (n,).
+    classes: Ints
+    """`FindingClass`; never `UNKNOWN`."""
+    weights: Floats
+    """What each stands for: 1 over its chance to be controlled, less where its line repeats."""
+    repeats: Floats | None = None
+    """The second part of the weights alone; None: 1 for each."""
+    duties: Floats | None = None
+    """Additional duty of each over the duty cap, in [0, 1]; None where no amounts are known."""
+    days: npt.NDArray[np.datetime64] | None = None
+    """When each was accepted; needed to choose the number of rounds."""
+
+    def take(self, rows: Mask) -> "Known":
+        """The same of only these rows."""
+        return Known(
+            self.classes[rows],
+            self.weights[rows],
+            None if self.repeats is None else self.repeats[rows],
+            None if self.duties is None else self.duties[rows],
+            None if self.days is None else self.days[rows],
+        )
+
+
+def train(rows: Rows, known: Known, params: TrainParams, *, fit: Fit = fit) -> Trees:
+    """Fit the trees on controlled rows. Pure: the same input gives the same trees.
 
     Raises:
         ValueError: a row was never inspected. Unknown is not clean.
         NotEnoughDataError: a class has too few rows to be learnt.
     """
+    _check(known.classes, params.smallest_class)
+    found = known.classes > FindingClass.NONE
+    learn = partial(_learn, fit=fit, params=params, rounds=_rounds(rows, known, params))
+    findings, of_findings = rows.chosen(found), known.take(found)
+    physical = of_findings.classes == FindingClass.PHYSICAL
+    # Findings are few: the chance each had to be controlled would add more chance than truth.
+    weights = np.ones(len(findings)) if of_findings.repeats is None else of_findings.repeats
+    duties = of_findings.duties
+    return Trees(
+        learn(rows, found, known.weights, "binary", RISK_RISES),
+        learn(findings, physical, weights, "binary", PHYSICAL_RISES),
+        None if duties is None else learn(findings, duties, weights, "tweedie", DUTY_RISES),
+    )
+
+
+def _check(classes: Ints, smallest: int) -> None:
     if (classes == UNKNOWN).any():
         raise ValueError("a row that was never inspected cannot be trained on")
     for finding_class in FindingClass:
         count = int((classes == finding_class).sum())
-        if count < params.smallest_class:
+        if count < smallest:
             raise NotEnoughDataError(
                 f"Only {count} controlled goods items of class {finding_class.name} are known for "
-                f"training, and {params.smallest_class} are needed. Bring a longer history, give "
+                f"training, and {smallest} are needed. Bring a longer history, give "
                 "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
                 "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
                 "know why, lower `train.smallest_class`."
             )
-    if params.forget_lines:
-        matrix = np.vstack([matrix, forget_lines(matrix)])
-        classes, weights = np.tile(classes, 2), np.tile(weights, 2)
-    data = lgb.Dataset(matrix, classes, weight=weights, feature_name=list(FEATURE_NAMES))
-    return lgb.train(_options(params), data, num_boost_round=params.rounds)
 
 
-def _options(params: TrainParams) -> dict[str, Any]:
-    return {
-        "objective": "multiclass",
-        "num_class": len(FindingClass),
-        "learning_rate": params.learning_rate,
-        "num_leaves": params.num_leaves,
-        "min_data_in_leaf": params.min_data_in_leaf,
-        "feature_fraction": params.feature_fraction,
-        "bagging_fraction": params.bagging_fraction,
+def _learn(
+    rows: Rows,
+    answers: npt.NDArray[np.generic],
+    weights: Floats,
+    objective: str,
+    directions: Sequence[int],
+    *,
+    fit: Fit,
+    params: TrainParams,
+    rounds: int,
+) -> lgb.Booster:
+    taught = _learnt_twice(rows, answers, weights, params)
+    options = _options(params, objective, directions, len(rows)) | {"num_iterations": rounds}
+    return mean([fit(*taught, options | {"seed": params.seed + bag}) for bag in range(params.bags)])
+
+
+def _learnt_twice(
+    rows: Rows, answers: npt.NDArray[np.generic], weights: Floats, params: TrainParams
+) -> tuple[list[Rows], Floats, Floats]:
+    answered = answers.astype(np.float64)
+    if not params.forget_lines:
+        return [rows], answered, weights
+    return [rows, rows.forgotten()], np.tile(answered, 2), np.tile(weights, 2)
+
+
+def _rounds(rows: Rows, known: Known, params: TrainParams) -> int:
+    """`rounds`, or as many as explain the newest days best when learnt from the days before."""
+    if known.days is None or params.stop_share == 0:
+        return params.rounds
+    days, found = known.days.astype("datetime64[D]"), known.classes > FindingClass.NONE
+    first_late = days.max() - np.timedelta64(
+        int(params.stop_share * (days.max() - days.min()).astype(int)), "D"
+    )
+    masks = (days < first_late - params.stop_gap_days, days >= first_late)
+    if min(found[mask].sum() for mask in masks) < params.smallest_class:
+        return params.rounds
+    early, late = (
+        _learnt_twice(rows.chosen(mask), found[mask], known.weights[mask], params) for mask in masks
+    )
+    options = _options(params, "binary", RISK_RISES, int(masks[0].sum()))
+    return rounds_until_no_better(early, late, options | {"num_iterations": params.rounds})
+
+
+def _options(params: TrainParams, objective: str, directions: Sequence[int], rows: int) -> Options:
+    taken = {"learning_rate", "num_leaves", "feature_fraction", "bagging_fraction", "lambda_l2"}
+    return params.model_dump(include=taken) | {
+        "objective": objective,
+        "monotone_constraints": list(directions),
+        "monotone_constraints_method": "advanced",
+        "min_data_in_leaf": min(params.min_data_in_leaf, max(1, rows // FEWEST_LEAVES)),
         "bagging_freq": 1,
-        "lambda_l2": params.lambda_l2,
         "seed": params.seed,
         "num_threads": params.threads,
         "deterministic": True,
@@ -106,31 +222,35 @@ def _options(params: TrainParams) -> dict[str, Any]:
     }
 
 
-def line_weights(items: Columns, exponent: float) -> Floats:
-    """Weight of each row by how often its goods line stands in these rows: k ** -exponent."""
-    lines = goods_line(items)
-    alone = np.array([line is None for line in lines])
-    _, inverse, counts = np.unique(
-        np.where(alone, "", lines).astype(str), return_inverse=True, return_counts=True
-    )
-    sizes = np.where(alone, 1.0, counts[inverse])
-    weights: Floats = sizes**-exponent
-    return weights
-
-
 def train_on(
-    rows: Any,
-    items: Columns,
-    matrix: Floats,
+    use: Mask,
+    rows: Rows,
+    days: npt.NDArray[np.datetime64],
+    lines: npt.NDArray[np.uint64],
     outcomes: pd.DataFrame,
     periods: Periods,
     params: TrainParams,
-) -> lgb.Booster:
-    """Train on those of `rows` (a mask) whose outcome was known before the evaluation began."""
-    classes, weights = known_classes(outcomes, len(matrix), before=periods.evaluate_from)
-    use = rows & (classes != UNKNOWN)
-    by_line = line_weights(take(items, use), params.line_weight_exponent)
-    return train(matrix[use], classes[use], weights[use] * by_line, params)
+    *,
+    fit: Fit = fit,
+) -> Trees:
+    """Train on those rows of the mask `use` whose outcome was known before the evaluation began.
+
+    Args:
+        rows: all goods items, shape (n,), as `days`, when they were accepted, and `lines`, the
+            numbers of their goods lines.
+    """
+    classes, weights = known_classes(outcomes, len(rows), before=periods.evaluate_from)
+    use = use & (classes != UNKNOWN)
+    repeats = line_weights(lines[use], params.line_weight_exponent)
+    duties, _ = known_duties(outcomes, len(rows), before=periods.evaluate_from)
+    known = Known(
+        classes=classes[use],
+        weights=weights[use] * repeats,
+        repeats=repeats,
+        duties=None if duties is None else duties[use],
+        days=days[use],
+    )
+    return train(rows.chosen(use), known, params, fit=fit)
 
 
 def main(
@@ -140,17 +260,24 @@ def main(
     periods: FileOption,
     outcomes: FileOption,
     out: FileOption,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; else this machine trains.")
+    ] = None,
 ) -> None:
     """Train the lane model on goods items that were controlled."""
     settings = section(params, "train", TrainParams)
-    columns = read_columns(items)
     parts = Periods.model_validate(read_json(periods))
-    rows = parts.rows(columns, "train")
-    booster = train_on(
-        rows, columns, read_features(features), pd.read_parquet(outcomes), parts, settings
+    days, lines = days_and_lines(items)
+    use = parts.rows({"accepted_at": days}, "train")
+    rows, told = Rows.stored(features), pd.read_parquet(outcomes, columns=TOLD)
+    with nullcontext(fit) if cluster is None else fit_on(cluster) as chosen:
+        trees = train_on(use, rows, days, lines, told, parts, settings, fit=chosen)
+    for name, text in trees.texts().items():
+        write_text(out / name, text)
+    say(
+        f"train: {trees.finding.num_trees()} trees from {use.sum()} goods items lodged "
+        f"in training; additional duty {'is learnt' if trees.duty else 'is not known'}"
     )
-    write_text(out / BOOSTER, booster.model_to_string())
-    say(f"train: {booster.num_trees()} trees from {rows.sum()} goods items lodged in training")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,12 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from models.lane_model import Knowledge
-from pipelines.calibrate import calibrate
+from pipelines.calibrate import calibrated
 from pipelines.featurize import featurize
-from pipelines.label import UNKNOWN, as_outcomes, known_classes
+from pipelines.label import as_outcomes
+from pipelines.lines import line_numbers
 from pipelines.periods import Periods
+from pipelines.rows import Rows
 from pipelines.train import TrainParams, train_on
 from selectivity.columns import Columns, Floats, Ints, first_rows
 from selectivity.inspection import FindingClass
@@ -114,8 +116,9 @@ def line_purged(
     kept &= items["accepted_at"] < np.datetime64(periods.evaluate_from)
     purged = outcomes[kept[outcomes["row"].to_numpy()]]
     matrix = featurize(items, as_outcomes(purged), knowledge)
-    booster = train_on(kept & periods.rows(items, "train"), items, matrix, purged, periods, params)
-    classes, weights = known_classes(purged, len(matrix), before=periods.evaluate_from)
-    use = kept & periods.rows(items, "calibrate") & (classes != UNKNOWN)
-    calibration = calibrate(np.asarray(booster.predict(matrix[use])), classes[use], weights[use])
-    return calibration.apply(np.asarray(booster.predict(matrix[evaluated])))
+    days, rows = items["accepted_at"], Rows.of(matrix)
+    use = kept & periods.rows(items, "train")
+    trees = train_on(use, rows, days, line_numbers(items), purged, periods, params)
+    use = kept & periods.rows(items, "calibrate")
+    calibration = calibrated(trees, matrix, use, purged, periods)
+    return calibration.apply(trees.chances(matrix[evaluated]))

@@ -15,6 +15,8 @@ SEPARATOR = "\x1f"
 """Between the parts of a key."""
 
 _LINE = next(profile for profile in PROFILES if profile.name == "goods_line")
+LINE_FIELDS = _LINE.keys
+"""What goods declared alike have in common."""
 
 
 def joined(parts: Sequence[Any], profile: Profile) -> str | None:

@@ -8,9 +8,10 @@ import lightgbm as lgb
 import numpy as np
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, seal
-from models.calibration import Calibration, Curve
+from models.calibration import Calibration, DutyScale
 from models.lane_model import Knowledge, LaneModel
 from models.rules_files import read_rules
+from models.trees import Trees
 from selectivity.capacity import Prices
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
@@ -53,11 +54,19 @@ def a_bundle(
 def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
     chance = np.random.default_rng(seed)
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
-    labels = chance.choice(3, size=300, p=[0.8, 0.15, 0.05])
-    params = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "seed": seed}
-    params |= {"num_leaves": leaves}
-    booster = lgb.train(params, lgb.Dataset(matrix, labels), num_boost_round=rounds)
-    as_they_are = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
+    answers = {
+        "finding": ("binary", chance.random(300) < 0.2),
+        "physical": ("binary", chance.random(300) < 0.25),
+        "duty": ("tweedie", chance.random(300)),
+    }
+    trees = {
+        name: lgb.train(
+            {"objective": objective, "verbosity": -1, "seed": seed, "num_leaves": leaves},
+            lgb.Dataset(matrix, given.astype(float)),
+            num_boost_round=rounds,
+        )
+        for name, (objective, given) in answers.items()
+    }
     knowledge = Knowledge(
         feature_names=FEATURE_NAMES,
         codes=code_maps(to_columns([a_declaration()])),
@@ -66,7 +75,8 @@ def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
         facts=frozenset(Policy().facts_needed),
         duty_cap=1_000.0,
     )
-    return LaneModel(booster, Calibration(curves=(as_they_are,) * 3), knowledge)
+    scale = DutyScale(factor=1.0, cap=1_000.0)
+    return LaneModel(Trees(**trees), Calibration(duty=scale), knowledge)
 
 
 def a_predictor() -> Predictor:

@@ -4,19 +4,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, Bundle, load, seal
 from models.lane_model import LaneModel
 from models.rules_files import read_rules
 from pipelines.bundle import BundleParams
-from pipelines.calibrate import calibrate, prices_of
+from pipelines.calibrate import calibrated, prices_of
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.files import write_arrays, write_json, write_text
 from pipelines.histories.engine import snapshot_in_bulk
-from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
+from pipelines.label import LabelParams, as_outcomes, label
+from pipelines.lines import line_numbers
 from pipelines.params import section
 from pipelines.prepare import PrepareParams, in_time_order, prepare
+from pipelines.rows import Rows
 from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
 from selectivity.columns import take
@@ -61,12 +61,11 @@ def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
     events = as_outcomes(outcomes)
     knowledge = knowledge_of(items)
     matrix = featurize(items, events, knowledge)
-    booster = train_on(periods.rows(items, "train"), items, matrix, outcomes, periods, recipe.train)
+    days, lines, rows = items["accepted_at"], line_numbers(items), Rows.of(matrix)
+    use = periods.rows(items, "train")
+    trees = train_on(use, rows, days, lines, outcomes, periods, recipe.train)
     slice_ = periods.rows(items, "calibrate")
-    classes, weights = known_classes(outcomes, len(matrix), before=today)
-    use = slice_ & (classes != UNKNOWN)
-    raw = np.asarray(booster.predict(matrix[use]))
-    model = LaneModel(booster, calibrate(raw, classes[use], weights[use]), knowledge)
+    model = LaneModel(trees, calibrated(trees, matrix, slice_, outcomes, periods), knowledge)
     prices = prices_of(take(items, slice_), model, matrix[slice_], recipe.rules, recipe.policy)
     model.save(out)
     write_arrays(out / PROFILES_FILE, snapshot_in_bulk(items, events))

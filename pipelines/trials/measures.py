@@ -7,7 +7,6 @@ the chance that any of its items is wrong.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -17,9 +16,10 @@ from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
 from pipelines.prepare import in_time_order
+from pipelines.rows import Rows
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
-from pipelines.train import train
+from pipelines.train import Known, train
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows, take
@@ -203,10 +203,8 @@ def _ceiling(matrix: Floats, case: Case) -> Floats:
 
 
 def _pipeline(matrix: Floats, found: Ints, case: Case, recipe: Recipe) -> Floats:
-    """The pipeline's trees on rows whose class is known, two classes where there are only two."""
+    """The pipeline's trees on rows whose class is known."""
     use = case.taught & (found != UNKNOWN)
     params = recipe.train.model_copy(update={"smallest_class": 0})
-    booster = train(matrix[use], found[use], np.ones(use.sum()), params)
-    probabilities: Any = booster.predict(matrix)
-    risk: Floats = 1 - np.asarray(probabilities)[:, FindingClass.NONE]
-    return risk
+    trees = train(Rows.of(matrix[use]), Known(found[use], np.ones(use.sum())), params)
+    return trees.chances(matrix)[:, 0]

@@ -20,7 +20,7 @@ def test_every_package_is_pinned_with_hashes_and_no_address(lock: str) -> None:
     assert "://" not in text
 
 
-@pytest.mark.parametrize("lock", ["serving.txt", "build.txt"])
+@pytest.mark.parametrize("lock", ["serving.txt", "build.txt", "cluster.txt"])
 def test_the_locks_agree_on_every_version(lock: str) -> None:
     everything = _pins("all.txt")
     differing = {

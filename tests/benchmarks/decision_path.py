@@ -169,8 +169,15 @@ def _matrix(declaration: Declaration, bundle: Bundle) -> Any:
 
 
 def _predictions(what: str, inputs: Sequence[Any], model: Any) -> Iterator[tuple[Step, Step]]:
-    plain = partial(model.booster.predict, num_threads=1)
-    yield Step(f"raw scores, one {what}", model.raw_scores, inputs), Step("Booster", plain, inputs)
+    plain = partial(_long_way, model.trees)
+    yield (
+        Step(f"raw chances, one {what}", model.trees.chances, inputs),
+        Step("Booster", plain, inputs),
+    )
+
+
+def _long_way(trees: Any, matrix: Any) -> Any:
+    return [each.predict(matrix, num_threads=1) for each in (trees.finding, trees.physical)]
 
 
 def _many_rules() -> RuleSet:

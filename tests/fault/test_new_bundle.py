@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from models.bundle import seal, verify
-from models.lane_model import BOOSTER
 from models.pointer import Pointer, write_pointer
+from models.trees import FINDING
 from selectivity.errors import BundleError
 from serving.assign import Parts, assign, receive
 from serving.follow import Follower
@@ -80,14 +80,14 @@ def test_a_published_bundle_takes_over_and_a_bad_one_does_not(
 
 
 def _altered(folder: Path) -> None:
-    with (folder / BOOSTER).open("ab") as stream:
+    with (folder / FINDING).open("ab") as stream:
         stream.write(b" ")
 
 
 def _damaged_and_sealed(folder: Path) -> None:
     """As a damaged model looks that was published with a right manifest."""
-    model = (folder / BOOSTER).read_bytes()
-    (folder / BOOSTER).write_bytes(model[: len(model) // 2])
+    model = (folder / FINDING).read_bytes()
+    (folder / FINDING).write_bytes(model[: len(model) // 2])
     seal(folder, {"source": "tests"})
 
 

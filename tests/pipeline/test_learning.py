@@ -8,14 +8,24 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from models.calibration import Calibration
 from models.rules_files import read_rules
 from pipelines.bundle import check_words
-from pipelines.calibrate import calibrate
+from pipelines.calibrate import calibrate, duty_scale
 from pipelines.evaluate import no_better_than_chance, over_capacity
-from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
+from pipelines.label import (
+    UNKNOWN,
+    LabelParams,
+    as_outcomes,
+    known_classes,
+    known_duties,
+    label,
+)
+from pipelines.lines import line_numbers, line_weights
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
-from pipelines.train import TrainParams, line_weights, train, train_on
+from pipelines.rows import Rows
+from pipelines.train import Known, TrainParams, train, train_on
 from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
@@ -81,7 +91,7 @@ def test_a_declaration_nobody_inspected_gets_no_outcome() -> None:
 def test_training_on_a_declaration_nobody_inspected_is_refused() -> None:
     matrix = np.zeros((2, len(FEATURE_NAMES)))
     with pytest.raises(ValueError, match="never inspected"):
-        train(matrix, np.array([0, UNKNOWN]), np.ones(2), TrainParams())
+        train(Rows.of(matrix), Known(np.array([0, UNKNOWN]), np.ones(2)), TrainParams())
 
 
 @pytest.mark.parametrize("result", ["INCONCLUSIVE", "CANCELLED"])
@@ -232,8 +242,12 @@ def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     classes = chance.integers(0, 3, size=600)
     rows = [
         {
-            **{"inspection_id": f"I-{row}", "row": row, "counts": 1, "weight": 1.0},
-            **{"finding_class": value, "observed_at": at(days[row] + 1)},
+            "inspection_id": f"I-{row}",
+            "row": row,
+            "counts": 1,
+            "weight": 1.0,
+            "finding_class": value,
+            "observed_at": at(days[row] + 1),
         }
         for row, value in enumerate(classes)
     ]
@@ -244,9 +258,19 @@ def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     )
     mask = PERIODS.rows(items, "train")
     settings = TrainParams(rounds=5, smallest_class=1, min_data_in_leaf=5)
-    only_early = train_on(mask, items, matrix, told[told.row < 300], PERIODS, settings)
-    with_late = train_on(mask, items, matrix, late, PERIODS, settings)
-    assert only_early.model_to_string() == with_late.model_to_string()
+    only_early, with_late = (
+        train_on(
+            mask,
+            Rows.of(matrix),
+            items["accepted_at"],
+            line_numbers(items),
+            outcomes,
+            PERIODS,
+            settings,
+        )
+        for outcomes in (told[told.row < 300], late)
+    )
+    assert only_early.texts() == with_late.texts()
 
 
 def test_the_same_rows_give_the_same_trees() -> None:
@@ -254,22 +278,23 @@ def test_the_same_rows_give_the_same_trees() -> None:
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
     classes = chance.integers(0, 3, size=300)
     settings = TrainParams(rounds=5, min_data_in_leaf=5)
-    first, second = (train(matrix, classes, np.ones(300), settings) for _ in range(2))
-    assert first.model_to_string() == second.model_to_string()
+    known = Known(classes, np.ones(300))
+    first, second = (train(Rows.of(matrix), known, settings) for _ in range(2))
+    assert first.texts() == second.texts()
 
 
 def test_a_class_too_rare_to_learn_is_refused() -> None:
     matrix = np.zeros((60, len(FEATURE_NAMES)))
     classes = np.array([0] * 30 + [1] * 30)
     with pytest.raises(NotEnoughDataError, match="class PHYSICAL"):
-        train(matrix, classes, np.ones(60), TrainParams())
+        train(Rows.of(matrix), Known(classes, np.ones(60)), TrainParams())
 
 
 def test_a_line_declared_often_weighs_less_a_row() -> None:
     items = items_on([0, 1, 2, 3])
     alone = to_columns([a_declaration(items=(an_item(hs_code="870323"),))])
     both = {name: np.concatenate([items[name], alone[name]]) for name in items}
-    assert line_weights(both, 0.5).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
+    assert line_weights(line_numbers(both), 0.5).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
 
 
 def test_forgetting_lines_forgets_nothing_else() -> None:
@@ -284,8 +309,85 @@ def test_calibration_turns_scores_into_observed_shares() -> None:
     chance = np.random.default_rng(0)
     true = chance.random(20_000) * 0.5
     classes = (chance.random(20_000) < true).astype(np.int64)
-    overconfident = np.column_stack([1 - true**0.5, true**0.5, np.zeros(20_000)])
+    overconfident = np.column_stack([true**0.5, np.zeros(20_000)])
     calibrated = calibrate(overconfident, classes, np.ones(20_000)).apply(overconfident)
     top = true > 0.4
     assert calibrated[top, 1].mean() == pytest.approx(classes[top].mean(), abs=0.02)
-    assert abs(overconfident[top, 1].mean() - classes[top].mean()) > 0.15
+    assert abs(overconfident[top, 0].mean() - classes[top].mean()) > 0.15
+
+
+def test_with_few_findings_the_curve_is_smooth_and_keeps_the_order() -> None:
+    chance = np.random.default_rng(0)
+    raw = np.column_stack([chance.random(300), chance.random(300)])
+    classes = np.where(chance.random(300) < raw[:, 0] * 0.3, 1, 0)
+    finding = calibrate(raw, classes, np.ones(300)).finding
+    assert len(set(finding.calibrated)) > 100
+    assert finding.at(raw[:, 0]).mean() == pytest.approx((classes > 0).mean(), abs=0.01)
+
+
+def test_scores_that_speak_against_the_findings_are_not_turned_around() -> None:
+    chance = np.random.default_rng(0)
+    raw = np.column_stack([chance.random(300), chance.random(300)])
+    classes = np.where(chance.random(300) < 0.3 * (1 - raw[:, 0]), 2, 0)
+    finding = calibrate(raw, classes, np.ones(300)).finding
+    assert np.ptp(finding.calibrated) == 0
+
+
+def test_a_slice_without_findings_leaves_the_scores_as_they_are() -> None:
+    raw = np.full((5, 2), 0.2)
+    calibration = calibrate(raw, np.zeros(5, dtype=np.int64), np.ones(5))
+    assert calibration == Calibration()
+
+
+def test_expected_duty_comes_to_the_duty_found_and_few_findings_move_it_little() -> None:
+    expected, found_duty = np.full(10_000, 0.1), np.full(10_000, 0.2)
+    assert duty_scale(expected, found_duty, 500.0).factor == pytest.approx(2.0, abs=0.01)
+    assert duty_scale(expected[:2], found_duty[:2], 500.0).factor == pytest.approx(24 / 22)
+    assert duty_scale(expected[:0], found_duty[:0], 500.0).factor == 1.0
+
+
+def test_additional_duty_is_capped_and_the_highest_of_a_goods_item_counts() -> None:
+    table = pd.DataFrame(
+        {
+            "inspection_id": [f"I-{number}" for number in range(102)],
+            "row": [0, 0, *range(1, 101)],
+            "counts": 1,
+            "additional_duty": [3.0, 5.0, *[10.0] * 99, 1_000.0],
+            "observed_at": at(0),
+        }
+    )
+    duties, cap = known_duties(table, 103)
+    assert duties is not None
+    assert cap < 1_000.0
+    assert (duties[0] * cap, duties[100], duties[102]) == (pytest.approx(5.0), 1.0, 0.0)
+    assert known_duties(table.assign(additional_duty=0.0), 103) == (None, 1.0)
+    assert known_duties(table, 103, before=START.date()) == (None, 1.0)
+
+
+def test_where_amounts_are_known_trees_expect_more_duty_where_more_is_at_stake() -> None:
+    chance = np.random.default_rng(0)
+    matrix = chance.random((900, len(FEATURE_NAMES)))
+    stake = matrix[:, FEATURE_NAMES.index("duty_at_stake_log")]
+    duties = np.minimum(stake * chance.exponential(0.3, 900), 1)
+    known = Known(chance.integers(0, 3, 900), np.ones(900), duties=duties)
+    trees = train(Rows.of(matrix), known, TrainParams(rounds=40, lambda_l2=1))
+    expected = trees.duty_given_finding(matrix)
+    assert expected is not None
+    assert expected[stake > 0.8].mean() > 2 * expected[stake < 0.2].mean()
+    assert train(Rows.of(matrix), known._replace(duties=None), TrainParams(rounds=2)).duty is None
+
+
+def test_the_number_of_rounds_is_chosen_by_later_days() -> None:
+    chance = np.random.default_rng(0)
+    matrix, days = chance.random((3_000, len(FEATURE_NAMES))), np.arange(3_000) // 30
+    found = chance.random(3_000) < 0.2  # nothing to learn: the first rounds are the best
+    known = Known(
+        np.where(found, chance.integers(1, 3, 3_000), 0),
+        np.ones(3_000),
+        days=np.datetime64("2026-01-01") + days,
+    )
+    params = TrainParams(rounds=60, stop_share=0.3, min_data_in_leaf=10, lambda_l2=0)
+    stopped = train(Rows.of(matrix), known, params)
+    assert stopped.finding.num_trees() < 20
+    full = train(Rows.of(matrix), known, params.model_copy(update={"stop_share": 0.0}))
+    assert full.finding.num_trees() == 60

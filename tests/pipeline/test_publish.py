@@ -90,12 +90,12 @@ def test_a_published_copy_that_was_damaged_is_made_whole_and_the_damage_is_kept(
 ) -> None:
     publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
     place = tmp_path / verify(bundles[0])[0][:16]
-    (place / "booster.txt").write_text("tree")
+    (place / "finding.txt").write_text("tree")
 
     assert publish(bundles[0], tmp_path, by="ann.lee", at=NOW, note="copy was damaged")
     verify(place)
     (aside,) = tmp_path.glob(f"{place.name}.damaged-*")
-    assert (aside / "booster.txt").read_text() == "tree"
+    assert (aside / "finding.txt").read_text() == "tree"
 
 
 def test_rolling_back_goes_one_step_further_each_time(bundles: list[Path], tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from models.bundle import FILES, MANIFEST, PROFILES_FILE, load, seal, verify
 from models.calibration import Calibration, Curve
-from models.lane_model import BOOSTER, LaneModel
+from models.lane_model import LaneModel
+from models.trees import FINDING
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError
 from tests.builders import a_declaration, an_item
@@ -38,14 +39,14 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
 
 def test_a_manifest_of_another_format_is_refused(copy: Path) -> None:
     text = (copy / MANIFEST).read_text()
-    (copy / MANIFEST).write_text(text.replace('"format": 1', '"format": 2'))
+    (copy / MANIFEST).write_text(text.replace('"format": 2', '"format": 1'))
     with pytest.raises(BundleError, match="another format"):
         load(copy)
 
 
 def test_a_manifest_that_leaves_a_file_out_is_refused(copy: Path) -> None:
     text = (copy / MANIFEST).read_text()
-    lines = [line for line in text.splitlines() if BOOSTER not in line]
+    lines = [line for line in text.splitlines() if FINDING not in line]
     (copy / MANIFEST).write_text("\n".join(lines))
     with pytest.raises(BundleError):
         load(copy)
@@ -82,11 +83,12 @@ def test_a_code_that_training_never_saw_is_named(bundle: Path) -> None:
 def test_calibrated_rows_are_distributions_and_keep_the_order() -> None:
     step = Curve(raw=(0.0, 0.5, 0.5, 1.0), calibrated=(0.1, 0.1, 0.9, 0.9))
     same = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
-    calibration = Calibration(curves=(same, step, same))
-    raw = np.array([[0.4, 0.1, 0.5], [0.4, 0.2, 0.4]])
-    rows = calibration.apply(raw)
+    calibration = Calibration(finding=step, physical=same)
+    rows = calibration.apply(np.array([[0.1, 0.5], [0.2, 0.5], [0.2, 0.6]]))
     np.testing.assert_allclose(rows.sum(axis=1), 1)
-    assert rows[1, 1] > rows[0, 1]
+    assert rows[1, 0] < rows[0, 0]
+    assert rows[2, 0] == rows[1, 0]
+    assert rows[2, 2] > rows[1, 2]
 
 
 def test_a_curve_that_falls_is_refused() -> None:

@@ -1,0 +1,68 @@
+"""The trained trees: will a control find something, if so is it hidden in the goods, and how much
+duty does it bring?
+
+Questions one after the other, and not three classes at once: a constraint such as "a higher past
+finding rate never lowers the risk" would hold for every class of a multi-class booster, also for
+"nothing found", and so for none.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import lightgbm as lgb
+import numpy as np
+
+from models.raw_scores import RawScores
+from selectivity.columns import Floats
+from selectivity.errors import BundleError
+
+FINDING, PHYSICAL, DUTY = "finding.txt", "physical.txt", "duty.txt"
+TREES = (FINDING, PHYSICAL, DUTY)
+"""Each in LightGBM's text format; the last is empty where the source has no amounts."""
+
+
+class Trees:
+    """One booster per question. `duty` is None where no amounts were known."""
+
+    def __init__(
+        self, finding: lgb.Booster, physical: lgb.Booster, duty: lgb.Booster | None = None
+    ) -> None:
+        self.finding, self.physical, self.duty = finding, physical, duty
+        self._finding, self._physical = RawScores(finding), RawScores(physical)
+        self._duty = None if duty is None else RawScores(duty)
+
+    def chances(self, matrix: Floats) -> Floats:
+        """Raw chance of a finding, and of a physical one given a finding; shape (n, 2)."""
+        return np.column_stack([self._finding(matrix), self._physical(matrix)])
+
+    def duty_given_finding(self, matrix: Floats) -> Floats | None:
+        """Raw expected additional duty of a finding over the duty cap, shape (n,)."""
+        return None if self._duty is None else self._duty(matrix)
+
+    def texts(self) -> dict[str, str]:
+        """Content of each file of `TREES`."""
+        boosters = (self.finding, self.physical, self.duty)
+        return {
+            name: "" if booster is None else booster.model_to_string()
+            for name, booster in zip(TREES, boosters, strict=True)
+        }
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `texts` gave.
+
+        Raises:
+            BundleError: a file is missing or LightGBM refuses it.
+        """
+        try:
+            finding, physical = (
+                lgb.Booster(model_file=directory / name) for name in (FINDING, PHYSICAL)
+            )
+            duty = directory / DUTY
+            return cls(
+                finding, physical, lgb.Booster(model_file=duty) if duty.stat().st_size else None
+            )
+        except (OSError, lgb.basic.LightGBMError) as error:
+            raise BundleError(
+                f"The trees in {directory} cannot be read: {error}. Train them again."
+            ) from error
