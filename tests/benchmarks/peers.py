@@ -53,6 +53,7 @@ OpenDeclaration = _open(
     items=list[OpenItem],  # type: ignore[valid-type]
     accepted_at=datetime,
     lodged_at=datetime | None,
+    documents=list[dict[str, str | None]] | None,
 )
 
 
@@ -79,7 +80,8 @@ def naive(bundle: Path, folder: Path) -> Any:
         for profile in PROFILES:
             key = tuple(facts.get(part) for part in profile.keys)
             row.update(known[profile.name].get(key, {}))
-        row["unit_value_log"] = math.log(facts["customs_value"] / facts["net_mass_kg"])
+        if facts["customs_value"] and facts["net_mass_kg"]:
+            row["unit_value_log"] = math.log(facts["customs_value"] / facts["net_mass_kg"])
         return row
 
     @app.get("/health/live")
