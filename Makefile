@@ -10,6 +10,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
 DATA := $(strip $(if $(SOURCE),-S ingest.source=$(SOURCE)) $(if $(SPATH),-S ingest.path=$(SPATH)))
 # Processes that share the tests.
 WORKERS := 2
+INDEX = $${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
 LOCK := uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -21,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds test tamper torture check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds alone test fuzz tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -64,6 +65,15 @@ worlds: $(READY) ## Make every preset of the simulator and check its figures (ha
 test: $(READY) ## Run every test (WORKERS=4 on a machine with more cores)
 	pytest -q -n $(WORKERS) --dist worksteal --cov=selectivity --cov-report=term:skip-covered
 
+alone: $(READY) ## Install what the service needs alone, start it there, measure start and memory
+	uv venv --quiet --clear --python .venv/bin/python build/alone
+	index=$(INDEX); uv pip install --quiet --system-certs --python build/alone/bin/python \
+	  $${index:+--default-index "$$index"} --require-hashes -r requirements/serving.txt
+	python -m tests.benchmarks.service_alone --python build/alone/bin/python
+
+fuzz: $(READY) ## Make up requests from the API description and see that all are answered as it says (EXAMPLES=1000)
+	pytest -q tests/service/test_description.py --examples $(or $(EXAMPLES),1000)
+
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
 	python -m tests.tampering --count 1000
 
@@ -102,7 +112,7 @@ $(READY): pyproject.toml requirements/build.txt requirements/all.txt
 	@echo '2/4 installer     requirements/build.txt'
 	@$(PIP) install --require-hashes -r requirements/build.txt
 	@echo '3/4 dependencies  requirements/all.txt, half a minute to five minutes'
-	@index=$${PIP_INDEX_URL:-$$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}; \
+	@index=$(INDEX); \
 	uv pip install --quiet --system-certs --python .venv/bin/python $${index:+--default-index "$$index"} \
 	  --require-hashes --no-build-isolation -r requirements/all.txt || { \
 	  echo '    uv could not install them; pip tries with its own settings, which takes longer'; \

@@ -21,8 +21,16 @@ def read_rules(files: Sequence[Path]) -> RuleSet:
     Raises:
         RulesError: a file is absent, is not such a list, or a rule in it is wrong.
     """
-    rows = [(file.name, row) for file in files for row in _rows(file)]
-    return RuleSet.build(rows)
+    return RuleSet.build(rows_of(files))
+
+
+def rows_of(files: Sequence[Path]) -> list[tuple[str, Any]]:
+    """Each rule as it stands in its file, with the file's name, unchecked.
+
+    Raises:
+        RulesError: a file is absent, or is no list.
+    """
+    return [(file.name, row) for file in files for row in _rows(file)]
 
 
 def _rows(file: Path) -> list[Any]:

@@ -161,6 +161,31 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Doanh nghiệp có mức rủi ro rất cao hoặc không tuân thủ",
         "en": "Trader with a very high risk level or non-compliant",
     },
+    # why officers change a lane
+    "OBS_DOCS": {
+        "vi": "Công chức phát hiện dấu hiệu trong hồ sơ",
+        "en": "An officer saw something in the documents",
+    },
+    "OBS_GOODS": {
+        "vi": "Công chức phát hiện dấu hiệu ở hàng hóa",
+        "en": "An officer saw something about the goods",
+    },
+    "INTEL": {
+        "vi": "Thông tin nghiệp vụ",
+        "en": "Intelligence",
+    },
+    "SEAL": {
+        "vi": "Niêm phong không nguyên vẹn hoặc không khớp",
+        "en": "The seal is broken or is another",
+    },
+    "SCAN_IMAGE": {
+        "vi": "Hình ảnh soi chiếu có dấu hiệu nghi vấn",
+        "en": "The scan image is suspicious",
+    },
+    "OTHER": {
+        "vi": "Lý do khác, do công chức ghi",
+        "en": "Another reason, written down by the officer",
+    },
 }
 
 

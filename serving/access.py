@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from selectivity.errors import SelectivityError
 from serving.api_keys import Role
-from serving.problems import RefusedError
+from serving.problems import FieldProblem, RefusedError, unusable
 from serving.refusals import no_key, wrong_role
 from serving.routes.given import GivenLanguage, GivenParts
 
@@ -21,7 +21,10 @@ DESCRIPTION = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offli
 """Routes of the API description, which FastAPI makes: they tell nothing that anyone declared."""
 
 BEARER = HTTPBearer(
-    auto_error=False, scheme_name="key", description="A key, made with `lanes keys create`."
+    auto_error=False,
+    scheme_name="key",
+    description="A key, made with `lanes keys create`, or a token (JWT) where the service takes "
+    "them.",
 )
 
 
@@ -48,13 +51,31 @@ class Access:
             RefusedError: no valid key came, or one without the role.
         """
         key = bearer.credentials if bearer else _typed_in(request) if self._page else None
-        holder = parts.keys.holder(key, parts.now()) if key else None
+        holder = parts.caller(key) if key else None
         if holder is None:
             asked_for = 'Basic realm="lanes", charset="UTF-8"' if self._page else "Bearer"
             headers = {"WWW-Authenticate": asked_for}
             raise RefusedError(no_key(language), language=language, headers=headers)
         if self.roles.isdisjoint(holder.roles):
             raise RefusedError(wrong_role(language, self.roles), language=language)
+        request.state.caller = holder
+        refuse_unknown_parameters(request)
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """A parameter that is misspelt must not be as good as none: it would show something else.
+
+    Raises:
+        RefusedError: the address holds a parameter that the route does not take.
+    """
+    if not request.scope["query_string"]:
+        return
+    taken = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in taken:
+            remedy = f"This route takes {', '.join(taken)}." if taken else "Leave it out."
+            found = FieldProblem(field=name[:40], message="is not a parameter", remedy=remedy)
+            raise RefusedError(unusable("Some parameter is not known.", found))
 
 
 def only(*roles: Role, page: bool = False) -> Dependency:

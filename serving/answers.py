@@ -1,6 +1,6 @@
 """What callers read: lanes with their reasons in words, records, receipts, health."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.lanes import Channel, LaneName, Reason
+from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, sentence
@@ -58,15 +59,29 @@ class LaneAnswer(_Answer):
 
 
 class DecisionView(LaneAnswer):
-    """An answer together with the record behind it."""
+    """An answer together with the record behind it, and what people changed since.
 
+    `lane` is what was decided and stays so; `final_lane` is what holds.
+    """
+
+    final_lane: LaneName
+    overrides: tuple[OverrideStep, ...]
     record: DecisionRecord
 
     @classmethod
-    def of(cls, record: DecisionRecord, rules: RuleSet, language: Language) -> "DecisionView":
-        """The record and its words."""
+    def shown(
+        cls,
+        record: DecisionRecord,
+        steps: Sequence[OverrideStep],
+        rules: RuleSet,
+        language: Language,
+    ) -> "DecisionView":
+        """The record, its words and its overrides."""
         fields = _answer_fields(record, rules, language)
-        return cls.model_validate({**fields, "record": record})
+        final_lane = lane_in_force(record, steps)
+        return cls.model_validate(
+            {**fields, "final_lane": final_lane, "overrides": tuple(steps), "record": record}
+        )
 
 
 class InspectionAnswer(_Answer):
@@ -109,8 +124,8 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "lane": decision.lane.name,
         "lane_name": LANES[decision.lane][language],
         "channel": decision.channel,
-        "reasons": _reasons(decision.reasons, law, language),
-        "signals": _reasons(decision.signals, law, language),
+        "reasons": reasons_in_words(decision.reasons, law, language),
+        "signals": reasons_in_words(decision.signals, law, language),
         "source": "fallback" if decision.fallback_cause else "model",
         "degraded": decision.fallback_cause is not None,
         "fallback_cause": decision.fallback_cause,
@@ -126,9 +141,10 @@ def decision_path(declaration_id: str, version_no: int) -> str:
     return f"/v1/decisions/{quote(declaration_id, safe='')}?version_no={version_no}"
 
 
-def _reasons(
+def reasons_in_words(
     reasons: Iterable[Reason], law: RuleSet | None, language: Language
 ) -> list[dict[str, object]]:
+    """Codes with their sentences, and the law beside them while the rules are those of then."""
     return [
         {
             "code": reason.code,

@@ -10,9 +10,11 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from selectivity.declaration import Code
 
 KEY = re.compile(r"lanes_([0-9a-f]{8})_[0-9a-f]{64}")
 
@@ -28,6 +30,29 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Caller(Protocol):
+    """Who calls, as a key or a token tells: an id that may stand in logs, roles, perhaps an office.
+
+    Whoever has an office learns of that office alone and acts for it alone.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names the caller for ever."""
+
+    @property
+    def name(self) -> str:
+        """Which person or office that is: two keys of one holder are no two persons."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What the caller is to the service."""
+
+    @property
+    def office(self) -> str | None:
+        """Where the caller sits; None for whoever looks after every office."""
+
+
 class ApiKey(BaseModel):
     """What is kept of a key. `id` is its public part and may stand in logs."""
 
@@ -41,6 +66,7 @@ class ApiKey(BaseModel):
     expires_at: AwareDatetime
     revoked_at: AwareDatetime | None = None
     replaces: str | None = Field(default=None, description="Id of the key it was rotated from.")
+    office: Code | None = Field(default=None, description="The one office it is for; None for all.")
 
     @classmethod
     def make(
@@ -51,6 +77,7 @@ class ApiKey(BaseModel):
         now: datetime,
         expires_at: datetime,
         replaces: str | None = None,
+        office: str | None = None,
     ) -> tuple[Self, str]:
         """A new key: what is kept of it, and the key itself, which nobody can make out again."""
         id_ = secrets.token_hex(4)
@@ -63,6 +90,7 @@ class ApiKey(BaseModel):
             created_at=now,
             expires_at=expires_at,
             replaces=replaces,
+            office=office,
         )
         return kept, key
 

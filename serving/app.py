@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +20,7 @@ from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
-from serving.routes import decisions, health, inspections, lanes, pages
+from serving.routes import decisions, health, inspections, lanes, notices, overrides, pages
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,9 @@ No durable record, no lane: an answer is given once its record is on disk, and i
 for ever. When no model can be used, fallback rules decide and every answer says so."""
 
 
-ROUTERS = tuple(routes.router for routes in (lanes, decisions, inspections, health, pages))
+ROUTERS = tuple(
+    routes.router for routes in (lanes, decisions, inspections, overrides, notices, health, pages)
+)
 
 
 def create_app(
@@ -78,17 +80,18 @@ def create_app(
 
 def _turn_away(app: FastAPI, parts: Parts) -> None:
     places = {"/v1/lanes/batch": parts.batch_places}
-    places |= dict.fromkeys(("/v1/lanes", "/v1/inspections"), parts.places)
+    places |= dict.fromkeys(("/v1/lanes", "/v1/inspections", "/v1/overrides"), parts.places)
     app.add_middleware(TurnAway, places=places, on_refused=parts.meters.refused)
 
 
 def _answer_refusals(app: FastAPI, parts: Parts) -> None:
-    def refuse(problem: Problem) -> Response:
+    def refuse(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
         parts.meters.refused(problem.status)
-        return problems.response(problem)
+        return problems.response(problem, headers=headers)
 
     async def refused(_: Request, error: Exception) -> Response:
-        return refuse(_problem_of(error))
+        allowed = error.headers if isinstance(error, HTTPException) else None
+        return refuse(_problem_of(error), allowed)
 
     async def turned_away(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)

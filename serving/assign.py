@@ -14,7 +14,9 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
+from serving.acts import Act
 from serving.admission import Admission
+from serving.api_keys import Caller, id_of
 from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
@@ -24,6 +26,7 @@ from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
+from serving.tokens import Tokens
 
 
 def _utc_now() -> datetime:
@@ -39,6 +42,7 @@ class Parts:
     meters: Meters = field(default_factory=Meters)
     settings: Settings = field(default_factory=Settings)
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
         """Count the places there are, and what comes together or is on its way to the disk."""
@@ -51,6 +55,12 @@ class Parts:
         self.batch_places = Admission(self.settings.batches_limit)
 
     now: Callable[[], datetime] = _utc_now
+
+    def caller(self, secret: str) -> Caller | None:
+        """Who sends this key or token; None if it opens nothing now."""
+        if self.tokens is not None and id_of(secret) is None:
+            return self.tokens.holder(secret, self.now())
+        return self.keys.holder(secret, self.now())
 
 
 def lodge(
@@ -92,6 +102,19 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
         return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
+async def keep_act(act: Act, parts: Parts) -> None:
+    """Keep what somebody did about a decision; durable when this returns.
+
+    Raises:
+        ConflictError: somebody else acted on the same at the same moment.
+        DecisionLogError: it could not be kept.
+    """
+    kept = parts.log.add_act(act)
+    parts.handover.sent()
+    kept.add_done_callback(partial(_pass_over, parts))
+    await asyncio.shield(kept)
+
+
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
@@ -119,6 +142,12 @@ def _count_and_learn(
         if no is not None:
             new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
             _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
+
+
+def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:
+    """An act teaches the histories nothing, and they go on behind it."""
+    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
+        _teach(parts, Lesson(kept.result()))
 
 
 def _teach(parts: Parts, lesson: Lesson) -> None:

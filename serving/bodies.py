@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.override import OverrideAsked
+from serving.cursors import CursorGiven
 from serving.problems import (
     FieldProblem,
     Problem,
@@ -128,6 +130,24 @@ def inspection_from(body: bytes) -> Inspection:
         RefusedError: some rule is broken; every problem names its field and remedy.
     """
     return _strictly(Inspection, body)
+
+
+def override_from(body: bytes) -> OverrideAsked:
+    """What an officer asks for, from its JSON.
+
+    Raises:
+        RefusedError: some rule is broken; every problem names its field and remedy.
+    """
+    return _strictly(OverrideAsked, body)
+
+
+def cursor_from(body: bytes) -> CursorGiven:
+    """A place in the notices, from its JSON.
+
+    Raises:
+        RefusedError: some rule is broken; every problem names its field and remedy.
+    """
+    return _strictly(CursorGiven, body)
 
 
 def _strictly(model: type[Model], body: bytes) -> Model:

@@ -33,19 +33,26 @@ CREATE TABLE chain (
 """
 
 
-Kind = Literal["decision", "inspection", "drain"]
+Kind = Literal["decision", "inspection", "drain", "act"]
 """What a record is; its row lies in the table of that name."""
 
 DECISION: Kind = "decision"
 INSPECTION: Kind = "inspection"
 DRAIN: Kind = "drain"
+ACT: Kind = "act"
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     DECISION: ("declaration_id", "version_no", "lineage_id", "snapshot_sha256", "lane"),
     INSPECTION: ("inspection_id", "declaration_id", "content_sha256"),
     DRAIN: ("spool_id", "upto_no", "upto_hash"),
+    ACT: ("name", "what", "about", "number", "lane", "decided"),
 }
 """What stands beside `seq` and the text. An inspection's `decision_seq` follows from the order."""
-TEXTS: Mapping[Kind, str] = {DECISION: "record", INSPECTION: "inspection", DRAIN: "conflicts"}
+TEXTS: Mapping[Kind, str] = {
+    DECISION: "record",
+    INSPECTION: "inspection",
+    DRAIN: "conflicts",
+    ACT: "act",
+}
 """The column with the text."""
 
 

@@ -38,6 +38,7 @@ class Walked(NamedTuple):
     head: chain.Head
     decisions: int
     inspections: int
+    acts: int
     hashes: dict[int, str]
     """Hashes of the records that were asked for, as far as there are such."""
     problems: list[Problem]
@@ -75,8 +76,10 @@ _CALLED: Mapping[chain.Kind, str] = {
     chain.DECISION: "decision on",
     chain.INSPECTION: "inspection",
     chain.DRAIN: "drain of spool",
+    chain.ACT: "act",
 }
 """What stands in front of the first column."""
+_COUNTED = (chain.DECISION, chain.INSPECTION, chain.ACT)
 
 
 def walk(connection: Connection, wanted: Container[int]) -> Walked:
@@ -91,8 +94,8 @@ def walk(connection: Connection, wanted: Container[int]) -> Walked:
         if link.no in wanted:
             hashes[link.no] = link.stored
     problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
-    decisions, inspections = (walker.counts[kind] for kind in (chain.DECISION, chain.INSPECTION))
-    return Walked(walker.head, decisions, inspections, hashes, sorted(problems))
+    decisions, inspections, acts = (walker.counts[kind] for kind in _COUNTED)
+    return Walked(walker.head, decisions, inspections, acts, hashes, sorted(problems))
 
 
 class _Walker:

@@ -2,17 +2,24 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from itertools import count, islice
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from selectivity.errors import ServiceError
 from selectivity.wording import Language
 
 LINES_AT_ONCE = 1_000
 SECONDS = 120
+_LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""What the service, or a proxy before it, answers while it cannot."""
+
+
+class NoAnswerError(ServiceError):
+    """Nobody answers now; perhaps later."""
 
 
 def send_declarations(
@@ -51,6 +58,54 @@ def send_inspections(
             yield status, json.loads(_let_in(status, body))
 
 
+def follow_notices(
+    url: str,
+    office: str,
+    language: Language,
+    key: str | None,
+    *,
+    follow: bool,
+    pause_seconds: float = 2,
+) -> Iterator[Mapping[str, Any]]:
+    """What an office has not acknowledged yet, in order; acknowledged once all of a part was taken.
+
+    With `follow` it goes on for ever, over a link or service that comes and goes. Whoever begins
+    again after a crash may be told the last part once more, and never misses one.
+
+    Raises:
+        ServiceError: the service refuses; or none answers, unless it follows.
+    """
+    path, after, due = f"/v1/offices/{quote(office, safe='')}/notices", "", False
+    while True:
+        try:
+            if not due:
+                told = _usable(call(url, "GET", path + after, language=language, key=key))
+                yield from told["notices"]
+                after, due = f"?after={told['cursor']}", bool(told["notices"])
+            if due:
+                kept = json.dumps({"cursor": told["cursor"]}).encode()
+                _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
+                due = False
+            if told["more"]:
+                continue
+        except NoAnswerError:
+            if not follow:
+                raise
+        if not follow:
+            return
+        time.sleep(pause_seconds)
+
+
+def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
+    status, body = answer
+    if status in _LATER:
+        raise NoAnswerError(f"The service answers {status}. Try it again in a moment.")
+    content: Mapping[str, Any] = json.loads(body)
+    if status != HTTPStatus.OK:
+        raise ServiceError(f"{content['title']}. {content['detail']}")
+    return content
+
+
 def _let_in(status: int, body: bytes) -> bytes:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = json.loads(body)
@@ -82,7 +137,7 @@ def call(
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise ServiceError(
+        raise NoAnswerError(
             f"No service answers at {url} ({error}). Start it with `lanes serve`, or give its "
             "address with --url."
         ) from error

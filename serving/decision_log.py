@@ -10,12 +10,14 @@ from typing import TypeVar
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import OverrideStep, strictest
 from selectivity.record import DecisionRecord
+from serving import acts
 from serving.group_writer import GroupWriter
 from serving.journal import Journal, prove
 from serving.keep import Kept, KeptInspection, keep_decision, keep_inspection
 from serving.log_file import LogFile
-from serving.log_reader import LogReader
+from serving.log_reader import LAST, LogReader
 from serving.spool import Reserve, Spooled, SpoolingJournal
 from serving.store import Store
 
@@ -44,6 +46,7 @@ class DecisionLog(LogReader):
         store = LogFile(place) if isinstance(place, Path) else place
         self._at_the_end = ExitStack()
         self._queued: dict[str, list[Lane]] = {}
+        self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
         journal = Journal(store, on_commit)
         self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
         keeper = self._spooling or journal
@@ -76,9 +79,21 @@ class DecisionLog(LogReader):
 
     def strictest_lane(self, *names: str) -> Lane | None:
         """As the reader's, counting what is still on its way to the disk."""
-        kept = self._asked(lambda log: LogReader.strictest_lane(log, *names))
+        held = {
+            key: lanes
+            for some in reversed(self._asked(lambda log: log.held_before(LAST, *names)))
+            for key, lanes in some.items()
+        }
+        for key in held.keys() & self._queued_overrides.keys():
+            lane = self._queued_overrides[key]
+            held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
         queued = [lane for name in names for lane in self._queued.get(name, ())]
-        return max([*queued, *kept], default=None)
+        return max([*queued, *_known(strictest(held.values()))], default=None)
+
+    def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
+        """As the reader's, and of the copy while the log cannot be asked."""
+        found = self._asked(lambda log: LogReader.override_steps(log, declaration_id, version_no))
+        return max(found, key=len)
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -86,6 +101,26 @@ class DecisionLog(LogReader):
         The future fails with ConflictError if the same id came with other content.
         """
         return self._writer.submit(partial(keep_inspection, inspection))
+
+    def add_act(self, act: acts.Act) -> "asyncio.Future[int]":
+        """Keep what somebody did; the future has its number among all records.
+
+        It fails with ConflictError if somebody else acted on the same meanwhile. A lane that it
+        changes counts at once for what is decided behind it. While the log cannot be written it
+        fails with DecisionLogError: nobody knows then what others did about the same.
+
+        Raises:
+            ConflictError: another step about that lane is on its way to the disk; which of them is
+                kept is not known yet, so no lane could be counted.
+        """
+        key = act.about, act.number
+        if act.what is acts.What.OVERRIDE and key in self._queued_overrides:
+            raise acts.meanwhile(act)
+        kept = self._writer.submit(partial(acts.add, act, self.store))
+        if act.what is acts.What.OVERRIDE:
+            self._queued_overrides[key] = act.lane
+            kept.add_done_callback(lambda _: self._queued_overrides.pop(key))
+        return kept
 
     async def prove_writable(self) -> None:
         """Write something and sync it.
@@ -108,7 +143,7 @@ class DecisionLog(LogReader):
 
     def _asked(self, question: Callable[[LogReader], Found | None]) -> list[Found]:
         """What the log knows; while it cannot be written, what the spool knows and the log or,
-        if it cannot be asked either, the copy of it that is at hand.
+        if it cannot be asked either, the copy of it that is at hand, which is older.
         """
         if self._spooling is None:
             return _known(question(self))

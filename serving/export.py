@@ -6,7 +6,7 @@ Writes  declarations.ndjson   one declaration per line, every version that was d
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from selectivity.inspection import Inspection
-from selectivity.lanes import Lane
+from selectivity.lanes import Channel, Lane
 from selectivity.policy import LaneDecision
 from selectivity.record import DecisionRecord
 from serving.log_reader import LogReader
@@ -37,8 +37,11 @@ def export(log: LogReader, folder: Path) -> Exported:
     """Write the whole log as files. A file appears when it is complete, or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     with log.one_moment():
+        changed = _changed_by_officers(log)
         declarations, decision_seq = _write_declarations(log, folder / "declarations.ndjson")
-        inspections, parked, inspection_seq = _write_inspections(log, folder / "inspections.ndjson")
+        inspections, parked, inspection_seq = _write_inspections(
+            log, folder / "inspections.ndjson", changed
+        )
     exported = Exported(
         log_id=log.log_id,
         decision_seq=decision_seq,
@@ -50,6 +53,18 @@ def export(log: LogReader, folder: Path) -> Exported:
     with _whole(folder / "export.json") as stream:
         stream.write(exported.model_dump_json(indent=1) + "\n")
     return exported
+
+
+def with_its_cause(
+    inspection: Inspection, record: DecisionRecord, changed: Mapping[tuple[str, int], Lane]
+) -> Inspection:
+    """The inspection with who asked for it: an officer, without a chance that anybody knows, where
+    one changed the lane; else as `with_its_chance`."""
+    if changed.get(record.key, record.decision.lane) == record.decision.lane:
+        return with_its_chance(inspection, record)
+    return inspection.model_copy(
+        update={"triggered_by": inspection.triggered_by or Channel.OFFICER}
+    )
 
 
 def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspection:
@@ -80,6 +95,15 @@ def chance_of_control(decision: LaneDecision, control_type: str) -> float | None
     return None
 
 
+def _changed_by_officers(log: LogReader) -> dict[tuple[str, int], Lane]:
+    """The lane that holds for each decision that somebody changed, by its key."""
+    return {
+        (step.asked.declaration_id, step.asked.version_no): step.lane
+        for step in log.overrides()
+        if step.lane is not None
+    }
+
+
 def _at_most_one(chance: float) -> float:
     return min(chance, 1.0)  # sums of shares may exceed 1 by a rounding
 
@@ -93,12 +117,14 @@ def _write_declarations(log: LogReader, file: Path) -> tuple[int, int]:
     return count, last
 
 
-def _write_inspections(log: LogReader, file: Path) -> tuple[int, int, int]:
+def _write_inspections(
+    log: LogReader, file: Path, changed: Mapping[tuple[str, int], Lane]
+) -> tuple[int, int, int]:
     count = parked = last = 0
     with _whole(file) as stream:
         for seq, inspection, decision in log.inspections():
             if decision is not None:
-                inspection = with_its_chance(inspection, decision.record)
+                inspection = with_its_cause(inspection, decision.record, changed)
             _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
             count, parked, last = count + 1, parked + (decision is None), seq
     return count, parked, last

@@ -7,15 +7,16 @@ from selectivity.declaration import canonical_sha256
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
 from serving.log_reader import (
     LAST,
     Inspected,
+    held_in,
     inspections_before,
     read_inspection_kept,
     read_record,
-    strictest_lane_in,
 )
 from serving.store import Connection
 
@@ -97,7 +98,8 @@ def keep_decision(
 
 
 def _check_in_step(record: DecisionRecord, connection: Connection) -> None:
-    lane = strictest_lane_in(connection, LAST, record.lineage_id, record.declaration_id)
+    held = held_in(connection, LAST, record.lineage_id, record.declaration_id)
+    lane = strictest(held.values())
     if lane != _earlier_lane(record):
         raise OvertakenError(
             f"Another version of declaration {record.declaration_id!r} was decided at the same "

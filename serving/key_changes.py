@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from selectivity.declaration import problems
 from selectivity.errors import ParamsError
 from serving.api_keys import ApiKey, Role
 from serving.key_file import change_keys
@@ -12,14 +16,20 @@ Keys = tuple[ApiKey, ...]
 
 
 def create(
-    file: Path, name: str, roles: Iterable[Role], *, now: datetime, valid_for: timedelta
+    file: Path,
+    name: str,
+    roles: Iterable[Role],
+    *,
+    now: datetime,
+    valid_for: timedelta,
+    office: str | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key: what is kept of it, and the key itself, which cannot be shown again.
 
     Raises:
-        ParamsError: the file cannot be used.
+        ParamsError: the file cannot be used, or the name or office cannot be kept.
     """
-    made, key = ApiKey.make(name, roles, now=now, expires_at=now + valid_for)
+    made, key = _make(name, roles, now=now, expires_at=now + valid_for, office=office)
     return change_keys(file, lambda keys: ((*keys, made), (made, key)))
 
 
@@ -56,11 +66,23 @@ def rotate(
             raise ParamsError(f"The key {id_} is {old.state(now)}. Make a new one instead.")
         ending = old.model_copy(update={"expires_at": min(old.expires_at, now + overlap)})
         made, key = ApiKey.make(
-            old.name, old.roles, now=now, expires_at=now + valid_for, replaces=old.id
+            old.name,
+            old.roles,
+            now=now,
+            expires_at=now + valid_for,
+            replaces=old.id,
+            office=old.office,
         )
         return (*_replaced(keys, ending), made), (ending, made, key)
 
     return change_keys(file, change)
+
+
+def _make(name: str, roles: Iterable[Role], **fields: Any) -> tuple[ApiKey, str]:
+    try:
+        return ApiKey.make(name, roles, **fields)
+    except ValidationError as error:
+        raise ParamsError(f"No such key can be made: {problems(error)}. Correct it.") from error
 
 
 def _find(keys: Keys, id_: str) -> ApiKey:

@@ -35,10 +35,13 @@ def create(
     name: Annotated[str, typer.Argument(help="Who will hold the key.")],
     role: Annotated[list[Role], typer.Option(help="What the holder may do; may be repeated.")],
     days: Days = 365,
+    office: Annotated[
+        str | None, typer.Option(help="The one office whose notices and lanes it is for.")
+    ] = None,
 ) -> None:
     """Make a key and show it, this once."""
     made, key = key_changes.create(
-        _file(context), name, role, now=_now(), valid_for=timedelta(days=days)
+        _file(context), name, role, now=_now(), valid_for=timedelta(days=days), office=office
     )
     _show(made, key)
 
@@ -49,7 +52,7 @@ def list_keys(context: typer.Context) -> None:
     typer.echo(LINE.format("id", "name", "state", "created", "expires", "roles"))
     for key in read_keys(_file(context)):
         created, expires = f"{key.created_at:%Y-%m-%d %H:%M}", f"{key.expires_at:%Y-%m-%d %H:%M}"
-        roles = ", ".join(key.roles)
+        roles = ", ".join(key.roles) + (f" at {key.office}" if key.office else "")
         typer.echo(LINE.format(key.id, key.name, key.state(_now()), created, expires, roles))
 
 

@@ -1,26 +1,23 @@
 """The API keys in force, followed while the service runs."""
 
 import hmac
-import logging
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from selectivity.errors import ParamsError
 from serving.api_keys import ApiKey, digest, id_of
+from serving.followed import Followed
 from serving.key_file import read_keys
-
-logger = logging.getLogger(__name__)
 
 NOBODY = digest("")
 """Compared with when no key has the given id, so that this takes as long as a wrong key."""
 
 
 class KeyRing:
-    """Looks at the file at every question: a revoked key opens nothing from the next request on.
+    """A revoked key opens nothing from the next request on.
 
-    A file that cannot be used after a change is reported once, and the keys known before stay in
-    force; a file that was taken away leaves none.
+    A key file that cannot be used after a change leaves the keys known before in force; a file that
+    was taken away leaves none.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -29,33 +26,15 @@ class KeyRing:
         Raises:
             ParamsError: the file cannot be used.
         """
-        self._file = file
-        self._seen = self._look()
-        self._keys = self._read()
+        self._followed = None if file is None else Followed(file, _by_id, cause="KEY_FILE")
 
     def holder(self, key: str, now: datetime) -> ApiKey | None:
         """What is kept of this key, if it opens anything now."""
-        self._follow()
-        kept = self._keys.get(id_of(key) or "")
+        keys = self._followed.content() if self._followed else {}
+        kept = keys.get(id_of(key) or "")
         right = hmac.compare_digest(kept.sha256 if kept else NOBODY, digest(key))
         return kept if kept and right and kept.state(now) == "valid" else None
 
-    def _follow(self) -> None:
-        seen = self._look()
-        if seen == self._seen:
-            return
-        self._seen = seen  # before reading: what changes meanwhile is read at the next question
-        try:
-            self._keys = self._read()
-        except ParamsError:
-            logger.error("key file refused", extra={"cause": "KEY_FILE"})
 
-    def _look(self) -> Any:
-        try:
-            found = self._file.stat() if self._file else None
-        except OSError:
-            return None
-        return found and (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
-
-    def _read(self) -> dict[str, ApiKey]:
-        return {key.id: key for key in read_keys(self._file)} if self._file else {}
+def _by_id(file: Path) -> Mapping[str, ApiKey]:
+    return {key.id: key for key in read_keys(file)}

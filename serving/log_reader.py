@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
-from serving import chain
+from serving import acts, chain
 from serving.log_file import LogFile
 from serving.store import Connection, Store, in_pages
 
@@ -76,16 +77,44 @@ class LogReader:
         return None if row is None else read_record(row[0])
 
     def strictest_lane(self, *names: str) -> Lane | None:
-        """The strictest lane that any version under these names was given; None if all are new.
-        A name is that of a lineage or of a declaration, so that a version which names another
-        lineage than the one before does not get away from its lane.
+        """The strictest lane in force of the versions under these names, from the last one that was
+        lowered on; None if all are new. A name is that of a lineage or of a declaration, so that a
+        version which names another lineage than the one before does not get away from its lane.
         """
         return self.strictest_lane_before(LAST, *names)
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
+        return strictest(self.held_before(seq, *names).values())
+
+    def held_before(self, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+        """The lanes of each version under these names, by its key, in order."""
         with self._reading():
-            return strictest_lane_in(self._connection, seq, *names)
+            return held_in(self._connection, seq, *names)
+
+    def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
+        """Every step of the overrides of this decision, in the order in which they were kept."""
+        with self._reading():
+            found = acts.texts(acts.What.OVERRIDE, declaration_id, version_no, self._connection)
+        return [read_override(text) for text in found]
+
+    def overridden(self, override_id: str) -> tuple[str, int] | None:
+        """Key of the decision that this override is about; None if there is no such override."""
+        with self._reading():
+            names = (f"{override_id}:{state}" for state in OverrideState)
+            found = (acts.subject(name, self._connection) for name in names)
+            return next((each for each in found if each is not None), None)
+
+    def overrides(self) -> list[OverrideStep]:
+        """Every step of every override, in the order in which they were kept."""
+        with self._reading():
+            found = acts.all_texts(acts.What.OVERRIDE, self._connection)
+        return [read_override(text) for text in found]
+
+    def furthest_acknowledgement(self, office: str) -> str | None:
+        """The text of the act by which this office acknowledged most; None if it never did."""
+        with self._reading():
+            return acts.furthest(acts.What.ACKNOWLEDGEMENT, office, self._connection)
 
     def records(self, *, after: int = 0) -> Iterator[Numbered]:
         """Every decision behind this place, in the order in which they were kept."""
@@ -113,12 +142,13 @@ class LogReader:
         with self._reading():
             for no, kind, seq, text, *decision in in_pages(
                 self._connection,
-                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, t.conflicts), "
+                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, t.conflicts, a.act), "
                 "d.seq, d.record "
                 "FROM chain c "
                 "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
                 "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
                 "LEFT JOIN drains t ON c.kind = 'drain' AND t.seq = c.seq "
+                "LEFT JOIN acts a ON c.kind = 'act' AND a.seq = c.seq "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
                 "WHERE c.no <= ? AND c.no >= ? ORDER BY c.no LIMIT ?",
                 upto,
@@ -207,15 +237,22 @@ class LogReader:
             raise self.store.unusable(error) from error
 
 
-def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
-    """The strictest lane under these names, of the decisions in front of this place."""
-    marks = ", ".join("?" * len(names))
-    (lane,) = connection.execute(
-        f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-        f"OR declaration_id IN ({marks})) AND seq < ?",
-        (*names, *names, seq),
-    ).fetchone()
-    return None if lane is None else Lane(lane)
+def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+    """The lanes of each version under these names in front of this place, by its key, in order."""
+    rows = connection.execute(
+        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
+        f"FROM decisions d WHERE {under_names(len(names))} AND d.seq < ? ORDER BY d.seq",
+        (seq, *names, *names, seq),
+    ).fetchall()
+    return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
+
+
+def under_names(count: int) -> str:
+    """Whether a decision stands under one of so many names of lineages or declarations; SQL takes
+    the names twice.
+    """
+    marks = ", ".join("?" * count)
+    return f"(lineage_id IN ({marks}) OR declaration_id IN ({marks}))"
 
 
 def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:
@@ -258,6 +295,18 @@ def read_inspection_kept(text: str) -> Inspection:
         return Inspection.model_validate_json(text)
     except ValidationError as error:
         raise _altered("inspection") from error
+
+
+def read_override(text: str) -> OverrideStep:
+    """A step of an override as it was kept.
+
+    Raises:
+        DecisionLogError: the text was altered after it was kept.
+    """
+    try:
+        return OverrideStep.model_validate_json(text)
+    except ValidationError as error:
+        raise _altered("step of an override") from error
 
 
 def _altered(what: str) -> DecisionLogError:

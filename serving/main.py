@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
 from selectivity.wording import Language
-from serving import key_commands, table
-from serving.client import send_declarations, send_inspections
+from serving import key_commands, rule_commands, table
+from serving.client import follow_notices, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
@@ -67,6 +67,7 @@ app = typer.Typer(
     context_settings={"obj": _settings},  # for the commands of other modules
 )
 app.add_typer(key_commands.commands, name="keys")
+app.add_typer(rule_commands.commands, name="rules")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]
@@ -118,6 +119,19 @@ def report_inspections(
         receipts[answer.get("receipt", "refused")] += 1
     typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
     raise typer.Exit(1 if receipts["refused"] else 0)
+
+
+@app.command(epilog="Example: lanes notices 02CI --follow --language en")
+def notices(
+    office: Annotated[str, typer.Argument(help="Code of the office.")],
+    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    language: Spoken = "vi",
+) -> None:
+    """Print what an office has not been told yet, and acknowledge it."""
+    key = key_to_send(_settings())
+    for notice in follow_notices(url, office, language, key, follow=follow):
+        typer.echo(table.notice_row(notice))
 
 
 def _lines_of(file: Path) -> Iterator[bytes]:
@@ -188,6 +202,14 @@ def replay(
             "this software is of another version than the one that decided."
         )
     typer.echo(replayed.line)
+
+
+@app.command(epilog="Example: lanes backup --to /srv/backup/2026-03-02")
+def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None:
+    """Copy log, anchor and keys while the service goes on, and prove that the copy is whole."""
+    from serving.backup import back_up
+
+    typer.echo(back_up(_settings(), to).line)
 
 
 @app.command(epilog="Example: lanes check")

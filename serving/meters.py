@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from selectivity.inspection import Inspection
+from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
 from serving.checkpoints import Checkpoint
 from serving.spool import Spooled
@@ -25,6 +26,12 @@ class Meters:
             "lanes_inspections",
             "Inspections received, by result and by what became of them.",
             ["result", "receipt"],
+            registry=self._registry,
+        )
+        self._overrides = Counter(
+            "lanes_overrides",
+            "Steps of overrides kept, by the lanes from which and to which, and by state.",
+            ["from_lane", "to_lane", "state"],
             registry=self._registry,
         )
         self._refusals = Counter(
@@ -107,6 +114,11 @@ class Meters:
     def inspected(self, inspection: Inspection, receipt: str) -> None:
         """Count an inspection that was received."""
         self._inspections.labels(inspection.result.value, receipt).inc()
+
+    def overridden(self, step: OverrideStep) -> None:
+        """Count a step of an override that was kept."""
+        lanes = step.from_lane.name, step.asked.to_lane.name
+        self._overrides.labels(*lanes, step.state.value).inc()
 
     def refused(self, status: int) -> None:
         """Count a refusal."""

@@ -5,7 +5,7 @@ The text is SQLite's. PostgreSQL takes the same with other words for numbers, se
 
 from collections.abc import Mapping
 
-from serving import chain
+from serving import acts, chain
 
 FIRST = 2
 """Version 1 was not chained and lay in files alone."""
@@ -47,6 +47,7 @@ CREATE TABLE drains (
 STEPS: Mapping[int, str] = {
     FIRST: RECORDS + chain.TABLES,
     3: DRAINS,
+    4: acts.TABLES,
 }
 """What each version adds to the one before."""
 VERSION = max(STEPS)

@@ -9,15 +9,22 @@ from pydantic.json_schema import models_json_schema
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.override import OverrideAsked
 from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness
+from serving.cursors import CursorGiven
+from serving.notices import AcknowledgementAnswer, Notices
+from serving.overriding import OverrideAnswer
 from serving.problems import PROBLEM_JSON, Problem
 
 REFERENCE = "#/components/schemas/{model}"
-READ: tuple[type[BaseModel], ...] = (Declaration, Inspection)
+READ: tuple[type[BaseModel], ...] = (Declaration, Inspection, OverrideAsked, CursorGiven)
 WRITTEN: tuple[type[BaseModel], ...] = (
     LaneAnswer,
     DecisionView,
     InspectionAnswer,
+    OverrideAnswer,
+    Notices,
+    AcknowledgementAnswer,
     Readiness,
     Problem,
 )
@@ -58,6 +65,15 @@ AN_INSPECTION: Mapping[str, Any] = {
         {"item_no": 1, "mechanism": "UNDERVALUATION", "additional_duty": 185.5, "currency": "USD"}
     ],
 }
+AN_OVERRIDE: Mapping[str, Any] = {
+    "declaration_id": "10600000000123",
+    "version_no": 1,
+    "to_lane": "RED",
+    "reason_code": "SEAL",
+    "reason_text": "Seal number is not that of the bill of lading",
+    "evidence_ref": "GATE-7/2026-03-02/118",
+}
+A_CURSOR: Mapping[str, Any] = {"cursor": "3f9a1c20-1204"}
 
 _PROBLEMS = {
     401: "No valid key came with the request.",

@@ -1,7 +1,8 @@
 """A copy of the newest decisions of a log that lies elsewhere, for when it is out of reach.
 
 Callers who ask again meanwhile get the same answer, and later versions keep the lane of earlier
-ones. Nothing is proven by the copy and nothing is lost with it: it is filled from the log again.
+ones, as people changed it. Nothing is proven by the copy and nothing is lost with it: it is filled
+from the log again.
 """
 
 import sqlite3
@@ -23,6 +24,11 @@ LOOK_SECONDS = 1.0
 _NAMES = ", ".join((*COLUMNS[DECISION], "record"))
 _NEW = f"SELECT seq, {_NAMES} FROM decisions WHERE seq >= ? ORDER BY seq LIMIT ?"
 _COPY = f"INSERT OR IGNORE INTO decisions ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?)"
+_ACT_NAMES = "seq, name, what, about, number, lane, decided, act"
+_NEW_ACTS = (
+    f"SELECT {_ACT_NAMES} FROM acts WHERE what = 'override' AND seq > ? ORDER BY seq LIMIT ?"
+)
+_COPY_ACT = f"INSERT OR IGNORE INTO acts ({_ACT_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM decisions WHERE seq <= (SELECT max(seq) FROM decisions) - ?"
 _UPTO = "CREATE TABLE IF NOT EXISTS copied (upto INTEGER NOT NULL)"
 
@@ -74,6 +80,16 @@ class Recent:
         while rows := self._log.execute(_NEW, (upto + 1, PAGE)).fetchall():
             upto = rows[-1][0]
             self._insert([row[1:] for row in rows], upto)
+        self._follow_acts()
+
+    def _follow_acts(self) -> None:
+        """Every lane that people changed; they are few."""
+        (upto,) = self._copy.execute("SELECT coalesce(max(seq), 0) FROM acts").fetchone()
+        while rows := self._log.execute(_NEW_ACTS, (upto, PAGE)).fetchall():
+            upto = rows[-1][0]
+            with self._lock, self._copy:
+                self._copy.execute("BEGIN")
+                self._copy.executemany(_COPY_ACT, rows)
 
     def _insert(self, rows: Sequence[Sequence[Any]], upto: int | None = None) -> None:
         with self._lock, self._copy:

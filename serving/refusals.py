@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
+from selectivity.override import Refusal
 from selectivity.wording import Language
 from serving.api_keys import Role
 from serving.problems import Problem, problem
@@ -24,6 +25,22 @@ def wrong_role(language: Language, roles: Iterable[Role]) -> Problem:
     title, detail = _WRONG_ROLE[language]
     words = _Words(title, detail.format(roles=", ".join(sorted(roles))))
     return _refusal(HTTPStatus.FORBIDDEN, "wrong-role", words)
+
+
+def other_office(language: Language, office: str) -> Problem:
+    """The caller is of an office that has nothing to do with it."""
+    title, detail = _OTHER_OFFICE[language]
+    words = _Words(title, detail.format(office=office))
+    return _refusal(HTTPStatus.FORBIDDEN, "other-office", words)
+
+
+def not_overridden(language: Language, why: Refusal) -> Problem:
+    """The lane stays as it is."""
+    title, detail = _NOT_OVERRIDDEN[language]
+    words = _Words(title, detail.format(why=_WHY[why][language]))
+    second = why is Refusal.SAME_PERSON
+    status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
+    return _refusal(status, "not-overridden", words)
 
 
 def too_slow(language: Language) -> Problem:
@@ -72,6 +89,46 @@ _WRONG_ROLE: dict[Language, _Words] = {
         "The key has not the role for this",
         "This is for the roles: {roles}. Use a key that has one of them.",
     ),
+}
+_OTHER_OFFICE: dict[Language, _Words] = {
+    "vi": _Words(
+        "Thuộc đơn vị khác",
+        "Khóa này dành cho đơn vị {office}. Dùng khóa của đơn vị liên quan.",
+    ),
+    "en": _Words(
+        "It is another office's",
+        "This key is for office {office}. Use a key of the office that it concerns.",
+    ),
+}
+_NOT_OVERRIDDEN: dict[Language, _Words] = {
+    "vi": _Words("Luồng được giữ nguyên", "Không lưu gì: {why}. Xem lại quyết định trước khi gửi."),
+    "en": _Words(
+        "The lane stays as it is",
+        "Nothing was kept: {why}. Look at the decision again before you send it once more.",
+    ),
+}
+_WHY: dict[Refusal, dict[Language, str]] = {
+    Refusal.SAME_LANE: {
+        "vi": "tờ khai đã ở luồng này",
+        "en": "the declaration is in that lane already",
+    },
+    Refusal.BINDING: {
+        "vi": "luồng do quy tắc bắt buộc, điều cấm hoặc chọn ngẫu nhiên đặt ra, không ai được hạ",
+        "en": "a mandatory rule, a prohibition or the random stratum asked for the lane, and "
+        "nobody may lower what they ask for",
+    },
+    Refusal.UNEXPLAINED: {
+        "vi": "hạ luồng phải ghi lý do ở reason_text",
+        "en": "a lane is only lowered with a reason_text",
+    },
+    Refusal.SAME_PERSON: {
+        "vi": "người đề nghị không được tự phê duyệt, cần người thứ hai",
+        "en": "whoever asked for it cannot approve it as well; a second person has to",
+    },
+    Refusal.NOT_PENDING: {
+        "vi": "đề nghị không còn chờ phê duyệt: đã có hiệu lực hoặc đã có bước khác sau đó",
+        "en": "it waits for nobody: it is in force, or another step came after it",
+    },
 }
 _TOO_SLOW: dict[Language, _Words] = {
     "vi": _Words(

@@ -7,19 +7,22 @@ import difflib
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
+from serving.api_keys import Role
 
 PREFIX = "LANES_"
 SECRET = {"api_key", "database"}
@@ -38,6 +41,14 @@ def _loopback(host: str) -> str:
             "only; use 127.0.0.1 or ::1, and put a proxy with TLS before it"
         )
     return host
+
+
+def _pairs(given: Any) -> Any:
+    """A mapping from `there=here,there=here`."""
+    if not isinstance(given, str):
+        return given
+    pairs = [part.partition("=") for part in given.split(",")]
+    return {there.strip(): here.strip() for there, _, here in pairs}
 
 
 def _postgresql(address: SecretStr) -> SecretStr:
@@ -86,6 +97,17 @@ class Settings(BaseModel):
     )
     keys: Path | None = Field(
         default=None, description="File of the API keys; keys.json in the state folder if unset."
+    )
+    jwt_keys: Path | None = Field(
+        default=None,
+        description="Public keys (JWKS file) of tokens; without it no token is taken.",
+    )
+    jwt_issuer: str | None = Field(default=None, description="What tokens must give as iss.")
+    jwt_audience: str | None = Field(default=None, description="What tokens must give as aud.")
+    jwt_roles_claim: str = Field(default="roles", description="Claim that holds the roles.")
+    jwt_roles: Annotated[Mapping[str, Role] | None, BeforeValidator(_pairs)] = Field(
+        default=None,
+        description="Roles there=roles here, with commas between; the same names if unset.",
     )
     api_key: SecretStr | None = Field(
         default=None, description="Key that commands send; that of the first run if unset."
@@ -146,6 +168,15 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise ParamsError(_first_problem(error)) from error
 
+    @model_validator(mode="after")
+    def _tokens_are_bound(self) -> Self:
+        if self.jwt_keys and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError(
+                "LANES_JWT_KEYS needs LANES_JWT_ISSUER and LANES_JWT_AUDIENCE beside it, or tokens "
+                "made for somebody else would be taken"
+            )
+        return self
+
     @property
     def log_file(self) -> Path:
         """The decision log."""
@@ -205,6 +236,8 @@ class Settings(BaseModel):
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ") + "."
     name = str(first["loc"][0])
     variable = PREFIX + name.upper()
     if first["type"] == "extra_forbidden":

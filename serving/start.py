@@ -33,6 +33,7 @@ from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
 from serving.stores import primary_of, reserve_of
+from serving.tokens import SAME_ROLES, TokenRules, Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def assemble(settings: Settings) -> Parts:
     Raises:
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
-    meters, keys = Meters(), KeyRing(settings.keys_file)
+    meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = open_log(settings, meters)
     try:
@@ -57,7 +58,24 @@ def assemble(settings: Settings) -> Parts:
     except SelectivityError:
         log.close()
         raise
-    return Parts(predictor, log, meters, settings, keys)
+    return Parts(predictor, log, meters, settings, keys, tokens)
+
+
+def tokens_for(settings: Settings) -> Tokens | None:
+    """What checks tokens; None if none are taken.
+
+    Raises:
+        ParamsError: the key set cannot be used.
+    """
+    if settings.jwt_keys is None:
+        return None
+    rules = TokenRules(
+        issuer=settings.jwt_issuer or "",
+        audience=settings.jwt_audience or "",
+        roles_claim=settings.jwt_roles_claim,
+        roles=settings.jwt_roles or SAME_ROLES,
+    )
+    return Tokens(settings.jwt_keys, rules)
 
 
 def open_log(settings: Settings, meters: Meters) -> DecisionLog:

@@ -22,6 +22,14 @@ def row(answer: Mapping[str, Any]) -> str:
     return _row(answer["declaration_id"], version, answer["lane_name"], answer["channel"], label)
 
 
+def notice_row(notice: Mapping[str, Any]) -> str:
+    """One notice: when, which declaration, and the lane that holds, or that is asked for."""
+    reasons = "; ".join(dict.fromkeys(reason["text"] for reason in notice["reasons"]))
+    lane = notice["lane_name"] or f"{notice['asked_lane']} {notice['state']}"
+    at, version = notice["at"][:19], f"v{notice['version_no']}"
+    return "  ".join([at, notice["declaration_id"], version, lane, notice["channel"], reasons])
+
+
 def what_is_wrong(problem: Mapping[str, Any]) -> str:
     """A problem document in one line."""
     found = [

@@ -9,6 +9,17 @@ from tests.bundles import a_bundle
 from tests.postgresql import PostgreSql, a_server, why_not
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is made up from the API description; `make fuzz` asks for more."""
+    parser.addoption("--examples", type=int, default=5)
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> int:
+    """How many requests to make up per route."""
+    return int(request.config.getoption("--examples"))
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sealed bundle. Copy it before you alter it."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selectivity.inspection import Inspection
+from selectivity.override import Actor, OverrideAsked, OverrideStep, request
 from selectivity.record import DecisionRecord
+from serving.acts import Act, What
 from serving.decision_log import DecisionLog
 from serving.keep import Receipt
 from serving.log_file import LogFile
@@ -15,6 +17,7 @@ from tests.bundles import a_predictor
 
 Result = TypeVar("Result")
 PREDICTOR = a_predictor()
+OFFICER = Actor(id="aaaaaaaa", name="An")
 
 
 def a_record(**fields: Any) -> DecisionRecord:
@@ -32,6 +35,33 @@ def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
 
     async def add() -> Receipt:
         return (await log.add_inspection(inspection)).receipt
+
+    return in_a_loop(add)
+
+
+def a_lane_changed(declaration_id: str) -> Act:
+    """An act by which an officer raised the lane of this declaration to RED."""
+    asked = OverrideAsked.model_validate(
+        {
+            "declaration_id": declaration_id,
+            "version_no": 1,
+            "to_lane": "RED",
+            "reason_code": "INTEL",
+        }
+    )
+    step = request(
+        a_record(declaration_id=declaration_id), [], asked, rules={}, by=OFFICER, at=NOON
+    )
+    assert isinstance(step, OverrideStep)
+    text = step.model_dump_json()
+    return Act(step.name, What.OVERRIDE, declaration_id, 1, text, lane=step.lane, follows=0)
+
+
+def acted(log: DecisionLog, act: Act) -> int:
+    """Number among all records of an act that was kept."""
+
+    async def add() -> int:
+        return await log.add_act(act)
 
     return in_a_loop(add)
 

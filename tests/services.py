@@ -54,10 +54,10 @@ def settings_in(folder: Path, **fields: Any) -> Settings:
     return Settings.model_validate(plain | fields)
 
 
-def let_in(settings: Settings, *roles: Role) -> str:
+def let_in(settings: Settings, *roles: Role, name: str = "test", office: str | None = None) -> str:
     """A new key of this service with these roles."""
-    day = timedelta(days=1)
-    return create(settings.keys_file, "test", roles, now=datetime.now(UTC), valid_for=day)[1]
+    day, now = timedelta(days=1), datetime.now(UTC)
+    return create(settings.keys_file, name, roles, now=now, valid_for=day, office=office)[1]
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -75,7 +75,9 @@ def a_service(folder: Path, **fields: Any) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def a_process(folder: Path, **variables: Any) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def a_process(
+    folder: Path, *, python: Path = Path(sys.executable), **variables: Any
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A service in a process of its own, ready to answer, and its address. It takes `KEY`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -85,7 +87,7 @@ def a_process(folder: Path, **variables: Any) -> Iterator[tuple[subprocess.Popen
         if value is not None
     }
     environment = os.environ | {f"LANES_{name}": value for name, value in plain.items()}
-    command = [sys.executable, "-m", "serving.main", "serve"]
+    command = [str(python), "-m", "serving.main", "serve"]
     with (folder / "service.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
     try:

@@ -28,12 +28,12 @@ from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.verify import Verdict, verify
 from tests.builders import NOON, an_inspection, an_item
-from tests.logs import a_record, inspected, kept
+from tests.logs import a_lane_changed, a_record, acted, inspected, kept
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 THIEF = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
-DECISIONS, EVERY, CHECKPOINTS, RECORDS = 240, 4, (0, 100, 200, 280), 300
-VOUCHED = CHECKPOINTS[-1]
+DECISIONS, EVERY, CHECKPOINTS, RECORDS = 240, 4, (0, 100, 200, 300), 320
+VOUCHED, ACTS = CHECKPOINTS[-1], 20
 
 
 class Copy(NamedTuple):
@@ -92,7 +92,8 @@ class Copy(NamedTuple):
 
 
 Way = Callable[[Copy], None]
-_TEXT = {"decisions": "record", "inspections": "inspection"}
+_TEXT = {"decisions": "record", "inspections": "inspection", "acts": "act"}
+_NAME = {"decisions": "declaration_id", "inspections": "declaration_id", "acts": "about"}
 
 
 def alter_a_character(copy: Copy) -> None:
@@ -110,7 +111,17 @@ def alter_a_column(copy: Copy) -> None:
 
 def alter_a_name(copy: Copy) -> None:
     table, seq = copy.row_of(copy.one(high=RECORDS))
-    copy.run(f"UPDATE {table} SET declaration_id = declaration_id || ' ' WHERE seq = ?", seq)
+    copy.run(f"UPDATE {table} SET {_NAME[table]} = {_NAME[table]} || ' ' WHERE seq = ?", seq)
+
+
+def alter_a_lane_that_was_changed(copy: Copy) -> None:
+    column = copy.chance.choice(("lane", "decided"))
+    copy.run(f"UPDATE acts SET {column} = {column} - 1 WHERE seq = ?", copy.one(high=ACTS))
+
+
+def put_another_person_to_a_change(copy: Copy) -> None:
+    other = "json_set(act, '$.requested_by.name', 'nobody')"
+    copy.run(f"UPDATE acts SET act = {other} WHERE seq = ?", copy.one(high=ACTS))
 
 
 def change_a_time(copy: Copy) -> None:
@@ -288,6 +299,8 @@ FOUND = (
     alter_a_character,
     alter_a_column,
     alter_a_name,
+    alter_a_lane_that_was_changed,
+    put_another_person_to_a_change,
     change_a_time,
     store_a_text_as_bytes,
     put_an_inspection_to_another_decision,
@@ -351,7 +364,7 @@ def _sign_anew(copy: Copy, sign: Callable[[Checkpoint, Head], Checkpoint]) -> No
 
 
 def a_log(folder: Path) -> Path:
-    """A log of 300 records and its checkpoints, as a killed service leaves them."""
+    """A log of 320 records and its checkpoints, as a killed service leaves them."""
     log = DecisionLog(folder / "decisions.sqlite")
     for first in range(1, DECISIONS + 1, EVERY):
         numbers = range(first, first + EVERY)
@@ -362,6 +375,8 @@ def a_log(folder: Path) -> Path:
         kept(log, *[a_record(declaration_id=f"D-{number}") for number in numbers[1:]])
         if first % 3:
             inspected(log, late)
+        else:
+            acted(log, a_lane_changed(f"D-{first}"))
     log.close()
     reader = LogReader(log.store)
     for no in CHECKPOINTS:

@@ -8,8 +8,9 @@ from serving.access import only
 from serving.answers import DecisionView
 from serving.api_keys import Role
 from serving.openapi import answers
+from serving.overriding import check_office
 from serving.problems import FieldProblem, RefusedError, not_found
-from serving.routes.given import GivenLanguage, GivenParts
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 
 router = APIRouter(tags=["decisions"])
 
@@ -24,6 +25,7 @@ router = APIRouter(tags=["decisions"])
 async def show_decision(
     declaration_id: str,
     parts: GivenParts,
+    caller: GivenCaller,
     language: GivenLanguage,
     version_no: Annotated[
         int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
@@ -40,6 +42,8 @@ async def show_decision(
             remedy="Check the id and version, or send the declaration to /v1/lanes.",
         )
         raise RefusedError(not_found("There is no such decision.", found))
-    view = DecisionView.of(record, parts.predictor.rules, language)
+    check_office(record, caller, language)
+    steps = parts.log.override_steps(*record.key)
+    view = DecisionView.shown(record, steps, parts.predictor.rules, language)
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(view.model_dump_json(), headers=headers, media_type="application/json")

@@ -1,10 +1,11 @@
-"""What every route is given: the parts of the service, and the caller's language."""
+"""What every route is given: the parts of the service, the caller and the caller's language."""
 
 from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 
 from selectivity.wording import Language
+from serving.api_keys import Caller
 from serving.assign import Parts
 from serving.language import preferred
 
@@ -21,5 +22,10 @@ async def _language(
     return preferred(accept_language)
 
 
+async def _caller(request: Request) -> Caller:
+    return cast(Caller, request.state.caller)  # set by `serving.access`
+
+
 GivenParts = Annotated[Parts, Depends(_parts)]
+GivenCaller = Annotated[Caller, Depends(_caller)]
 GivenLanguage = Annotated[Language, Depends(_language)]

@@ -12,7 +12,8 @@ from serving.assign import receive
 from serving.bodies import inspection_from, read_body
 from serving.keep import Receipt
 from serving.openapi import AN_INSPECTION, answers, reads
-from serving.routes.given import GivenLanguage, GivenParts
+from serving.overriding import check_office
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 
 router = APIRouter(tags=["inspections"])
 
@@ -35,12 +36,15 @@ router = APIRouter(tags=["inspections"])
     openapi_extra=reads(Inspection, AN_INSPECTION),
 )
 async def receive_inspection(
-    request: Request, parts: GivenParts, language: GivenLanguage
+    request: Request, parts: GivenParts, caller: GivenCaller, language: GivenLanguage
 ) -> Response:
     """Keep the result of a control; the histories learn from it, and so does the next model."""
     body = await read_body(request, parts.settings.body_limit_bytes)
     async with parts.places.take(language):
         inspection = inspection_from(body)
+        if caller.office is not None:
+            inspected = parts.log.find(inspection.declaration_id)
+            check_office(inspected, caller, language)
         receipt = await receive(inspection, parts)
     answer = InspectionAnswer(
         inspection_id=inspection.inspection_id,

@@ -16,7 +16,7 @@ router = APIRouter(tags=["lanes"])
 
 _BATCH = {
     "requestBody": {
-        "required": True,
+        "required": False,  # no lines get no answers
         "content": {
             NDJSON: {
                 "schema": {"type": "string", "description": "One declaration per line."},

@@ -13,6 +13,7 @@ from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
 from selectivity.explain import RELATIVE, SIGNALS
 from selectivity.inspection import Finding, Inspection
+from selectivity.override import OverrideReason
 from selectivity.rules import Rule
 from selectivity.wording import WORDS
 from tests.architecture.tree import ROOT, modules, parsed
@@ -22,7 +23,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RULES = sorted((ROOT / "data/reference/rules").glob("*.yaml"))
 GIVE_CODES = {"Reason", "shared_vote"}
 """What makes a reason from a `code`."""
-COMPUTED = {"code", "rule.reason_code"}
+COMPUTED = {"code", "rule.reason_code", "self.asked.reason_code"}
 """What they may be given besides a literal; their values are collected below."""
 
 
@@ -62,7 +63,7 @@ def test_contributing_lists_the_fields_a_rule_may_have(
 
 def test_every_reason_has_words_and_all_words_are_used() -> None:
     codes = _codes_of_rules() | _codes_in_modules() | set(RELATIVE)
-    codes |= {signal.code for signal in SIGNALS}
+    codes |= {signal.code for signal in SIGNALS} | set(OverrideReason)
     assert len(codes) > 10
     assert codes - set(WORDS) == set(), "add their words to selectivity/wording.py"
     assert set(WORDS) - codes == set(), "no rule and no module gives these reasons"

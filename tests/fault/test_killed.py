@@ -16,7 +16,10 @@ import httpx
 
 from selectivity.errors import ServiceError
 from serving.client import call
+from serving.log_file import LogFile
 from serving.log_reader import LogReader
+from serving.signing_key import public_file, read_public
+from serving.verify import verify
 from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 CALLERS = 8
@@ -96,6 +99,25 @@ def test_a_stopped_service_finishes_what_it_began(tmp_path: Path, bundle: Path) 
         first = [next(lines)]
         process.terminate()
         assert len(first + list(lines)) == len(many)
+
+
+def test_a_service_stopped_under_load_answers_all_that_it_took(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with a_process(tmp_path, bundle=bundle) as (process, url), load_on(url, "S") as answered:
+        while len(answered) < 50:
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(30) in (0, -signal.SIGTERM)
+    settings = settings_in(tmp_path)
+    kept = {record.declaration_id for _, record in LogReader(settings.log_file).records()}
+    public = read_public(public_file(settings.signing_key_file))
+    verdict = verify(LogFile(settings.log_file), settings.anchor_file, [public])
+
+    assert set(answered) == kept
+    assert verdict.problems == ()
+    assert verdict.vouched is not None
+    assert verdict.vouched.records == len(kept)
 
 
 def test_a_decision_is_kept_though_its_caller_has_gone(tmp_path: Path) -> None:

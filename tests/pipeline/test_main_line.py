@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -120,6 +121,21 @@ def test_the_run_is_tracked_and_the_model_scores_in_the_columns_of_the_source(
     scored = model.predict(frame)
     assert len(scored) == len(frame)
     assert set(scored["lane"]) <= {"GREEN", "YELLOW", "RED"}
+
+
+def test_rules_can_be_tried_on_what_was_evaluated(workspace: Path) -> None:
+    def tried(*files: str) -> dict[str, Any]:
+        rules = [f"data/reference/rules/{file}.yaml" for file in files]
+        out = ("--out", "tried.json")
+        run(workspace, "python", "-m", "pipelines.try_rules", *rules, *out)
+        found: dict[str, Any] = json.loads((workspace / "tried.json").read_text())
+        return found
+
+    every = [file.stem for file in (workspace / "data/reference/rules").glob("*.yaml")]
+    same, fewer = tried(*every), tried("fallback")
+    assert same["declarations"] > 1_000
+    assert (same["moves"], sum(same["hits"].values()) > 100) == ({}, True)
+    assert (fewer["up"] + fewer["down"]) > 10
 
 
 def test_published_served_scored_and_learnt_from(workspace: Path) -> None:

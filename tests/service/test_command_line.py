@@ -18,6 +18,7 @@ COMMANDS = {
     "serve",
     "score",
     "report-inspections",
+    "notices",
     "export",
     "verify",
     "replay",
@@ -25,7 +26,9 @@ COMMANDS = {
     "conflicts",
     "migrate",
     "demo",
+    "backup",
     "keys",
+    "rules",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
+from serving.acts import Act, What
 from serving.chain import Links
 from serving.decision_log import DecisionLog
 from serving.group_writer import GroupWriter
@@ -249,7 +250,7 @@ def test_a_log_of_another_version_is_refused(file: Path) -> None:
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(DecisionLogError, match="version 7, not up to 3"):
+    with pytest.raises(DecisionLogError, match="version 7, not up to 4"):
         DecisionLog(file)
 
 
@@ -270,3 +271,51 @@ def test_reading_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(DecisionLogError, match="There is no decision log"):
         LogReader(tmp_path / "none.sqlite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_lane_counts_from_the_moment_it_is_queued(file: Path) -> None:
+    log = DecisionLog(file)
+    kept(log, a_record())
+    act = Act("x:in force", What.OVERRIDE, "D-1", 1, "{}", lane=Lane.RED, follows=0)
+
+    async def change() -> tuple[Any, ...]:
+        before = log.strictest_lane("D-1")
+        on_its_way = log.add_act(act)
+        with pytest.raises(ConflictError, match="Somebody else"):
+            log.add_act(act)
+        while_queued = log.strictest_lane("D-1")
+        return before, while_queued, await on_its_way, log.strictest_lane("D-1")
+
+    assert in_a_loop(change) == (Lane.YELLOW, Lane.RED, 2, Lane.RED)
+    assert log.strictest_lane_before(1, "D-1") is None
+    log.close()
+
+
+def test_while_a_step_is_on_its_way_no_other_is_taken(file: Path) -> None:
+    log = DecisionLog(file)
+    kept(log, a_record())
+    waiting = Act("x:pending", What.OVERRIDE, "D-1", 1, "{}", lane=None, follows=0)
+    raised = Act("y:in force", What.OVERRIDE, "D-1", 1, "{}", lane=Lane.RED, follows=0)
+
+    async def change() -> tuple[Any, ...]:
+        on_its_way = log.add_act(waiting)
+        with pytest.raises(ConflictError, match="Somebody else"):
+            log.add_act(raised)
+        return log.strictest_lane("D-1"), await on_its_way
+
+    assert in_a_loop(change) == (Lane.YELLOW, 2)
+    log.close()
+
+
+def test_of_two_who_act_on_the_same_state_the_second_is_told(file: Path) -> None:
+    log = DecisionLog(file)
+    kept(log, a_record())
+
+    async def act(name: str) -> Any:
+        what = Act(name, What.OVERRIDE, "D-1", 1, "{}", lane=None, follows=0)
+        return await asyncio.gather(log.add_act(what), return_exceptions=True)
+
+    assert in_a_loop(lambda: act("a")) == [2]
+    (second,) = in_a_loop(lambda: act("b"))
+    assert isinstance(second, ConflictError)
+    log.close()

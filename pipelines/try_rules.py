@@ -1,0 +1,54 @@
+"""Tries other rules on the evaluated declarations: which lanes would move, and whose.
+
+Reads   models/artifacts/bundle/, data/features/features.parquet, data/interim/prepared/…, the rules
+Writes  nothing, unless `--out` names a file for the figures
+
+    python -m pipelines.try_rules data/reference/rules/*.yaml
+
+Not a stage: it answers a question that somebody has before a rule holds. Each declaration is taken
+for itself, without the lanes of its earlier versions.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.bundle import load
+from models.rules_files import read_rules
+from pipelines.command import command, say
+from pipelines.featurize import read_features
+from pipelines.files import read_json, write_json
+from pipelines.periods import Periods
+from pipelines.replay import EVALUATION_KEY
+from pipelines.tables import read_columns
+from selectivity.columns import each_declaration, take
+from selectivity.rule_trial import Around, Past, try_rules
+
+INTERIM = Path("data/interim/prepared")
+
+
+def main(
+    rules: Annotated[list[Path], typer.Argument(help="Rule files, all of them together.")],
+    bundle: Path = Path("models/artifacts/bundle"),
+    features: Path = Path("data/features/features.parquet"),
+    items: Path = INTERIM / "items.parquet",
+    periods: Path = INTERIM / "periods.json",
+    out: Annotated[Path | None, typer.Option(help="File for the figures, as JSON.")] = None,
+) -> None:
+    """Say which lanes would move under these rules, beside those of the bundle."""
+    asked, loaded, lodged = read_rules(rules), load(bundle), read_columns(items)
+    rows = Periods.model_validate(read_json(periods)).rows(lodged, "evaluate")
+    evaluated = take(lodged, rows)
+    risks = loaded.model.assess(evaluated, read_features(features)[rows])
+    around = Around(loaded.policy, loaded.prices, EVALUATION_KEY, loaded.model.knowledge.facts)
+    pasts = (Past(*each) for each in zip(each_declaration(evaluated), risks, strict=True))
+    trial = try_rules(pasts, loaded.rules, asked, around)
+    for line in trial.lines():
+        say(line)
+    if out is not None:
+        write_json(out, trial.content())
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,38 @@
+"""Places in a decision log, as callers hold them: which log, and up to which of its records."""
+
+from pydantic import Field
+
+from selectivity.declaration import Strict
+from selectivity.errors import ConflictError
+from serving.log_reader import LogReader
+
+CURSOR = r"^[0-9a-f]{8}-[0-9]{1,15}$"
+LOG_DIGITS = 8
+
+
+class CursorGiven(Strict):
+    """A cursor that a caller sends."""
+
+    cursor: str = Field(pattern=CURSOR)
+
+
+def cursor_at(log: LogReader, no: int) -> str:
+    """Names a place in this log."""
+    return f"{log.log_id[:LOG_DIGITS]}-{no}"
+
+
+def place(log: LogReader, cursor: str) -> int:
+    """The place that a cursor names.
+
+    Raises:
+        ConflictError: it is of another log, or of a later state of this one.
+    """
+    name, _, no = cursor.partition("-")
+    head = log.head().no
+    if name != log.log_id[:LOG_DIGITS] or int(no) > head:
+        raise ConflictError(
+            f"The cursor {cursor!r:.40} does not belong to this log, which ends at "
+            f"{cursor_at(log, head)}: it was replaced or restored. Compare what the office holds "
+            "with it, and begin again without a cursor."
+        )
+    return int(no)

@@ -1,0 +1,129 @@
+"""What a branch is told of its lanes, and that it says it has it."""
+
+import asyncio
+from contextlib import closing
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from selectivity.errors import ConflictError
+from selectivity.override import Actor
+from serving.access import only
+from serving.api_keys import Caller, Role
+from serving.assign import Parts, keep_act
+from serving.bodies import cursor_from, read_body
+from serving.cursors import CURSOR, CursorGiven, place
+from serving.log_reader import LogReader
+from serving.notices import (
+    MOST_AT_ONCE,
+    Acknowledgement,
+    AcknowledgementAnswer,
+    Notices,
+    Teller,
+    acknowledged,
+    act_of,
+)
+from serving.openapi import A_CURSOR, answers, reads
+from serving.problems import RefusedError
+from serving.refusals import other_office
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+
+router = APIRouter(tags=["notices"])
+
+Office = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$", description="Where goods are checked."),
+]
+After = Annotated[
+    str | None,
+    Query(pattern=CURSOR, description="Cursor; what was acknowledged last if left out."),
+]
+
+
+@router.get(
+    "/v1/offices/{office:path}/notices",
+    dependencies=[only(Role.INSPECTOR, Role.MANAGER, Role.AUDITOR)],
+    responses=answers(
+        Notices, 401, 403, 404, 409, 422, 503, meaning="Notices, in the log's order."
+    ),
+)
+async def show_notices(
+    office: Office,
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
+) -> Response:
+    """Show the lanes of an office's declarations, and changes of them, behind a cursor.
+
+    Ask again with the `cursor` of the answer; at once while it says `more`.
+    """
+    _check(caller, office, language)
+
+    def look() -> Notices:
+        with closing(LogReader(parts.log.store)) as log, log.one_moment():
+            return Teller(log, parts.predictor.rules, language).notices(office, after, limit)
+
+    return _answer(await asyncio.to_thread(look), language)
+
+
+@router.post(
+    "/v1/offices/{office:path}/notices/ack",
+    dependencies=[only(Role.INSPECTOR)],
+    responses=answers(
+        AcknowledgementAnswer,
+        401,
+        403,
+        404,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="How far the office has acknowledged; durable.",
+    ),
+    openapi_extra=reads(CursorGiven, A_CURSOR),
+)
+async def acknowledge(
+    office: Office,
+    request: Request,
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+) -> Response:
+    """Keep that the office has every notice up to a cursor, and who said so."""
+    _check(caller, office, language)
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    async with parts.places.take(language):
+        cursor = cursor_from(body).cursor
+        kept = await _acknowledge(office, cursor, caller, parts)
+    answer = AcknowledgementAnswer(
+        office=office, acknowledged=kept.cursor, by=kept.by.id, at=kept.at
+    )
+    return _answer(answer, language)
+
+
+async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -> Acknowledgement:
+    """What stands: this one, or one that was made before and reaches as far."""
+    by = Actor(id=caller.id, name=caller.name)
+    new = Acknowledgement(office=office, cursor=cursor, by=by, at=parts.now())
+    act, before = act_of(new, parts.log), acknowledged(parts.log, office)
+    if before is not None and place(parts.log, before.cursor) >= act.number:
+        return before
+    try:
+        await keep_act(act, parts)
+    except ConflictError:  # the same was acknowledged at the same moment
+        return acknowledged(parts.log, office) or new
+    return new
+
+
+def _check(caller: Caller, office: str, language: GivenLanguage) -> None:
+    if caller.office not in (None, office):
+        raise RefusedError(other_office(language, caller.office or ""), language=language)
+
+
+def _answer(answer: BaseModel, language: str) -> Response:
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")

@@ -1,0 +1,81 @@
+"""Changes of a lane by officers, and their approval by a second person."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from selectivity.override import OverrideAsked
+from serving.access import only
+from serving.api_keys import Role
+from serving.bodies import override_from, read_body
+from serving.openapi import AN_OVERRIDE, answers, reads
+from serving.overriding import OverrideAnswer, agree, ask, status_of
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+
+router = APIRouter(tags=["overrides"])
+
+_PENDING = {202: "A second person has to approve it; until then the lane stays."}
+
+
+@router.post(
+    "/v1/overrides",
+    dependencies=[only(Role.INSPECTOR)],
+    responses=answers(
+        OverrideAnswer,
+        401,
+        403,
+        404,
+        409,
+        413,
+        415,
+        422,
+        503,
+        meaning="The lane was changed, or had been by the same request.",
+        also=_PENDING,
+    ),
+    openapi_extra=reads(OverrideAsked, AN_OVERRIDE),
+)
+async def ask_for_override(
+    request: Request, parts: GivenParts, caller: GivenCaller, language: GivenLanguage
+) -> Response:
+    """Raise a lane at once, or ask for a lower one, which waits for a second person.
+
+    The decision stays as it is; what holds from now on is a record of its own. Nobody lowers what a
+    mandatory rule, a prohibition or the random stratum asked for.
+    """
+    body = await read_body(request, parts.settings.body_limit_bytes)
+    async with parts.places.take(language):
+        answer = await ask(override_from(body), caller, parts, language)
+    return _answer(answer, language)
+
+
+@router.post(
+    "/v1/overrides/{override_id}/approve",
+    dependencies=[only(Role.MANAGER)],
+    responses=answers(
+        OverrideAnswer,
+        401,
+        403,
+        404,
+        409,
+        422,
+        503,
+        meaning="The lower lane holds from now on, or did already by this approval.",
+    ),
+)
+async def approve_override(
+    override_id: Annotated[str, Path(pattern="^[0-9a-f]{24}$")],
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+) -> Response:
+    """Agree, as the second person, to a lower lane that somebody else asked for."""
+    async with parts.places.take(language):
+        answer = await agree(override_id, caller, parts, language)
+    return _answer(answer, language)
+
+
+def _answer(answer: OverrideAnswer, language: str) -> Response:
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    body = answer.model_dump_json()
+    return Response(body, status_of(answer), headers, media_type="application/json")

@@ -1,0 +1,158 @@
+"""What operators are given fits what there is: settings, commands, paths, metrics, headings."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from serving.main import app
+from serving.meters import Meters
+from serving.settings import PREFIX, Settings
+from tests.architecture.tree import ROOT
+
+RUNBOOK = (ROOT / "RUNBOOK.md").read_text(encoding="utf-8")
+CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+ALERTS = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text(encoding="utf-8"))
+DASHBOARD = json.loads((ROOT / "deploy/grafana/lanes.json").read_text(encoding="utf-8"))
+OPERATED = [ROOT / "RUNBOOK.md", ROOT / "compose.yaml", ROOT / "Containerfile"]
+ALERT_RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+PANELS = DASHBOARD["panels"]
+EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in ALERT_RULES} | {
+    f"{panel['title']} {target['refId']}": target["expr"]
+    for panel in PANELS
+    for target in panel["targets"]
+}
+LABELS = {"le", "job", "lane", "channel", "fallback_cause", "status", "outcome", "result"}
+LABELS |= {"from_lane", "to_lane", "state"}
+
+
+def _metrics() -> set[str]:
+    """Every name the service gives, but for the counters' times of making."""
+    text = Meters().exposition().decode()
+    names = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    of_histograms = re.findall(r"^# TYPE (\w+) histogram", text, re.MULTILINE)
+    return names | {f"{name}_bucket" for name in of_histograms} | {"up"}
+
+
+@pytest.mark.parametrize("what", EXPRESSIONS)
+def test_an_expression_asks_for_what_is_measured(what: str) -> None:
+    expression = EXPRESSIONS[what]
+    plain = re.sub(r'"[^"]*"', '""', expression)
+    assert set(re.findall(r"\b(?:lanes_\w+|up)\b", plain)) <= _metrics()
+    labels = re.findall(r"(\w+)=~?\"|(\w+)!=\"", expression)
+    grouped = re.findall(r"by \(([^)]*)\)", expression)
+    named = {name for pair in labels for name in pair if name}
+    named |= {name.strip() for names in grouped for name in names.split(",")}
+    assert named <= LABELS
+    for opening, closing in ("()", "{}", "[]"):
+        assert plain.count(opening) == plain.count(closing)
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_leads_to_its_part_of_the_runbook(rule: dict[str, Any]) -> None:
+    file, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert (ROOT / file).is_file()
+    assert anchor in {_anchor(line) for line in RUNBOOK.splitlines() if line.startswith("## ")}
+    assert f"*{rule['alert']}*" in RUNBOOK
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert rule["annotations"]["summary"].endswith(".")
+
+
+def test_names_of_alerts_and_panels_are_their_own() -> None:
+    for names in ([rule["alert"] for rule in ALERT_RULES], [each["id"] for each in PANELS]):
+        assert len(set(names)) == len(names)
+    places = [tuple(panel["gridPos"][side] for side in "xy") for panel in PANELS]
+    assert len(set(places)) == len(places)
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in PANELS)
+
+
+@pytest.mark.parametrize("file", [*OPERATED, ROOT / "README.md"], ids=lambda file: file.name)
+def test_every_setting_that_is_named_exists(file: Path) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    named = set(re.findall(r"\bLANES_[A-Z_]*[A-Z]\b", file.read_text(encoding="utf-8")))
+    assert named <= known
+
+
+@pytest.mark.parametrize("file", [ROOT / "RUNBOOK.md", ROOT / "README.md"], ids=lambda f: f.name)
+def test_every_command_that_is_named_can_be_given(file: Path) -> None:
+    commands = list(_commands(file.read_text(encoding="utf-8")))
+    assert len(commands) >= 10
+    for words in commands:
+        command: Any = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert not hasattr(command, "commands") or words == ["--help"], f"lanes … {words}"
+        known = {name for parameter in command.params for name in parameter.opts}
+        given = {word for word in words if word.startswith("--")} - {"--help"}
+        assert given <= known, f"{file.name}: {given - known}"
+
+
+def test_what_goes_into_the_container_is_there_and_runs_alone(tmp_path: Path) -> None:
+    copied = re.findall(r"^COPY (\S+) (\S+)$", CONTAINERFILE, re.MULTILINE)
+    assert len(copied) >= 5
+    for source, target in copied:
+        if (ROOT / source).is_dir():
+            ignored = shutil.ignore_patterns("artifacts", "published", "__pycache__")
+            shutil.copytree(ROOT / source, tmp_path / target, ignore=ignored)
+    ran = subprocess.run(
+        [sys.executable, "-m", "serving.main", "check"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert re.search(r"^rules +\d+ of ", ran.stdout, re.MULTILINE), ran.stdout + ran.stderr
+
+
+def test_what_is_mounted_is_there() -> None:
+    for service in COMPOSE["services"].values():
+        for mounted in service.get("volumes", ()):
+            source = mounted.split(":")[0]
+            if source.startswith("./") and source != "./models/published":
+                assert (ROOT / source).is_file(), source
+            elif not source.startswith("./"):
+                assert source in COMPOSE["volumes"]
+        for secret in service.get("secrets", ()):
+            assert secret in COMPOSE["secrets"]
+        image = service.get("image", "plain:1")
+        assert re.fullmatch(r"[a-z]+(/[a-z]+)?:v?[0-9][0-9.]*", image), f"{image}: name a version"
+
+
+def test_whoever_reaches_the_service_shares_its_network() -> None:
+    services = COMPOSE["services"]
+    assert "8443:8443" in services["lanes"]["ports"]
+    for name in ("proxy", "prometheus"):
+        assert services[name]["network_mode"] == "service:lanes"
+    assert "tls" in (ROOT / "deploy/Caddyfile").read_text()
+    assert f"127.0.0.1:{Settings().port}" in (ROOT / "deploy/Caddyfile").read_text()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy").rglob("*.yaml")), ids=lambda f: f.name)
+def test_every_yaml_file_can_be_read(file: Path) -> None:
+    assert yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """The words behind `lanes` of every command in a block or between backticks."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`(lanes [^`…]+)`", text)
+    for line in lines:
+        for found in re.findall(r"(?:^|&& )lanes ([^#|&>]+)", line):
+            yield shlex.split(found)
+
+
+def _anchor(heading: str) -> str:
+    """As a heading is linked to on the pages where this is read."""
+    words = re.sub(r"[^\w\s-]", "", heading.lstrip("# ").lower())
+    return words.strip().replace(" ", "-")

@@ -1,0 +1,80 @@
+"""A backup made while the service decides is whole, and a service started from it goes on."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from selectivity.errors import DecisionLogError
+from serving.log_reader import LogReader
+from serving.start import assemble
+from tests.command_line import lanes
+from tests.fault.test_killed import load_on
+from tests.services import a_process, a_service, lodged, settings_in
+
+
+@pytest.fixture
+def backed_up(tmp_path: Path, bundle: Path) -> tuple[Path, int]:
+    """A backup that was made under load, and how many answers had been given before."""
+    with a_process(tmp_path, bundle=bundle) as (_, url), load_on(url, "B") as answered:
+        while len(answered) < 20:
+            time.sleep(0.01)
+        before = len(answered)
+        made = lanes(tmp_path, "backup", "--to", str(tmp_path / "backup"))
+        time.sleep(0.3)
+    assert made.exit_code == 0, made.stderr
+    assert "whole" in made.stdout
+    return tmp_path / "backup", before
+
+
+def test_a_backup_holds_all_that_was_answered_before_and_can_be_served(
+    backed_up: tuple[Path, int], tmp_path: Path
+) -> None:
+    backup, before = backed_up
+    restored = tmp_path / "restored"
+    (restored / "state").mkdir(parents=True)
+    for file in backup.iterdir():
+        shutil.copy2(file, restored / "state" / file.name)
+    anchor = restored / "state" / settings_in(tmp_path).anchor_file.name
+    shutil.move(anchor, restored / anchor.name)
+    shutil.copy2(backup / "keys.json", restored / "keys.json")
+
+    kept = LogReader(restored / "state/decisions.sqlite").counts()[0]
+    with a_service(restored) as client:
+        assert client.post("/v1/lanes", json=lodged(declaration_id="after")).status_code == 200
+    assert kept >= before
+    assert lanes(restored, "verify").exit_code == 0
+
+
+def test_a_log_that_holds_less_than_was_vouched_for_is_refused(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="before"))
+        assert lanes(tmp_path, "backup", "--to", str(tmp_path / "backup")).exit_code == 0
+        client.post("/v1/lanes", json=lodged(declaration_id="after"))
+    shutil.copy2(tmp_path / "backup/decisions.sqlite", settings.log_file)
+    with pytest.raises(DecisionLogError, match="not the one that was vouched for"):
+        assemble(settings)
+
+
+def test_a_backup_never_goes_over_another(tmp_path: Path) -> None:
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    there = tmp_path / "there"
+    first, second = (lanes(tmp_path, "backup", "--to", str(there)) for _ in range(2))
+    assert (first.exit_code, second.exit_code) == (0, 40)
+    assert "not there yet" in second.stderr
+    assert (there.stat().st_mode & 0o777, (there / "keys.json").stat().st_mode & 0o777) == (
+        0o700,
+        0o600,
+    )
+
+
+def test_a_backup_of_an_altered_log_says_so(tmp_path: Path) -> None:
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    settings_in(tmp_path).anchor_file.write_text("")
+    made = lanes(tmp_path, "backup", "--to", str(tmp_path / "backup"))
+    assert made.exit_code == 42
+    assert "not whole" in made.stderr

@@ -1,0 +1,64 @@
+"""The service keeps what its API description promises, whatever is made up from it.
+
+`make fuzz` makes up much more.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from tests.services import KEY, a_service, bearer
+
+RULES_BETWEEN_FIELDS = [positive_data_acceptance]
+"""Some contents fit the description and are refused, such as two items of one number or a finding
+without findings: the description cannot say so."""
+BATCH, OPERATIONS = "/v1/lanes/batch", 10
+"""A batch is taken whatever its lines hold: a bad line is answered beside the others."""
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(_: Any, value: Any) -> Any:
+    """A body of lines as it is."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
+    """Every operation that the service describes."""
+    with a_service(tmp_path_factory.mktemp("described")) as client:
+        described = client.get("/openapi.json").json()
+        for path in described["paths"].values():
+            for operation in path.values():
+                operation.pop("security", None)  # a key is sent with everything
+        schema = schemathesis.openapi.from_dict(described)
+        schema.config.update(base_url=str(client.base_url))
+        yield [each.ok() for each in schema.get_all_operations()]
+
+
+@pytest.mark.parametrize("number", range(OPERATIONS))
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_a_route_answers_as_described(
+    operations: list[Any], number: int, mode: GenerationMode, examples: int
+) -> None:
+    operation = operations[number]
+    excluded = list(RULES_BETWEEN_FIELDS)
+    if operation.path == BATCH:
+        excluded.append(negative_data_rejection)
+    anything = operation.as_strategy(generation_mode=mode)
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=anything)
+    def answers(case: Any) -> None:
+        case.call_and_validate(headers=bearer(KEY), excluded_checks=excluded)
+
+    if mode is GenerationMode.POSITIVE or operation.body or operation.query:
+        answers()
+
+
+def test_every_operation_is_tried(operations: list[Any]) -> None:
+    assert len(operations) == OPERATIONS
