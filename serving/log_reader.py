@@ -205,13 +205,19 @@ class LogReader:
 
 def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
     """The strictest lane under these names, of the decisions in front of this place."""
-    marks = ", ".join("?" * len(names))
     (lane,) = connection.execute(
-        f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-        f"OR declaration_id IN ({marks})) AND seq < ?",
+        f"SELECT max(lane) FROM decisions WHERE {under_names(len(names))} AND seq < ?",
         (*names, *names, seq),
     ).fetchone()
     return None if lane is None else Lane(lane)
+
+
+def under_names(count: int) -> str:
+    """Whether a decision stands under one of so many names of lineages or declarations; SQL takes
+    the names twice.
+    """
+    marks = ", ".join("?" * count)
+    return f"(lineage_id IN ({marks}) OR declaration_id IN ({marks}))"
 
 
 def read_record(text: str) -> DecisionRecord:
