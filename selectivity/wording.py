@@ -164,11 +164,14 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 }
 
 
+_LANES = frozenset(Lane.__members__)
+
+
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
     facts = {
-        name: LANES[Lane[str(value)]][language] if value in Lane.__members__ else value
+        name: LANES[Lane[value]][language] if isinstance(value, str) and value in _LANES else value
         for name, value in reason.facts.items()
     }
     try:

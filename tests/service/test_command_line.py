@@ -22,6 +22,8 @@ COMMANDS = {
     "verify",
     "replay",
     "check",
+    "conflicts",
+    "migrate",
     "demo",
     "keys",
 }
