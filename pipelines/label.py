@@ -22,7 +22,7 @@ from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection
-from selectivity.labelling import item_outcomes
+from selectivity.labelling import item_outcomes, taken_back_at
 
 UNKNOWN = -1
 """Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
@@ -101,14 +101,15 @@ def _taken_back(
     inspections: Sequence[Inspection], told: Mapping[str, Sequence[Outcome]]
 ) -> Iterator[Outcome]:
     """Takes back what was corrected: once, however often, and never before it was known."""
-    since: dict[str, pd.Timestamp] = {}
+    corrections: dict[str, list[Inspection]] = {}
     for inspection in inspections:
         if inspection.corrects is not None:
-            moment = pd.Timestamp(inspection.observed_at)
-            since[inspection.corrects] = min(moment, since.get(inspection.corrects, moment))
-    for corrected, moment in since.items():
-        for outcome in told.get(corrected, ()):
-            yield outcome._replace(observed_at=max(moment, outcome.observed_at), counts=-1)
+            corrections.setdefault(inspection.corrects, []).append(inspection)
+    for inspection in inspections:
+        moment = taken_back_at(inspection, corrections.get(inspection.inspection_id, ()))
+        if moment is not None:
+            for outcome in told.get(inspection.inspection_id, ()):
+                yield outcome._replace(observed_at=pd.Timestamp(moment), counts=-1)
 
 
 def _with_versions(
@@ -189,21 +190,19 @@ def known_classes(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[I
     return classes, weights
 
 
-def known_duties(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[Floats | None, float]:
-    """Additional duty per goods item over the duty cap, in [0, 1], and the cap in currency.
+def known_duties(table: pd.DataFrame, rows: int, before: Any = None) -> Floats | None:
+    """Additional duty per goods item from the outcomes known before a day, in currency.
 
-    From the outcomes known before a day; where several inspections spoke, the highest counts. The
-    cap is the 99th percentile of what findings brought: a few amounts would outweigh all others.
-    None, and a cap of 1, where the source has no amounts.
+    Where several inspections spoke, the highest counts. Capped at the 99th percentile of what
+    findings brought: a few amounts would outweigh all others. None where the source has none.
     """
     table = standing(table, before)
     duties = np.zeros(rows)
     if "additional_duty" in table:
         np.maximum.at(duties, table["row"].to_numpy(), table["additional_duty"].to_numpy())
     if not duties.any():
-        return None, 1.0
-    cap = float(np.quantile(duties[duties > 0], 0.99))
-    return np.minimum(duties / cap, 1), cap
+        return None
+    return np.minimum(duties, np.quantile(duties[duties > 0], 0.99))
 
 
 def main(

@@ -25,9 +25,9 @@ from serving.assessed import Assessed
 from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
-from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
+from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
-from serving.lessons import Lesson, fold
+from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.settings import Settings
@@ -96,13 +96,18 @@ def lodge(
         ConflictError: the same version was decided on other content.
         DecisionLogError: the log cannot be read or is closed.
     """
-    earlier = parts.log.find(declaration.declaration_id, declaration.version_no)
+    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
+    # Where no version was given a lane, none can be found.
+    earlier = (
+        None
+        if earlier_lane is None
+        else parts.log.find(declaration.declaration_id, declaration.version_no)
+    )
     if earlier is not None:
         answered = asyncio.get_running_loop().create_future()
         same = same_or_conflict(earlier, declaration.snapshot_sha256())
         answered.set_result(Kept(same, new=False))
         return answered
-    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
     now = parts.now()
     record = parts.predictor.decide(
         declaration,
@@ -112,7 +117,7 @@ def lodge(
         load=parts.loads.of(declaration.declaration_office, now),
         assessed=assessed,
     )
-    kept = parts.log.append(record)
+    kept = parts.log.append(record, in_step=True)
     counted = (declaration.declaration_office, now, record.decision)
     parts.loads.count(*counted)
     parts.handover.sent()
@@ -122,7 +127,10 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+    try:
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+    except OvertakenError:  # by another service; now what it decided is known
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
 async def keep_act(act: Act, parts: Parts) -> None:
@@ -163,18 +171,19 @@ def _count_and_fold(
         else:
             parts.loads.take_back(*counted)
         if no is not None:
-            _teach(parts, Lesson(no, declaration, declaration, parked))
+            told = taught((inspection, declaration) for inspection in parked)
+            _teach(parts, Lesson(no, declaration, tuple(told)))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
     with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
-        receipt, decision, no = kept.result()
+        receipt, decision, no, earlier = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            of = None if decision is None else decision.declaration()  # None while it is parked
-            _teach(parts, Lesson(no, None, of, (inspection,)))
+            new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+            _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
 
 
 def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:

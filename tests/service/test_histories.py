@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.rows import rows_of
+from serving import lessons
 from serving.assign import Parts, assign, receive
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection
@@ -20,14 +22,13 @@ from tests.bundles import a_bundle
 from tests.services import settings_in
 
 QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
-LATER = NOON + timedelta(days=10)
 FOUND = an_inspection(result="FINDING", findings=QUANTITY)
 
 
-def importer_history(parts: Parts) -> dict[str, float]:
-    """What is known about the importer ten days later."""
+def importer_history(parts: Parts, *, after: int = 10) -> dict[str, float]:
+    """What is known about the importer so many days later."""
     assert parts.predictor.bundle is not None
-    (row,) = rows_of(a_declaration(accepted_at=LATER))
+    (row,) = rows_of(a_declaration(accepted_at=NOON + timedelta(days=after)))
     values = zip(VALUES, parts.predictor.bundle.profiles.values(row), strict=True)
     return {
         value.measure: known
@@ -90,6 +91,32 @@ def test_a_parked_inspection_counts_when_its_declaration_comes(
     assert importer_history(parts)["physical"] == 1
 
 
+CORRECTED = an_inspection(inspection_id="I-2", observed_at=NOON + timedelta(days=2), corrects="I-1")
+WITHDRAWN = an_inspection(
+    inspection_id="I-3", observed_at=NOON + timedelta(days=4), corrects="I-2", result="CANCELLED"
+)
+
+
+@pytest.mark.parametrize("parked", [0, 1, 3])
+@pytest.mark.parametrize("order", list(permutations((FOUND, CORRECTED, WITHDRAWN))))
+def test_what_was_corrected_counts_until_then(
+    tmp_path: Path, bundle: Path, order: tuple[Inspection, ...], parked: int
+) -> None:
+    events = [*order[:parked], a_declaration(), *order[parked:]]
+    for parts in (fold(tmp_path, events, bundle=bundle), fold(tmp_path, [], bundle=bundle)):
+        told = [importer_history(parts, after=days) for days in (2, 4, 10)]
+        counted = [(known["controlled"], known["physical"]) for known in told]
+        assert counted == [(1, 1), (1, 0), (0, 0)]
+
+
+def test_what_was_corrected_is_taken_from_the_version_it_was_found_in(
+    tmp_path: Path, bundle: Path
+) -> None:
+    other = a_declaration(version_no=2, importer_id="IMP2")
+    parts = fold(tmp_path, [a_declaration(), FOUND, other, CORRECTED], bundle=bundle)
+    assert importer_history(parts)["controlled"] == 0
+
+
 def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:
     parked = an_inspection(inspection_id="I-2", declaration_id="D-9")
     events = [
@@ -146,3 +173,30 @@ def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
     fold(tmp_path, [a_declaration(), FOUND])
     parts = fold(tmp_path, [], bundle=tmp_path / "late")
     assert importer_history(parts)["physical"] == 1
+
+
+def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
+    tmp_path: Path, bundle: Path
+) -> None:
+    other = assemble(settings_in(tmp_path, bundle=bundle))
+    of_nine = {"result": "FINDING", "findings": QUANTITY, "declaration_id": "D-9"}
+    events = [
+        a_declaration(),
+        an_inspection(inspection_id="I-9", **of_nine),  # parked
+        FOUND,
+        a_declaration(version_no=2),
+        an_inspection(inspection_id="I-1b", observed_at=NOON + timedelta(days=3)),
+        a_declaration(declaration_id="D-3"),
+        a_declaration(declaration_id="D-9"),
+        an_inspection(inspection_id="I-9b", **of_nine),
+    ]
+    one = fold(tmp_path, events, bundle=bundle)
+    for at_most in (2, 3, 2, 2):
+        upto = other.predictor.known_upto or 0
+        some = lessons.lessons(other.log, after=upto, at_most=at_most)
+        for lesson in [*some[1:], *some, *some]:  # one too early or known already teaches nothing
+            lessons.fold(lesson, other.predictor)
+    other.log.close()
+    assert other.predictor.known_upto == one.predictor.known_upto == len(events)
+    assert importer_history(other) == importer_history(one)
+    assert importer_history(other)["physical"] == 3
