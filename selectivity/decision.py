@@ -1,5 +1,6 @@
 """What deciding comes to: the lane that won, all votes behind it, and what spoke as the model."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Self
 
@@ -21,6 +22,11 @@ class Source(StrEnum):
     FALLBACK = "fallback"
 
 
+def _source_of_old(known: Mapping[str, Any]) -> Source:
+    """What spoke by a record from before this was written down."""
+    return Source.FALLBACK if known.get("fallback_cause") else Source.MODEL
+
+
 class LaneDecision(BaseModel):
     """All votes, the lane that won, and the chance each lane had."""
 
@@ -32,10 +38,10 @@ class LaneDecision(BaseModel):
     votes: tuple[Vote, ...]
     propensities: Propensities
     facilitated_by: str | None = None
-    source: Source = Source.MODEL
     fallback_cause: str | None = Field(
         default=None, description="Why the model in force did not speak; None if it did."
     )
+    source: Source = Field(default_factory=_source_of_old)
     risk: float | None = Field(default=None, description="Highest P(finding) over the items.")
     signals: tuple[Reason, ...] = ()
     shadow: Scored | None = Field(

@@ -213,6 +213,21 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
     typer.echo(back_up(_settings(), to).line)
 
 
+@app.command(epilog="Example: lanes released --since 2026-03-02")
+def released(
+    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.")],
+    log: LogPlace = None,
+) -> None:
+    """List what became GREEN while the model in force did not speak; changes nothing."""
+    from serving.released import HEAD, line
+    from serving.released import released as look_for
+
+    with closing(LogReader(store_named(log) if log else primary_of(_settings()))) as reader:
+        typer.echo(HEAD)
+        for record in look_for(reader, since.replace(tzinfo=UTC)):
+            typer.echo(line(record))
+
+
 @app.command(epilog="Example: lanes check")
 def check() -> None:
     """Verify bundle, rules, log and keys, and say what would be served."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "keys",
     "rules",
     "mode",
+    "released",
 }
 
 

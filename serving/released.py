@@ -1,0 +1,34 @@
+"""What became GREEN while the model in force did not speak: to be looked at afterwards."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from selectivity.lanes import Lane
+from selectivity.record import DecisionRecord
+from serving.log_reader import LogReader
+
+LINE = "{:20}{:24}{:>3}  {:10}{:20}{:>6}  {}"
+HEAD = LINE.format("decided", "declaration", "v", "source", "cause", "points", "office")
+
+
+def released(log: LogReader, since: datetime) -> Iterator[DecisionRecord]:
+    """Decisions made without the model in force that released goods, newest first."""
+    for record in log.newest_first():
+        if record.decided_at < since:
+            return
+        if record.decision.lane is Lane.GREEN and record.decision.fallback_cause is not None:
+            yield record
+
+
+def line(record: DecisionRecord) -> str:
+    """One of them, as a line of a table."""
+    decision = record.decision
+    return LINE.format(
+        f"{record.decided_at:%Y-%m-%d %H:%M:%S}",
+        record.declaration_id,
+        record.version_no,
+        decision.source,
+        decision.fallback_cause or "",
+        "" if decision.shadow is None else decision.shadow.points,
+        record.declared.get("declaration_office") or "",
+    )

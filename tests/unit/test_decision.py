@@ -1,0 +1,20 @@
+"""What a decision says of itself, also one that was written by earlier software."""
+
+import json
+
+from selectivity.decision import LaneDecision, Source
+from selectivity.lanes import Channel, Lane, Reason, Vote
+
+FALLBACK = Vote(lane=Lane.YELLOW, channel=Channel.FALLBACK, reason=Reason(code="FALLBACK"))
+
+
+def test_a_record_that_does_not_say_what_spoke_is_read_by_its_cause() -> None:
+    for cause, source in ((None, Source.MODEL), ("NO_MODEL", Source.FALLBACK)):
+        written = json.loads(LaneDecision.of([FALLBACK], fallback_cause=cause).model_dump_json())
+        del written["source"]
+        assert LaneDecision.model_validate(written).source is source
+
+
+def test_what_spoke_is_kept_as_it_was() -> None:
+    decision = LaneDecision.of([FALLBACK], fallback_cause="X", source=Source.SCORECARD)
+    assert LaneDecision.model_validate_json(decision.model_dump_json()) == decision
