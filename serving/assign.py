@@ -20,7 +20,7 @@ from serving.gathering import Gathering
 from serving.handover import Handover
 from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
-from serving.lessons import Lesson, fold
+from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
@@ -111,18 +111,19 @@ def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Futur
         if new:
             parts.meters.decided(record)
         if no is not None:
-            _teach(parts, Lesson(no, declaration, declaration, parked))
+            told = taught((inspection, declaration) for inspection in parked)
+            _teach(parts, Lesson(no, declaration, tuple(told)))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
     with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
-        receipt, decision, no = kept.result()
+        receipt, decision, no, earlier = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            of = None if decision is None else decision.declaration()  # None while it is parked
-            _teach(parts, Lesson(no, None, of, (inspection,)))
+            new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+            _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
 
 
 def _teach(parts: Parts, lesson: Lesson) -> None:

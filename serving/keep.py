@@ -9,7 +9,13 @@ from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
-from serving.log_reader import read_inspection_kept, read_record, under_names
+from serving.log_reader import (
+    Inspected,
+    inspections_before,
+    read_inspection_kept,
+    read_record,
+    under_names,
+)
 from serving.store import Connection
 
 
@@ -39,6 +45,8 @@ class KeptInspection(NamedTuple):
     decision: DecisionRecord | None
     no: int | None = None
     """Its number among all records of the log, if it is new."""
+    earlier: tuple[Inspected, ...] = ()
+    """Those of the same declaration that were kept before, if it is new."""
 
 
 class OvertakenError(DecisionLogError):
@@ -142,12 +150,12 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
         ConflictError: the same id came with other content.
     """
     digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
-    earlier = connection.execute(
+    known = connection.execute(
         "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
         (inspection.inspection_id,),
     ).fetchone()
-    if earlier is not None:
-        return _known(inspection, digest, *earlier)
+    if known is not None:
+        return _known(inspection, digest, *known)
     decision_seq, record = _newest(inspection.declaration_id, connection)
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
     text = inspection.model_dump_json(exclude_unset=True)
@@ -158,7 +166,9 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
         (*columns, text, decision_seq),
     ).fetchone()
     no = links.add(INSPECTION, seq, columns, text)
-    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
+    receipt = Receipt.PARKED if record is None else Receipt.STORED
+    earlier = inspections_before(seq, inspection.declaration_id, connection)
+    return KeptInspection(receipt, record, no, tuple(earlier))
 
 
 def _newest(

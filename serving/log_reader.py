@@ -100,14 +100,13 @@ class LogReader:
     def inspections(self) -> Iterator[Inspected]:
         """Every inspection, in the order in which they were kept, with its decision."""
         with self._reading():
-            for seq, text, decision_seq, record in in_pages(
+            for row in in_pages(
                 self._connection,
                 "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
                 "WHERE i.seq >= ? ORDER BY i.seq LIMIT ?",
             ):
-                decision = None if record is None else Numbered(decision_seq, read_record(record))
-                yield Inspected(seq, read_inspection_kept(text), decision)
+                yield _inspected(*row)
 
     def events(self, *, after: int = 0, upto: int = LAST) -> Iterator[Event]:
         """Everything behind the first place up to the second, in the order it was kept."""
@@ -145,6 +144,11 @@ class LogReader:
                 (declaration_id, seq, upto),
             ).fetchall()
         return [read_inspection_kept(text) for (text,) in rows]
+
+    def inspections_before(self, seq: int, declaration_id: str) -> list[Inspected]:
+        """Inspections of a declaration in front of this place, with their decisions."""
+        with self._reading():
+            return inspections_before(seq, declaration_id, self._connection)
 
     def head(self) -> chain.Head:
         """The last record of the chain."""
@@ -218,6 +222,24 @@ def under_names(count: int) -> str:
     """
     marks = ", ".join("?" * count)
     return f"(lineage_id IN ({marks}) OR declaration_id IN ({marks}))"
+
+
+def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:
+    """Inspections of a declaration in front of this place, with their decisions."""
+    rows = connection.execute(
+        "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
+        "LEFT JOIN decisions d ON d.seq = i.decision_seq "
+        "WHERE i.declaration_id = ? AND i.seq < ? ORDER BY i.seq",
+        (declaration_id, seq),
+    ).fetchall()
+    return [_inspected(*row) for row in rows]
+
+
+def _inspected(seq: int, text: str, decision_seq: int | None, record: str | None) -> Inspected:
+    decision = None
+    if decision_seq is not None and record is not None:
+        decision = Numbered(decision_seq, read_record(record))
+    return Inspected(seq, read_inspection_kept(text), decision)
 
 
 def read_record(text: str) -> DecisionRecord:
