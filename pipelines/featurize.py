@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from models.bundle import PROFILES_FILE
+from models.feature_list import feature_list
 from models.lane_model import KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_arrays, write_text
@@ -40,7 +41,14 @@ from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.tables import columns_in_parts
 from selectivity.columns import ITEM, Columns, Floats, take
-from selectivity.features import CODED, FEATURE_NAMES, duty_at_stake, feature_matrix, numbered
+from selectivity.features import (
+    CODED,
+    FEATURE_NAMES,
+    FEATURES,
+    duty_at_stake,
+    feature_matrix,
+    numbered,
+)
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""
@@ -158,6 +166,7 @@ def main(
 ) -> None:
     """Compute every feature of every goods item."""
     settings = section(params, "featurize", FeaturizeParams)
+    feature_list(FEATURES)  # refused here, before hours of work, if no law allows one of them
     events = as_outcomes(pd.read_parquet(outcomes))
     parts = Periods.model_validate(read_json(periods))
     out.mkdir(parents=True, exist_ok=True)

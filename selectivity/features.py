@@ -28,12 +28,14 @@ from selectivity.known import LINE, CodeMaps, Compute, Known, deviation, rate, s
 from selectivity.rows import Row, as_arrays
 
 CODED = {
-    "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
+    "declaration_office": (
+        "TFA 7.4.4: country from which the goods were shipped, type of means of transport"
+    ),
     "transport_mode": "TFA 7.4.4: type of means of transport",
-    "type_code": "TFA 7.4.4: nature of the goods",
-    "procedure_code": "TFA 7.4.4: nature of the goods",
-    "transaction_nature": "TFA 7.4.4: nature of the goods",
-    "payment_method": "TFA 7.4.4: compliance record",
+    "type_code": "TFA 7.4.4: nature and description of the goods",
+    "procedure_code": "TFA 7.4.4: nature and description of the goods",
+    "transaction_nature": "TFA 7.4.4: nature and description of the goods",
+    "payment_method": "RKC 6.4: persons, goods",
     "specific_circumstance": "TFA 7.4.4: type of means of transport",
     "country_of_export": "TFA 7.4.4: country from which the goods were shipped",
     "country_of_origin": "TFA 7.4.4: country of origin",
@@ -303,6 +305,9 @@ FEATURES = (*_DECLARED, *_CODED, *_OF_PROFILES, *_DEVIATIONS)
 """Every feature, in the order of the model's columns."""
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+
+FAMILIES = tuple(dict.fromkeys(feature.group for feature in FEATURES))
+"""Every `Feature.group`. Explanations and ablations speak of these."""
 
 LINE_FEATURES = tuple(at for at, name in enumerate(FEATURE_NAMES) if name.startswith(f"{LINE}_"))
 """Columns of the matrix that remember a goods line."""

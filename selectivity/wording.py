@@ -4,9 +4,11 @@ The Vietnamese is ours and wants a native reader.
 """
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import Literal
 
 from selectivity.lanes import Lane, Reason
+from selectivity.officer_words import FACTS
 
 Language = Literal["vi", "en"]
 
@@ -17,6 +19,7 @@ LANES: Mapping[Lane, Mapping[Language, str]] = {
 }
 
 WORDS: Mapping[str, Mapping[Language, str]] = {
+    **FACTS,
     # the model and what stands out in its features
     "LOW_RISK": {
         "vi": "Lợi ích kiểm tra dự kiến thấp hơn chi phí; rủi ro thấp",
@@ -62,6 +65,15 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
     "RANDOM": {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
         "en": "Selected at random for compliance measurement",
+    },
+    # for traders, who are told facts of their own and nothing of how others are chosen
+    "SELECTED": {
+        "vi": "Được lựa chọn kiểm tra theo quản lý rủi ro",
+        "en": "Selected for a check under risk management",
+    },
+    "RELEASED": {
+        "vi": "Không phải kiểm tra trước khi thông quan",
+        "en": "No check is needed before release",
     },
     # fallback
     "FALLBACK": {
@@ -164,6 +176,38 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 }
 
 
+FOR_TRADERS = frozenset(
+    {
+        *("MISSING_FACT", "LINEAGE", "LICENCE", "QUARANTINE", "QUARANTINE_NO_CERTIFICATE", "QUOTA"),
+        *("PREFERENCE_WITHOUT_CERTIFICATE", "DANGEROUS_GOODS", "SCRAP", "WASTE_WITHOUT_CONSENT"),
+        *("TAX_DEBT", "IVORY", "ENDANGERED_SPECIES", "ARMS", "PRIORITY_ENTERPRISE"),
+    }
+)
+"""Reasons that traders may read: law, and what they declared or lack themselves."""
+
+
+def for_trader(reason: Reason, lane: Lane) -> Reason:
+    """What a trader is told instead of a reason: the same if it is law, else nothing of how."""
+    if reason.code in FOR_TRADERS:
+        return reason
+    code = "RELEASED" if lane is Lane.GREEN else "SELECTED"
+    return Reason(code=code)
+
+
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+class _Vietnamese(Formatter):
+    """Writes numbers as Vietnamese does: 1.234,5."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return text.translate(_SWAPPED) if isinstance(value, int | float) else text
+
+
+_WRITTEN: Mapping[Language, Formatter] = {"vi": _Vietnamese(), "en": Formatter()}
+
+
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
@@ -172,6 +216,6 @@ def sentence(reason: Reason, language: Language) -> str:
         for name, value in reason.facts.items()
     }
     try:
-        return template.format(**facts)
+        return _WRITTEN[language].format(template, **facts)
     except (KeyError, ValueError, TypeError):
         return template

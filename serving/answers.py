@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
-from selectivity.wording import LANES, Language, sentence
+from selectivity.wording import LANES, Language, for_trader, sentence
 from serving.decision_log import Receipt
 
 SHORT = 16
@@ -70,6 +70,31 @@ class DecisionView(LaneAnswer):
         return cls.model_validate({**fields, "record": record})
 
 
+class TraderView(_Answer):
+    """What may be passed on to the trader: law and facts of the trader's own, and no more."""
+
+    declaration_id: str
+    version_no: int
+    lane: LaneName
+    lane_name: str
+    reasons: tuple[str, ...]
+    decided_at: datetime
+
+    @classmethod
+    def of(cls, record: DecisionRecord, language: Language) -> "TraderView":
+        """The lane in words of this language, without scores, draws or hints of them."""
+        lane = record.decision.lane
+        told = [for_trader(reason, lane) for reason in record.decision.reasons]
+        return cls(
+            declaration_id=record.declaration_id,
+            version_no=record.version_no,
+            lane=lane,
+            lane_name=LANES[lane][language],
+            reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in told)),
+            decided_at=record.decided_at,
+        )
+
+
 class InspectionAnswer(_Answer):
     """What became of an inspection."""
 
@@ -99,8 +124,8 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "lane": decision.lane,
         "lane_name": LANES[decision.lane][language],
         "channel": decision.channel,
-        "reasons": _reasons(decision.reasons, law, language),
-        "signals": _reasons(decision.signals, law, language),
+        "reasons": reasons_in_words(decision.reasons, law, language),
+        "signals": reasons_in_words(decision.signals, law, language),
         "source": "fallback" if decision.fallback_cause else "model",
         "degraded": decision.fallback_cause is not None,
         "fallback_cause": decision.fallback_cause,
@@ -116,9 +141,10 @@ def decision_path(declaration_id: str, version_no: int) -> str:
     return f"/v1/decisions/{quote(declaration_id, safe='')}?version_no={version_no}"
 
 
-def _reasons(
+def reasons_in_words(
     reasons: Iterable[Reason], law: RuleSet | None, language: Language
 ) -> list[ReasonAnswer]:
+    """Codes with their sentences, and the law beside them while the rules are those of then."""
     return [
         ReasonAnswer(
             code=reason.code,

@@ -1,4 +1,4 @@
-"""The command line `lanes`: serve, score, export, verify, replay, check, demo, keys.
+"""The command line `lanes`: serve, score, export, verify, replay, explain, check, demo, keys.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
@@ -176,6 +176,22 @@ def replay(
             "this software is of another version than the one that decided."
         )
     typer.echo(replayed.line)
+
+
+@app.command(epilog="Example: lanes explain 10600000000123 --language en")
+def explain(
+    declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
+    version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+    language: Spoken = "vi",
+) -> None:
+    """Say what weighed in the model's score, as the decision saw it; changes nothing."""
+    from serving.explanation_table import explanation_lines
+
+    settings = _settings()
+    reader = LogReader(log or settings.log_file)
+    for line in explanation_lines(reader, settings, declaration_id, version_no, language):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: lanes check")

@@ -9,7 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness
+from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness, TraderView
+from serving.explanation_answer import ExplanationAnswer
 from serving.problems import PROBLEM_JSON, Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -17,8 +18,10 @@ READ: tuple[type[BaseModel], ...] = (Declaration, Inspection)
 WRITTEN: tuple[type[BaseModel], ...] = (
     LaneAnswer,
     DecisionView,
+    ExplanationAnswer,
     InspectionAnswer,
     Readiness,
+    TraderView,
     Problem,
 )
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "export",
     "verify",
     "replay",
+    "explain",
     "check",
     "demo",
     "keys",
