@@ -70,19 +70,19 @@ def without(matrix: Floats, family: str) -> Floats:
     return left_out
 
 
-def ablate(trial: Trial, resamples: int) -> pd.DataFrame:
+def ablate(trial: Trial, resamples: int, families: Sequence[str] = FAMILIES) -> pd.DataFrame:
     """One row per family and view: what the family adds. Says what it finds as it goes."""
     rows: list[Row] = []
-    for of_one in shown(_ablated(trial, resamples), len(FAMILIES), "family"):
+    for of_one in shown(_ablated(trial, resamples, families), len(families), "family"):
         rows += of_one
         told = ", ".join(f"{row['auroc_gain']:+.4f} in {row['view']}" for row in of_one)
         say(f"ablation: {of_one[0]['family']:<12} AUROC {told}")
     return pd.DataFrame(rows)
 
 
-def _ablated(trial: Trial, resamples: int) -> Iterator[Sequence[Row]]:
+def _ablated(trial: Trial, resamples: int, families: Sequence[str]) -> Iterator[Sequence[Row]]:
     whole = trial.risk(trial.matrix)
-    for family in FAMILIES:
+    for family in families:
         reduced = trial.risk(without(trial.matrix, family))
         yield [
             {
