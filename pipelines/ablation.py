@@ -126,7 +126,7 @@ def trial_of_past(past: Past, params: TrainParams) -> Trial:
             "outcomes of that time, or set `prepare.evaluation_from` to days that have some."
         )
     groups = declaration_numbers(take(past.items, evaluated))
-    fresh = new_lines(past.items, past.periods)[evaluated]
+    fresh = new_lines(past.items, past.periods.evaluate_from)[evaluated]
     found = (classes > FindingClass.NONE).astype(np.int64)
 
     def risk(matrix: Floats) -> Floats:

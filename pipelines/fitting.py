@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from models.trees import Trees
 from pipelines.calibrate import calibrated
 from pipelines.featurize import read_features
 from pipelines.files import read_json
-from pipelines.lines import line_numbers
+from pipelines.lines import Lines, line_numbers
 from pipelines.periods import Periods
 from pipelines.rows import Rows
 from pipelines.tables import read_columns
-from pipelines.train import TrainParams, train_on
+from pipelines.train import Mask, TrainParams, train_on
 from selectivity.columns import Columns, Floats
 
 Predict = Callable[[Floats], Floats]
@@ -31,26 +31,40 @@ class Past:
     outcomes: pd.DataFrame
     periods: Periods
 
+    @cached_property
+    def lines(self) -> Lines:
+        """Number of the goods line of each item, shape (n,)."""
+        return line_numbers(self.items)
 
-def fit(past: Past, params: TrainParams, *, kept: npt.NDArray[np.bool_] | None = None) -> Predict:
+
+def grow(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Trees:
+    """Train as the stage does. Pure.
+
+    Args:
+        kept: mask of the rows that may teach; all of them if left out.
+    """
+    teach = past.periods.rows(past.items, "train")
+    return train_on(
+        teach if kept is None else teach & kept,
+        Rows.of(past.matrix),
+        past.items["accepted_at"],
+        past.lines,
+        past.outcomes,
+        past.periods,
+        params,
+    )
+
+
+def fit(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Predict:
     """Train and calibrate as the stages do. Pure.
 
     Args:
         kept: mask of the rows that may teach; all of them if left out.
     """
-    items, matrix, outcomes, periods = past.items, past.matrix, past.outcomes, past.periods
-    teach = np.ones(len(matrix), dtype=bool) if kept is None else kept
-    trees = train_on(
-        teach & periods.rows(items, "train"),
-        Rows.of(matrix),
-        items["accepted_at"],
-        line_numbers(items),
-        outcomes,
-        periods,
-        params,
-    )
-    use = teach & periods.rows(items, "calibrate")
-    calibration = calibrated(trees, matrix, use, outcomes, periods)
+    trees = grow(past, params, kept=kept)
+    use = past.periods.rows(past.items, "calibrate")
+    use = use if kept is None else use & kept
+    calibration = calibrated(trees, past.matrix, use, past.outcomes, past.periods)
     return lambda rows: calibration.apply(trees.chances(rows))
 
 

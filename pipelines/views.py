@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -117,10 +118,10 @@ def declaration_numbers(items: Columns) -> Ints:
     return starts.cumsum()
 
 
-def new_lines(items: Columns, periods: Periods) -> "np.typing.NDArray[np.bool_]":
-    """Rows whose goods line did not occur before the evaluation; rows without one count as new."""
+def new_lines(items: Columns, first: date) -> "np.typing.NDArray[np.bool_]":
+    """Rows whose goods line did not occur before this day; rows without one count as new."""
     lines = goods_line(items)
-    before = items["accepted_at"] < np.datetime64(periods.evaluate_from)
+    before = items["accepted_at"] < np.datetime64(first)
     seen = set(lines[before]) - {None}
     return np.array([line not in seen for line in lines], dtype=bool)
 
