@@ -23,7 +23,8 @@ from models.trees import TREES
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
-from selectivity.features import FEATURES, Feature
+from selectivity.features import FEATURES
+from selectivity.known import Feature
 from selectivity.policy import Policy
 from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet

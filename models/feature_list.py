@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from selectivity.features import Feature
+from selectivity.known import Feature
 from selectivity.lawful import LAW, basis_of
 
 FEATURE_LIST = "features.json"

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
 from models.trees import Trees
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import observations, signals
-from selectivity.features import FEATURE_NAMES, duty_at_stake, feature_matrix, feature_row
+from selectivity.features import FEATURE_NAMES, feature_matrix, feature_row
 from selectivity.known import CodeMaps
 from selectivity.risk import Risk
 from selectivity.rows import Row

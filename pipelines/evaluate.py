@@ -25,9 +25,9 @@ from pipelines.replay import replay
 from pipelines.tables import read_columns
 from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
 from selectivity.policy import Policy

@@ -40,15 +40,10 @@ from pipelines.label import as_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.tables import columns_in_parts
+from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
-from selectivity.features import (
-    CODED,
-    FEATURE_NAMES,
-    FEATURES,
-    duty_at_stake,
-    feature_matrix,
-    numbered,
-)
+from selectivity.declared_features import CODED
+from selectivity.features import FEATURE_NAMES, FEATURES, feature_matrix, numbered
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""

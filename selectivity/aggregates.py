@@ -35,6 +35,11 @@ def weight_per_unit(declared: Declared) -> Number:
     return elementwise.ratio(mass, declared["tariff_quantity"])
 
 
+def duty_at_stake(declared: Declared) -> Number:
+    """Customs value times duty rate, in the declaration's currency; NaN where either is missing."""
+    return declared["customs_value"] * declared["duty_rate_percent"] / 100
+
+
 def _log_value(declared: Declared) -> Number:
     return elementwise.whole(elementwise.log(unit_value(declared)), FIXED_POINT)
 

@@ -4,8 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import exp, isnan, nan
 from typing import NamedTuple
 
-from selectivity.aggregates import EVERYTHING, FIXED_POINT, PLACE, unit_value, weight_per_unit
-from selectivity.features import duty_at_stake
+from selectivity.aggregates import (
+    EVERYTHING,
+    FIXED_POINT,
+    PLACE,
+    duty_at_stake,
+    unit_value,
+    weight_per_unit,
+)
 from selectivity.known import FEWEST_VALUES
 from selectivity.lanes import Reason
 from selectivity.rows import Row

@@ -1,9 +1,10 @@
-"""What a feature may look at: a goods item as declared, with what was known of it before.
+"""What a feature is, and what it may look at: a goods item as declared, with what was known before.
 
 The same for one row, with floats, and for many, with arrays: see `selectivity.elementwise`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from selectivity.aggregates import DECAYED_WHOLE, EVERYTHING, FIXED_POINT, OUTCOMES, PLACE, PROFILES
@@ -74,6 +75,20 @@ def finding_rate(
 
 
 Compute = Callable[[Known], Number]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A number per goods item, its unit, and what allows customs to use it."""
+
+    name: str
+    unit: str
+    group: str
+    """Family of features that tell of the same thing."""
+    allowed_by: str
+    compute: Compute
+    direction: int = 0
+    """1: the risk may never fall when the feature rises. 0: the data may say."""
 
 
 def rate(profile: str, finding: str, over: str = "") -> Compute:

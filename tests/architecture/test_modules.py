@@ -12,7 +12,6 @@ MOST_LINES = 300
 LONG = {
     "pipelines/simulator/settings.py": "one model per section of base.yaml, as they stand there",
     "selectivity/rules.py": "one table of conditions, each on its own line",
-    "selectivity/profiles.py": "the two forms of one aggregate, read side by side",
 }
 """Modules that may be longer, and why."""
 

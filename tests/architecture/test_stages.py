@@ -9,7 +9,6 @@ import yaml
 
 from tests.architecture.tree import ROOT, parsed, reached
 
-
 OF_COMMANDS = {"search"}
 """Sections of params.yaml that a command reads which is no stage."""
 

@@ -22,9 +22,11 @@ import numpy as np
 import typer
 
 from models.bundle import Bundle, load
+from models.lane_model import ASSESSED
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
 from selectivity.policy import decide
+from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
 from serving.answers import LaneAnswer
 from serving.batch import TOGETHER
@@ -98,11 +100,11 @@ def _steps(
     bodies: Sequence[bytes], lodged: Sequence[Declaration], bundle: Bundle
 ) -> Iterator[Step]:
     predictor = Predictor.of_bundle(bundle, draw_key=KEY)
-    model, read = bundle.model, bundle.profiles.read
-    columns = [to_columns([each]) for each in lodged]
-    known = [(each, read(each)) for each in columns]
-    told = [(each, model.features(each, past)) for each, past in known]
-    risks = [(each, model.assess(*rows)[0]) for each, rows in zip(lodged, told, strict=True)]
+    model, values = bundle.model, bundle.profiles.values
+    rows = [rows_of(each) for each in lodged]
+    known = [(each, [values(row) for row in each]) for each in rows]
+    told = [(columns_of(each, ASSESSED), model.features_of_rows(each, v)) for each, v in known]
+    risks = [(each, model.assess(*given)[0]) for each, given in zip(lodged, told, strict=True)]
     one = partial(predictor.decide, earlier_lane=None, now=NOW)
     records = [one(each) for each in lodged]
 
@@ -110,14 +112,14 @@ def _steps(
         return one(declaration_from(body, 2_000)).model_dump_json()
 
     yield Step("validate", lambda body: declaration_from(body, 2_000), bodies)
-    yield Step("to_columns", lambda each: to_columns([each]), lodged)
-    yield Step("to_columns, read profiles", lambda each: read(to_columns([each])), lodged)
-    yield Step("features", lambda each: model.features(*each), known)
+    yield Step("rows", rows_of, lodged)
+    yield Step("read profiles", lambda each: [values(row) for row in each], rows)
+    yield Step("features", lambda each: model.features_of_rows(*each), known)
     yield Step("predict, calibrate", lambda each: model.probabilities(each[1]), told)
     yield Step("assess (predict included)", lambda each: model.assess(*each), told)
     yield Step("decide", lambda each: _decide(each, bundle), risks)
     yield Step("snapshot digest", lambda each: each.snapshot_sha256(), lodged)
-    yield Step("columns to record, together", one, lodged)
+    yield Step("rows to record, together", one, lodged)
     yield Step("record as JSON", lambda each: each.model_dump_json(), records)
     yield Step("validate to record as JSON", whole, bodies)
     yield Step("answer as JSON", lambda each: _answer(each, predictor), records)

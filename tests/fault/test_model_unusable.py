@@ -104,8 +104,8 @@ class _BrokenModel:
     def __init__(self, bundle: Bundle, output: float | None) -> None:
         self.knowledge, self._model, self._output = bundle.model.knowledge, bundle.model, output
 
-    def features(self, *arguments: Any) -> Any:
-        return self._model.features(*arguments)
+    def features_of_rows(self, *arguments: Any) -> Any:
+        return self._model.features_of_rows(*arguments)
 
     def assess(self, *arguments: Any) -> Any:
         if self._output is None:

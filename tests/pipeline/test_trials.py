@@ -19,8 +19,11 @@ from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
 from pipelines.trials.measures import _naive, case_of
 from pipelines.trials.memory import Memory, goods_items
+from selectivity.aggregates import PROFILES, Profile
 from selectivity.columns import day_of
 from selectivity.profiles import Profiles
+from selectivity.rows import rows_in
+from selectivity.snapshot import Kept
 from tests.bundles import a_bundle
 from tests.worlds import a_simulation, joined
 
@@ -60,6 +63,7 @@ def test_lanes_and_chances_are_those_of_replay(bundle: Path) -> None:
     order = np.argsort(header["accepted_at"], kind="stable")
     columns = goods_items(header, week["goods_items"], order.tolist())
     fresh = load(bundle)
+    fresh.profiles.observe(rows_in(columns))
     matrix = fresh.model.features(columns, fresh.profiles.read(columns))
 
     again = replay(columns, fresh.model.assess(columns, matrix), fresh, draw_key=KEY)
@@ -82,14 +86,17 @@ def test_histories_of_a_policy_are_those_of_everything_it_was_told(bundle: Path)
 
     assert sum(len(week["inspections"]["inspection_id"]) for week in weeks) > 100
     assert live.keys() == bulk.keys()
-    for name in {key.split(".")[0] for key in live}:
-        for part in ("first_day", "totals"):
-            assert _by_key(live, name, part) == _by_key(bulk, name, part), (name, part)
+    for profile in PROFILES:
+        assert _by_key(live, profile) == _by_key(bulk, profile), profile.name
 
 
-def _by_key(snapshot: Mapping[str, Any], name: str, part: str) -> dict[str, Any]:
-    keys, values = snapshot[f"{name}.keys"].tolist(), snapshot[f"{name}.{part}"].tolist()
-    return dict(zip(keys, values, strict=True))
+def _by_key(snapshot: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
+    kept = Kept.of_arrays(profile, snapshot)
+    parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
+    known = [kept.unpack(at) for at in range(len(kept.keys))]
+    # Written out, because a day that is not known is no number, and equals nothing.
+    told = [repr([getattr(each, part) for part in parts]) for each in known]
+    return dict(zip(kept.keys, told, strict=True))
 
 
 def test_a_policy_is_told_of_inspections_that_are_over_and_nothing_else(bundle: Path) -> None:

@@ -70,8 +70,8 @@ class _FailsOnTwo:
     def __init__(self, model: Any) -> None:
         self._model, self.knowledge = model, model.knowledge
 
-    def features(self, *arguments: Any) -> Any:
-        return self._model.features(*arguments)
+    def features_of_rows(self, *arguments: Any) -> Any:
+        return self._model.features_of_rows(*arguments)
 
     def assess(self, columns: Any, matrix: Any, starts: list[int]) -> Any:
         if len(starts) > 1:
