@@ -93,7 +93,7 @@ class TrainParams(BaseModel):
     )
 
 
-class Known(NamedTuple):
+class Labels(NamedTuple):
     """What controls found in rows, each shape (n,)."""
 
     classes: Ints
@@ -107,9 +107,9 @@ class Known(NamedTuple):
     days: npt.NDArray[np.datetime64] | None = None
     """When each was accepted; needed to choose the number of rounds."""
 
-    def take(self, rows: Mask) -> "Known":
+    def take(self, rows: Mask) -> "Labels":
         """The same of only these rows."""
-        return Known(
+        return Labels(
             self.classes[rows],
             self.weights[rows],
             None if self.repeats is None else self.repeats[rows],
@@ -118,7 +118,7 @@ class Known(NamedTuple):
         )
 
 
-def train(rows: Rows, known: Known, params: TrainParams, *, fit: Fit = fit) -> Trees:
+def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> Trees:
     """Fit the trees on controlled rows. Pure: the same input gives the same trees.
 
     Raises:
@@ -180,7 +180,7 @@ def _learnt_twice(
     return [rows, rows.forgotten()], np.tile(answered, 2), np.tile(weights, 2)
 
 
-def _rounds(rows: Rows, known: Known, params: TrainParams) -> int:
+def _rounds(rows: Rows, known: Labels, params: TrainParams) -> int:
     """`rounds`, or as many as explain the newest days best when learnt from the days before."""
     if known.days is None or params.stop_share == 0:
         return params.rounds
@@ -235,7 +235,7 @@ def train_on(
     use = use & (classes != UNKNOWN)
     repeats = line_weights(lines[use], params.line_weight_exponent)
     duties, _ = known_duties(outcomes, len(rows), before=periods.evaluate_from)
-    known = Known(
+    known = Labels(
         classes=classes[use],
         weights=weights[use] * repeats,
         repeats=repeats,

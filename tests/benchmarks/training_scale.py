@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import typer
 
 from pipelines.rows import BLOCK, Rows
-from pipelines.train import Known, TrainParams, train
+from pipelines.train import Labels, TrainParams, train
 from selectivity.features import FEATURE_NAMES
 
 SCORED = 4 * BLOCK
@@ -53,7 +53,7 @@ def learn(folder: Path, *, rounds: int, forget_lines: bool) -> None:
     """Train on what `make` wrote, and say how many rows the trees score in a CPU second."""
     rows, classes = Rows.stored(folder / "features.parquet"), np.load(folder / "classes.npy")
     params = TrainParams(rounds=rounds, forget_lines=forget_lines)
-    trees = train(rows, Known(classes, np.ones(len(classes))), params)
+    trees = train(rows, Labels(classes, np.ones(len(classes))), params)
     matrix = rows[: min(SCORED, len(rows))].astype(np.float64)
     began = time.process_time()
     trees.chances(matrix)

@@ -18,7 +18,7 @@ from pipelines.lines import line_numbers, line_weights
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.rows import Rows
-from pipelines.train import Known, TrainParams, train, train_on
+from pipelines.train import Labels, TrainParams, train, train_on
 from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
@@ -83,7 +83,7 @@ def test_a_declaration_nobody_inspected_gets_no_outcome() -> None:
 def test_training_on_a_declaration_nobody_inspected_is_refused() -> None:
     matrix = np.zeros((2, len(FEATURE_NAMES)))
     with pytest.raises(ValueError, match="never inspected"):
-        train(Rows.of(matrix), Known(np.array([0, UNKNOWN]), np.ones(2)), TrainParams())
+        train(Rows.of(matrix), Labels(np.array([0, UNKNOWN]), np.ones(2)), TrainParams())
 
 
 @pytest.mark.parametrize("result", ["INCONCLUSIVE", "CANCELLED"])
@@ -228,7 +228,7 @@ def test_the_same_rows_give_the_same_trees() -> None:
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
     classes = chance.integers(0, 3, size=300)
     settings = TrainParams(rounds=5, min_data_in_leaf=5)
-    known = Known(classes, np.ones(300))
+    known = Labels(classes, np.ones(300))
     first, second = (train(Rows.of(matrix), known, settings) for _ in range(2))
     assert first.texts() == second.texts()
 
@@ -237,7 +237,7 @@ def test_a_class_too_rare_to_learn_is_refused() -> None:
     matrix = np.zeros((60, len(FEATURE_NAMES)))
     classes = np.array([0] * 30 + [1] * 30)
     with pytest.raises(NotEnoughDataError, match="class PHYSICAL"):
-        train(Rows.of(matrix), Known(classes, np.ones(60)), TrainParams())
+        train(Rows.of(matrix), Labels(classes, np.ones(60)), TrainParams())
 
 
 def test_a_line_declared_often_weighs_less_a_row() -> None:
@@ -317,7 +317,7 @@ def test_where_amounts_are_known_trees_expect_more_duty_where_more_is_at_stake()
     matrix = chance.random((900, len(FEATURE_NAMES)))
     stake = matrix[:, FEATURE_NAMES.index("duty_at_stake_log")]
     duties = np.minimum(stake * chance.exponential(0.3, 900), 1)
-    known = Known(chance.integers(0, 3, 900), np.ones(900), duties=duties)
+    known = Labels(chance.integers(0, 3, 900), np.ones(900), duties=duties)
     trees = train(Rows.of(matrix), known, TrainParams(rounds=40, lambda_l2=1))
     expected = trees.duty_given_finding(matrix)
     assert expected is not None
@@ -329,7 +329,7 @@ def test_the_number_of_rounds_is_chosen_by_later_days() -> None:
     chance = np.random.default_rng(0)
     matrix, days = chance.random((3_000, len(FEATURE_NAMES))), np.arange(3_000) // 30
     found = chance.random(3_000) < 0.2  # nothing to learn: the first rounds are the best
-    known = Known(
+    known = Labels(
         np.where(found, chance.integers(1, 3, 3_000), 0),
         np.ones(3_000),
         days=np.datetime64("2026-01-01") + days,
