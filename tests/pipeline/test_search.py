@@ -61,9 +61,8 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
 def test_nothing_of_the_evaluation_and_nothing_late_moves_a_trial(question: Question) -> None:
     past = question.past
     begins = pd.Timestamp(past.periods.evaluate_from, tz="UTC")
-    late = past.outcomes["observed_at"] >= begins
-    assert late.any()
-    lies = past.outcomes.assign(finding_class=np.where(late, 2, past.outcomes["finding_class"]))
+    news = past.outcomes.assign(finding_class=2, observed_at=begins + timedelta(days=1))
+    lies = pd.concat([past.outcomes, news], ignore_index=True)
     nonsense = np.where(past.periods.rows(past.items, "evaluate")[:, None], 9.0, past.matrix)
     other = replace(question, past=replace(past, outcomes=lies, matrix=nonsense))
 

@@ -7,8 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from models.bundle import load
 from selectivity.officer_words import FAMILIES
 from serving.api_keys import Role
+from serving.explanation import explain, look
+from serving.explanation_answer import ExplanationAnswer
 from serving.log_reader import LogReader
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.command_line import lanes
@@ -85,6 +88,18 @@ def test_histories_that_moved_on_are_taken_back_to_the_decision(
     printed = lanes(tmp_path, "explain", "H-1", "--language", "en", LANES_BUNDLE=str(bundle)).stdout
     assert "exactly the features" in printed
     assert f"risk {first['items'][0]['risk']:.1%}" in printed
+
+
+def test_features_that_cannot_be_had_again_are_said_to_differ(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    record = LogReader(settings_in(tmp_path).log_file).find("D-1")
+    assert record is not None
+    seen = look(record, load(bundle))
+    assert explain(record, seen).as_decided
+    other = explain(record.model_copy(update={"features_sha256": "0" * 64}), seen)
+    assert not other.as_decided
+    assert "differ from those of the decision" in ExplanationAnswer.of(other, None, "en").note
 
 
 def test_a_decision_without_a_model_says_so(tmp_path: Path) -> None:
