@@ -21,7 +21,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench worlds ablation test tamper check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds ablation test tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
 
+ladder: $(READY) ## Measure the service between a naive one and the bare minimum (two minutes)
+	python -m tests.benchmarks.ladder $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
+
 worlds: $(READY) ## Make every preset of the simulator and check its figures (half an hour with models)
 	python -m tests.benchmarks.preset_figures
 	python -m tests.benchmarks.preset_figures --models --declarations 40000
@@ -66,6 +69,11 @@ test: $(READY) ## Run every test (WORKERS=4 on a machine with more cores)
 
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
 	python -m tests.tampering --count 1000
+
+torture: $(READY) ## Break the service and its log under load, cut the power, and count what is lost
+	python -m tests.torture --file
+	python -m tests.torture
+	python -m tests.power_cut
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .

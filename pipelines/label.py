@@ -7,7 +7,7 @@ Writes  data/interim/labelled/outcomes.parquet    one row per inspected goods it
         data/interim/labelled/label.json          metrics: how many, of which class
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection
-from selectivity.labelling import item_outcomes
+from selectivity.labelling import item_outcomes, taken_back_at
 
 UNKNOWN = -1
 """Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
@@ -43,16 +43,23 @@ def label(
 ) -> pd.DataFrame:
     """Outcomes, one per inspected goods item and inspection, ordered by when they became known.
 
-    An inspection speaks on the newest version accepted before its result. Pure.
+    An inspection speaks on the newest version accepted before its result. One that was corrected
+    speaks until then, and is taken back by rows of its own with `counts` -1. Pure.
     """
-    rows = [
-        outcome
-        for inspection, versions in _with_versions(items, read_inspections(inspections, findings))
-        for outcome in _outcomes(items, inspection, versions, params.highest_weight)
-    ]
-    table = pd.DataFrame(rows, columns=list(Outcome._fields))
-    table = table.astype({"row": "int64", "finding_class": "int64", "weight": "float64"})
-    return table.sort_values(["observed_at", "inspection_id", "row"], ignore_index=True)
+    made = list(read_inspections(inspections, findings))
+    told = {
+        inspection.inspection_id: list(
+            _outcomes(items, inspection, versions, params.highest_weight)
+        )
+        for inspection, versions in _with_versions(items, made)
+    }
+    rows = [outcome for outcomes in told.values() for outcome in outcomes]
+    table = pd.DataFrame([*rows, *_taken_back(made, told)], columns=list(Outcome._fields))
+    table = table.astype(
+        {"row": "int64", "finding_class": "int64", "weight": "float64", "counts": "int64"}
+    )
+    order = ["observed_at", "inspection_id", "row", "counts"]
+    return table.sort_values(order, ascending=[True, True, True, False], ignore_index=True)
 
 
 class Outcome(NamedTuple):
@@ -67,6 +74,8 @@ class Outcome(NamedTuple):
     triggered_by: str | None
     propensity: float
     control_type: str
+    counts: int = 1
+    """-1 takes back, from `observed_at` on, what the inspection said before."""
 
 
 def read_inspections(inspections: pd.DataFrame, findings: pd.DataFrame) -> Iterator[Inspection]:
@@ -88,8 +97,23 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
     return present
 
 
+def _taken_back(
+    inspections: Sequence[Inspection], told: Mapping[str, Sequence[Outcome]]
+) -> Iterator[Outcome]:
+    """Takes back what was corrected: once, however often, and never before it was known."""
+    corrections: dict[str, list[Inspection]] = {}
+    for inspection in inspections:
+        if inspection.corrects is not None:
+            corrections.setdefault(inspection.corrects, []).append(inspection)
+    for inspection in inspections:
+        moment = taken_back_at(inspection, corrections.get(inspection.inspection_id, ()))
+        if moment is not None:
+            for outcome in told.get(inspection.inspection_id, ()):
+                yield outcome._replace(observed_at=pd.Timestamp(moment), counts=-1)
+
+
 def _with_versions(
-    items: Columns, inspections: Iterator[Inspection]
+    items: Columns, inspections: Sequence[Inspection]
 ) -> Iterator[tuple[Inspection, tuple[int, int]]]:
     """Each inspection with the rows of the version it speaks on; without one it is left out."""
     starts = first_rows(items)
@@ -142,8 +166,16 @@ def as_outcomes(table: pd.DataFrame) -> Outcomes:
         rows=table["row"].to_numpy(np.int64),
         days=day_of(table["observed_at"].dt.tz_convert(None).to_numpy("datetime64[us]")),
         classes=table["finding_class"].to_numpy(np.int64),
-        counts=np.ones(len(table), dtype=np.int64),
+        counts=table["counts"].to_numpy(np.int64),
     )
+
+
+def standing(table: pd.DataFrame, before: Any = None) -> pd.DataFrame:
+    """The outcomes known before a day that nothing known before it takes back."""
+    if before is not None:
+        table = table[table["observed_at"] < pd.Timestamp(before, tz="UTC")]
+    left = table.groupby(["inspection_id", "row"])["counts"].transform("sum")
+    return table[(table["counts"] > 0) & (left > 0)]
 
 
 def known_classes(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[Ints, Floats]:
@@ -151,8 +183,7 @@ def known_classes(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[I
 
     Where several inspections spoke, the gravest finding counts.
     """
-    if before is not None:
-        table = table[table["observed_at"] < pd.Timestamp(before, tz="UTC")]
+    table = standing(table, before)
     classes, weights = np.full(rows, UNKNOWN, dtype=np.int64), np.zeros(rows)
     np.maximum.at(classes, table["row"].to_numpy(), table["finding_class"].to_numpy())
     np.maximum.at(weights, table["row"].to_numpy(), table["weight"].to_numpy())
@@ -166,8 +197,7 @@ def known_duties(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[Fl
     cap is the 99th percentile of what findings brought: a few amounts would outweigh all others.
     None, and a cap of 1, where the source has no amounts.
     """
-    if before is not None:
-        table = table[table["observed_at"] < pd.Timestamp(before, tz="UTC")]
+    table = standing(table, before)
     duties = np.zeros(rows)
     if "additional_duty" in table:
         np.maximum.at(duties, table["row"].to_numpy(), table["additional_duty"].to_numpy())
@@ -198,7 +228,9 @@ def main(
     classes, _ = known_classes(table, len(columns["item_no"]))
     counts = {name.name.lower(): int((classes == name).sum()) for name in FindingClass}
     counts["not_inspected"] = int((classes == UNKNOWN).sum())
-    write_json(out / "label.json", {"items": counts, "outcomes": len(table)})
+    taken_back = int((table["counts"] < 0).sum())
+    metrics = {"items": counts, "outcomes": len(table) - taken_back, "taken_back": taken_back}
+    write_json(out / "label.json", metrics)
     say(
         f"label: {len(classes) - counts['not_inspected']} of {len(classes)} goods items were "
         f"inspected, {counts['documentary']} documentary and {counts['physical']} physical findings"

@@ -21,6 +21,7 @@ from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
+from pipelines.label import standing
 from pipelines.periods import Periods
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import (
@@ -108,7 +109,7 @@ def read_evidence(
     periods = Periods.model_validate(read_json(prepared / "periods.json"))
     columns = dict.fromkeys([*KEY, "accepted_at", "direction", *policy.facts_needed])
     items = pd.read_parquet(prepared / "items.parquet", columns=list(columns))
-    outcomes = pd.read_parquet(labelled / "outcomes.parquet")
+    outcomes = standing(pd.read_parquet(labelled / "outcomes.parquet"))
     decisions = pd.read_parquet(evaluation / "decisions.parquet")
     delay = (periods.evaluate_from - periods.calibrate_until).days
     as_of = max(items.accepted_at.max(), *outcomes.observed_at.nlargest(1))

@@ -36,7 +36,15 @@ from selectivity.inspection import FindingClass
 
 Mask = npt.NDArray[np.bool_]
 
-TOLD = ["row", "observed_at", "finding_class", "weight", "additional_duty"]
+TOLD = [
+    "inspection_id",
+    "row",
+    "observed_at",
+    "finding_class",
+    "counts",
+    "weight",
+    "additional_duty",
+]
 """What training needs of an outcome."""
 
 FEWEST_LEAVES = 10

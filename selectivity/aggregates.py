@@ -40,12 +40,24 @@ def duty_at_stake(declared: Declared) -> Number:
     return declared["customs_value"] * declared["duty_rate_percent"] / 100
 
 
+DERIVED: Mapping[str, Callable[[Declared], Number]] = {
+    "unit_value_log": lambda declared: elementwise.log(unit_value(declared)),
+    "weight_per_unit_log": lambda declared: elementwise.log(weight_per_unit(declared)),
+}
+"""What measures and features look at besides fields; made once, for logarithms are dear."""
+
+
+def derived(declared: Declared) -> dict[str, Number]:
+    """Everything of `DERIVED`."""
+    return {name: compute(declared) for name, compute in DERIVED.items()}
+
+
 def _log_value(declared: Declared) -> Number:
-    return elementwise.whole(elementwise.log(unit_value(declared)), FIXED_POINT)
+    return elementwise.whole(declared["unit_value_log"], FIXED_POINT)
 
 
 def _log_weight(declared: Declared) -> Number:
-    return elementwise.whole(elementwise.log(weight_per_unit(declared)), FIXED_POINT)
+    return elementwise.whole(declared["weight_per_unit_log"], FIXED_POINT)
 
 
 def _duty_rate(declared: Declared) -> Number:
@@ -57,14 +69,14 @@ MEASURES: Mapping[str, Callable[[Declared], Number]] = {
     "preferential": lambda declared: elementwise.is_known(declared["preference_code"]),
     "rated": lambda declared: elementwise.is_known(declared["duty_rate_percent"]),
     "duty_rate": _duty_rate,
-    "valued": lambda declared: elementwise.is_known(unit_value(declared)),
+    "valued": lambda declared: elementwise.is_known(declared["unit_value_log"]),
     "log_value": _log_value,
     "log_value_squared": lambda declared: _log_value(declared) ** 2,
-    "weighed": lambda declared: elementwise.is_known(weight_per_unit(declared)),
+    "weighed": lambda declared: elementwise.is_known(declared["weight_per_unit_log"]),
     "log_weight": _log_weight,
     "log_weight_squared": lambda declared: _log_weight(declared) ** 2,
 }
-"""What is added up of goods items as declared."""
+"""What is added up of goods items as declared, and of what is derived from them."""
 
 MEASURED = ("customs_value", "net_mass_kg", "tariff_quantity", "duty_rate_percent")
 """Numbers that measures look at, besides whether a preference was claimed."""

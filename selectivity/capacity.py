@@ -7,6 +7,7 @@ the prices are the dual variables of "find the most with the inspectors there ar
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from selectivity.columns import Floats, Ints
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane
+
+Numbers = TypeVar("Numbers", float, Floats)
 
 
 class Found(BaseModel):
@@ -72,18 +75,31 @@ def benefits(
     Returns:
         Shape (n, 2): YELLOW, RED. NaN where a probability is NaN.
     """
-    documentary = probabilities[:, FindingClass.DOCUMENTARY, None]
-    physical = probabilities[:, FindingClass.PHYSICAL, None]
-    duty = value.duty * duty_share[:, None]
-    finds_papers, finds_goods, cost = np.array(
-        [(each.detects.documentary, each.detects.physical, each.cost) for each in (yellow, red)]
-    ).T
-    benefit: Floats = (
-        documentary * finds_papers * (value.finding.documentary + duty)
-        + physical * finds_goods * (value.finding.physical + duty)
-        - cost
+    documentary = probabilities[:, FindingClass.DOCUMENTARY]
+    physical = probabilities[:, FindingClass.PHYSICAL]
+    return np.column_stack(
+        [
+            benefit_of(control, documentary, physical, duty_share, value=value)
+            for control in (yellow, red)
+        ]
     )
-    return benefit
+
+
+def benefit_of(
+    control: ControlPolicy,
+    documentary: Numbers,
+    physical: Numbers,
+    duty_share: Numbers,
+    *,
+    value: ValuePolicy,
+) -> Numbers:
+    """Benefit of one kind of control: of one goods item as floats, or of many as arrays."""
+    duty = value.duty * duty_share
+    return (
+        documentary * control.detects.documentary * (value.finding.documentary + duty)
+        + physical * control.detects.physical * (value.finding.physical + duty)
+        - control.cost
+    )
 
 
 def best_lane(benefit: Floats, prices: Prices, least: Ints | int = Lane.GREEN) -> Ints:

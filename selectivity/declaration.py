@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -176,17 +177,34 @@ class Declaration(Strict):
         """The declaration as plain JSON data, without what was not declared."""
         return self.model_dump(mode="json", exclude_unset=True)
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """The declaration as lodged, in canonical JSON. Made once, for it is asked for often."""
+        return canonical_json(self.as_lodged())
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("canonical", None)  # `model_copy` goes on to change the copy
+        return copied
+
     def snapshot_sha256(self) -> str:
-        """Digest of the declaration as lodged, in canonical JSON (sorted keys, no blanks)."""
-        return canonical_sha256(self.as_lodged())
+        """Digest of the declaration as lodged, in canonical JSON."""
+        return hashlib.sha256(self.canonical).hexdigest()
+
+
+def canonical_json(content: Any) -> bytes:
+    """JSON in UTF-8 with sorted keys and no blanks: the same content gives the same bytes."""
+    return _canonical(content).encode()
+
+
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
 
 
 def canonical_sha256(content: Any) -> str:
     """SHA-256 over canonical JSON: the same content gives the same digest."""
-    text = json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def read_declaration(body: bytes | str) -> Declaration:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from selectivity import elementwise
-from selectivity.aggregates import duty_at_stake, unit_value, weight_per_unit
+from selectivity.aggregates import duty_at_stake
 from selectivity.elementwise import Number, Text
 from selectivity.known import Feature, Known, share
 
@@ -39,16 +39,6 @@ def _field(name: str, known: Known) -> Number:
 
 def _log_field(name: str, known: Known) -> Number:
     return elementwise.log(known.declared[name])
-
-
-def log_unit_value(known: Known) -> Number:
-    """Logarithm of the customs value per kilogram."""
-    return elementwise.log(unit_value(known.declared))
-
-
-def log_weight_per_unit(known: Known) -> Number:
-    """Logarithm of the net mass, in kg, of one unit of the tariff quantity."""
-    return elementwise.log(weight_per_unit(known.declared))
 
 
 def _log_duty(known: Known) -> Number:
@@ -117,8 +107,16 @@ DECLARED = (
         "customs_value_log", "log currency", "amounts", _VALUE, partial(_log_field, "customs_value")
     ),
     Feature("net_mass_log", "log kg", "amounts", _NATURE, partial(_log_field, "net_mass_kg")),
-    Feature("unit_value_log", "log currency/kg", "amounts", _VALUE, log_unit_value),
-    Feature("weight_per_unit_log", "log kg/unit", "amounts", _NATURE, log_weight_per_unit),
+    Feature(
+        "unit_value_log", "log currency/kg", "amounts", _VALUE, partial(_field, "unit_value_log")
+    ),
+    Feature(
+        "weight_per_unit_log",
+        "log kg/unit",
+        "amounts",
+        _NATURE,
+        partial(_field, "weight_per_unit_log"),
+    ),
     Feature("packing_log", "log kg/kg", "amounts", _NATURE, _packing),
     Feature(
         "duty_rate",

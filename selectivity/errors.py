@@ -6,6 +6,7 @@ SelectivityError            exit code 1
 ├── SourceError             20  a data source does not fit its mapping
 ├── ParamsError             21  params.yaml or a setting holds something unusable
 ├── NotEnoughDataError      22  too little history to train, calibrate or evaluate on
+├── ParityError             23  training and service do not see the same
 ├── BundleError             30  a bundle is missing, altered or does not fit
 ├── RulesError              31  the rules are refused as a whole
 ├── UnlawfulFeatureError    32  no law on the list allows a feature
@@ -67,6 +68,12 @@ class NotEnoughDataError(SelectivityError):
     """A stage has too little history to do its work honestly."""
 
     exit_code = 22
+
+
+class ParityError(SelectivityError):
+    """What training learned from is not what the service would see."""
+
+    exit_code = 23
 
 
 class BundleError(SelectivityError):

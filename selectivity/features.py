@@ -18,6 +18,10 @@ from selectivity.rows import Row, as_arrays
 FEATURES = (*DECLARED, *CODES, *OF_PROFILES, *DEVIATIONS)
 """Every feature, in the order of the model's columns."""
 
+_COMPUTE = tuple(feature.compute for feature in FEATURES)
+
+_COMPUTE = tuple(feature.compute for feature in FEATURES)
+
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 FAMILIES = tuple(dict.fromkeys(feature.group for feature in FEATURES))
@@ -41,7 +45,7 @@ def feature_row(row: Row, history: Sequence[float], codes: CodeMaps) -> list[flo
         history: everything known before it, in the order of `selectivity.aggregates.VALUES`.
     """
     known = Known.of(row, list(history), codes)
-    return [float(feature.compute(known)) for feature in FEATURES]
+    return [compute(known) for compute in _COMPUTE]
 
 
 def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floats:

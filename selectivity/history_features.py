@@ -1,7 +1,6 @@
 """Features of what was known before: of every key's profile, and of the usual price and weight."""
 
 from selectivity.aggregates import KEYED, PLACE, PROFILES, Profile
-from selectivity.declared_features import log_unit_value, log_weight_per_unit
 from selectivity.known import Compute, Feature, deviation, rate
 
 
@@ -69,7 +68,7 @@ DEVIATIONS = (
             "spreads",
             "price",
             "TFA 7.4.4: value",
-            deviation(profile.name, "value", log_unit_value),
+            deviation(profile.name, "value", "unit_value_log"),
         )
         for profile in PROFILES
         if "log_value" in profile.measures
@@ -80,7 +79,7 @@ DEVIATIONS = (
             "spreads",
             "weight",
             "TFA 7.4.4: nature and description of the goods, HS code",
-            deviation(profile.name, "weight", log_weight_per_unit),
+            deviation(profile.name, "weight", "weight_per_unit_log"),
         )
         for profile in PROFILES
         if "log_weight" in profile.measures

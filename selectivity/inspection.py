@@ -75,6 +75,11 @@ class Inspection(Strict):
     )
     result: Result = Field(strict=False)
     observed_at: Moment = Field(description="When the result became known.")
+    corrects: Identifier | None = Field(
+        default=None,
+        description="The inspection whose result holds no more from `observed_at` on; this one "
+        "stands in its place, or nothing does if it is CANCELLED.",
+    )
     findings: tuple[Finding, ...] = Field(default=(), max_length=2_000)
 
     @model_validator(mode="after")
@@ -83,6 +88,8 @@ class Inspection(Strict):
             raise ValueError("findings: result FINDING needs at least one finding")
         if self.result is Result.NO_FINDING and self.findings:
             raise ValueError("findings: result NO_FINDING cannot carry findings")
+        if self.corrects == self.inspection_id:
+            raise ValueError("corrects: an inspection cannot correct itself; name the earlier one")
         return self
 
 

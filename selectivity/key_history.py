@@ -6,7 +6,7 @@ from math import nan
 from operator import add, itemgetter
 from typing import Any
 
-from selectivity.aggregates import DECAY, Profile, Sums
+from selectivity.aggregates import DECAY, MEASURES, OUTCOMES, Profile, Sums
 
 Amounts = tuple[float, ...]
 """Per measure a whole number below 2 ** 53, so that sums are exact in any order."""
@@ -18,12 +18,38 @@ DAYS_OF_MOMENTS = 8
 """So far back from a key's newest goods item it is known when on the day each was accepted."""
 
 
+MOST_WAITING = 64
+"""Events of a key that may wait to be added up: so few that no question waits long for them."""
+
+NEVER, FOR_EVER = -(10**9), 10**9
+"""A day before all others, and one behind them."""
+
+_DECLARED = (*MEASURES, *OUTCOMES).index("declared")
+
+
 class KeyHistory:
-    """What happened to one key, folded one event at a time, in any order."""
+    """What happened to one key, told one event at a time, in any order.
 
-    __slots__ = ("days", "first_day", "last_days", "memo", "moments", "sums")
+    Events wait until a question needs their sums: most keys are told many things on a day, and
+    asked about the days before it. Amounts wait as they come, for all measures, and are picked for
+    the profile when they are added up.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "days",
+        "first_day",
+        "last_days",
+        "memo",
+        "memo_from",
+        "memo_to",
+        "moments",
+        "pick",
+        "sums",
+        "waiting",
+    )
+
+    def __init__(self, pick: Callable[[Amounts], Amounts]) -> None:
+        self.pick = pick
         self.days: list[int] = []
         self.sums: list[Amounts] = []
         """Sums of everything up to the end of each of the days."""
@@ -32,13 +58,31 @@ class KeyHistory:
         self.first_day = nan
         self.moments: list[int] = []
         """When goods items were accepted of late, in order; microseconds since 1970."""
-        self.memo: tuple[int, list[float]] | None = None
-        """A day and what was known before it: it holds until something is added."""
+        self.waiting: list[tuple[int, Amounts]] = []
+        self.memo_from, self.memo_to, self.memo = NEVER, NEVER, list[float]()
+        """Days that have the same before them, as far as anybody asked, and what that is."""
 
-    def add(self, day: int, amounts: Amounts, *, declared: bool) -> None:
+    def add(self, day: int, amounts: Amounts) -> None:
+        """Take in an event of this day."""
+        self.waiting.append((day, amounts))
+        if day < self.memo_to:
+            self.memo_to = day if day >= self.memo_from else NEVER
+        if len(self.waiting) == MOST_WAITING:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up what waits."""
+        of_days: dict[int, list[Amounts]] = {}
+        for day, amounts in self.waiting:
+            of_days.setdefault(day, []).append(amounts)
+        self.waiting.clear()
+        for day, together in of_days.items():
+            added = tuple(map(sum, zip(*together, strict=True))) if together[1:] else together[0]
+            self._add(day, self.pick(added), declared=added[_DECLARED] > 0)
+
+    def _add(self, day: int, amounts: Amounts, *, declared: bool) -> None:
         """Add at `day`; the sums of later days grow with it."""
         days, sums, lasts = self.days, self.sums, self.last_days
-        self.memo = None
         at = bisect_left(days, day)
         if at == len(days) or days[at] != day:
             days.insert(at, day)
@@ -54,7 +98,10 @@ class KeyHistory:
     def came(self, moment: int) -> None:
         """Remember when a goods item was accepted, and forget those of long ago."""
         moments = self.moments
-        insort(moments, moment)
+        if moments and moment < moments[-1]:
+            insort(moments, moment)
+        else:
+            moments.append(moment)
         old = moments[-1] - DAYS_OF_MOMENTS * A_DAY
         if moments[0] < old:
             del moments[: bisect_left(moments, old)]
@@ -84,10 +131,7 @@ def reader(profile: Profile) -> Reader:
         if value.kind != "today"
     ]
 
-    def read(known: KeyHistory, day: int) -> list[float]:
-        at = bisect_left(known.days, day)
-        if at == 0:
-            return nothing.copy()
+    def read(known: KeyHistory, at: int, day: int) -> list[float]:
         values = list(pick(known.sums[at - 1]))
         for of_days in others:
             values += of_days(known, at, day)
@@ -97,26 +141,37 @@ def reader(profile: Profile) -> Reader:
             values.append(float(known.last_days[at - 1]))
         return values
 
-    return read
+    def remember(known: KeyHistory, day: int) -> list[float]:
+        if known.memo_from <= day <= known.memo_to:
+            return known.memo
+        if known.waiting:
+            known.settle()
+        at = bisect_left(known.days, day)
+        known.memo = read(known, at, day) if at else nothing
+        known.memo_from = known.memo_to = day
+        if not others:
+            known.memo_from = known.days[at - 1] + 1 if at else NEVER
+            known.memo_to = known.days[at] if at < len(known.days) else FOR_EVER
+        return known.memo
+
+    return remember
 
 
 def _over_days(sums: Sums, places: Sequence[int]) -> Callable[[KeyHistory, int, int], list[float]]:
     assert sums.days is not None
     weights = {sums.days * times: weight for times, weight in DECAY.items()}
     frames = tuple(weights.items()) if sums.decayed else ((sums.days, 1),)
-    nothing = (0.0,) * len(places)
+    whole = sum(weight for _, weight in frames)
     pick = _picker(places)
 
     def read(known: KeyHistory, at: int, day: int) -> list[float]:
-        now = pick(known.sums[at - 1])
-        values = list(nothing)
+        sums = known.sums
+        values = [whole * amount for amount in pick(sums[at - 1])]
         for days, weight in frames:
             since = bisect_left(known.days, day - days, 0, at)
-            if since == at:
-                continue
-            before = pick(known.sums[since - 1]) if since else nothing
-            for i, (one, other) in enumerate(zip(now, before, strict=True)):
-                values[i] += weight * (one - other)
+            if since:
+                for i, before in enumerate(pick(sums[since - 1])):
+                    values[i] -= weight * before
         return values
 
     return read
@@ -131,6 +186,7 @@ def _picker(places: Sequence[int]) -> Callable[[Amounts], Amounts]:
     return picked  # type: ignore[no-any-return]
 
 
-def amounts_of(measures: Sequence[str], profile: Profile) -> Callable[[Amounts], Amounts]:
-    """Picks a profile's measures from amounts in the order of `measures`."""
+def amounts_of(profile: Profile) -> Callable[[Amounts], Amounts]:
+    """Picks a profile's measures from the amounts of all `MEASURES` and `OUTCOMES`."""
+    measures = (*MEASURES, *OUTCOMES)
     return _picker([measures.index(name) for name in profile.measures])

@@ -117,11 +117,12 @@ def share(part: str, whole: str) -> Compute:
     return lambda known: ratio(known.values[above], known.values[below])
 
 
-def deviation(profile: str, what: str, logarithm: Compute) -> Compute:
+def deviation(profile: str, what: str, logarithm: str) -> Compute:
     """How far a logarithm is from what is usual for a profile's key, in spreads.
 
     Args:
         what: "value" or "weight", as in the measures `log_value` and `log_weight`.
+        logarithm: name of what is derived of the goods item itself.
     """
     count = {"value": "valued", "weight": "weighed"}[what]
     names = (count, f"log_{what}", f"log_{what}_squared")
@@ -131,7 +132,7 @@ def deviation(profile: str, what: str, logarithm: Compute) -> Compute:
         n = at_least(known.values[counted], FEWEST_VALUES)
         mean = ratio(known.values[added], n) / FIXED_POINT
         square = ratio(known.values[squared], n) / FIXED_POINT**2
-        return (logarithm(known) - mean) / (root(square - mean * mean) + LEAST_SPREAD)
+        return (known.declared[logarithm] - mean) / (root(square - mean * mean) + LEAST_SPREAD)
 
     return compute
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -35,10 +36,12 @@ def _lane_from_name(value: Any) -> Any:
     return value
 
 
+_NAMES: Mapping[int, str] = {lane: lane.name for lane in Lane}
+
 LaneName = Annotated[
     Lane,
     BeforeValidator(_lane_from_name, json_schema_input_type=str),
-    PlainSerializer(lambda lane: Lane(lane).name, return_type=str),
+    PlainSerializer(_NAMES.__getitem__, return_type=str),  # a plain look-up, for its speed
 ]
 """A lane that is written and read by its name wherever it leaves the process."""
 
@@ -64,6 +67,23 @@ class Vote(BaseModel):
     reason: Reason
     probability: float = Field(default=1.0, ge=0, le=1)
     cast: bool = Field(default=True, description="False when the draw left this vote out.")
+
+
+@lru_cache(maxsize=4_096)
+def shared_vote(
+    lane: Lane,
+    channel: Channel,
+    *,
+    code: str,
+    item_no: int | None = None,
+    rule_id: str | None = None,
+    facts: tuple[tuple[str, float | str], ...] = (),
+    probability: float = 1.0,
+    cast: bool = True,
+) -> Vote:
+    """A vote that many declarations hold alike, and that is therefore made once."""
+    reason = Reason(code=code, item_no=item_no, rule_id=rule_id, facts=dict(facts))
+    return Vote(lane=lane, channel=channel, reason=reason, probability=probability, cast=cast)
 
 
 class Propensities(BaseModel):

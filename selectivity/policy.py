@@ -6,14 +6,13 @@ the random stratum, which can only tighten.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefits
+from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefit_of
 from selectivity.declaration import Declaration, GoodsItem
-from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote
+from selectivity.lanes import Channel, Lane, LaneName, Propensities, Reason, Vote, shared_vote
 from selectivity.risk import Risk
 from selectivity.rules import Hit, Layer, RuleSet
 from selectivity.sampling import draw
@@ -191,14 +190,21 @@ def _rule_votes(
         if rule.layer is layer:
             share = rule.random_share
             cast = share == 1 or draw(draw_key, declaration.lineage, rule.id) < share
-            reason = Reason(code=rule.reason_code, item_no=item_no, rule_id=rule.id)
-            yield Vote(lane=rule.lane, channel=channel, reason=reason, probability=share, cast=cast)
+            yield shared_vote(
+                rule.lane,
+                channel,
+                code=rule.reason_code,
+                item_no=item_no,
+                rule_id=rule.id,
+                probability=share,
+                cast=cast,
+            )
 
 
 def _lineage_vote(earlier_lane: Lane | None) -> Iterator[Vote]:
     if earlier_lane is not None:
-        reason = Reason(code="LINEAGE", facts={"earlier_lane": earlier_lane.name})
-        yield Vote(lane=earlier_lane, channel=Channel.RULE, reason=reason)
+        facts = (("earlier_lane", earlier_lane.name),)
+        yield shared_vote(earlier_lane, Channel.RULE, code="LINEAGE", facts=facts)
 
 
 def _missing_facts(
@@ -208,29 +214,33 @@ def _missing_facts(
         for fact in policy.facts_needed:
             needed = facts_known is None or fact in facts_known
             if needed and getattr(item, fact) is None:
-                reason = Reason(code="MISSING_FACT", item_no=item.item_no, facts={"field": fact})
-                yield Vote(lane=policy.missing_fact, channel=Channel.RULE, reason=reason)
+                lane, no, facts = policy.missing_fact, item.item_no, (("field", fact),)
+                yield shared_vote(lane, Channel.RULE, code="MISSING_FACT", item_no=no, facts=facts)
 
 
 def _unknown_codes(risk: Risk | None, policy: Policy) -> Iterator[Vote]:
     for item_no, field in risk.unknown_codes if risk else ():
-        reason = Reason(code="UNKNOWN_CODE", item_no=item_no, facts={"field": field})
-        yield Vote(lane=policy.unknown_code, channel=Channel.RULE, reason=reason)
+        lane, facts = policy.unknown_code, (("field", field),)
+        yield shared_vote(lane, Channel.RULE, code="UNKNOWN_CODE", item_no=item_no, facts=facts)
 
 
 def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:
-    benefit = benefits(
-        risk.probabilities,
-        risk.duty_share,
-        value=policy.value,
-        yellow=policy.yellow,
-        red=policy.red,
+    chances = risk.probabilities.tolist()
+    items = [
+        (documentary, physical, duty_share)
+        for (_, documentary, physical), duty_share in zip(
+            chances, risk.duty_share.tolist(), strict=True
+        )
+    ]
+    of_papers, of_goods = (
+        [benefit_of(control, *item, value=policy.value) for item in items]
+        for control in (policy.yellow, policy.red)
     )
-    yellow, red = benefit.max(axis=0).tolist()
-    net = (0.0, yellow - prices.yellow, red - prices.red)
+    net = (0.0, max(of_papers) - prices.yellow, max(of_goods) - prices.red)
     lane = Lane(net.index(max(net)))
-    driver = int(benefit[:, max(lane - 1, 0)].argmax())
-    documentary, physical = risk.probabilities[driver, 1:].tolist()
+    decisive = of_goods if lane is Lane.RED else of_papers
+    driver = decisive.index(max(decisive))
+    documentary, physical, _ = items[driver]
     facts = {"documentary": documentary, "physical": physical, "net_benefit": net[lane]}
     code = "LOW_RISK" if lane is Lane.GREEN else "RISK"
     reason = Reason(code=code, item_no=declaration.items[driver].item_no, facts=facts)
@@ -243,8 +253,7 @@ def _fallback_votes(
     votes = list(_rule_votes(hits, Layer.FALLBACK, Channel.FALLBACK, declaration, draw_key))
     if any(vote.cast for vote in votes):
         return votes
-    reason = Reason(code="FALLBACK")
-    return [*votes, Vote(lane=policy.without_model, channel=Channel.FALLBACK, reason=reason)]
+    return [*votes, shared_vote(policy.without_model, Channel.FALLBACK, code="FALLBACK")]
 
 
 def _facilitation(hits: list[Hit], risk: Risk | None) -> Hit | None:
@@ -258,8 +267,8 @@ def _facilitation(hits: list[Hit], risk: Risk | None) -> Hit | None:
 
 
 def _facilitated(hit: Hit) -> Vote:
-    reason = Reason(code=hit.rule.reason_code, item_no=hit.item_no, rule_id=hit.rule.id)
-    return Vote(lane=Lane.GREEN, channel=Channel.RULE, reason=reason)
+    rule, no = hit
+    return shared_vote(Lane.GREEN, Channel.RULE, code=rule.reason_code, item_no=no, rule_id=rule.id)
 
 
 def _random_votes(
@@ -269,11 +278,7 @@ def _random_votes(
     for lane, share in ((Lane.YELLOW, policy.random.yellow), (Lane.RED, policy.random.red)):
         chance = min(share * times, 0.5)
         number = draw(draw_key, declaration.lineage, f"{RANDOM}-{lane.name}")
-        yield _random_vote(lane, chance, number < chance)
-
-
-@lru_cache(maxsize=64)
-def _random_vote(lane: Lane, chance: float, cast: bool) -> Vote:
-    """Under one policy there are four of them, and every decision holds two."""
-    reason = Reason(code="RANDOM", facts={"share": chance})
-    return Vote(lane=lane, channel=Channel.RANDOM, reason=reason, probability=chance, cast=cast)
+        cast, facts = number < chance, (("share", chance),)
+        yield shared_vote(
+            lane, Channel.RANDOM, code="RANDOM", facts=facts, probability=chance, cast=cast
+        )

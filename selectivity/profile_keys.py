@@ -26,12 +26,14 @@ def joined(parts: Sequence[Any], profile: Profile) -> str | None:
     """
     texts = []
     for name, part in zip(profile.keys, parts, strict=True):
-        if part is None or part != part:
-            if name not in profile.may_lack:
-                return None
+        if isinstance(part, str):
+            texts.append(part)
+        elif part is not None and part == part:
+            texts.append(str(float(part) + 0.0))  # -0.0 is 0.0
+        elif name in profile.may_lack:
             texts.append("")
         else:
-            texts.append(part if isinstance(part, str) else str(float(part) + 0.0))  # -0.0 is 0.0
+            return None
     return SEPARATOR.join(texts)
 
 
@@ -50,7 +52,8 @@ def key_of(profile: Profile) -> Callable[[Row], str | None]:
             return None if first is None or second is None else f"{first}{SEPARATOR}{second}"
 
         return of_two
-    return lambda row: joined([row[name] for name in names], profile)
+    parts = itemgetter(*names)
+    return lambda row: joined(parts(row), profile)
 
 
 def goods_line(columns: Columns) -> npt.NDArray[Any]:

@@ -20,14 +20,14 @@ from selectivity.profile_keys import key_of
 from selectivity.rows import Row, rows_in
 from selectivity.snapshot import Kept
 
-_AMOUNTS = (*MEASURES, *OUTCOMES)
 _NO_OUTCOME = (0.0,) * len(OUTCOMES)
 _NOT_DECLARED = (0.0,) * len(MEASURES)
+_OF_GOODS = tuple(MEASURES.values())
 
 
 def declared_amounts(row: Row) -> Amounts:
     """What a goods item as declared adds to each measure."""
-    return tuple([float(compute(row)) for compute in MEASURES.values()]) + _NO_OUTCOME
+    return tuple([compute(row) for compute in _OF_GOODS]) + _NO_OUTCOME
 
 
 def outcome_amounts(finding_class: int, count: int = 1) -> Amounts:
@@ -45,22 +45,29 @@ class _Fold:
         self.keys: dict[str, KeyHistory | int] = {}
         self._kept: Kept | None = None
         self._key_of, self._read = key_of(profile), reader(profile)
-        self._amounts = amounts_of(_AMOUNTS, profile)
+        self._pick = amounts_of(profile)
         self._today = profile.today
         self.learns = bool(set(profile.measures) & set(OUTCOMES))
         self._no_key = [nan] * len(profile.values())
-        self._new = self._read(KeyHistory(), 0) + ([0.0] if profile.today else [])
+        self._new = self._read(KeyHistory(self._pick), 0) + ([0.0] if profile.today else [])
 
-    def add(self, row: Row, day: int, amounts: Amounts, *, declared: bool) -> None:
+    def count(self, row: Row, amounts: Amounts) -> None:
+        known = self._told(row, row["day"], amounts)
+        if known is not None and self._today:
+            known.came(row["moment"])
+
+    def learn(self, row: Row, day: int, amounts: Amounts) -> None:
+        self._told(row, day, amounts)
+
+    def _told(self, row: Row, day: int, amounts: Amounts) -> KeyHistory | None:
         key = self._key_of(row)
         if key is None:
-            return
+            return None
         known = self._known(key)
         if known is None:
-            known = self.keys[key] = KeyHistory()
-        known.add(day, self._amounts(amounts), declared=declared)
-        if declared and self._today:
-            known.came(row["moment"])
+            known = self.keys[key] = KeyHistory(self._pick)
+        known.add(day, amounts)
+        return known
 
     def values(self, row: Row) -> list[float]:
         key = self._key_of(row)
@@ -70,16 +77,14 @@ class _Fold:
         if known is None:
             return self._new
         day = row["day"]
-        if known.memo is None or known.memo[0] != day:
-            known.memo = (day, self._read(known, day))
-        values = known.memo[1]
+        values = self._read(known, day)
         return [*values, known.so_far(day, row["moment"])] if self._today else values
 
     def _known(self, key: str) -> KeyHistory | None:
         known = self.keys.get(key)
         if isinstance(known, int):
             assert self._kept is not None
-            known = self.keys[key] = self._kept.unpack(known)
+            known = self.keys[key] = self._kept.unpack(known, self._pick)
         return known
 
     def kept(self) -> Kept:
@@ -97,13 +102,14 @@ class Profiles:
 
     def __init__(self) -> None:
         self._folds = [_Fold(profile) for profile in PROFILES]
+        self._learning = [fold for fold in self._folds if fold.learns]
 
     def observe(self, rows: Iterable[Row]) -> None:
         """Count goods items as declared, each on the day of its `accepted_at`."""
         for row in rows:
-            amounts, day = declared_amounts(row), row["day"]
+            amounts = declared_amounts(row)
             for fold in self._folds:
-                fold.add(row, day, amounts, declared=True)
+                fold.count(row, amounts)
 
     def learn(self, row: Row, day: int, finding_class: int, *, count: int = 1) -> None:
         """Count what a control found in a goods item, on the day it became known.
@@ -111,9 +117,8 @@ class Profiles:
         `count` -1 takes back, from that day on, what an earlier outcome of the goods item said.
         """
         amounts = outcome_amounts(finding_class, count)
-        for fold in self._folds:
-            if fold.learns:
-                fold.add(row, day, amounts, declared=False)
+        for fold in self._learning:
+            fold.learn(row, day, amounts)
 
     def values(self, row: Row) -> list[float]:
         """Everything known before a goods item, in the order of `VALUES`."""

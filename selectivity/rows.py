@@ -2,8 +2,8 @@
 
 Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
 `moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
-and the code by its first digits, `hs2`, `hs4` and `hs6`. `as_arrays` gives the same names for many
-rows at once.
+the code by its first digits, `hs2`, `hs4` and `hs6`, and what is `derived` from all of these.
+`as_arrays` gives the same names for many rows at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selectivity.aggregates import derived
 from selectivity.columns import HEADER, ITEM, Columns, day_of
 from selectivity.declaration import Declaration
 
@@ -59,6 +60,7 @@ def rows_of(declaration: Declaration) -> list[Row]:
         row.update(zip(_ITEM_TEXTS, _item_texts(item), strict=True))
         row.update(zip(_ITEM_NUMBERS, _floats(_item_numbers(item)), strict=True))
         row.update(_beginnings(item.hs_code))
+        row.update(derived(row))
         rows.append(row)
     return rows
 
@@ -94,6 +96,7 @@ def as_arrays(columns: Columns) -> Mapping[str, npt.NDArray[Any]]:
         "moment": columns["accepted_at"].astype("datetime64[us]").astype(np.int64),
         "day": day_of(columns["accepted_at"]),
         "importer_registered_day": days,
+        **derived(columns),
     }
 
 
@@ -108,4 +111,5 @@ def rows_in(columns: Columns) -> Sequence[Row]:
     ]
     for row in rows:
         row.update(_beginnings(row["hs_code"]))
+        row.update(derived(row))
     return rows

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 
 def draw(key: bytes, lineage_id: str, purpose: str) -> float:
@@ -10,9 +11,15 @@ def draw(key: bytes, lineage_id: str, purpose: str) -> float:
     Amendments share their lineage, so a trader cannot draw again by amending. Draws for
     different purposes are independent.
     """
-    message = f"{purpose}\x1f{lineage_id}".encode()
-    digest = hmac.digest(key, message, "sha256")
-    return int.from_bytes(digest[:7], "big") / (1 << 56)
+    keyed = _keyed(key).copy()
+    keyed.update(f"{purpose}\x1f{lineage_id}".encode())
+    return int.from_bytes(keyed.digest()[:7], "big") / (1 << 56)
+
+
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Taking the key in is half of a draw, and the key is always the same."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def key_id(key: bytes) -> str:

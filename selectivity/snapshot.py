@@ -4,7 +4,7 @@ Days that no sum can reach any more are folded into one. Nothing else is lost: w
 profile says of any declaration not later than `LATE_DAYS` is what the original would say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from selectivity.aggregates import DECAY, Profile
 from selectivity.columns import Floats, Ints
-from selectivity.key_history import A_DAY, DAYS_OF_MOMENTS, KeyHistory
+from selectivity.key_history import A_DAY, DAYS_OF_MOMENTS, Amounts, KeyHistory
 
 LATE_DAYS = 30
 """A declaration that comes this late is still judged by what was known on its day."""
@@ -41,9 +41,9 @@ class Kept:
     moment_starts: Ints
     moments: Ints
 
-    def unpack(self, at: int) -> KeyHistory:
-        """The history of one key."""
-        known = KeyHistory()
+    def unpack(self, at: int, pick: Callable[[Amounts], Amounts]) -> KeyHistory:
+        """The history of one key; `pick` is that of the profile."""
+        known = KeyHistory(pick)
         cells = slice(self.cell_starts[at], self.cell_starts[at + 1])
         known.days = self.days[cells].tolist()
         known.sums = [tuple(sums) for sums in self.sums[cells].tolist()]
@@ -78,6 +78,8 @@ class Kept:
     def of_histories(cls, histories: Mapping[str, KeyHistory], profile: Profile) -> Self:
         """Everything that live histories hold."""
         known = list(histories.values())
+        for each in known:
+            each.settle()
         return cls(
             keys=list(histories),
             first_days=np.array([each.first_day for each in known], dtype=np.float64),

@@ -3,9 +3,8 @@
 The Vietnamese is ours and wants a native reader.
 """
 
-from collections.abc import Mapping
-from string import Formatter
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from selectivity.lanes import Lane, Reason
 from selectivity.officer_words import FACTS
@@ -197,25 +196,38 @@ def for_trader(reason: Reason, lane: Lane) -> Reason:
 _SWAPPED = str.maketrans(",.", ".,")
 
 
-class _Vietnamese(Formatter):
-    """Writes numbers as Vietnamese does: 1.234,5."""
+class _WholeNumber(int):
+    """Written as Vietnamese does: 1.234."""
 
-    def format_field(self, value: object, format_spec: str) -> str:
-        text = str(super().format_field(value, format_spec))
-        return text.translate(_SWAPPED) if isinstance(value, int | float) else text
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec).translate(_SWAPPED)
 
 
-_WRITTEN: Mapping[Language, Formatter] = {"vi": _Vietnamese(), "en": Formatter()}
+class _Number(float):
+    """Written as Vietnamese does: 1.234,5."""
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec).translate(_SWAPPED)
+
+
+_VIETNAMESE: Mapping[type, Callable[[Any], object]] = {int: _WholeNumber, float: _Number}
+"""How Vietnamese writes numbers; `str.format` asks them, which costs little for each answer."""
+
+_LANES = frozenset(Lane.__members__)
 
 
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
-    facts = {
-        name: LANES[Lane[str(value)]][language] if value in Lane.__members__ else value
-        for name, value in reason.facts.items()
-    }
+    facts = {name: _said(value, language) for name, value in reason.facts.items()}
     try:
-        return _WRITTEN[language].format(template, **facts)
+        return template.format(**facts)
     except (KeyError, ValueError, TypeError):
         return template
+
+
+def _said(fact: float | int | str | None, language: Language) -> object:
+    if isinstance(fact, str):
+        return LANES[Lane[fact]][language] if fact in _LANES else fact
+    written = _VIETNAMESE.get(type(fact)) if language == "vi" else None
+    return written(fact) if written else fact

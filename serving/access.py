@@ -20,7 +20,7 @@ from serving.routes.given import GivenLanguage, GivenParts
 DESCRIPTION = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs"}
 """Routes of the API description, which FastAPI makes: they tell nothing that anyone declared."""
 
-_BEARER = HTTPBearer(
+BEARER = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key, made with `lanes keys create`."
 )
 
@@ -38,7 +38,7 @@ class Access:
     async def __call__(
         self,
         request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
         parts: GivenParts,
         language: GivenLanguage,
     ) -> None:
@@ -87,6 +87,17 @@ def roles_of(route: RouteContext) -> frozenset[Role] | None:
     raise SelectivityError(
         f"The route {route.path} does not say who may call it. Give it "
         "dependencies=[only(...)] or [ANYONE], see serving/access.py."
+    )
+
+
+def access_of(app: FastAPI, path: str) -> Access:
+    """What the route at this path, which is not open, asks of its callers."""
+    return next(
+        declared.dependency
+        for route in iter_route_contexts(app.routes)
+        if route.path == path
+        for declared in getattr(route, "dependencies", None) or ()
+        if isinstance(declared.dependency, Access)
     )
 
 

@@ -5,15 +5,19 @@ from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, for_trader, sentence
-from serving.decision_log import Receipt
+from serving.keep import Receipt
 
 SHORT = 16
+
+
+_as_json = msgspec.json.Encoder().encode
 
 
 class _Answer(BaseModel):
@@ -51,11 +55,6 @@ class LaneAnswer(_Answer):
     rules_version: str
     decided_at: datetime
     decision_path: str = Field(description="Where the record can be read.")
-
-    @classmethod
-    def of(cls, record: DecisionRecord, rules: RuleSet, language: Language) -> "LaneAnswer":
-        """The answer to a decision, in words of this language."""
-        return cls.model_validate(_answer_fields(record, rules, language))
 
 
 class DecisionView(LaneAnswer):
@@ -110,9 +109,20 @@ class Readiness(_Answer):
     serving: Literal["model", "fallback"]
     bundle: str | None
     rules_version: str
-    log: Literal["ok", "failing"]
+    log: Literal["ok", "spooling", "failing"] = Field(
+        description="spooling: the log fails, decisions are kept in the spool until it is back."
+    )
+    spooled: int = Field(description="Records in the spool that the log does not have yet.")
     cause: str | None = Field(description="Why there is no model, or no log.")
     detail: str | None = Field(description="The same in words, with what to do.")
+
+
+def lane_answer(record: DecisionRecord, rules: RuleSet, language: Language) -> bytes:
+    """The `LaneAnswer` to a decision as JSON, in words of this language.
+
+    Written as it is: what was just put together need not be validated as what comes from outside.
+    """
+    return _as_json(_answer_fields(record, rules, language))
 
 
 def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -> dict[str, object]:
@@ -121,7 +131,7 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
     return {
         "declaration_id": record.declaration_id,
         "version_no": record.version_no,
-        "lane": decision.lane,
+        "lane": decision.lane.name,
         "lane_name": LANES[decision.lane][language],
         "channel": decision.channel,
         "reasons": reasons_in_words(decision.reasons, law, language),
@@ -143,16 +153,16 @@ def decision_path(declaration_id: str, version_no: int) -> str:
 
 def reasons_in_words(
     reasons: Iterable[Reason], law: RuleSet | None, language: Language
-) -> list[ReasonAnswer]:
+) -> list[dict[str, object]]:
     """Codes with their sentences, and the law beside them while the rules are those of then."""
     return [
-        ReasonAnswer(
-            code=reason.code,
-            text=sentence(reason, language),
-            item_no=reason.item_no,
-            rule_id=reason.rule_id,
-            legal_basis=_legal_basis(reason.rule_id, law),
-        )
+        {
+            "code": reason.code,
+            "text": sentence(reason, language),
+            "item_no": reason.item_no,
+            "rule_id": reason.rule_id,
+            "legal_basis": _legal_basis(reason.rule_id, law),
+        }
         for reason in reasons
     ]
 

@@ -15,9 +15,12 @@ from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.admission import Admission
-from serving.decision_log import DecisionLog, Kept, KeptInspection, Receipt, same_or_conflict
+from serving.decision_log import DecisionLog
+from serving.gathering import Gathering
 from serving.handover import Handover
+from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
+from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
@@ -38,8 +41,12 @@ class Parts:
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what is on its way to the disk."""
+        """Count the places there are, and what comes together or is on its way to the disk."""
         self.handover = Handover()
+        self.gathering = Gathering(
+            lambda declarations: self.predictor.assess(declarations),
+            lambda declaration, assessed: lodge(declaration, self, assessed),
+        )
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
         self.explanations = Admission(1)
@@ -72,7 +79,7 @@ def lodge(
     record = parts.predictor.decide(
         declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
     )
-    kept = parts.log.append(record)
+    kept = parts.log.append(record, in_step=True)
     parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept
@@ -80,7 +87,10 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(lodge(declaration, parts))).record
+    try:
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+    except OvertakenError:  # by another service; now what it decided is known
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
@@ -96,33 +106,21 @@ def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Futur
         record, new, parked, no = kept.result()
         if new:
             parts.meters.decided(record)
-            parts.handover.fold(parts.predictor, partial(_fold, declaration, parked, no))
+        if no is not None:
+            told = taught((inspection, declaration) for inspection in parked)
+            _teach(parts, Lesson(no, declaration, tuple(told)))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
     with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
-        receipt, decision, no = kept.result()
+        receipt, decision, no, earlier = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            parts.handover.fold(parts.predictor, partial(_learn, decision, inspection, no))
+            new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+            _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
 
 
-def _fold(
-    declaration: Declaration,
-    parked: tuple[Inspection, ...],
-    no: int | None,
-    predictor: Predictor,
-) -> None:
-    predictor.observe([declaration])
-    predictor.learn(declaration, parked)
-    predictor.known_upto = no
-
-
-def _learn(
-    decision: DecisionRecord | None, inspection: Inspection, no: int, predictor: Predictor
-) -> None:
-    if decision is not None:  # else it is parked
-        predictor.learn(decision.declaration(), [inspection])
-    predictor.known_upto = no
+def _teach(parts: Parts, lesson: Lesson) -> None:
+    parts.handover.fold(parts.predictor, partial(fold, lesson))

@@ -18,17 +18,15 @@ from starlette.types import Receive, Scope, Send
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.wording import Language
-from serving.answers import LaneAnswer
+from serving.answers import lane_answer
 from serving.assign import Parts, lodge
 from serving.bodies import body_too_large, declaration_from
-from serving.decision_log import Kept
+from serving.gathering import TOGETHER
+from serving.keep import Kept
 from serving.predictor import Assessed
 from serving.problems import Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
-TOGETHER = 16
-"""Lines whose declarations are put to the model at once. Nothing comes between them, so that all
-of them are judged by what was known when the first was: others wait for so long."""
 SLICE = 64
 """Lines decided on before their answers are waited for, so that they share a commit."""
 
@@ -118,7 +116,7 @@ async def _read_all(
         async for chunk in request.stream():
             taken += len(chunk)
             if taken > limit:
-                answers.put_nowait(_line(body_too_large(limit)))
+                answers.put_nowait(_problem_line(body_too_large(limit)))
                 return
             await _answer_some(lines.feed(chunk), parts, language, answers)
         await _answer_some(lines.end(), parts, language, answers)
@@ -182,9 +180,9 @@ async def _settle(
         outcome = pending if isinstance(pending, Problem) else await _outcome(pending)
         if isinstance(outcome, Problem):
             parts.meters.refused(outcome.status)
-            chunk += _line(outcome.model_copy(update={"line": number}))
+            chunk += _problem_line(outcome.model_copy(update={"line": number}))
         else:
-            chunk += _line(LaneAnswer.of(outcome.record, parts.predictor.rules, language))
+            chunk += lane_answer(outcome.record, parts.predictor.rules, language) + b"\n"
     if chunk:
         answers.put_nowait(chunk)
 
@@ -196,5 +194,5 @@ async def _outcome(pending: "asyncio.Future[Kept]") -> "Kept | Problem":
         return of_error(error)
 
 
-def _line(answer: LaneAnswer | Problem) -> bytes:
-    return answer.model_dump_json(exclude_none=isinstance(answer, Problem)).encode() + b"\n"
+def _problem_line(problem: Problem) -> bytes:
+    return problem.model_dump_json(exclude_none=True).encode() + b"\n"

@@ -12,12 +12,12 @@ is what the signed checkpoints are for.
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from selectivity.errors import AuditError
+from serving.store import Connection, Store
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -33,16 +33,20 @@ CREATE TABLE chain (
 """
 
 
-Kind = Literal["decision", "inspection"]
+Kind = Literal["decision", "inspection", "drain"]
 """What a record is; its row lies in the table of that name."""
 
 DECISION: Kind = "decision"
 INSPECTION: Kind = "inspection"
+DRAIN: Kind = "drain"
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     DECISION: ("declaration_id", "version_no", "lineage_id", "snapshot_sha256", "lane"),
     INSPECTION: ("inspection_id", "declaration_id", "content_sha256"),
+    DRAIN: ("spool_id", "upto_no", "upto_hash"),
 }
 """What stands beside `seq` and the text. An inspection's `decision_seq` follows from the order."""
+TEXTS: Mapping[Kind, str] = {DECISION: "record", INSPECTION: "inspection", DRAIN: "conflicts"}
+"""The column with the text."""
 
 
 class Head(NamedTuple):
@@ -52,7 +56,7 @@ class Head(NamedTuple):
     record_hash: str
 
 
-def log_id_of(connection: sqlite3.Connection) -> str:
+def log_id_of(connection: Connection) -> str:
     """What tells this log from every other.
 
     Raises:
@@ -72,7 +76,7 @@ def genesis(log_id: str) -> str:
     return hashlib.sha256(log_id.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def head_of(connection: sqlite3.Connection) -> Head:
+def head_of(connection: Connection) -> Head:
     """The last record; number 0 while there is none."""
     row = connection.execute(
         "SELECT no, record_hash FROM chain ORDER BY no DESC LIMIT 1"
@@ -80,7 +84,7 @@ def head_of(connection: sqlite3.Connection) -> Head:
     return Head(0, genesis(log_id_of(connection))) if row is None else Head(*row)
 
 
-def hash_at(connection: sqlite3.Connection, no: int) -> str | None:
+def hash_at(connection: Connection, no: int) -> str | None:
     """The hash of the record with this number; what the first follows on for 0, None if absent."""
     if no == 0:
         return genesis(log_id_of(connection))
@@ -104,12 +108,14 @@ class Links:
     end together, which costs half of what writing each at once does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None, *, aside: bool = False) -> None:
+        """`store` is where the records lie; `aside` is one that does not know all that there is."""
+        self.store, self.aside = store, aside
         self._head = Head(0, "")
         self._new: list[tuple[int, Kind, int | None, str, str]] = []
 
     @contextmanager
-    def within(self, connection: sqlite3.Connection) -> Iterator[None]:
+    def within(self, connection: Connection) -> Iterator[None]:
         """Link what is added inside, in a transaction that has begun."""
         self._head, self._new = head_of(connection), []
         yield

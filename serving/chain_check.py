@@ -1,11 +1,11 @@
 """Walks the chain of a decision log from its first record to its last and says where it breaks."""
 
-import sqlite3
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from serving import chain
+from serving.store import LOWEST, PAGE, Connection, in_pages
 
 MOST_COMPARED = 100
 """Altered records among which those that changed places are looked for."""
@@ -43,7 +43,7 @@ class Walked(NamedTuple):
     problems: list[Problem]
 
 
-class _Link(NamedTuple):
+class Link(NamedTuple):
     """A record of the chain with the row it stands for; values may be of any type by now."""
 
     no: int
@@ -60,9 +60,8 @@ class _Link(NamedTuple):
         """What to call it."""
         if self.text is None:
             return f"record {self.no} ({self.kind!s:.20} in place {self.seq!s:.20})"
-        which = "inspection" if self.kind == chain.INSPECTION else "decision on"
-        version = "" if self.kind == chain.INSPECTION else f" version {self.columns[1]!s:.10}"
-        return f"record {self.no} ({which} {self.columns[0]!r:.75}{version})"
+        version = f" version {self.columns[1]!s:.10}" if self.kind == chain.DECISION else ""
+        return f"record {self.no} ({_CALLED[self.kind]} {self.columns[0]!r:.75}{version})"
 
     def hash_at(self, no: int, before: Any) -> str | None:
         """Its hash if it stood there; None if it cannot be one of ours."""
@@ -72,33 +71,41 @@ class _Link(NamedTuple):
             return None
 
 
-def walk(connection: sqlite3.Connection, wanted: Container[int]) -> Walked:
+_CALLED: Mapping[chain.Kind, str] = {
+    chain.DECISION: "decision on",
+    chain.INSPECTION: "inspection",
+    chain.DRAIN: "drain of spool",
+}
+"""What stands in front of the first column."""
+
+
+def walk(connection: Connection, wanted: Container[int]) -> Walked:
     """Compare every record with its hash, its link, its row and its place.
 
     `wanted` are numbers of records whose hashes are given back; 0 is what the first follows on.
     """
     walker = _Walker(connection)
     hashes = {0: walker.head.record_hash} if 0 in wanted else {}
-    for link in _links(connection):
+    for link in links(connection):
         walker.step(link)
         if link.no in wanted:
             hashes[link.no] = link.stored
     problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
-    counts = (walker.counts[chain.DECISION], walker.counts[chain.INSPECTION])
-    return Walked(walker.head, *counts, hashes, sorted(problems))
+    decisions, inspections = (walker.counts[kind] for kind in (chain.DECISION, chain.INSPECTION))
+    return Walked(walker.head, decisions, inspections, hashes, sorted(problems))
 
 
 class _Walker:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.head = chain.Head(0, chain.genesis(chain.log_id_of(connection)))
         self._true_hash: str | None = self.head.record_hash
         self._decided = 0
-        self.counts = {chain.DECISION: 0, chain.INSPECTION: 0}
+        self.counts = dict.fromkeys(chain.COLUMNS, 0)
         self.problems: list[Problem] = []
-        self.altered: list[_Link] = []
+        self.altered: list[Link] = []
 
-    def step(self, link: _Link) -> None:
+    def step(self, link: Link) -> None:
         """Look at the next record."""
         true_hash = None
         if link.text is None:
@@ -109,7 +116,7 @@ class _Walker:
             self.counts[link.kind] += 1
         self.head, self._true_hash = chain.Head(link.no, link.stored), true_hash
 
-    def _look_at(self, link: _Link, true_hash: str | None) -> None:
+    def _look_at(self, link: Link, true_hash: str | None) -> None:
         follows = self._follows(link)
         if true_hash != link.stored:
             if len(self.altered) < MOST_COMPARED:
@@ -125,11 +132,11 @@ class _Walker:
             )
         if link.kind == chain.DECISION:
             self._decided = link.seq
-        elif link.decision_seq != self._decision_of(link):
+        elif link.kind == chain.INSPECTION and link.decision_seq != self._decision_of(link):
             told = f"{link.name} was put to another decision than its own"
             self._say(link.no, Fault.ALTERED, told)
 
-    def _follows(self, link: _Link) -> bool:
+    def _follows(self, link: Link) -> bool:
         due = self.head.no + 1
         if link.no < due:
             self._say(link.no, Fault.INSERTED, f"{link.name} was put in front of the first record")
@@ -142,16 +149,16 @@ class _Walker:
         # If only the hash beside the record before was altered, that record is reported, not this.
         return link.before in (self.head.record_hash, self._true_hash)
 
-    def _decision_of(self, link: _Link) -> int | None:
+    def _decision_of(self, link: Link) -> int | None:
         """The place of the newest version decided when it came, else of the first decided later."""
         row = (
             self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ?1 AND seq <= ?2 "
+                "SELECT seq FROM decisions WHERE declaration_id = ? AND seq <= ? "
                 "ORDER BY version_no DESC LIMIT 1",
                 (link.columns[1], self._decided),
             ).fetchone()
             or self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ?1 ORDER BY seq LIMIT 1",
+                "SELECT seq FROM decisions WHERE declaration_id = ? ORDER BY seq LIMIT 1",
                 (link.columns[1],),
             ).fetchone()
         )
@@ -161,22 +168,43 @@ class _Walker:
         self.problems.append(Problem(no, fault, told))
 
 
-def _links(connection: sqlite3.Connection) -> Iterator[_Link]:
-    decision = ", ".join(f"d.{name}" for name in chain.COLUMNS[chain.DECISION])
-    inspection = ", ".join(f"i.{name}" for name in chain.COLUMNS[chain.INSPECTION])
-    split = len(chain.COLUMNS[chain.DECISION])
-    for no, kind, seq, before, stored, record, text, decision_seq, *rest in connection.execute(
-        "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, d.record, i.inspection, "
-        f"i.decision_seq, {decision}, {inspection} FROM chain c "
-        "LEFT JOIN decisions d ON c.kind = 'decision' AND d.seq = c.seq "
-        "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq ORDER BY c.no"
+def links(
+    connection: Connection, *, after: int = LOWEST - 1, at_once: int = PAGE
+) -> Iterator[Link]:
+    """Every record behind this number, in order, with the row of its kind."""
+    columns = (f"{kind}.{name}" for kind, names in _COLUMNS_OF_ALL.items() for name in names)
+    rows = (
+        f"LEFT JOIN {kind}s {kind} ON c.kind = '{kind}' AND {kind}.seq = c.seq"
+        for kind in _COLUMNS_OF_ALL
+    )
+    for no, kind, seq, before, stored, decision_seq, *values in in_pages(
+        connection,
+        "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, inspection.decision_seq, "
+        f"{', '.join(columns)} FROM chain c {' '.join(rows)} "
+        "WHERE c.no >= ? ORDER BY c.no LIMIT ?",
+        first=after + 1,
+        at_once=at_once,
     ):
-        columns = rest[:split] if kind == chain.DECISION else rest[split:]
-        content = record if kind == chain.DECISION else text
-        yield _Link(no, kind, seq, before, stored, tuple(columns), content, decision_seq)
+        text, *own = _own(kind, values)
+        yield Link(no, kind, seq, before, stored, tuple(own), text, decision_seq)
 
 
-def _misplaced_or_altered(altered: list[_Link]) -> Iterator[Problem]:
+_COLUMNS_OF_ALL: Mapping[chain.Kind, tuple[str, ...]] = {
+    kind: (chain.TEXTS[kind], *columns) for kind, columns in chain.COLUMNS.items()
+}
+
+
+def _own(kind: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """Of the columns of every kind, one behind the other, those of this one."""
+    at = 0
+    for other, columns in _COLUMNS_OF_ALL.items():
+        if other == kind:
+            return values[at : at + len(columns)]
+        at += len(columns)
+    return (None,)  # a kind that there is not
+
+
+def _misplaced_or_altered(altered: list[Link]) -> Iterator[Problem]:
     """A record that would be right at the place of another has changed places with it."""
     for link in altered:
         own = next((other for other in altered if _belongs_at(link, other)), None)
@@ -187,7 +215,7 @@ def _misplaced_or_altered(altered: list[_Link]) -> Iterator[Problem]:
             yield Problem(link.no, Fault.REORDERED, told)
 
 
-def _belongs_at(link: _Link, other: _Link) -> bool:
+def _belongs_at(link: Link, other: Link) -> bool:
     """Whether the content alone changed places, or the whole record with its hashes."""
     if link is other:
         return False
@@ -196,7 +224,7 @@ def _belongs_at(link: _Link, other: _Link) -> bool:
     return bool(content_moved or link.hash_at(other.no, link.before) == link.stored)
 
 
-def _unlinked(connection: sqlite3.Connection) -> Iterator[Problem]:
+def _unlinked(connection: Connection) -> Iterator[Problem]:
     """Rows that stand in a table and in no record of the chain."""
     for kind in chain.COLUMNS:
         for (seq,) in connection.execute(

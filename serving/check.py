@@ -10,6 +10,7 @@ from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import open_bundle
 from serving.settings import Settings
+from serving.stores import primary_of
 
 
 class Finding(NamedTuple):
@@ -45,20 +46,22 @@ def _check_rules(settings: Settings) -> Finding:
 
 
 def _check_log(settings: Settings) -> Finding:
-    if not settings.log_file.exists():
+    if settings.database is None and not settings.log_file.exists():
         return Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
     try:
-        log = LogReader(settings.log_file)
+        log = LogReader(primary_of(settings))
         damage = log.damage()
         decisions, inspections, parked = log.counts()
+        conflicts = len(log.conflicts())
         log.close()
     except SelectivityError as error:
         return Finding("log", "cannot be used", error)
     if damage:
-        problem = f"The decision log {settings.log_file} is damaged: {damage[0]}. "
+        problem = f"The decision log {log.store.name} is damaged: {damage[0]}. "
         remedy = "Restore it from a backup before the service starts."
         return Finding("log", "damaged", DecisionLogError(problem + remedy))
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
+    state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     return Finding("log", state)
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.checkpoints import Checkpoint, append, furthest
 from serving.log_reader import LogReader
+from serving.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Checkpointer:
 
     def __init__(
         self,
-        log: Path,
+        log: Store | Path,
         anchor: Path,
         key: Ed25519PrivateKey,
         *,
@@ -118,7 +119,7 @@ class Checkpointer:
         known = furthest(self._anchor, self._log.log_id, self._key.public_key())
         if known is not None and self._log.hash_at(known.records) != known.head:
             raise DecisionLogError(
-                f"The decision log {self._log.file} is not the one that was vouched for: at "
+                f"The decision log {self._log.store.name} is not the one that was vouched for: at "
                 f"{known.at:%Y-%m-%d %H:%M:%S %Z} it had {known.records} records, and it has "
                 f"{self._log.head().no} now or others. Run `lanes verify`; restore the newest "
                 "backup. If records are lost for good, keep log and anchor for the auditors and "

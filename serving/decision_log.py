@@ -1,51 +1,25 @@
 """Keeps decisions and inspections so that an answer, once given, is never lost nor given twice."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from enum import StrEnum
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
-from selectivity.declaration import canonical_sha256
-from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
-from serving.chain import DECISION, INSPECTION, Links
 from serving.group_writer import GroupWriter
-from serving.log_file import identity_of, open_to_write, write_version
-from serving.log_reader import LogReader, read_inspection_kept, read_record
+from serving.journal import Journal, prove
+from serving.keep import Kept, KeptInspection, keep_decision, keep_inspection
+from serving.log_file import LogFile
+from serving.log_reader import LogReader
+from serving.spool import Reserve, Spooled, SpoolingJournal
+from serving.store import Store
 
-
-class Kept(NamedTuple):
-    """The decision that stands for a key; the first one, if it was decided before."""
-
-    record: DecisionRecord
-    new: bool
-    parked: tuple[Inspection, ...] = ()
-    """Inspections that were waiting for this decision."""
-    no: int | None = None
-    """Its number among all records of the log, if it is new."""
-
-
-class Receipt(StrEnum):
-    """What became of an inspection."""
-
-    STORED = "stored"
-    KNOWN = "known"
-    PARKED = "parked"
-
-
-class KeptInspection(NamedTuple):
-    """An inspection in the log, and the decision it belongs to unless it is parked."""
-
-    receipt: Receipt
-    decision: DecisionRecord | None
-    no: int | None = None
-    """Its number among all records of the log, if it is new."""
+Found = TypeVar("Found")
 
 
 class DecisionLog(LogReader):
@@ -56,24 +30,45 @@ class DecisionLog(LogReader):
     """
 
     def __init__(
-        self, file: Path, on_commit: Callable[[float], None] = lambda seconds: None
+        self,
+        place: Store | Path,
+        on_commit: Callable[[float], None] = lambda seconds: None,
+        *,
+        reserve: Reserve | None = None,
     ) -> None:
-        self._links = Links()
-        self._writer = GroupWriter(
-            partial(open_to_write, file), on_commit, self._check_in_place, self._links.within
-        )
-        self._identity = identity_of(file)
-        self._queued: dict[str, list[Lane]] = {}
-        self._at_the_end = ExitStack()
-        super().__init__(file)
+        """A path is that of a file; it is made if there is none.
 
-    def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
+        Args:
+            reserve: where decisions go while the log cannot be written; without it, nowhere.
+        """
+        store = LogFile(place) if isinstance(place, Path) else place
+        self._at_the_end = ExitStack()
+        self._queued: dict[str, list[Lane]] = {}
+        journal = Journal(store, on_commit)
+        self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
+        keeper = self._spooling or journal
+        self._writer = GroupWriter(keeper.keep, keeper.let_go)
+        super().__init__(store, quick=True)
+
+    @property
+    def spooled(self) -> Spooled | None:
+        """How it stands with the spool; None while the log itself is written."""
+        return None if self._spooling is None else self._spooling.state
+
+    def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
+        """As the reader's, and of the spool while there is something in it."""
+        found = self._asked(lambda log: LogReader.find(log, declaration_id, version_no))
+        return max(found, key=lambda record: record.version_no, default=None)
+
+    def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         """Keep a decision; the future has the one that stands once it is on disk.
 
-        It fails with ConflictError if the same key was decided on other content, and with
+        It fails with ConflictError if the same key was decided on other content, with
+        OvertakenError if it is to be in step with its lineage and is not, and with
         DecisionLogError if nothing was kept.
         """
-        kept = self._writer.submit(partial(_append, record, record.model_dump_json(), self._links))
+        text = record.model_dump_json()
+        kept = self._writer.submit(partial(keep_decision, record, text, in_step=in_step))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -81,16 +76,16 @@ class DecisionLog(LogReader):
 
     def strictest_lane(self, *names: str) -> Lane | None:
         """As the reader's, counting what is still on its way to the disk."""
-        kept = super().strictest_lane(*names)
+        kept = self._asked(lambda log: LogReader.strictest_lane(log, *names))
         queued = [lane for name in names for lane in self._queued.get(name, ())]
-        return max([*queued, *([] if kept is None else [kept])], default=None)
+        return max([*queued, *kept], default=None)
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
 
         The future fails with ConflictError if the same id came with other content.
         """
-        return self._writer.submit(partial(_add_inspection, inspection, self._links))
+        return self._writer.submit(partial(keep_inspection, inspection))
 
     async def prove_writable(self) -> None:
         """Write something and sync it.
@@ -98,33 +93,34 @@ class DecisionLog(LogReader):
         Raises:
             DecisionLogError: the log cannot be written now.
         """
-        await asyncio.shield(self._writer.submit(write_version))
+        await asyncio.shield(self._writer.submit(prove))
 
     def at_the_end(self, work: Callable[[], None]) -> None:
-        """Have this done when everything is written and before the file is let go of."""
+        """Have this done when everything is written and before the log is let go of."""
         self._at_the_end.callback(work)
 
     def close(self) -> None:
-        """Finish what is queued, then let go of the file."""
+        """Finish what is queued, then let go of the log."""
         self._writer.close()
         self._at_the_end.close()
         super().close()
-        if identity_of(self.file) == self._identity:
-            # The last to let go has to be one that may write: only then is the file alone the log.
-            with suppress(DecisionLogError):  # another process is at it
-                open_to_write(self.file).close()
+        self.store.let_go()
 
-    def _check_in_place(self) -> None:
-        """A file that was deleted or replaced can still be written, and is lost with the process.
-
-        Raises:
-            DecisionLogError: the file at the log's path is not the one that was opened.
+    def _asked(self, question: Callable[[LogReader], Found | None]) -> list[Found]:
+        """What the log knows; while it cannot be written, what the spool knows and the log or,
+        if it cannot be asked either, the copy of it that is at hand.
         """
-        if identity_of(self.file) != self._identity:
-            raise DecisionLogError(
-                f"the decision log {self.file} was deleted or replaced while the service ran: put "
-                "it back from a backup and start the service again"
-            )
+        if self._spooling is None:
+            return _known(question(self))
+        if not self._spooling.in_use:
+            try:
+                return _known(question(self))
+            except DecisionLogError as error:
+                if self._spooling.at_hand is None:
+                    raise
+                self._spooling.turn_to_spool(str(error))
+        beside = self._spooling.at_hand or self
+        return [*_known(question(self._spooling.reader)), *_known(question(beside))]
 
     def _no_longer_queued(self, record: DecisionRecord) -> None:
         for name in {record.lineage_id, record.declaration_id}:
@@ -134,97 +130,5 @@ class DecisionLog(LogReader):
                 del self._queued[name]
 
 
-def _append(
-    record: DecisionRecord, text: str, links: Links, connection: sqlite3.Connection
-) -> Kept:
-    earlier = connection.execute(
-        "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
-        record.key,
-    ).fetchone()
-    if earlier is not None:
-        return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
-    parked = _parked(record.declaration_id, connection)
-    columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
-    seq = connection.execute(
-        "INSERT INTO decisions "
-        "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (*columns, text),
-    ).lastrowid
-    if parked:
-        connection.execute(
-            "UPDATE inspections SET decision_seq = ? "
-            "WHERE declaration_id = ? AND decision_seq IS NULL",
-            (seq, record.declaration_id),
-        )
-    no = links.add(DECISION, seq, columns, text)
-    return Kept(record, new=True, parked=parked, no=no)
-
-
-def _parked(declaration_id: str, connection: sqlite3.Connection) -> tuple[Inspection, ...]:
-    rows = connection.execute(
-        "SELECT inspection FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL",
-        (declaration_id,),
-    )
-    return tuple(read_inspection_kept(text) for (text,) in rows)
-
-
-def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionRecord:
-    """The earlier decision, if it was made on this very content.
-
-    Raises:
-        ConflictError: it was made on other content.
-    """
-    if earlier.snapshot_sha256 != snapshot_sha256:
-        raise ConflictError(
-            f"Declaration {earlier.declaration_id!r} version {earlier.version_no} was decided "
-            f"before with other content (SHA-256 {earlier.snapshot_sha256[:12]}…, now "
-            f"{snapshot_sha256[:12]}…). The first decision stands; send an amendment with a "
-            "higher version_no."
-        )
-    return earlier
-
-
-def _add_inspection(
-    inspection: Inspection, links: Links, connection: sqlite3.Connection
-) -> KeptInspection:
-    digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
-    earlier = connection.execute(
-        "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
-        (inspection.inspection_id,),
-    ).fetchone()
-    if earlier is not None:
-        return _known(inspection, digest, *earlier)
-    decision_seq, record = _newest(inspection.declaration_id, connection)
-    columns = (inspection.inspection_id, inspection.declaration_id, digest)
-    text = inspection.model_dump_json(exclude_unset=True)
-    seq = connection.execute(
-        "INSERT INTO inspections "
-        "(inspection_id, declaration_id, content_sha256, inspection, decision_seq) "
-        "VALUES (?, ?, ?, ?, ?)",
-        (*columns, text, decision_seq),
-    ).lastrowid
-    no = links.add(INSPECTION, seq, columns, text)
-    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
-
-
-def _newest(
-    declaration_id: str, connection: sqlite3.Connection
-) -> tuple[int | None, DecisionRecord | None]:
-    row = connection.execute(
-        "SELECT seq, record FROM decisions WHERE declaration_id = ? "
-        "ORDER BY version_no DESC LIMIT 1",
-        (declaration_id,),
-    ).fetchone()
-    return (None, None) if row is None else (row[0], read_record(row[1]))
-
-
-def _known(
-    inspection: Inspection, digest: str, earlier_digest: str, decision_seq: int | None
-) -> KeptInspection:
-    if digest != earlier_digest:
-        raise ConflictError(
-            f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
-            "kept first stands; send a correction under a new inspection_id."
-        )
-    return KeptInspection(Receipt.PARKED if decision_seq is None else Receipt.KNOWN, None)
+def _known(found: Found | None) -> list[Found]:
+    return [] if found is None else [found]

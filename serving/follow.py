@@ -87,10 +87,10 @@ class Follower:
 
         def open_it() -> None:
             try:
-                log = LogReader(self._parts.log.file)
+                log = LogReader(self._parts.log.store)
                 stack.callback(log.close)
                 stack.enter_context(log.one_moment())
-                log.find("")  # SQLite takes the moment of the first read
+                log.find("")  # the moment is that of the first read
                 found.set_result(log)
             except Exception as error:  # to whoever awaits it, not to the record that arrived
                 found.set_exception(error)

@@ -1,11 +1,14 @@
 """Which language a caller reads, from the Accept-Language header (RFC 9110, 12.5.4)."""
 
+from functools import lru_cache
+
 from selectivity.wording import Language
 
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 DEFAULT: Language = "vi"
 
 
+@lru_cache(maxsize=64)
 def preferred(header: str | None) -> Language:
     """The caller's first choice among the languages there are; Vietnamese if they name none.
 

@@ -1,4 +1,4 @@
-"""The file of the decision log: its tables, and how a connection to it is opened.
+"""The file of the decision log, and how a connection to it is opened.
 
 SQLite with a write-ahead log and `synchronous=FULL`: with less, decisions that were answered are
 lost in a power cut, and no test that kills the process can tell.
@@ -6,41 +6,98 @@ lost in a power cut, and no test that kills the process can tell.
 
 import secrets
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 from models.durable import sync
 from selectivity.errors import DecisionLogError
-from serving import chain
+from serving.migrations import STEPS, VERSION
+from serving.store import Connection, Found
 
-VERSION = 2
 UNCHAINED = 1
 LOCK_SECONDS = 1.0
 """How long to wait for another process that holds the file."""
 FULL = 2
 CHECKPOINT_PAGES = 4_000
 
-TABLES = """
-CREATE TABLE decisions (
-    seq INTEGER PRIMARY KEY,
-    declaration_id TEXT NOT NULL,
-    version_no INTEGER NOT NULL,
-    lineage_id TEXT NOT NULL,
-    snapshot_sha256 TEXT NOT NULL,
-    lane INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    UNIQUE (declaration_id, version_no)
-);
-CREATE INDEX decisions_by_lineage ON decisions (lineage_id, lane);
-CREATE TABLE inspections (
-    seq INTEGER PRIMARY KEY,
-    inspection_id TEXT NOT NULL UNIQUE,
-    declaration_id TEXT NOT NULL,
-    content_sha256 TEXT NOT NULL,
-    inspection TEXT NOT NULL,
-    decision_seq INTEGER REFERENCES decisions (seq)  -- NULL while parked: no decision is known yet
-);
-CREATE INDEX inspections_by_declaration ON inspections (declaration_id);
-"""
+
+class LogFile:
+    """A decision log in a file of its own, as `serving.store.Store` describes it."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._identity: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.file)
+
+    def open_to_write(self) -> Connection:
+        """A connection that commits durably; the first one says which file is meant from now on."""
+        connection = open_to_write(self.file)
+        self._identity = self._identity or identity_of(self.file)
+        return connection
+
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        """A connection that cannot change anything; a file is always quick."""
+        return open_to_read(self.file)
+
+    def begin(self, connection: Connection) -> None:
+        """Lock the file for this writer."""
+        connection.execute("BEGIN IMMEDIATE")
+
+    def begin_reading(self, connection: Connection) -> None:
+        """SQLite takes the moment of the first read."""
+        connection.execute("BEGIN")
+
+    def prove(self, connection: Connection) -> None:
+        """Write the version that is there."""
+        write_version(connection)
+
+    def check_in_place(self) -> None:
+        """A file that was deleted or replaced can still be written, and is lost with the process.
+
+        Raises:
+            DecisionLogError: the file at the log's path is not the one that was opened.
+        """
+        if identity_of(self.file) != self._identity:
+            raise DecisionLogError(
+                f"the decision log {self.file} was deleted or replaced while the service ran: put "
+                "it back from a backup and start the service again"
+            )
+
+    def let_go(self) -> None:
+        """The last to let go has to be one that may write: only then is the file alone the log."""
+        if self._identity is not None and identity_of(self.file) == self._identity:
+            with suppress(DecisionLogError):  # another process is at it
+                open_to_write(self.file).close()
+
+    def look_through(self, look: Callable[[Connection], Found]) -> Found:
+        """Read without SQLite's own files, if nobody has it open; bytes that are no text pass."""
+        alone = not is_open(self.file)
+        with closing(open_to_read(self.file, alone=alone)) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+            try:
+                connection.execute("BEGIN")
+                found = look(connection)
+            except sqlite3.Error as error:
+                raise unusable(self.file, error) from error
+        # A service that was started meanwhile may have written where this read without looking.
+        return self.look_through(look) if alone and is_open(self.file) else found
+
+    def damage(self, connection: Connection, *, thorough: bool = False) -> list[str]:
+        """What SQLite finds wrong with the file."""
+        check = "integrity_check(3)" if thorough else "quick_check"
+        rows = connection.execute(f"PRAGMA {check}").fetchall()
+        return [" ".join(line.split()) for (line,) in rows if line != "ok"]
+
+    def unusable(self, error: Exception) -> DecisionLogError:
+        """What to say when the file cannot be used."""
+        return unusable(self.file, error)
 
 
 def open_to_write(file: Path) -> sqlite3.Connection:
@@ -83,7 +140,9 @@ def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _check_version(connection, file)
+        version = _check_version(connection, file)
+        for step in _steps_after(version):  # of an older log: as if it had the tables, and no rows
+            _execute(step.replace("CREATE TABLE", "CREATE TEMP TABLE"), connection)
     except sqlite3.Error as error:
         raise unusable(file, error) from error
     return connection
@@ -112,7 +171,7 @@ def unusable(file: Path, error: Exception) -> DecisionLogError:
     )
 
 
-def write_version(connection: sqlite3.Connection) -> None:
+def write_version(connection: Connection) -> None:
     """The smallest change that proves the file can be written."""
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -132,18 +191,31 @@ def _make_durable(connection: sqlite3.Connection, file: Path) -> None:
 
 def _make_tables(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _check_version(connection, file)
-    else:
-        for statement in (TABLES + chain.TABLES).split(";\n"):
-            connection.execute(statement)
+    there = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    for step in _steps_after(_check_version(connection, file) if there else 0):
+        _execute(step, connection)
+    if not there:
         connection.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(16),))
     write_version(connection)
     connection.execute("COMMIT")
 
 
-def _check_version(connection: sqlite3.Connection, file: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _steps_after(version: int) -> list[str]:
+    return [STEPS[step] for step in sorted(STEPS) if step > version]
+
+
+def _execute(step: str, connection: sqlite3.Connection) -> None:
+    for statement in step.split(";\n"):
+        connection.execute(statement)
+
+
+def _check_version(connection: sqlite3.Connection, file: Path) -> int:
+    """The version of the file.
+
+    Raises:
+        DecisionLogError: it is one that this software cannot use.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version == UNCHAINED:
         raise DecisionLogError(
             f"The decision log {file} is of version {UNCHAINED}, whose records are not chained. It "
@@ -151,8 +223,10 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> None:
             "with the version of the service that wrote it, keep it for audits, and give another "
             "LANES_STATE."
         )
-    if version != VERSION:
+    if version not in STEPS:
         raise DecisionLogError(
-            f"{file} is no decision log of this version (version {version}, not {VERSION}). "
-            "Start the version of the service that wrote it, or give another LANES_STATE."
+            f"{file} is no decision log that this software knows (version {version}, not up to "
+            f"{VERSION}). Start the version of the service that wrote it, or give another "
+            "LANES_STATE."
         )
+    return version

@@ -1,6 +1,6 @@
 """Reads the decision log: one decision, the strictest lane of a lineage, or everything in order."""
 
-import sqlite3
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,8 @@ from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving import chain
-from serving.log_file import open_to_read, unusable
+from serving.log_file import LogFile
+from serving.store import Connection, Store, in_pages
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -45,12 +46,22 @@ class Event(NamedTuple):
     """Of an inspection: place and text of its decision; None while it is parked."""
 
 
+class Conflict(NamedTuple):
+    """A record of a spool whose key the log had with another record; that one stands."""
+
+    spool_id: str
+    no: int
+    kind: chain.Kind
+    text: str
+
+
 class LogReader:
     """Reads and never writes; any number of readers may look while the service goes on."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._connection = open_to_read(file)
+    def __init__(self, place: Store | Path, *, quick: bool = False) -> None:
+        """A path is that of a file; `quick` is as in `Store.open_to_read`."""
+        self.store = LogFile(place) if isinstance(place, Path) else place
+        self._connection = self.store.open_to_read(quick=quick)
         with self._reading():
             self.log_id = chain.log_id_of(self._connection)
 
@@ -73,47 +84,71 @@ class LogReader:
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
-        marks = ", ".join("?" * len(names))
         with self._reading():
-            (lane,) = self._connection.execute(
-                f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-                f"OR declaration_id IN ({marks})) AND seq < ?",
-                (*names, *names, seq),
-            ).fetchone()
-        return None if lane is None else Lane(lane)
+            return strictest_lane_in(self._connection, seq, *names)
 
     def records(self, *, after: int = 0) -> Iterator[Numbered]:
         """Every decision behind this place, in the order in which they were kept."""
         with self._reading():
-            for seq, text in self._connection.execute(
-                "SELECT seq, record FROM decisions WHERE seq > ? ORDER BY seq", (after,)
+            for seq, text in in_pages(
+                self._connection,
+                "SELECT seq, record FROM decisions WHERE seq >= ? ORDER BY seq LIMIT ?",
+                first=after + 1,
             ):
                 yield Numbered(seq, read_record(text))
 
     def inspections(self) -> Iterator[Inspected]:
         """Every inspection, in the order in which they were kept, with its decision."""
         with self._reading():
-            for seq, text, decision_seq, record in self._connection.execute(
+            for row in in_pages(
+                self._connection,
                 "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
-                "LEFT JOIN decisions d ON d.seq = i.decision_seq ORDER BY i.seq"
+                "LEFT JOIN decisions d ON d.seq = i.decision_seq "
+                "WHERE i.seq >= ? ORDER BY i.seq LIMIT ?",
             ):
-                decision = None if record is None else Numbered(decision_seq, read_record(record))
-                yield Inspected(seq, read_inspection_kept(text), decision)
+                yield _inspected(*row)
 
     def events(self, *, after: int = 0, upto: int = LAST) -> Iterator[Event]:
         """Everything behind the first place up to the second, in the order it was kept."""
         with self._reading():
-            for no, kind, seq, text, *decision in self._connection.execute(
-                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection), d.seq, d.record "
+            for no, kind, seq, text, *decision in in_pages(
+                self._connection,
+                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, t.conflicts), "
+                "d.seq, d.record "
                 "FROM chain c "
                 "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
                 "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
+                "LEFT JOIN drains t ON c.kind = 'drain' AND t.seq = c.seq "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
-                "WHERE c.no > ? AND c.no <= ? ORDER BY c.no",
-                (after, upto),
+                "WHERE c.no <= ? AND c.no >= ? ORDER BY c.no LIMIT ?",
+                upto,
+                first=after + 1,
             ):
                 place, record = decision
                 yield Event(no, kind, seq, text, None if record is None else (place, record))
+
+    def first_place(self, kind: str, *, after: int) -> int | None:
+        """Place of the first record of a kind behind this number; None if there is none."""
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT seq FROM chain WHERE no > ? AND kind = ? ORDER BY no LIMIT 1", (after, kind)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def inspections_of(self, declaration_id: str, seq: int, *, upto: int) -> list[Inspection]:
+        """Inspections that belong to the decision in this place, and lie no further than `upto`."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT inspection FROM inspections "
+                "WHERE declaration_id = ? AND decision_seq = ? AND seq <= ? ORDER BY seq",
+                (declaration_id, seq, upto),
+            ).fetchall()
+        return [read_inspection_kept(text) for (text,) in rows]
+
+    def inspections_before(self, seq: int, declaration_id: str) -> list[Inspected]:
+        """Inspections of a declaration in front of this place, with their decisions."""
+        with self._reading():
+            return inspections_before(seq, declaration_id, self._connection)
 
     def head(self) -> chain.Head:
         """The last record of the chain."""
@@ -125,23 +160,31 @@ class LogReader:
         with self._reading():
             return chain.hash_at(self._connection, no)
 
+    def conflicts(self) -> list[Conflict]:
+        """What spools brought that the log had otherwise, for people to look at."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT spool_id, conflicts FROM drains WHERE conflicts <> '[]' ORDER BY seq"
+            ).fetchall()
+        return [Conflict(spool_id, **each) for spool_id, text in rows for each in json.loads(text)]
+
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever the service keeps meanwhile."""
         if self._connection.in_transaction:  # what is around this began the moment
             yield
             return
-        self._connection.execute("BEGIN")
+        with self._reading():
+            self.store.begin_reading(self._connection)
         try:
             yield
         finally:
             self._connection.execute("ROLLBACK")
 
     def damage(self) -> list[str]:
-        """What SQLite finds wrong with the file; empty when it is whole."""
+        """What is wrong with the place that the log lies in; empty when it is whole."""
         with self._reading():
-            rows = self._connection.execute("PRAGMA quick_check").fetchall()
-        return [line for (line,) in rows if line != "ok"]
+            return self.store.damage(self._connection)
 
     def counts(self) -> tuple[int, int, int]:
         """How many decisions, inspections and parked inspections there are."""
@@ -153,15 +196,44 @@ class LogReader:
         return row
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the log."""
         self._connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            raise unusable(self.file, error) from error
+        except self.store.errors as error:
+            raise self.store.unusable(error) from error
+
+
+def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
+    """The strictest lane under these names, of the decisions in front of this place."""
+    marks = ", ".join("?" * len(names))
+    (lane,) = connection.execute(
+        f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
+        f"OR declaration_id IN ({marks})) AND seq < ?",
+        (*names, *names, seq),
+    ).fetchone()
+    return None if lane is None else Lane(lane)
+
+
+def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:
+    """Inspections of a declaration in front of this place, with their decisions."""
+    rows = connection.execute(
+        "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
+        "LEFT JOIN decisions d ON d.seq = i.decision_seq "
+        "WHERE i.declaration_id = ? AND i.seq < ? ORDER BY i.seq",
+        (declaration_id, seq),
+    ).fetchall()
+    return [_inspected(*row) for row in rows]
+
+
+def _inspected(seq: int, text: str, decision_seq: int | None, record: str | None) -> Inspected:
+    decision = None
+    if decision_seq is not None and record is not None:
+        decision = Numbered(decision_seq, read_record(record))
+    return Inspected(seq, read_inspection_kept(text), decision)
 
 
 def read_record(text: str) -> DecisionRecord:

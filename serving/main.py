@@ -1,12 +1,14 @@
-"""The command line `lanes`: serve, score, export, verify, replay, explain, check, demo, keys.
+"""The command line `lanes`: serve, score, export, verify, replay, check, demo, keys and more.
 
 The one module that reads the environment. Modules that bring the model along are imported where
 they are used, because that takes seconds.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +24,9 @@ from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
 from serving.log_reader import LogReader
+from serving.migrations import VERSION
 from serving.settings import PREFIX, Settings
+from serving.stores import primary_of, store_named
 
 
 class _PlainErrors(TyperGroup):
@@ -66,6 +70,10 @@ app.add_typer(key_commands.commands, name="keys")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]
+LogPlace = Annotated[
+    str | None,
+    typer.Option(help="File of the log or address of its database; that in use if left out."),
+]
 Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
 
 
@@ -127,7 +135,8 @@ def export(
     to: Annotated[Path, typer.Option(help="Folder for the files; those there are replaced.")],
 ) -> None:
     """Write declarations and inspections of the log as files that training reads."""
-    done = export_log(LogReader(_settings().log_file), to)
+    with closing(LogReader(primary_of(_settings()))) as log:
+        done = export_log(log, to)
     typer.echo(
         f"{done.declarations} declarations and {done.inspections} inspections "
         f"({done.parked} parked) written to {to}"
@@ -136,7 +145,7 @@ def export(
 
 @app.command(epilog="Example: lanes verify --public-key /srv/audit/signing.pub")
 def verify(
-    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+    log: LogPlace = None,
     anchor: Annotated[
         Path | None, typer.Option(help="Its checkpoints; LANES_ANCHOR if left out.")
     ] = None,
@@ -152,7 +161,9 @@ def verify(
     settings = _settings()
     files = public_key or [public_file(settings.signing_key_file)]
     keys = [read_public(file) for file in files]
-    verdict = look_at(log or settings.log_file, anchor or settings.anchor_file, keys)
+    verdict = look_at(
+        store_named(log) if log else primary_of(settings), anchor or settings.anchor_file, keys
+    )
     if verdict.problems:
         raise AuditError(
             f"{verdict.line}. Keep log and anchor as they are for an investigation, and compare "
@@ -163,13 +174,14 @@ def verify(
 
 @app.command(epilog="Example: lanes replay --log /srv/audit/decisions.sqlite")
 def replay(
-    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+    log: LogPlace = None,
 ) -> None:
     """Decide again on everything in the log, as on its day, and compare; changes nothing."""
     from serving.replay import replay as decide_again
 
     settings = _settings()
-    replayed = decide_again(LogReader(log or settings.log_file), settings)
+    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        replayed = decide_again(reader, settings)
     if not replayed.all_equal:
         raise AuditError(
             f"{replayed.line}. Verify the log first; give what is missing, or find out whether "
@@ -182,16 +194,16 @@ def replay(
 def explain(
     declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
     version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
-    log: Annotated[Path | None, typer.Option(help="Log; that of LANES_STATE if left out.")] = None,
+    log: LogPlace = None,
     language: Spoken = "vi",
 ) -> None:
     """Say what weighed in the model's score, as the decision saw it; changes nothing."""
     from serving.explanation_table import explanation_lines
 
     settings = _settings()
-    reader = LogReader(log or settings.log_file)
-    for line in explanation_lines(reader, settings, declaration_id, version_no, language):
-        typer.echo(line)
+    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        for line in explanation_lines(reader, settings, declaration_id, version_no, language):
+            typer.echo(line)
 
 
 @app.command(epilog="Example: lanes check")
@@ -206,6 +218,23 @@ def check() -> None:
             typer.echo(f"{'':12} {error}", err=True)
             failed = failed or error.exit_code
     raise typer.Exit(failed)
+
+
+@app.command(epilog="Example: lanes conflicts > conflicts.ndjson")
+def conflicts() -> None:
+    """Print what spools brought that the log had otherwise, one JSON object per line."""
+    with closing(LogReader(primary_of(_settings()))) as log:
+        for conflict in log.conflicts():
+            typer.echo(json.dumps(conflict._asdict()))
+
+
+@app.command(epilog="Example: LANES_DATABASE=postgresql://owner@db/lanes lanes migrate")
+def migrate() -> None:
+    """Make the tables of the decision log, or bring them up to what this software wants."""
+    store = primary_of(_settings())
+    store.open_to_write().close()
+    store.let_go()
+    typer.echo(f"The decision log in {store.name} is of version {VERSION}.")
 
 
 @app.command(epilog="Example: lanes demo --once --language en")

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.checkpoints import Checkpoint
+from serving.spool import Spooled
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 
@@ -60,6 +61,16 @@ class Meters:
             "When the newest checkpoint was signed.",
             registry=self._registry,
         )
+        self._spooling = Gauge(
+            "lanes_spooling",
+            "1 while the log fails and decisions go into the spool.",
+            registry=self._registry,
+        )
+        self._spooled_records = Gauge(
+            "lanes_spooled_records",
+            "Records in the spool that the log does not have yet.",
+            registry=self._registry,
+        )
         self._serving = Gauge(
             "lanes_serving",
             "1, with what decides: the bundle and rules in force; fallback_cause is empty with a "
@@ -72,6 +83,11 @@ class Meters:
         """Say how far the log was vouched for, and when."""
         self._vouched_records.set(checkpoint.records)
         self._vouched_at.set(checkpoint.at.timestamp())
+
+    def spooled(self, spooled: Spooled | None) -> None:
+        """Say how it stands with the spool."""
+        self._spooling.set(spooled is not None)
+        self._spooled_records.set(spooled.waiting if spooled else 0)
 
     def serving(self, bundle: str | None, rules_version: str, fallback_cause: str | None) -> None:
         """Say what decides from now on."""

@@ -22,6 +22,8 @@ from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
 
 PREFIX = "LANES_"
+SECRET = {"api_key", "database"}
+"""Never shown, not even when they cannot be used."""
 MEBIBYTE = 1 << 20
 
 
@@ -36,6 +38,12 @@ def _loopback(host: str) -> str:
             "only; use 127.0.0.1 or ::1, and put a proxy with TLS before it"
         )
     return host
+
+
+def _postgresql(address: SecretStr) -> SecretStr:
+    if not address.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("it is no address of a PostgreSQL database, such as postgresql:///lanes")
+    return address
 
 
 class Settings(BaseModel):
@@ -57,6 +65,22 @@ class Settings(BaseModel):
         description="Rule files that hold while there is no usable bundle.",
     )
     state: Path = Field(default=Path("state"), description="Folder of the decision log.")
+    database: Annotated[SecretStr, AfterValidator(_postgresql)] | None = Field(
+        default=None,
+        description="Address of the decision log in PostgreSQL, postgresql://…; a file in the "
+        "state folder if unset.",
+    )
+    spool: Path | None = Field(
+        default=None,
+        description="File that decisions go to while the log cannot be written, best on another "
+        "disk; beside the state folder, with -spool.sqlite behind its name, if unset.",
+    )
+    recent_decisions: int = Field(
+        default=100_000,
+        ge=1_000,
+        description="Newest decisions of a database copied to the state folder, to answer from "
+        "while it is down.",
+    )
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )
@@ -153,6 +177,17 @@ class Settings(BaseModel):
         state = self.state.absolute()
         return self.anchor or state.with_name(f"{state.name}-anchor.ndjson")
 
+    @property
+    def spool_file(self) -> Path:
+        """Where decisions go while the log cannot be written."""
+        state = self.state.absolute()
+        return self.spool or state.with_name(f"{state.name}-spool.sqlite")
+
+    @property
+    def recent_file(self) -> Path:
+        """The copy of the newest decisions of a database."""
+        return self.state / "recent.sqlite"
+
     def rules_files(self) -> list[Path]:
         """The rule files, in the order of their names.
 
@@ -178,7 +213,8 @@ def _first_problem(error: ValidationError) -> str:
         remedy = f"Did you mean {PREFIX}{close[0].upper()}?" if close else "Unset it."
         return f"The variable {variable} (value {first['input']!r:.60}) is not known. {remedy}"
     problem = first["msg"].removeprefix("Value error, ")
+    shown = "what it is" if name in SECRET else f"{first['input']!r:.60}"
     return (
-        f"{variable} cannot be {first['input']!r:.60}: {problem}. Correct the variable, "
+        f"{variable} cannot be {shown}: {problem}. Correct the variable, "
         f"or unset it to get the default, {Settings.model_fields[name].default}."
     )

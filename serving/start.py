@@ -1,12 +1,14 @@
 """Puts a service together from its settings, and runs it until it is told to stop."""
 
+import asyncio
 import gc
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import uvicorn
@@ -21,17 +23,22 @@ from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.follow_log import LogFollower
 from serving.key_ring import KeyRing
+from serving.log_reader import LogReader
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
+from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
+from serving.stores import primary_of, reserve_of
 
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
+SWITCH_SECONDS = 0.0005
 
 
 def assemble(settings: Settings) -> Parts:
@@ -42,9 +49,10 @@ def assemble(settings: Settings) -> Parts:
     """
     meters, keys = Meters(), KeyRing(settings.keys_file)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
-    log = DecisionLog(settings.log_file, meters.commit_seconds.observe)
+    log = open_log(settings, meters)
     try:
-        catch_up(predictor, log)
+        with closing(LogReader(log.store)) as reader:
+            catch_up(predictor, reader)
         log.at_the_end(checkpointer_for(settings, meters).close)
     except SelectivityError:
         log.close()
@@ -52,10 +60,17 @@ def assemble(settings: Settings) -> Parts:
     return Parts(predictor, log, meters, settings, keys)
 
 
+def open_log(settings: Settings, meters: Meters) -> DecisionLog:
+    """The log with what stands beside it, made if there is none."""
+    store = primary_of(settings)
+    store.open_to_write().close()  # makes the tables, which the copy of the log follows
+    return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings))
+
+
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
     """What vouches for the log that is there by now."""
     return Checkpointer(
-        settings.log_file,
+        primary_of(settings),
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
@@ -111,8 +126,15 @@ def server_for(parts: Parts) -> uvicorn.Server:
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
+    followers = [LogFollower(parts).follow]
+    if settings.bundle is None:
+        followers.append(Follower(parts, prepare).follow)
+
+    async def beside() -> None:
+        await asyncio.gather(*[follow() for follow in followers])
+
     config = uvicorn.Config(
-        create_app(parts, beside=None if settings.bundle else Follower(parts, prepare).follow),
+        QuickLanes(create_app(parts, beside=beside), parts),
         http=guarded,
         ws="none",
         log_config=None,
@@ -133,6 +155,9 @@ def serve(settings: Settings) -> None:
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
+        # The writer of the log lets go of the interpreter in every statement, and waits for so
+        # long to get it back from the event loop when that is busy.
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listening])
 
 

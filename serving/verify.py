@@ -6,7 +6,6 @@ cut off or linked anew behind the newest checkpoint leaves no trace, and a thief
 can sign anything.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +16,8 @@ from selectivity.errors import AuditError
 from serving.chain import log_id_of
 from serving.chain_check import Fault, Problem, Walked, walk
 from serving.checkpoints import Checkpoint, Line, read_all
-from serving.log_file import is_open, open_to_read, unusable
 from serving.signing_key import key_id
+from serving.store import Connection, Store
 
 MOST_TOLD = 3
 
@@ -62,7 +61,7 @@ class Verdict(NamedTuple):
         return f"not whole: {told}" + (f"; and {more} more problems" if more > 0 else "")
 
 
-def verify(log: Path, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdict:
+def verify(log: Store, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdict:
     """Compare a log with its chain, and its chain with the checkpoints signed by these keys.
 
     Raises:
@@ -71,29 +70,19 @@ def verify(log: Path, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdict
     """
     lines = _lines_of(anchor)  # before the log, which may grow meanwhile
     by_id = {key_id(key): key for key in keys}
-    alone = not is_open(log)
-    connection = open_to_read(log, alone=alone)
-    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-    try:
-        connection.execute("BEGIN")
-        verdict = _verdict(connection, lines, by_id)
-    except sqlite3.Error as error:
-        raise unusable(log, error) from error
-    finally:
-        connection.close()
-    # A service that was started meanwhile may have written where this read without looking.
-    return verify(log, anchor, keys) if alone and is_open(log) else verdict
+    return log.look_through(lambda connection: _verdict(log, connection, lines, by_id))
 
 
 def _verdict(
-    connection: sqlite3.Connection, lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]
+    log: Store, connection: Connection, lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]
 ) -> Verdict:
     log_id = log_id_of(connection)
     own = [each for _, each, _ in lines if each and each.log_id == log_id and each.signed_by(keys)]
     own.sort(key=lambda each: each.records)
     walked = walk(connection, {each.records for each in own})
+    damage = log.damage(connection, thorough=True)
     problems = [
-        *_damage(connection),
+        *(Problem(0, Fault.DAMAGED, f"the file is damaged: {told}") for told in damage),
         *walked.problems,
         *_against_checkpoints(walked, own),
         *_unsigned(lines, keys),
@@ -117,12 +106,6 @@ def _lines_of(anchor: Path) -> list[Line]:
             f"The anchor {anchor} cannot be read ({error.strerror}), and without it a cut or newly "
             "linked log cannot be told from a whole one. Give its path with --anchor."
         ) from error
-
-
-def _damage(connection: sqlite3.Connection) -> Iterator[Problem]:
-    for (told,) in connection.execute("PRAGMA integrity_check(3)"):
-        if told != "ok":
-            yield Problem(0, Fault.DAMAGED, f"the file is damaged: {' '.join(told.split())}")
 
 
 def _against_checkpoints(walked: Walked, own: Sequence[Checkpoint]) -> Iterator[Problem]:

@@ -34,10 +34,12 @@ def a_bundle(
     history: tuple[Declaration, ...] = (),
     trained_on: dict[str, Any] | None = None,
     seed: int = 0,
+    rounds: int = 10,
+    leaves: int = 31,
 ) -> str:
     """Write a complete sealed bundle; gives its digest. `history` is what its profiles know."""
     directory.mkdir(parents=True, exist_ok=True)
-    _model(seed).save(directory)
+    _model(seed, rounds, leaves).save(directory)
     profiles = Profiles()
     if history:
         for declaration in history:
@@ -49,7 +51,7 @@ def a_bundle(
     return seal(directory, trained_on or {"source": "tests"})
 
 
-def _model(seed: int) -> LaneModel:
+def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
     chance = np.random.default_rng(seed)
     matrix = chance.normal(size=(300, len(FEATURE_NAMES)))
     answers = {
@@ -59,9 +61,9 @@ def _model(seed: int) -> LaneModel:
     }
     trees = {
         name: lgb.train(
-            {"objective": objective, "verbosity": -1, "seed": seed},
+            {"objective": objective, "verbosity": -1, "seed": seed, "num_leaves": leaves},
             lgb.Dataset(matrix, given.astype(float)),
-            num_boost_round=10,
+            num_boost_round=rounds,
         )
         for name, (objective, given) in answers.items()
     }

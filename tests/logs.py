@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
-from serving.decision_log import DecisionLog, Receipt
+from serving.decision_log import DecisionLog
+from serving.keep import Receipt
+from serving.log_file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor
 
@@ -31,6 +34,12 @@ def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
         return (await log.add_inspection(inspection)).receipt
 
     return in_a_loop(add)
+
+
+def path_of(log: DecisionLog) -> Path:
+    """Where the file of a log lies that lies in one."""
+    assert isinstance(log.store, LogFile)
+    return log.store.file
 
 
 def in_a_loop(work: Callable[[], Awaitable[Result]]) -> Result:

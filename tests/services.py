@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ServiceError
@@ -79,7 +80,7 @@ def a_process(folder: Path, **variables: Any) -> Iterator[tuple[subprocess.Popen
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     plain = {
-        name.upper(): str(value)
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         for name, value in settings_in(folder, port=port, **variables).model_dump().items()
         if value is not None
     }

@@ -24,6 +24,7 @@ from serving import chain
 from serving.chain import Head
 from serving.checkpoints import Checkpoint, append, read_all
 from serving.decision_log import DecisionLog
+from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.verify import Verdict, verify
 from tests.builders import NOON, an_inspection, an_item
@@ -362,7 +363,7 @@ def a_log(folder: Path) -> Path:
         if first % 3:
             inspected(log, late)
     log.close()
-    reader = LogReader(log.file)
+    reader = LogReader(log.store)
     for no in CHECKPOINTS:
         head = Head(no, reader.hash_at(no) or "")
         append(folder / "anchor.ndjson", Checkpoint.sign(reader.log_id, head, NOON, KEY))
@@ -386,7 +387,7 @@ def a_copy(original: Path, chance: random.Random) -> Iterator[Copy]:
 def verdict_on(copy: Copy) -> Verdict | None:
     """What the verifier says; None when the log cannot even be read."""
     try:
-        return verify(copy.folder / "decisions.sqlite", copy.anchor, [KEY.public_key()])
+        return verify(LogFile(copy.folder / "decisions.sqlite"), copy.anchor, [KEY.public_key()])
     except DecisionLogError:
         return None
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
 from pipelines.tables import arrow_table
-from selectivity.aggregates import MEASURED, MEASURES
+from selectivity.aggregates import MEASURED, MEASURES, derived
 from selectivity.columns import KINDS, Columns, Ints
 
 AT_ONCE = 250_000
@@ -73,6 +73,7 @@ def _with_measures(items: pa.Table, first_row: int) -> pa.Table:
     days = np.floor_divide(moments, 86_400_000_000)
     declared = {name: _floats(items, name) for name in (*MEASURED, "item_no")}
     declared["preference_code"] = _there(items, "preference_code")
+    declared |= derived(declared)
     columns = {
         "row": np.arange(first_row, first_row + len(items)),
         "day": days.astype(np.int32),

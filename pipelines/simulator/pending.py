@@ -1,11 +1,15 @@
 """Results that are on their way: nobody knows them before their time."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.simulator.draws import Table
 from pipelines.simulator.schema import KNOWN_AT, PENDING, empty
+from pipelines.tables import all_missing
+from selectivity.columns import Kind
 
 
 class Pending:
@@ -18,9 +22,12 @@ class Pending:
     def add(self, **tables: Table) -> None:
         """Put these results with those that wait."""
         for name, table in tables.items():
-            waiting = self.tables[name]
+            waiting, rows = self.tables[name], len(table[KNOWN_AT[name]])
             self.tables[name] = {
-                column: np.concatenate([waiting[column], table[column]]) for column in waiting
+                column: np.concatenate(
+                    [waiting[column], table.get(column, all_missing(rows, kind))]
+                )
+                for column, kind in PENDING[name].items()
             }
 
     def until(self, moment: np.datetime64) -> dict[str, Table]:
@@ -34,3 +41,7 @@ class Pending:
             known[name] = {column: values[due] for column, values in table.items()}
             self.tables[name] = {column: values[later] for column, values in table.items()}
         return known
+
+
+def _or_missing(table: Table, column: str, kind: Kind, rows: int) -> npt.NDArray[Any]:
+    return table[column] if column in table else all_missing(rows, kind)

@@ -28,6 +28,7 @@ INSPECTION: Kinds = {
     "propensity": "number",
     "result": "text",
     "observed_at": "time",
+    "corrects": "text",
 }
 """Columns of the inspections table, one row per control."""
 

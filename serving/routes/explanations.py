@@ -1,6 +1,7 @@
 """Why a declaration got its lane, for officers, auditors and data scientists."""
 
 import asyncio
+from contextlib import closing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -77,8 +78,5 @@ async def _explained(record: DecisionRecord, parts: Parts) -> Explained:
 
 
 def _from_log(record: DecisionRecord, parts: Parts) -> Explained:
-    log = LogReader(parts.log.file)  # one of its own: this is another thread
-    try:
+    with closing(LogReader(parts.log.store)) as log:  # one of its own: this is another thread
         return explain_from_log(record, log, parts.settings)
-    finally:
-        log.close()

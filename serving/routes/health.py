@@ -50,19 +50,21 @@ async def show_ready(parts: GivenParts) -> Response:
 )
 async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
+    parts.meters.spooled(parts.log.spooled)
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
-    predictor = parts.predictor
+    predictor, spooled = parts.predictor, parts.log.spooled
     return Readiness(
         status="not ready" if log_trouble else "ready",
         serving="fallback" if predictor.cause else "model",
         bundle=predictor.bundle_digest and predictor.bundle_digest[:SHORT],
         rules_version=predictor.rules.version,
-        log="failing" if log_trouble else "ok",
-        cause="LOG" if log_trouble else predictor.cause,
-        detail=log_trouble or predictor.cause_detail,
+        log="failing" if log_trouble else "spooling" if spooled else "ok",
+        spooled=spooled.waiting if spooled else 0,
+        cause="LOG" if log_trouble or spooled else predictor.cause,
+        detail=log_trouble or (spooled.cause if spooled else predictor.cause_detail),
     )
 
 

@@ -10,7 +10,7 @@ from serving.answers import InspectionAnswer
 from serving.api_keys import Role
 from serving.assign import receive
 from serving.bodies import inspection_from, read_body
-from serving.decision_log import Receipt
+from serving.keep import Receipt
 from serving.openapi import AN_INSPECTION, answers, reads
 from serving.routes.given import GivenLanguage, GivenParts
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from selectivity.declaration import Declaration
 from serving.access import only
-from serving.answers import LaneAnswer
+from serving.answers import LaneAnswer, lane_answer
 from serving.api_keys import Role
 from serving.assign import assign
 from serving.batch import NDJSON, NdjsonResponse, answer_lines
@@ -54,9 +54,9 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
         async with parts.places.take(language):
             declaration = declaration_from(body, parts.settings.items_limit)
             record = await assign(declaration, parts)
-        answer = LaneAnswer.of(record, parts.predictor.rules, language)
+        answer = lane_answer(record, parts.predictor.rules, language)
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+    return Response(answer, headers=headers, media_type="application/json")
 
 
 @router.post(

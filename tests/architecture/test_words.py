@@ -23,8 +23,10 @@ from tests.architecture.tree import ROOT, modules, parsed
 DICTIONARY = (ROOT / "data/README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RULES = sorted((ROOT / "data/reference/rules").glob("*.yaml"))
-COMPUTED = {"code", "rule.reason_code", "hit.rule.reason_code"}
-"""What `Reason(code=...)` may be given besides a literal; their values are collected below."""
+GIVE_CODES = {"Reason", "shared_vote"}
+"""What makes a reason from a `code`."""
+COMPUTED = {"code", "rule.reason_code"}
+"""What they may be given besides a literal; their values are collected below."""
 
 
 @pytest.mark.parametrize("model", [Declaration, GoodsItem, Document, Inspection, Finding])
@@ -103,10 +105,10 @@ def _codes_in_modules() -> set[str]:
 
 
 def _codes_in(module: Path) -> set[str]:
-    """Literals given to `Reason(code=...)`, at once or through a variable `code`."""
+    """Literals given as `code` to what makes reasons, at once or through a variable `code`."""
     given: list[ast.expr] = []
     for node in ast.walk(parsed(module)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in GIVE_CODES:
             given += [keyword.value for keyword in node.keywords if keyword.arg == "code"]
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
             given += (

@@ -28,11 +28,11 @@ from selectivity.declaration import Declaration
 from selectivity.policy import decide
 from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
-from serving.answers import LaneAnswer
-from serving.batch import TOGETHER
+from serving.answers import lane_answer
 from serving.bodies import declaration_from
+from serving.gathering import TOGETHER
 from serving.predictor import Predictor
-from tests.benchmarks.serving_latency import SAMPLES
+from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 
 KEY = b"benchmark"
@@ -104,7 +104,7 @@ def _steps(
     rows = [rows_of(each) for each in lodged]
     known = [(each, [values(row) for row in each]) for each in rows]
     told = [(columns_of(each, ASSESSED), model.features_of_rows(each, v)) for each, v in known]
-    risks = [(each, model.assess(*given)[0]) for each, given in zip(lodged, told, strict=True)]
+    risks = [(each, model.assess(*given, [0])[0]) for each, given in zip(lodged, told, strict=True)]
     one = partial(predictor.decide, earlier_lane=None, now=NOW)
     records = [one(each) for each in lodged]
 
@@ -116,7 +116,7 @@ def _steps(
     yield Step("read profiles", lambda each: [values(row) for row in each], rows)
     yield Step("features", lambda each: model.features_of_rows(*each), known)
     yield Step("predict, calibrate", lambda each: model.probabilities(each[1]), told)
-    yield Step("assess (predict included)", lambda each: model.assess(*each), told)
+    yield Step("assess (predict included)", lambda each: model.assess(*each, [0]), told)
     yield Step("decide", lambda each: _decide(each, bundle), risks)
     yield Step("snapshot digest", lambda each: each.snapshot_sha256(), lodged)
     yield Step("rows to record, together", one, lodged)
@@ -139,8 +139,8 @@ def _decide(given: Any, bundle: Bundle) -> object:
     )
 
 
-def _answer(record: Any, predictor: Predictor) -> str:
-    return LaneAnswer.of(record, predictor.rules, "vi").model_dump_json()
+def _answer(record: Any, predictor: Predictor) -> bytes:
+    return lane_answer(record, predictor.rules, "vi")
 
 
 def _choices(lodged: Sequence[Declaration], bundle: Bundle) -> Iterator[tuple[Step, Step]]:

@@ -1,7 +1,8 @@
 """A load generator in a process of its own: so many connections, each asks again when answered.
 
 Reads a `Load` as JSON on standard input, writes a `Measured` as JSON on standard output. Loopback
-only, and it ends by itself.
+only, and it ends by itself. It shares the machine with what it measures, so it does as little as
+it can for a request.
 """
 
 import asyncio
@@ -9,12 +10,16 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from pydantic import BaseModel, Field
+import uvloop
+from pydantic import BaseModel, ConfigDict, Field
 
 ID = "@ID@"
 """Stands in a body where each request needs an id of its own."""
+PATIENCE_SECONDS = 10.0
+"""How long an answer may take that was asked for before the end."""
 
 
 class Load(BaseModel):
@@ -30,10 +35,13 @@ class Load(BaseModel):
     seconds: float = Field(gt=0, le=60)
     name: str = Field(description="Begins every id, so that no two loads share one.")
     key: str | None = Field(default=None, description="API key to send, if the service wants one.")
+    media: str = "application/json"
 
 
 class Measured(BaseModel):
     """What came back."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # NaN where nothing was answered
 
     answered: int
     failed: int
@@ -53,7 +61,7 @@ def measure(load: Load) -> Measured:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.load"],
         input=load.model_dump_json(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         timeout=load.seconds + 60,
@@ -61,76 +69,112 @@ def measure(load: Load) -> Measured:
     return Measured.model_validate_json(done.stdout)
 
 
+class _Caller(asyncio.Protocol):
+    """One connection: sends a request, reads its answer, and asks again until the end."""
+
+    def __init__(self, request: Callable[[], bytes], times: "_Times", ended: Callable[[], None]):
+        self._request, self._times, self._ended = request, times, ended
+        self._answer = b""
+        self._begun = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def ask(self) -> None:
+        """Send a request, unless the time is over."""
+        wait = self._times.until_next()
+        if wait is None:
+            self._transport.close()
+        elif wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._ask_now)
+        else:
+            self._ask_now()
+
+    def _ask_now(self) -> None:
+        self._begun = time.perf_counter()
+        self._transport.write(self._request())
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if (status := _status_of(self._answer)) is not None:
+            self._answer = b""
+            self._times.took(time.perf_counter() - self._begun, status)
+            self.ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended()
+
+
+class _Times:
+    """When requests are due, and how long their answers took."""
+
+    def __init__(self, load: Load, first: float, started: float) -> None:
+        self._end = started + load.seconds
+        self._pace = load.connections / load.per_second if load.per_second else 0.0
+        self._due = first
+        self.answered: list[float] = []
+        self.failed: list[float] = []
+
+    def until_next(self) -> float | None:
+        """Seconds until the next request is due; None when the time is over."""
+        now = time.perf_counter()
+        wait = max(0.0, self._due - now)
+        self._due += self._pace
+        return None if now + wait >= self._end else wait
+
+    def took(self, seconds: float, status: bytes) -> None:
+        (self.answered if status == b"200" else self.failed).append(seconds)
+
+
+def _status_of(answer: bytes) -> bytes | None:
+    """The status of an answer that is there to its end."""
+    head, there, body = answer.partition(b"\r\n\r\n")
+    if not there:
+        return None
+    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+    return head[9:12] if len(body) >= int(length) else None
+
+
 async def _generate(load: Load) -> Measured:
-    times: list[float] = []
-    failed: list[float] = []
-    numbers = itertools.count()
-    pace = load.connections / load.per_second if load.per_second else 0.0
+    loop = asyncio.get_running_loop()
+    requests = _requests(load)
+    gone = asyncio.Semaphore(0)
     started = time.perf_counter()
-    end = started + load.seconds
-    callers = [
-        _ask(
-            load,
-            numbers,
-            end,
-            times,
-            failed,
-            pace=pace,
-            first=started + pace * at / load.connections,
-        )
-        for at in range(load.connections)
-    ]
-    await asyncio.gather(*callers)
-    times.sort()
-    return Measured(
-        answered=len(times),
-        failed=len(failed),
-        seconds=time.perf_counter() - started,
-        p50_ms=_quantile(times, 0.5) * 1_000,
-        p99_ms=_quantile(times, 0.99) * 1_000,
-        failed_p99_ms=_quantile(sorted(failed), 0.99) * 1_000 if failed else None,
-    )
+    pace = 1 / load.per_second if load.per_second else 0.0
+    times = [_Times(load, started + pace * at, started) for at in range(load.connections)]
+    callers = []
+    for each in times:
+        caller = _Caller(lambda: next(requests), each, gone.release)
+        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", load.port)
+        callers.append(caller)
+    for caller in callers:
+        caller.ask()
+    async with asyncio.timeout(load.seconds + PATIENCE_SECONDS):
+        for _ in callers:
+            await gone.acquire()
+    return _measured(times, time.perf_counter() - started)
 
 
-async def _ask(
-    load: Load,
-    numbers: Iterator[int],
-    end: float,
-    times: list[float],
-    failed: list[float],
-    *,
-    pace: float,
-    first: float,
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
-    try:
-        for due in itertools.count(first, pace) if pace else itertools.repeat(0.0):
-            if pace:
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            if time.perf_counter() >= end:
-                break
-            number = next(numbers)
-            body = load.bodies[number % len(load.bodies)].replace(ID, f"{load.name}-{number}")
-            begun = time.perf_counter()
-            status = await _exchange(reader, writer, load, body.encode())
-            (times if status == 200 else failed).append(time.perf_counter() - begun)
-    finally:
-        writer.close()
-
-
-async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, load: Load, body: bytes
-) -> int:
+def _requests(load: Load) -> Iterator[bytes]:
     key = f"Authorization: Bearer {load.key}\r\n" if load.key else ""
-    head = (
-        f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n{key}\r\n"
+    head = f"POST {load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {load.media}\r\n{key}"
+    parts = [body.encode().split(ID.encode()) for body in load.bodies]
+    for number in itertools.count():
+        body = f"{load.name}-{number}".encode().join(parts[number % len(parts)])
+        yield f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _measured(times: list[_Times], seconds: float) -> Measured:
+    answered = sorted(itertools.chain.from_iterable(each.answered for each in times))
+    failed = sorted(itertools.chain.from_iterable(each.failed for each in times))
+    return Measured(
+        answered=len(answered),
+        failed=len(failed),
+        seconds=seconds,
+        p50_ms=_quantile(answered, 0.5) * 1_000,
+        p99_ms=_quantile(answered, 0.99) * 1_000,
+        failed_p99_ms=_quantile(failed, 0.99) * 1_000 if failed else None,
     )
-    writer.write(head.encode() + body)
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    _, _, rest = answer.partition(b"content-length:")
-    await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
-    return int(answer.split(b" ", 2)[1])
 
 
 def _quantile(ordered: list[float], share: float) -> float:
@@ -138,4 +182,5 @@ def _quantile(ordered: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(_generate(Load.model_validate_json(sys.stdin.read()))).model_dump_json())
+    measured = uvloop.run(_generate(Load.model_validate_json(sys.stdin.read())))
+    print(measured.model_dump_json())

@@ -8,57 +8,59 @@ minute, so only the ratio of neighbouring rounds says something.
 """
 
 import asyncio
-import sqlite3
 import statistics
 import tempfile
 import time
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 from selectivity.record import DecisionRecord
 from serving.chain import COLUMNS, DECISION, Links
 from serving.group_writer import GroupWriter
-from serving.log_file import open_to_write
+from serving.journal import Journal
+from serving.log_file import LogFile
+from serving.store import Connection
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_predictor
 
 CALLERS, EACH, ROUNDS = 64, 40, 11
 LOOK = "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?"
 PARKED = "SELECT seq FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL"
-WRITE = f"INSERT INTO decisions ({', '.join(COLUMNS[DECISION])}, record) VALUES (?, ?, ?, ?, ?, ?)"
+WRITE = (
+    f"INSERT INTO decisions ({', '.join(COLUMNS[DECISION])}, record) "
+    "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
+)
 
 
-def per_second(record: DecisionRecord, links: Links | None) -> float:
-    """Durable records a second in a file of its own, linked by `links`."""
-    around = nullcontext if links is None else links.within
+def per_second(record: DecisionRecord, *, chained: bool) -> float:
+    """Durable records a second in a file of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        connect = partial(open_to_write, Path(folder) / "log.sqlite")
-        writer = GroupWriter(connect, around=around)
+        journal = Journal(LogFile(Path(folder) / "log.sqlite"))
+        writer = GroupWriter(journal.keep, journal.let_go)
         started = time.perf_counter()
-        asyncio.run(_all_callers(writer, record, links))
+        asyncio.run(_all_callers(writer, record, chained))
         seconds = time.perf_counter() - started
         writer.close()
     return CALLERS * EACH / seconds
 
 
 def _keep(
-    record: DecisionRecord, text: str, links: Links | None, connection: sqlite3.Connection
+    record: DecisionRecord, text: str, chained: bool, links: Links, connection: Connection
 ) -> None:
     """As the service keeps a decision: look whether there is one, write it, link it."""
     connection.execute(LOOK, record.key).fetchone()
     connection.execute(PARKED, record.key[:1]).fetchone()
     columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
-    seq = connection.execute(WRITE, (*columns, text)).lastrowid
-    if links is not None:
+    (seq,) = connection.execute(WRITE, (*columns, text)).fetchone()
+    if chained:
         links.add(DECISION, seq, columns, text)
 
 
-async def _all_callers(writer: GroupWriter, record: DecisionRecord, links: Links | None) -> None:
+async def _all_callers(writer: GroupWriter, record: DecisionRecord, chained: bool) -> None:
     async def call(caller: int) -> None:
         for number in range(EACH):
             own = record.model_copy(update={"declaration_id": f"D-{caller}-{number}"})
-            await writer.submit(partial(_keep, own, own.model_dump_json(), links))
+            await writer.submit(partial(_keep, own, own.model_dump_json(), chained))
 
     await asyncio.gather(*map(call, range(CALLERS)))
 
@@ -67,8 +69,10 @@ def main() -> None:
     """Print both medians and the median ratio of neighbouring rounds."""
     items = tuple(an_item(item_no=number) for number in (1, 2, 3))
     record = a_predictor().decide(a_declaration(items=items), earlier_lane=None, now=NOON)
-    per_second(record, None)
-    rounds = [(per_second(record, None), per_second(record, Links())) for _ in range(ROUNDS)]
+    per_second(record, chained=False)
+    rounds = [
+        (per_second(record, chained=False), per_second(record, chained=True)) for _ in range(ROUNDS)
+    ]
     ratios = sorted(chained / plain for plain, chained in rounds)
     plain, chained = (statistics.median(each) for each in zip(*rounds, strict=True))
     print(f"{CALLERS} callers, records of {len(record.model_dump_json()):,} bytes")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from tests.benchmarks.load import ID, Load, Measured, measure
-from tests.benchmarks.serving_latency import SAMPLES
+from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 from tests.services import KEY, a_process
 

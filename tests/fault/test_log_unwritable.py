@@ -1,11 +1,17 @@
-"""No durable record, no lane: a log that cannot be written means 503, and heals by itself."""
+"""No durable record, no lane: where neither log nor spool can be written, 503; both heal alone."""
 
 import resource
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from serving.log_reader import LogReader
+from tests.builders import an_item
 from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 
@@ -16,34 +22,69 @@ def _refused(answer: httpx.Response) -> None:
     assert "lane" not in answer.json()
 
 
-def test_a_locked_log_gives_no_lane_until_it_is_free(tmp_path: Path) -> None:
-    with a_service(tmp_path) as client:
-        first = client.post("/v1/lanes", json=lodged(declaration_id="D-0")).json()
-        other = sqlite3.connect(settings_in(tmp_path).log_file, isolation_level=None)
+@contextmanager
+def held(*files: Path) -> Iterator[None]:
+    """Another program that lets nobody write these."""
+    others = [sqlite3.connect(file, isolation_level=None) for file in files]
+    for other in others:
         other.execute("BEGIN EXCLUSIVE")
-        _refused(client.post("/v1/lanes", json=lodged()))
-        assert client.get("/health/ready").status_code == 503
-        assert client.get("/health/ready").json()["cause"] == "LOG"
-        again = client.post("/v1/lanes", json=lodged(declaration_id="D-0"))
-        other.execute("ROLLBACK")
+    yield
+    for other in others:
         other.close()
 
-        assert again.json() == first  # what was kept is answered though nothing can be written
-        assert client.get("/v1/decisions/D-1").status_code == 404
+
+def until_the_log_is_back(client: httpx.Client) -> dict[str, Any]:
+    """Readiness as soon as nothing goes into the spool."""
+    end = time.monotonic() + 10
+    while (ready := client.get("/health/ready").json())["log"] != "ok" and time.monotonic() < end:
+        time.sleep(0.05)
+    return dict(ready)
+
+
+def test_a_locked_log_hands_over_to_the_spool(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    ivory, cotton = (an_item(hs_code="050710"),), (an_item(hs_code="520100"),)
+    with a_service(tmp_path) as client:
+        before = client.post("/v1/lanes", json=lodged(declaration_id="D-0")).json()
+        with held(settings.log_file):
+            first = client.post("/v1/lanes", json=lodged(items=ivory)).json()
+            ready = client.get("/health/ready")
+            again = client.post("/v1/lanes", json=lodged(items=ivory)).json()
+            other = client.post("/v1/lanes", json=lodged(items=cotton))
+            second = client.post("/v1/lanes", json=lodged(items=cotton, version_no=2)).json()
+            kept = client.post("/v1/lanes", json=lodged(declaration_id="D-0")).json()
+            found = client.get("/v1/decisions/D-1").json()
+        assert ready.status_code == 200
+        state = ready.json()
+        assert (state["log"], state["cause"], state["spooled"]) == ("spooling", "LOG", 1)
+        assert first == again
+        assert first["lane"] == second["lane"] == "RED"  # a lineage only tightens
+        assert other.status_code == 409
+        assert kept == before
+        assert found["version_no"] == 2
+
+        assert until_the_log_is_back(client)["spooled"] == 0
+        assert client.post("/v1/lanes", json=lodged(items=ivory)).json() == first
+    log = LogReader(settings.log_file)
+    assert [record.key for _, record in log.records()] == [("D-0", 1), ("D-1", 1), ("D-1", 2)]
+    assert log.conflicts() == []
+
+
+def test_with_log_and_spool_locked_there_is_no_lane(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        with held(settings.log_file, settings.spool_file):
+            _refused(client.post("/v1/lanes", json=lodged()))
+            assert client.get("/health/ready").status_code == 503
+            assert client.get("/health/ready").json()["log"] == "failing"
+            many = [lodged(declaration_id=f"D-{number}") for number in range(3)]
+            answer = client.post("/v1/lanes/batch", content=ndjson(*many))
+            assert client.get("/v1/decisions/D-1").status_code == 404
+        lines = [httpx.Response(200, content=line).json() for line in answer.iter_lines()]
+        assert [line["status"] for line in lines] == [503, 503, 503]
         assert client.post("/v1/lanes", json=lodged()).status_code == 200
-        assert client.get("/health/ready").status_code == 200
-
-
-def test_each_line_of_a_batch_is_refused_while_the_log_is_locked(tmp_path: Path) -> None:
-    with a_service(tmp_path) as client:
-        other = sqlite3.connect(settings_in(tmp_path).log_file, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        many = [lodged(declaration_id=f"D-{number}") for number in range(3)]
-        answer = client.post("/v1/lanes/batch", content=ndjson(*many))
-        other.execute("ROLLBACK")
-        other.close()
-    statuses = [httpx.Response(200, content=line).json()["status"] for line in answer.iter_lines()]
-    assert statuses == [503, 503, 503]
+        until_the_log_is_back(client)
+    assert LogReader(settings.log_file).counts()[0] == 1
 
 
 def test_a_full_disk_gives_no_lane_until_there_is_room(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from selectivity.errors import DecisionLogError
 from serving.chain_check import Fault
+from serving.log_file import LogFile
 from serving.verify import verify
 from tests import tampering
 from tests.tampering import FOUND, KEY, NOT_SHOWN, VOUCHED, a_copy, a_log, tampered, verdict_on
@@ -123,7 +124,7 @@ def test_an_index_that_hides_a_record_is_found(original: Path, tmp_path: Path) -
     assert b"D-77" in content[leaf]
     content[leaf] = content[leaf].replace(b"D-77", b"X-77")
     file.write_bytes(content)
-    verdict = verify(file, folder / "anchor.ndjson", [KEY.public_key()])
+    verdict = verify(LogFile(file), folder / "anchor.ndjson", [KEY.public_key()])
     assert [problem.fault for problem in verdict.problems][:1] == [Fault.DAMAGED]
 
 
@@ -141,7 +142,7 @@ def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         file.write_bytes(content)
         try:
-            whole = not verify(file, folder / "anchor.ndjson", [KEY.public_key()]).problems
+            whole = not verify(LogFile(file), folder / "anchor.ndjson", [KEY.public_key()]).problems
         except DecisionLogError:
             whole = False
         found += not whole

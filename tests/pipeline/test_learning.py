@@ -13,7 +13,14 @@ from models.rules_files import read_rules
 from pipelines.bundle import check_words
 from pipelines.calibrate import calibrate, duty_scale
 from pipelines.evaluate import no_better_than_chance, over_capacity
-from pipelines.label import UNKNOWN, LabelParams, known_classes, known_duties, label
+from pipelines.label import (
+    UNKNOWN,
+    LabelParams,
+    as_outcomes,
+    known_classes,
+    known_duties,
+    label,
+)
 from pipelines.lines import line_numbers, line_weights
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
@@ -53,6 +60,7 @@ def items_on(days: list[int], **fields: Any) -> Columns:
 def controls(*rows: dict[str, Any]) -> pd.DataFrame:
     plain = {
         "control_type": "FULL_PHYSICAL",
+        "corrects": None,
         "triggered_by": None,
         "propensity": np.nan,
         "result": "NO_FINDING",
@@ -102,6 +110,41 @@ def test_an_outcome_is_not_used_before_it_was_known() -> None:
     assert known_classes(table, 1, before=early.date())[0].tolist() == [FindingClass.NONE]
     assert known_classes(table, 1, before=late.date())[0].tolist() == [FindingClass.PHYSICAL]
     assert known_classes(table, 1, before=START.date())[0].tolist() == [UNKNOWN]
+
+
+def test_what_was_corrected_holds_until_then_and_no_longer() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(3), "result": "FINDING"},
+        {"declaration_id": "D-0", "observed_at": at(20), "corrects": "I-0"},
+        {"declaration_id": "D-1", "observed_at": at(4)},
+        {"declaration_id": "D-1", "observed_at": at(9), "corrects": "I-2", "result": "CANCELLED"},
+    )
+    table = label(items_on([0, 1]), control, found({"inspection_id": "I-0"}), LabelParams())
+    spoken = [
+        known_classes(table, 2, before=(START + timedelta(days=day)).date())[0].tolist()
+        for day in (8, 15, 30)
+    ]
+    assert spoken == [
+        [FindingClass.PHYSICAL, FindingClass.NONE],
+        [FindingClass.PHYSICAL, UNKNOWN],
+        [FindingClass.NONE, UNKNOWN],
+    ]
+    told = as_outcomes(table)
+    assert [told.counts[told.rows == row].sum() for row in (0, 1)] == [1, 0]
+
+
+@pytest.mark.parametrize("first", [3, 20])
+def test_a_correction_of_a_correction_takes_back_each_once(first: int) -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(first), "result": "FINDING"},
+        {"declaration_id": "D-0", "observed_at": at(10), "corrects": "I-0"},
+        {"declaration_id": "D-0", "observed_at": at(11), "corrects": "I-0", "result": "CANCELLED"},
+        {"declaration_id": "D-0", "observed_at": at(12), "corrects": "I-1", "result": "CANCELLED"},
+    )
+    table = label(items_on([0]), control, found({"inspection_id": "I-0"}), LabelParams())
+    assert known_classes(table, 1)[0].tolist() == [UNKNOWN]
+    taken_back = table[table["counts"] < 0].set_index("inspection_id")["observed_at"]
+    assert taken_back.to_dict() == {"I-0": at(max(first, 10)), "I-1": at(12)}
 
 
 def test_an_inspection_speaks_on_the_version_it_saw() -> None:
@@ -198,7 +241,14 @@ def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     matrix = chance.normal(size=(600, len(FEATURE_NAMES)))
     classes = chance.integers(0, 3, size=600)
     rows = [
-        {"row": row, "finding_class": value, "weight": 1.0, "observed_at": at(days[row] + 1)}
+        {
+            "inspection_id": f"I-{row}",
+            "row": row,
+            "counts": 1,
+            "weight": 1.0,
+            "finding_class": value,
+            "observed_at": at(days[row] + 1),
+        }
         for row, value in enumerate(classes)
     ]
     told = pd.DataFrame(rows)
@@ -299,7 +349,9 @@ def test_expected_duty_comes_to_the_duty_found_and_few_findings_move_it_little()
 def test_additional_duty_is_capped_and_the_highest_of_a_goods_item_counts() -> None:
     table = pd.DataFrame(
         {
+            "inspection_id": [f"I-{number}" for number in range(102)],
             "row": [0, 0, *range(1, 101)],
+            "counts": 1,
             "additional_duty": [3.0, 5.0, *[10.0] * 99, 1_000.0],
             "observed_at": at(0),
         }

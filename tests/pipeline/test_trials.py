@@ -11,6 +11,7 @@ import pytest
 
 from models.bundle import load
 from pipelines.label import UNKNOWN
+from pipelines.parity import differing_keys
 from pipelines.replay import replay
 from pipelines.simulator.draws import Table
 from pipelines.simulator.store import Folder, write_weeks
@@ -19,11 +20,10 @@ from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
 from pipelines.trials.measures import _naive, case_of
 from pipelines.trials.memory import Memory, goods_items
-from selectivity.aggregates import PROFILES, Profile
+from selectivity.aggregates import PROFILES
 from selectivity.columns import day_of
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_in
-from selectivity.snapshot import Kept
 from tests.bundles import a_bundle
 from tests.worlds import a_simulation, joined
 
@@ -87,16 +87,7 @@ def test_histories_of_a_policy_are_those_of_everything_it_was_told(bundle: Path)
     assert sum(len(week["inspections"]["inspection_id"]) for week in weeks) > 100
     assert live.keys() == bulk.keys()
     for profile in PROFILES:
-        assert _by_key(live, profile) == _by_key(bulk, profile), profile.name
-
-
-def _by_key(snapshot: Mapping[str, Any], profile: Profile) -> dict[str, Any]:
-    kept = Kept.of_arrays(profile, snapshot)
-    parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
-    known = [kept.unpack(at) for at in range(len(kept.keys))]
-    # Written out, because a day that is not known is no number, and equals nothing.
-    told = [repr([getattr(each, part) for part in parts]) for each in known]
-    return dict(zip(kept.keys, told, strict=True))
+        assert differing_keys(profile, bulk, live) == [], profile.name
 
 
 def test_a_policy_is_told_of_inspections_that_are_over_and_nothing_else(bundle: Path) -> None:

@@ -23,6 +23,8 @@ COMMANDS = {
     "replay",
     "explain",
     "check",
+    "conflicts",
+    "migrate",
     "demo",
     "keys",
 }

@@ -16,7 +16,7 @@ from serving.checkpoints import Checkpoint, append, read_all
 from serving.decision_log import DecisionLog
 from serving.signing_key import key_id, public_file, read_or_create, read_public
 from tests.builders import NOON
-from tests.logs import a_record, kept
+from tests.logs import a_record, kept, path_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
@@ -31,7 +31,7 @@ def a_log(folder: Path, **fields: Any) -> tuple[DecisionLog, Path]:
     """A log whose checkpoints go to a file, once it is closed at the latest."""
     log = DecisionLog(folder / "state/decisions.sqlite")
     anchor = folder / "other-disk/anchor.ndjson"
-    checkpointer = Checkpointer(log.file, anchor, KEY, often=fields.pop("often", SELDOM), **fields)
+    checkpointer = Checkpointer(log.store, anchor, KEY, often=fields.pop("often", SELDOM), **fields)
     log.at_the_end(checkpointer.close)
     return log, anchor
 
@@ -139,15 +139,15 @@ def test_a_log_goes_on_while_its_anchor_cannot_be_written(tmp_path: Path) -> Non
 def test_a_log_that_lost_records_it_had_is_not_gone_on_with(tmp_path: Path) -> None:
     log, _ = a_log(tmp_path)
     log.close()
-    backup = shutil.copytree(log.file.parent, tmp_path / "backup")
+    backup = shutil.copytree(path_of(log).parent, tmp_path / "backup")
     log, anchor = a_log(tmp_path)
     kept(log, a_record())
     log.close()
-    shutil.rmtree(log.file.parent)
-    shutil.copytree(backup, log.file.parent)
+    shutil.rmtree(path_of(log).parent)
+    shutil.copytree(backup, path_of(log).parent)
 
     with pytest.raises(DecisionLogError, match=r"it had 1 records, and it has 0.*lanes verify"):
-        Checkpointer(log.file, anchor, KEY)
+        Checkpointer(log.store, anchor, KEY)
     assert vouched(anchor) == [0, 0, 1]
 
 
@@ -155,7 +155,7 @@ def test_a_new_log_may_share_the_anchor_of_another(tmp_path: Path) -> None:
     log, anchor = a_log(tmp_path)
     kept(log, a_record())
     log.close()
-    log.file.unlink()
+    path_of(log).unlink()
     log, _ = a_log(tmp_path)
     log.close()
     assert vouched(anchor) == [0, 1, 0]
@@ -164,5 +164,5 @@ def test_a_new_log_may_share_the_anchor_of_another(tmp_path: Path) -> None:
 def test_an_anchor_that_cannot_be_written_is_named_at_the_start(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "decisions.sqlite")
     with pytest.raises(ParamsError, match="LANES_ANCHOR"):
-        Checkpointer(log.file, tmp_path, KEY)
+        Checkpointer(log.store, tmp_path, KEY)
     log.close()

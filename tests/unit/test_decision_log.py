@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import pytest
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
-from serving.decision_log import DecisionLog, Receipt
+from serving.chain import Links
+from serving.decision_log import DecisionLog
 from serving.group_writer import GroupWriter
-from serving.log_file import open_to_write
+from serving.journal import Journal
+from serving.keep import Receipt
+from serving.log_database import LogDatabase
+from serving.log_file import LogFile, open_to_write
 from serving.log_reader import LogReader
+from serving.store import Connection
 from tests.builders import an_inspection, an_item
-from tests.logs import a_record, in_a_loop, inspected, kept
+from tests.logs import a_record, in_a_loop, inspected, kept, path_of
 
 
 @pytest.fixture
@@ -24,20 +30,32 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def log(file: Path) -> Iterator[DecisionLog]:
+def log_in_file(file: Path) -> Iterator[DecisionLog]:
     log = DecisionLog(file)
     yield log
     log.close()
 
 
-def test_a_kept_decision_is_found_again(file: Path, log: DecisionLog) -> None:
+@pytest.fixture(params=["file", "PostgreSQL"])
+def log(request: pytest.FixtureRequest) -> Iterator[DecisionLog]:
+    """A log in a file, then one in a database: it has to be the same log."""
+    if request.param == "file":
+        yield request.getfixturevalue("log_in_file")
+    else:
+        log = DecisionLog(LogDatabase(request.getfixturevalue("database")))
+        yield log
+        log.close()
+
+
+def test_a_kept_decision_is_found_again(log: DecisionLog) -> None:
     record = a_record()
     (outcome,) = kept(log, record)
 
     assert outcome.new
     assert log.find("D-1") == log.find("D-1", 1) == record
     assert log.find("D-1", 2) is None
-    assert LogReader(file).find("D-1") == record
+    with closing(LogReader(log.store)) as reader:
+        assert reader.find("D-1") == record
 
 
 def test_every_commit_reaches_the_disk_before_it_counts(file: Path) -> None:
@@ -74,14 +92,15 @@ def test_other_content_under_the_same_key_is_refused_alone(log: DecisionLog) -> 
     assert "'D-1' version 1" in str(other)
 
 
-def test_nothing_is_kept_in_a_file_that_was_deleted(log: DecisionLog) -> None:
+def test_nothing_is_kept_in_a_file_that_was_deleted(log_in_file: DecisionLog) -> None:
+    log = log_in_file
     kept(log, a_record())
-    log.file.unlink()
+    path_of(log).unlink()
     for _ in range(2):  # and no new one is begun, which would know nothing of the first decision
         (outcome,) = kept(log, a_record(declaration_id="D-2"))
         assert isinstance(outcome, DecisionLogError)
         assert "deleted or replaced" in str(outcome)
-    assert not log.file.exists()
+    assert not path_of(log).exists()
 
 
 def test_a_lineage_remembers_its_strictest_lane(log: DecisionLog) -> None:
@@ -173,7 +192,8 @@ def test_closing_finishes_what_is_queued(file: Path) -> None:
     assert LogReader(file).counts()[0] == 50
 
 
-def test_a_locked_log_refuses_and_heals(file: Path, log: DecisionLog) -> None:
+def test_a_locked_log_refuses_and_heals(file: Path, log_in_file: DecisionLog) -> None:
+    log = log_in_file
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     (refused,) = kept(log, a_record())
@@ -189,14 +209,14 @@ def test_a_locked_log_refuses_and_heals(file: Path, log: DecisionLog) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nobody_waits_for_a_writer_that_died(file: Path) -> None:
-    def fail(_: sqlite3.Connection) -> None:
+    def fail(_: Links, __: Connection) -> None:
         raise ZeroDivisionError
 
     async def submit_some() -> list[Any]:
         futures = [writer.submit(fail) for _ in range(3)]
         return await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), 5)
 
-    writer = GroupWriter(lambda: open_to_write(file))
+    writer = GroupWriter(Journal(LogFile(file)).keep)
     outcomes = in_a_loop(submit_some)
     writer.close()
     assert [type(outcome) for outcome in outcomes] == [DecisionLogError] * 3
@@ -229,11 +249,14 @@ def test_a_log_of_another_version_is_refused(file: Path) -> None:
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(DecisionLogError, match="version 7, not 2"):
+    with pytest.raises(DecisionLogError, match="version 7, not up to 3"):
         DecisionLog(file)
 
 
-def test_a_record_altered_from_outside_is_not_answered(file: Path, log: DecisionLog) -> None:
+def test_a_record_altered_from_outside_is_not_answered(
+    file: Path, log_in_file: DecisionLog
+) -> None:
+    log = log_in_file
     kept(log, a_record())
     connection = sqlite3.connect(file)
     with connection:

@@ -1,0 +1,88 @@
+"""Takes what a spool holds into the log, in the spool's order, each record once.
+
+How far a spool was taken over stands in the log itself, in the same transaction: whoever drains
+after a crash goes on where the last commit left off. The first record that is durable in the log
+stands; another one on the same key is kept beside it as a conflict, for people to look at.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from selectivity.errors import AuditError, ConflictError
+from serving.chain import DECISION, DRAIN, INSPECTION, Head, Links, genesis, log_id_of
+from serving.chain_check import Link, links
+from serving.keep import keep_decision, keep_inspection
+from serving.log_reader import read_inspection_kept, read_record
+from serving.store import Connection
+
+AT_ONCE = 100
+"""Records in one transaction: meanwhile no other service can write the log."""
+
+
+class Drained(NamedTuple):
+    """How far a spool was taken over."""
+
+    upto: Head
+    records: int
+    conflicts: int
+
+
+def drain(spool: Connection, own: Links, log: Connection) -> Drained:
+    """Take some of the spool into the log, in a transaction of the log that has begun.
+
+    Raises:
+        AuditError: the spool is not as it was written; nothing was taken.
+    """
+    spool_id = log_id_of(spool)
+    before = taken_upto(spool_id, log)
+    some = list(islice(links(spool, after=before.no, at_once=AT_ONCE), AT_ONCE))
+    upto = _checked(some, before, spool)
+    conflicts = [each for link in some for each in _take(link, own, log)]
+    if some:
+        columns, told = (spool_id, *upto), json.dumps(conflicts)
+        (seq,) = log.execute(
+            "INSERT INTO drains (spool_id, upto_no, upto_hash, conflicts) "
+            "VALUES (?, ?, ?, ?) RETURNING seq",
+            (*columns, told),
+        ).fetchone()
+        own.add(DRAIN, seq, columns, told)
+    return Drained(upto, len(some), len(conflicts))
+
+
+def taken_upto(spool_id: str, log: Connection) -> Head:
+    """The last record of the spool that the log has."""
+    row = log.execute(
+        "SELECT upto_no, upto_hash FROM drains WHERE spool_id = ? ORDER BY upto_no DESC LIMIT 1",
+        (spool_id,),
+    ).fetchone()
+    return Head(0, genesis(spool_id)) if row is None else Head(*row)
+
+
+def _checked(some: list[Link], before: Head, spool: Connection) -> Head:
+    """The last of these records, if each follows on the one before and is what was written."""
+    head = before
+    for link in some:
+        follows = (link.no, link.before) == (head.no + 1, head.record_hash)
+        if not follows or link.text is None or link.hash_at(link.no, link.before) != link.stored:
+            raise AuditError(
+                f"The spool was altered from outside: {link.name} is not what was written, or one "
+                "in front of it is missing. Nothing of it is taken over. Keep the spool for an "
+                "investigation, then give another LANES_SPOOL."
+            )
+        head = Head(link.no, link.stored)
+    return head
+
+
+def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
+    """Keep one record; a conflict is given back if the log has another on the same key."""
+    try:
+        if link.kind == INSPECTION:
+            keep_inspection(read_inspection_kept(link.text), own, log)
+        elif link.kind == DECISION:
+            record = read_record(link.text)
+            if keep_decision(record, link.text, own, log).record != record:
+                raise ConflictError("decided twice")
+    except ConflictError:
+        yield {"no": link.no, "kind": link.kind, "text": link.text}

@@ -1,0 +1,40 @@
+"""Follows the log for what others wrote into it, so that the histories here know that too."""
+
+import asyncio
+from contextlib import closing, suppress
+from functools import partial
+
+from selectivity.errors import DecisionLogError
+from serving.assign import Parts
+from serving.lessons import fold, lessons
+from serving.log_reader import LogReader
+
+LOOK_SECONDS = 0.5
+"""How often to look: so much older may be what is known of other services' decisions."""
+AT_ONCE = 1_000
+
+
+class LogFollower:
+    """Teaches the predictor in office."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        with closing(LogReader(self._parts.log.store)) as log:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                with suppress(DecisionLogError):  # it is down; what is missed comes with the next
+                    while await self._teach_some(log) == AT_ONCE:
+                        pass
+
+    async def _teach_some(self, log: LogReader) -> int:
+        predictor = self._parts.predictor
+        if predictor.bundle is None:
+            return 0
+        upto = predictor.known_upto or 0
+        some = await asyncio.to_thread(lessons, log, after=upto, at_most=AT_ONCE)
+        for lesson in some:
+            self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
+        return len(some)

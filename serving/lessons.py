@@ -1,0 +1,110 @@
+"""What the histories learn from a record of the log, in the log's order and each record once.
+
+What this service wrote itself teaches as soon as it is durable, if it knows all in front of that.
+What other services wrote, or a spool brought, is read from the log in its turn. So `known_upto`
+says exactly what the histories knew, and a replay can know the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from selectivity.declaration import Declaration
+from selectivity.inspection import Inspection
+from selectivity.labelling import Told, news
+from serving.chain import DECISION, INSPECTION
+from serving.log_reader import LAST, Event, Inspected, LogReader, read_inspection_kept, read_record
+from serving.predictor import Predictor
+
+
+class Lesson(NamedTuple):
+    """One record: what was declared by it, and what inspections it made known."""
+
+    no: int
+    declared: Declaration | None = None
+    taught: tuple["Taught", ...] = ()
+
+
+class Taught(NamedTuple):
+    """What an inspection says of the declaration it belongs to, from when on."""
+
+    declaration: Declaration
+    told: Told
+
+
+About = tuple[Inspection, Declaration]
+"""An inspection, and the version of the declaration that it speaks on."""
+
+
+def taught(inspections: Iterable[About], known: Iterable[About] = ()) -> Iterator[Taught]:
+    """What these teach one after the other, given those of the declaration kept before."""
+    before = list(known)
+    for inspection, declaration in inspections:
+        for told in news(inspection, [earlier for earlier, _ in before]):
+            of = {id(earlier): version for earlier, version in before}
+            yield Taught(of.get(id(told.inspection), declaration), told)
+        before.append((inspection, declaration))
+
+
+def about(inspected: Iterable[Inspected]) -> Iterator[About]:
+    """Those that are not parked."""
+    for _, inspection, decision in inspected:
+        if decision is not None:
+            yield inspection, decision.record.declaration()
+
+
+def fold(lesson: Lesson, predictor: Predictor) -> None:
+    """Teach it, if it is the next one: one that is known teaches nothing, one too early waits."""
+    if lesson.no != (predictor.known_upto or 0) + 1:
+        return
+    if lesson.declared is not None:
+        predictor.observe([lesson.declared])
+    for declaration, told in lesson.taught:
+        predictor.learn(declaration, told)
+    predictor.known_upto = lesson.no
+
+
+def lessons(log: LogReader, *, after: int, at_most: int) -> list[Lesson]:
+    """What the records behind this number teach."""
+    if log.head().no <= after:
+        return []
+    with log.one_moment():
+        return list(_lessons(log, after, after + at_most))
+
+
+def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
+    decided, inspected = (_place(log, after, kind) for kind in (DECISION, INSPECTION))
+    for event in log.events(after=after, upto=upto):
+        if event.kind == DECISION:
+            decided, declaration = event.seq, read_record(event.text).declaration()
+            parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
+            told = taught((each, declaration) for each in parked)
+            yield Lesson(event.no, declaration, tuple(told))
+        elif event.kind == INSPECTION:
+            inspected = event.seq
+            yield _of_inspection(log, event, decided)
+        else:
+            yield Lesson(event.no)
+
+
+def _of_inspection(log: LogReader, event: Event, decided: int) -> Lesson:
+    """One that came before its decision teaches when that comes."""
+    if event.decision is None or event.decision[0] > decided:
+        return Lesson(event.no)
+    return Lesson(event.no, None, tuple(told_by(log, event)))
+
+
+def told_by(log: LogReader, event: Event) -> Iterator[Taught]:
+    """What an inspection that has its decision teaches."""
+    assert event.decision is not None
+    inspection, declaration = (
+        read_inspection_kept(event.text),
+        read_record(event.decision[1]).declaration(),
+    )
+    earlier = log.inspections_before(event.seq, inspection.declaration_id)
+    return taught([(inspection, declaration)], about(earlier))
+
+
+def _place(log: LogReader, after: int, kind: str) -> int:
+    """Of the records of a kind up to this number, a place that none is behind."""
+    first = log.first_place(kind, after=after)
+    return LAST if first is None else first - 1

@@ -1,0 +1,168 @@
+"""Keeps work in the log and, while that cannot be written, in a spool on this machine.
+
+The spool is a decision log of its own, chained and synced like any other. A thread looks whether
+the log can be written again; then it drains the spool into it, and the log is written as before.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from selectivity.errors import AuditError, DecisionLogError
+from serving.chain import Head
+from serving.drain import drain
+from serving.journal import Journal, Work, prove
+from serving.keep import Kept, KeptInspection
+from serving.log_file import LogFile
+from serving.log_reader import LogReader
+from serving.recent import Recent
+from serving.store import Store
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+"""How often to look whether the log can be written again."""
+
+
+class Reserve(NamedTuple):
+    """What stands beside a log for the time when it is down."""
+
+    spool: LogFile
+    draining: Store | None = None
+    """The log, with the patience to take a spool over; as it is otherwise if left out."""
+    recent: Recent | None = None
+    """A copy of its newest decisions, if it lies where it may be out of reach."""
+
+
+class Spooled(NamedTuple):
+    """How it stands with a spool that is in use."""
+
+    cause: str
+    """Why the log is not written."""
+    waiting: int
+    """Records that the log does not have yet."""
+
+
+class SpoolingJournal:
+    """A journal that goes on elsewhere when its store fails. `keep` is for one thread."""
+
+    def __init__(
+        self,
+        log: Journal,
+        reserve: Reserve,
+    ) -> None:
+        """Drain what the last run left.
+
+        Raises:
+            AuditError: the spool is not as it was written.
+            DecisionLogError: the spool or the log cannot be used.
+        """
+        self._log, self._reserve = log, reserve
+        self._draining = Journal(reserve.draining) if reserve.draining else log
+        self._spool = Journal(reserve.spool, aside=True)
+        self.reader = LogReader(reserve.spool)
+        """Of the spool, for whoever looks for a decision."""
+        self._drained_from = reserve.spool.open_to_read()
+        self._turn = threading.Lock()
+        self._cause: str | None = None
+        self._upto = Head(0, "")
+        self._drain(self._draining)
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether work goes into the spool."""
+        return self._cause is not None
+
+    @property
+    def at_hand(self) -> LogReader | None:
+        """A copy of the newest decisions; None if the log itself can be asked all the time."""
+        return self._reserve.recent.reader if self._reserve.recent else None
+
+    @property
+    def state(self) -> Spooled | None:
+        """None while the log itself is written. For the thread that uses `reader`."""
+        if (cause := self._cause) is None:
+            return None
+        return Spooled(cause, self.reader.head().no - self._upto.no)
+
+    def keep(self, works: Sequence[Work[Any]]) -> list[Any]:
+        """As `Journal.keep`; what went into the spool has no number in the log yet.
+
+        Raises:
+            DecisionLogError: nothing was kept, neither here nor there.
+        """
+        with self._turn:
+            if self._cause is None:
+                try:
+                    return self._remembered(self._log.keep(works))
+                except DecisionLogError as error:
+                    self.turn_to_spool(_why(error))
+            return [_without_number(each) for each in self._spool.keep(works)]
+
+    def turn_to_spool(self, cause: str) -> None:
+        """From now on, until the log can be written again."""
+        if self._cause is None:
+            logger.error("log fails, the spool takes over", extra={"cause": cause})
+            self._cause = cause
+
+    def let_go(self) -> None:
+        """Stop; what is in the spool is drained at the next start."""
+        self._enough.set()
+        self._thread.join()
+        if self._reserve.recent is not None:
+            self._reserve.recent.close()
+        for journal in (self._log, self._draining, self._spool):
+            journal.let_go()
+        self._drained_from.close()
+        self.reader.close()
+        self._reserve.spool.let_go()
+
+    def _run(self) -> None:
+        while not self._enough.wait(RETRY_SECONDS):
+            if self.in_use:
+                self._try_to_return()
+
+    def _try_to_return(self) -> None:
+        with self._turn:
+            pass  # whoever began to write the log before it was given up has come to an end
+        try:
+            self._log.keep([prove])
+            self._drain(self._draining)  # others go on spooling meanwhile
+            with self._turn:
+                self._drain(self._log)
+                self._cause = None
+        except DecisionLogError as error:
+            if isinstance(error, AuditError) and self._cause != str(error):
+                logger.critical("spool altered", extra={"cause": str(error)})
+            self._cause = _why(error)
+        else:
+            logger.warning("log is written again")
+
+    def _drain(self, through: Journal) -> None:
+        """Take everything over."""
+        records = 1
+        while records:
+            (drained,) = through.keep([partial(drain, self._drained_from)])
+            if isinstance(drained, DecisionLogError):
+                raise drained
+            self._upto, records, _ = drained
+
+    def _remembered(self, outcomes: list[Any]) -> list[Any]:
+        if self._reserve.recent is not None:
+            new = [each.record for each in outcomes if isinstance(each, Kept) and each.new]
+            self._reserve.recent.remember(new)
+        return outcomes
+
+
+def _without_number(outcome: Any) -> Any:
+    return outcome._replace(no=None) if isinstance(outcome, Kept | KeptInspection) else outcome
+
+
+def _why(error: DecisionLogError) -> str:
+    """What is wrong, without what a caller is told about it."""
+    return str(error.__cause__ or error).strip()

@@ -1,0 +1,104 @@
+"""Where this service stands between others: the same declarations, in turns, on this machine.
+
+    python -m tests.benchmarks.ladder --rounds 5 --seconds 2
+
+`mlflow models serve` gets finished feature rows and gives probabilities: no declaration, no
+history, no rules, no log. The others get declarations. Every side has one process and the same
+trees; ratios are medians over rounds of one side's answers per second to the other's in the same
+round. It ends by itself.
+"""
+
+import os
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.benchmarks import sides
+from tests.benchmarks.sides import Costs, Side, middle
+from tests.bundles import a_bundle
+
+FORMAT = "{:18}{:>11}{:>9}{:>9}{:>10}{:>8}{:>9}{:>9}"
+
+
+def main(
+    bundle: Annotated[Path | None, typer.Option(help="Bundle; one on chance numbers else.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, max=30)] = 2.0,
+    connections: Annotated[int, typer.Option(min=1, max=32)] = 32,
+    only: Annotated[list[str] | None, typer.Option(help="Sides besides ours; else all.")] = None,
+    python: Annotated[
+        Path | None, typer.Option(help="Python of an environment with what serving needs alone.")
+    ] = None,
+) -> None:
+    """Measure ours between the naive and the bare."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the sides are to end with it
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
+        folder = Path(name)
+        if bundle is None:
+            bundle = folder / "bundle"
+            a_bundle(bundle, rounds=250, leaves=8)
+        (folder / "ours").mkdir()
+        entered = [running.enter_context(sides.lanes(bundle, folder / "ours", python=python))]
+        for kind in only or ["unlogged", "bare", "naive", "mlflow"]:
+            entered.append(running.enter_context(_beside(kind, bundle, folder)))
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {connections} connections")
+        found = sides.in_turns(entered, connections=connections, rounds=rounds, seconds=seconds)
+        _tell(entered, found)
+
+
+def _beside(kind: str, bundle: Path, folder: Path) -> AbstractContextManager[Side]:
+    if kind == "mlflow":
+        return sides.mlflow(*_finished_rows(bundle, folder), folder)
+    return sides.beside(kind, "/v1/lanes", bundle.resolve(), folder / kind)
+
+
+def _finished_rows(bundle: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The bundle's trees as a model of MLflow, and rows for it."""
+    import json
+
+    import mlflow.pyfunc
+    import numpy as np
+
+    from selectivity.features import FEATURE_NAMES
+
+    served, loader = folder / "served", "tests.benchmarks.trees_alone"
+    mlflow.pyfunc.save_model(served, loader_module=loader, data_path=str(bundle))
+    rows = np.random.default_rng(0).normal(size=(50, len(FEATURE_NAMES))).round(4).tolist()
+    return str(served), tuple(
+        json.dumps({"dataframe_split": {"columns": FEATURE_NAMES, "data": [row]}}) for row in rows
+    )
+
+
+def _tell(entered: Sequence[Side], found: Sequence[Sequence[Costs]]) -> None:
+    heads = ("answers/s", "p50 ms", "p99 ms", "CPU µs", "MiB", "start s", "ours is")
+    print(FORMAT.format("side", *heads))
+    for side, rounds in zip(entered, found, strict=True):
+        ratios = [
+            ours.measured.per_second / theirs.measured.per_second
+            for ours, theirs in zip(found[0], rounds, strict=True)
+        ]
+        print(
+            FORMAT.format(
+                side.name,
+                f"{middle(rounds, 'per_second'):,.0f}",
+                f"{middle(rounds, 'p50_ms'):.2f}",
+                f"{middle(rounds, 'p99_ms'):.2f}",
+                f"{statistics.median(each.cpu_us for each in rounds):,.0f}",
+                f"{side.tree.resident_mebibytes():,.0f}",
+                f"{side.started_in_seconds:.1f}",
+                f"{statistics.median(ratios):.2f} ×",
+            )
+        )
+        if failed := sum(each.measured.failed for each in rounds):
+            print(f"{'':18}{failed} failed")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,80 @@
+"""The service with its decision log in PostgreSQL: the same answers, proofs and exports."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line import lanes
+from tests.postgresql import PostgreSql
+from tests.services import a_service, lodged, ndjson
+
+
+@pytest.fixture
+def served(tmp_path: Path, bundle: Path, database: str) -> dict[str, Any]:
+    """What was answered before the service was stopped."""
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        assert client.get("/health/ready").json()["log"] == "ok"
+        first: dict[str, Any] = client.post("/v1/lanes", json=lodged()).json()
+        many = [lodged(declaration_id=f"D-{number}") for number in range(2, 30)]
+        client.post("/v1/lanes/batch", content=ndjson(*many))
+        inspection = {
+            "inspection_id": "I-1",
+            "declaration_id": "D-1",
+            "control_type": "FULL_PHYSICAL",
+            "result": "NO_FINDING",
+            "observed_at": "2026-03-03T09:30:00+07:00",
+        }
+        assert client.post("/v1/inspections", json=inspection).json()["receipt"] == "stored"
+    return first
+
+
+def test_an_answer_is_the_same_after_a_restart_and_in_another_service(
+    tmp_path: Path, bundle: Path, database: str, served: dict[str, Any]
+) -> None:
+    (tmp_path / "other").mkdir()
+    with (
+        a_service(tmp_path, bundle=bundle, database=database) as one,
+        a_service(tmp_path / "other", bundle=bundle, database=database) as other,
+    ):
+        assert one.post("/v1/lanes", json=lodged()).json() == served
+        assert other.post("/v1/lanes", json=lodged()).json() == served
+        new = lodged(declaration_id="N-1")
+        assert one.post("/v1/lanes", json=new).json() == other.post("/v1/lanes", json=new).json()
+        assert one.post("/v1/lanes", json=lodged(importer_id="IMP2")).status_code == 409
+        assert other.get("/v1/decisions/N-1").json()["declaration_id"] == "N-1"
+
+
+@pytest.mark.usefixtures("served")
+def test_the_commands_read_the_database(tmp_path: Path, bundle: Path, database: str) -> None:
+    here = {"LANES_DATABASE": database, "LANES_BUNDLE": str(bundle)}
+    assert (
+        "whole: 30 records (29 decisions, 1 inspections)"
+        in lanes(tmp_path, "verify", **here).stdout
+    )
+    assert "29 decisions replayed and equal" in lanes(tmp_path, "replay", **here).stdout
+    assert "29 decisions, 1 inspections (0 parked)" in lanes(tmp_path, "check", **here).stdout
+    ended = lanes(tmp_path, "export", "--to", str(tmp_path / "out"), **here)
+    assert "29 declarations and 1 inspections" in ended.stdout
+    lines = (tmp_path / "out/declarations.ndjson").read_text().splitlines()
+    assert json.loads(lines[0])["declaration_id"] == "D-1"
+
+
+@pytest.mark.usefixtures("served")
+def test_tampering_with_the_database_is_found(tmp_path: Path, database: str) -> None:
+    with PostgreSql.connect(database) as connection:
+        connection.execute("SET session_replication_role = replica")  # as an owner can
+        connection.execute("UPDATE decisions SET lane = lane + 1 WHERE seq = 7")
+    ended = lanes(tmp_path, "verify", LANES_DATABASE=database)
+    assert ended.exit_code == 42
+    assert "record 7 (decision on 'D-7' version 1) was altered" in ended.stderr
+
+
+def test_tables_are_made_before_the_first_start(tmp_path: Path, database: str) -> None:
+    empty = lanes(tmp_path, "export", "--to", str(tmp_path), LANES_DATABASE=database)
+    assert empty.exit_code == 40
+    assert "lanes migrate" in empty.stderr
+    for _ in range(2):
+        assert "is of version" in lanes(tmp_path, "migrate", LANES_DATABASE=database).stdout
+    assert "0 decisions" in lanes(tmp_path, "check", LANES_DATABASE=database).stdout

@@ -1,0 +1,246 @@
+"""What goes into the spool while the log fails comes into the log, in order, each record once."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from selectivity.errors import AuditError, ConflictError
+from serving import migrations
+from serving.chain_check import walk
+from serving.decision_log import DecisionLog
+from serving.keep import Receipt
+from serving.log_database import LogDatabase
+from serving.log_file import LogFile
+from serving.log_reader import LogReader
+from serving.recent import Recent
+from serving.spool import Reserve
+from tests.builders import an_inspection
+from tests.command_line import lanes
+from tests.logs import a_record, inspected, kept
+from tests.postgresql import PostgreSql
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    DecisionLog(tmp_path / "decisions.sqlite").close()
+    return tmp_path
+
+
+@contextmanager
+def spooling(folder: Path) -> Iterator[DecisionLog]:
+    """A log whose file somebody holds, so that it uses its spool."""
+    log = again(folder)
+    with closing(sqlite3.connect(folder / "decisions.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert log._spooling is not None
+        log._spooling.turn_to_spool("held")
+        yield log
+        log.close()  # before the file is free: nothing was drained
+
+
+def again(folder: Path) -> DecisionLog:
+    """The log at the next start."""
+    return DecisionLog(
+        folder / "decisions.sqlite", reserve=Reserve(LogFile(folder / "spool.sqlite"))
+    )
+
+
+def ids_in(log: LogReader) -> list[str]:
+    return [record.declaration_id for _, record in log.records()]
+
+
+def problems_of(folder: Path) -> list[str]:
+    log = LogFile(folder / "decisions.sqlite")
+    return [each.told for each in log.look_through(lambda it: walk(it, ())).problems]
+
+
+def test_what_was_spooled_is_drained_in_order_at_the_next_start(folder: Path) -> None:
+    with spooling(folder) as log:
+        inspected(log, an_inspection(declaration_id="D-7"))
+        ids = [f"D-{number}" for number in range(250)]
+        kept(log, *[a_record(declaration_id=id_) for id_ in ids])
+        assert log.spooled is not None
+        assert log.spooled.waiting == 251
+        assert ids_in(LogReader(folder / "decisions.sqlite")) == []
+    for _ in range(2):  # and not once more
+        with closing(again(folder)) as log:
+            assert log.spooled is None
+            assert ids_in(log) == ids
+            assert log.counts() == (250, 1, 0)
+            assert log.conflicts() == []
+    assert problems_of(folder) == []
+
+
+def test_a_record_that_is_in_the_log_already_is_not_doubled(folder: Path) -> None:
+    record = a_record()
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        kept(log, record)  # committed, though nobody was told in time
+    with spooling(folder) as log:
+        kept(log, record)
+    with closing(again(folder)) as log:
+        assert ids_in(log) == ["D-1"]
+        assert log.conflicts() == []
+
+
+def test_the_first_durable_record_stands_and_another_is_kept_as_a_conflict(folder: Path) -> None:
+    first = a_record()
+    other = first.model_copy(update={"rules_version": "another"})
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        kept(log, first)
+        inspected(log, an_inspection())
+    with spooling(folder) as log:
+        kept(log, other, a_record(declaration_id="D-2"))
+        inspected(log, an_inspection(result="CANCELLED"))
+    with closing(again(folder)) as log:
+        assert log.find("D-1") == first
+        assert log.find("D-2") is not None
+        conflicts = log.conflicts()
+    assert [each.kind for each in conflicts] == ["decision", "inspection"]
+    assert conflicts[0].text == other.model_dump_json()
+    told = lanes(folder, "conflicts", LANES_STATE=str(folder)).stdout.splitlines()
+    assert [json.loads(line)["no"] for line in told] == [1, 3]
+    assert "2 conflicts" in lanes(folder, "check", LANES_STATE=str(folder)).stdout
+    assert problems_of(folder) == []
+    with closing(sqlite3.connect(folder / "decisions.sqlite")) as connection, connection:
+        connection.execute("UPDATE drains SET conflicts = '[]'")
+    assert "was altered" in problems_of(folder)[0]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE decisions SET record = replace(record, 'D-2', 'D-9') WHERE seq = 2",
+        "UPDATE decisions SET lane = 0 WHERE seq = 2",
+        "DELETE FROM chain WHERE no = 2",
+        "DELETE FROM decisions WHERE seq = 2",
+    ],
+)
+def test_nothing_is_taken_from_a_spool_that_was_altered(folder: Path, statement: str) -> None:
+    with spooling(folder) as log:
+        kept(log, *[a_record(declaration_id=f"D-{number}") for number in range(1, 4)])
+    with closing(sqlite3.connect(folder / "spool.sqlite")) as connection, connection:
+        connection.execute(statement)
+    with pytest.raises(AuditError, match="spool was altered"):
+        again(folder)
+    assert ids_in(LogReader(folder / "decisions.sqlite")) == []
+
+
+def test_callers_get_the_same_answer_while_the_spool_is_used_and_after(folder: Path) -> None:
+    before, first = a_record(declaration_id="D-0"), a_record()
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        kept(log, before)
+    with spooling(folder) as log:
+        assert kept(log, first)[0].no is None  # it has no number in the log yet
+        (twin,) = kept(log, first.model_copy(update={"bundle_digest": "f" * 64}))
+        (other,) = kept(log, a_record(importer_id="IMP2"))
+        assert (log.find("D-0"), log.find("D-1")) == (before, first)
+        assert (twin.new, twin.record) == (False, first)
+        assert isinstance(other, ConflictError)
+        assert inspected(log, an_inspection()) is Receipt.STORED
+
+
+def test_the_log_is_written_again_as_soon_as_it_can_be(folder: Path) -> None:
+    with spooling(folder) as log:
+        kept(log, a_record())
+    with closing(again(folder)) as log:
+        with closing(sqlite3.connect(folder / "decisions.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            kept(log, a_record(declaration_id="D-2"))
+            assert log.spooled is not None
+            assert log.spooled.waiting == 1
+        wait_until_drained(log)
+        assert kept(log, a_record(declaration_id="D-3"))[0].no == 5  # two decisions, two drains
+        assert ids_in(log) == ["D-1", "D-2", "D-3"]
+
+
+def wait_until_drained(log: DecisionLog) -> None:
+    end = time.monotonic() + 10
+    while log.spooled is not None and time.monotonic() < end:
+        time.sleep(0.02)
+    assert log.spooled is None
+
+
+def test_a_log_of_the_version_before_is_read_as_it_is_and_then_brought_up_to_date(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "decisions.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(migrations.STEPS[2])
+        connection.execute("INSERT INTO meta VALUES ('an old one')")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    before = file.read_bytes()
+    with closing(LogReader(file)) as log:
+        assert log.conflicts() == []
+    assert LogFile(file).look_through(lambda it: walk(it, ())).problems == []
+    assert file.read_bytes() == before
+    with closing(DecisionLog(file)) as written:
+        assert kept(written, a_record())[0].no == 1
+        assert written.log_id == "an old one"
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (migrations.VERSION,)
+
+
+@contextmanager
+def on_a_server(folder: Path, database: str) -> Iterator[DecisionLog]:
+    store = LogDatabase(database)
+    store.open_to_write().close()
+    recent = Recent(folder / "recent.sqlite", store, most=1_000)
+    spool = LogFile(folder / "spool.sqlite")
+    with closing(DecisionLog(store, reserve=Reserve(spool, recent=recent))) as log:
+        yield log
+
+
+def test_a_server_that_hangs_is_answered_for_from_the_copy(
+    folder: Path, postgresql: PostgreSql, database: str
+) -> None:
+    mine, theirs = a_record(declaration_id="D-1"), a_record(declaration_id="D-2")
+    with on_a_server(folder, database) as log:
+        with closing(DecisionLog(LogDatabase(database))) as other:
+            kept(other, theirs)
+        end = time.monotonic() + 5
+        assert log._spooling is not None
+        assert log._spooling.at_hand is not None
+        while log._spooling.at_hand.find("D-2") is None and time.monotonic() < end:
+            time.sleep(0.05)
+        kept(log, mine)
+        postgresql.hang()
+        try:
+            started = time.monotonic()
+            assert log.find("D-1") == mine
+            assert time.monotonic() - started < 0.5
+            started = time.monotonic()
+            assert log.find("D-2") == theirs
+            assert log.find("D-3") is None
+            assert kept(log, a_record(declaration_id="D-3"))[0].new
+            assert log.strictest_lane("D-2") == theirs.decision.lane
+            assert time.monotonic() - started < 0.3  # nobody waits for it any more
+        finally:
+            postgresql.go_on()
+        wait_until_drained(log)
+        assert sorted(ids_in(log)) == ["D-1", "D-2", "D-3"]
+
+
+def test_a_copy_of_another_log_is_thrown_away(folder: Path) -> None:
+    for name in ("one", "other"):
+        store = LogFile(folder / f"{name}.sqlite")
+        with closing(DecisionLog(store)) as log:
+            kept(log, a_record(declaration_id=f"D-{name}"))
+        recent = Recent(folder / "recent.sqlite", store, most=1_000)
+        recent.remember([a_record(declaration_id=f"D-{name}")])
+        recent.close()
+    assert ids_in(LogReader(folder / "recent.sqlite")) == ["D-other"]
+
+
+def test_the_copy_holds_the_newest_decisions_alone(folder: Path) -> None:
+    records = [a_record(declaration_id=f"D-{number}") for number in range(30)]
+    recent = Recent(folder / "recent.sqlite", LogFile(folder / "decisions.sqlite"), most=10)
+    for record in records:
+        recent.remember([record])
+    recent.close()
+    assert ids_in(LogReader(folder / "recent.sqlite")) == [f"D-{each}" for each in range(20, 30)]
