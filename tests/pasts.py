@@ -33,9 +33,11 @@ def a_past(count: int = 1_000) -> Past:
     outcomes = pd.DataFrame(
         {
             "row": np.arange(count),
+            "inspection_id": [f"I-{at}" for at in range(count)],
             "observed_at": [pd.Timestamp(day + timedelta(days=1)) for day in accepted],
             "finding_class": np.where(wrong, 1 + (chance.random(count) < 0.5), 0),
             "weight": 1.0,
+            "counts": 1,
         }
     )
     periods = Periods.split(

@@ -147,7 +147,9 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
     moments = [before, *[pd.Timestamp(first, tz="UTC")] * 3]
     items = pd.DataFrame({"accepted_at": moments, "country_of_origin": ["XX", "CN", "VN", "JP"]})
     matrix = np.random.default_rng(5).normal(size=(4, len(FEATURE_NAMES)))
-    outcomes = pd.DataFrame({"row": [0, 2], "finding_class": [1, 2], "weight": [1.0, 1.0]})
+    outcomes = pd.DataFrame(
+        {"row": [0, 2], "inspection_id": ["I-1", "I-2"], "finding_class": [1, 2]}
+    ).assign(weight=1.0, counts=1)
     items.to_parquet(tmp_path / "items.parquet")
     outcomes.to_parquet(tmp_path / "outcomes.parquet")
     pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(tmp_path / "features.parquet")

@@ -61,7 +61,10 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
 def test_nothing_of_the_evaluation_and_nothing_late_moves_a_trial(question: Question) -> None:
     past = question.past
     begins = pd.Timestamp(past.periods.evaluate_from, tz="UTC")
-    news = past.outcomes.assign(finding_class=2, observed_at=begins + timedelta(days=1))
+    later = begins + timedelta(days=1)
+    news = past.outcomes.assign(
+        inspection_id="I-" + past.outcomes["inspection_id"], finding_class=2, observed_at=later
+    )
     lies = pd.concat([past.outcomes, news], ignore_index=True)
     nonsense = np.where(past.periods.rows(past.items, "evaluate")[:, None], 9.0, past.matrix)
     other = replace(question, past=replace(past, outcomes=lies, matrix=nonsense))
