@@ -11,6 +11,7 @@ from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
 from serving.log_reader import (
+    LAST,
     Inspected,
     held_in,
     inspections_before,
