@@ -20,7 +20,17 @@ from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
-from serving.routes import decisions, health, inspections, lanes, mode, notices, overrides, pages
+from serving.routes import (
+    decisions,
+    explanations,
+    health,
+    inspections,
+    lanes,
+    mode,
+    notices,
+    overrides,
+    pages,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +43,13 @@ for ever. When no model can be used, fallback rules decide and every answer says
 
 Beside = Callable[[], Coroutine[Any, Any, None]]
 """What runs while the service does."""
+# An explanation's path begins as a decision's does, and is asked for first.
 ROUTERS = tuple(
     routes.router
-    for routes in (lanes, decisions, inspections, overrides, notices, mode, health, pages)
+    for routes in (
+        *(lanes, explanations, decisions, inspections, overrides, notices),
+        *(mode, health, pages),
+    )
 )
 
 

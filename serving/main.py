@@ -213,19 +213,20 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
     typer.echo(back_up(_settings(), to).line)
 
 
-@app.command(epilog="Example: lanes released --since 2026-03-02")
-def released(
-    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.")],
+@app.command(epilog="Example: lanes explain 10600000000123 --language en")
+def explain(
+    declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
+    version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
     log: LogPlace = None,
+    language: Spoken = "vi",
 ) -> None:
-    """List what became GREEN while the model in force did not speak; changes nothing."""
-    from serving.released import HEAD, line
-    from serving.released import released as look_for
+    """Say what weighed in the model's score, as the decision saw it; changes nothing."""
+    from serving.explanation_table import explanation_lines
 
-    with closing(LogReader(store_named(log) if log else primary_of(_settings()))) as reader:
-        typer.echo(HEAD)
-        for record in look_for(reader, since.replace(tzinfo=UTC)):
-            typer.echo(line(record))
+    settings = _settings()
+    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        for line in explanation_lines(reader, settings, declaration_id, version_no, language):
+            typer.echo(line)
 
 
 @app.command(epilog="Example: lanes check")

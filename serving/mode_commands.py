@@ -1,6 +1,8 @@
-"""The commands `lanes mode`: show, set, approve, on a running service."""
+"""The commands `lanes mode`: show, set, approve, on a running service; released, on its log."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 import typer
@@ -9,7 +11,10 @@ from selectivity.modes import Mode
 from selectivity.wording import Language
 from serving.client import mode_answer
 from serving.first_key import key_to_send
+from serving.log_reader import LogReader
+from serving.released import HEAD, line, released
 from serving.settings import Settings
+from serving.stores import primary_of, store_named
 
 commands = typer.Typer(
     help="Show or order how much the service may decide by itself.",
@@ -54,6 +59,22 @@ def approve(
     _tell(mode_answer(url, language, _key(context), path=f"/{order_id}/approve"))
 
 
+@commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")
+def list_released(
+    context: typer.Context,
+    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.")],
+    log: Annotated[
+        str | None, typer.Option(help="Log, a file or an address; that of the settings if unset.")
+    ] = None,
+) -> None:
+    """List what became GREEN while the model in force did not speak; changes nothing."""
+    store = store_named(log) if log else primary_of(_settings(context))
+    with closing(LogReader(store)) as reader:
+        typer.echo(HEAD)
+        for record in released(reader, since.replace(tzinfo=UTC)):
+            typer.echo(line(record))
+
+
 def _tell(answer: Mapping[str, Any]) -> None:
     end = f" until {answer['until']}" if answer["until"] else ""
     typer.echo(f"mode {answer['mode']}{', whose order is over' if answer['overdue'] else end}")
@@ -70,4 +91,8 @@ def _tell(answer: Mapping[str, Any]) -> None:
 
 
 def _key(context: typer.Context) -> str | None:
-    return key_to_send(cast(Callable[[], Settings], context.obj)())
+    return key_to_send(_settings(context))
+
+
+def _settings(context: typer.Context) -> Settings:
+    return cast(Callable[[], Settings], context.obj)()

@@ -11,8 +11,9 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeAsked
 from selectivity.override import OverrideAsked
-from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness
+from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness, TraderView
 from serving.cursors import CursorGiven
+from serving.explanation_answer import ExplanationAnswer
 from serving.governing import ModeAnswer
 from serving.notices import AcknowledgementAnswer, Notices
 from serving.overriding import OverrideAnswer
@@ -29,12 +30,14 @@ READ: tuple[type[BaseModel], ...] = (
 WRITTEN: tuple[type[BaseModel], ...] = (
     LaneAnswer,
     DecisionView,
+    ExplanationAnswer,
     InspectionAnswer,
     OverrideAnswer,
     Notices,
     AcknowledgementAnswer,
     ModeAnswer,
     Readiness,
+    TraderView,
     Problem,
 )
 

@@ -56,7 +56,7 @@ class Replayed(NamedTuple):
         return "; ".join(told)
 
 
-class _MissingError(Exception):
+class MissingError(Exception):
     """What a decision rested on is not at hand."""
 
 
@@ -71,11 +71,11 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
     missing: Counter[str] = Counter()
     first: str | None = None
     with log.one_moment():
-        again = _Again(log, settings)
+        again = Again(log, settings)
         for numbered in log.records():
             try:
                 found = _difference(numbered.record, again.decide(numbered))
-            except _MissingError as what:
+            except MissingError as what:
                 missing[str(what)] += 1
                 continue
             counts["equal" if found is None else "differing"] += 1
@@ -96,7 +96,7 @@ class _AsOnItsDay:
         return self._room.rank if self._room and self._room.lane is vote.lane else 0.0
 
 
-class _Again:
+class Again:
     """Predictors as they were, by the digest of their bundle."""
 
     def __init__(self, log: LogReader, settings: Settings) -> None:
@@ -111,22 +111,30 @@ class _Again:
         """The decision on the declaration of this record, made now."""
         seq, record = numbered
         if record.draw_key_id != key_id(self._draw_key):
-            raise _MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
+            raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
         declaration, decision = record.declaration(), record.decision
         given = Given(earlier, record.decided_at, decision.mode, _AsOnItsDay(decision.room))
+        spoke = self.predictor(record)
         if decision.source is Source.MODEL:
-            model = self._model(str(record.bundle_digest), record)
-            return model.decide(declaration, **given._asdict())
+            return spoke.decide(declaration, **given._asdict())
         cause = decision.fallback_cause  # that the model failed cannot be repeated
-        ruling = self._ruling(record)
         if decision.source is Source.LAST_GOOD:
-            ruling.last_good = self._model(str(record.model_digest), record)
+            ruling = self._ruling(record)
+            ruling.last_good = spoke
             return ruling.decide_by_last_good(declaration, given, cause=cause)
-        return ruling.decide_without_model(declaration, given, cause=cause)
+        return spoke.decide_without_model(declaration, given, cause=cause)
 
-    def _model(self, digest: str, record: DecisionRecord) -> Predictor:
-        """The predictor with this bundle, knowing what it knew then."""
+    def predictor(self, record: DecisionRecord) -> Predictor:
+        """The predictor whose model spoke, with histories that know what they knew then; without a
+        model, what decided instead.
+
+        Raises:
+            MissingError: its bundle or rules are not at hand.
+        """
+        if record.decision.source in (Source.SCORECARD, Source.FALLBACK):
+            return self._ruling(record)
+        digest = str(record.model_digest or record.bundle_digest)
         predictor, histories = self._that_knows(digest, record.known_upto or 0)
         histories.to(record.known_upto or 0)
         return predictor
@@ -164,10 +172,10 @@ class _Again:
                 if (loaded := load_it(folder)).digest == digest:
                     return loaded
         self._absent.add((digest, load_it))
-        raise _MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
+        raise MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
 
     def _fallback(self, rules_version: str) -> Predictor:
-        missing = _MissingError(f"rules of version {rules_version} (LANES_RULES)")
+        missing = MissingError(f"rules of version {rules_version} (LANES_RULES)")
         if self._without is None:
             try:
                 rules = read_rules(self._settings.rules_files())

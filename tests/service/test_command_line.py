@@ -22,6 +22,7 @@ COMMANDS = {
     "export",
     "verify",
     "replay",
+    "explain",
     "check",
     "conflicts",
     "migrate",
@@ -30,7 +31,6 @@ COMMANDS = {
     "keys",
     "rules",
     "mode",
-    "released",
 }
 
 

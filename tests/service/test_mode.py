@@ -147,11 +147,13 @@ def test_what_was_released_without_the_model_is_listed(tmp_path: Path, bundle: P
         approved(client, binh, ordered(client, an, "RULES_ONLY"))
         by_points = client.post("/v1/lanes", json=lodged(declaration_id="G-2", **TRUSTED)).json()
         assert (by_points["lane"], by_points["source"]) == ("GREEN", "scorecard")
-    told = lanes(tmp_path, "released", "--since", "2020-01-01").stdout
+    told = lanes(tmp_path, "mode", "released", "--since", "2020-01-01").stdout
     assert len(told.splitlines()) == 2
     assert "G-2" in told
     assert "MODE_RULES_ONLY" in told
-    assert len(lanes(tmp_path, "released", "--since", "2999-01-01").stdout.splitlines()) == 1
+    assert (
+        len(lanes(tmp_path, "mode", "released", "--since", "2999-01-01").stdout.splitlines()) == 1
+    )
 
 
 def test_the_command_line_shows_orders_and_approves(
