@@ -5,8 +5,9 @@ from itertools import islice
 
 from selectivity.declaration import Declaration
 from serving import chain
+from serving.kept_texts import read_record
 from serving.lessons import told_by
-from serving.log_reader import Event, LogReader, read_record
+from serving.log_reader import Event, LogReader
 from serving.predictor import Predictor
 from serving.published import FeedbackUpto
 

@@ -10,15 +10,8 @@ from selectivity.lanes import Lane
 from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
-from serving.log_reader import (
-    LAST,
-    Inspected,
-    held_in,
-    inspections_before,
-    read_inspection_kept,
-    read_record,
-    under_names,
-)
+from serving.kept_texts import read_inspection_kept, read_record
+from serving.log_reader import LAST, Inspected, held_in, inspections_before, under_names
 from serving.store import Connection
 
 

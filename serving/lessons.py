@@ -12,7 +12,8 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import Told, news
 from serving.chain import DECISION, INSPECTION
-from serving.log_reader import LAST, Event, Inspected, LogReader, read_inspection_kept, read_record
+from serving.kept_texts import read_inspection_kept, read_record
+from serving.log_reader import LAST, Event, Inspected, LogReader
 from serving.predictor import Predictor
 
 

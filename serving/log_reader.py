@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
+from serving.kept_texts import read_inspection_kept, read_override, read_record
 from serving.log_file import LogFile
 from serving.store import Connection, Store, in_pages
 
@@ -271,46 +269,3 @@ def _inspected(seq: int, text: str, decision_seq: int | None, record: str | None
     if decision_seq is not None and record is not None:
         decision = Numbered(decision_seq, read_record(record))
     return Inspected(seq, read_inspection_kept(text), decision)
-
-
-def read_record(text: str) -> DecisionRecord:
-    """A decision as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return DecisionRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("decision") from error
-
-
-def read_inspection_kept(text: str) -> Inspection:
-    """An inspection as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return Inspection.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("inspection") from error
-
-
-def read_override(text: str) -> OverrideStep:
-    """A step of an override as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return OverrideStep.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("step of an override") from error
-
-
-def _altered(what: str) -> DecisionLogError:
-    return DecisionLogError(
-        f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
-        "Run `lanes verify` and restore the log from a backup."
-    )
