@@ -52,6 +52,7 @@ bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.serving_latency
 	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
+	python -m tests.benchmarks.log_places
 
 ladder: $(READY) ## Measure the service between a naive one and the bare minimum (two minutes)
 	python -m tests.benchmarks.ladder $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)

@@ -15,7 +15,7 @@ from serving.log_reader import (
     inspections_before,
     read_inspection_kept,
     read_record,
-    strictest_lane_in,
+    strictest_lane_of,
 )
 from serving.store import Connection
 
@@ -50,6 +50,14 @@ class KeptInspection(NamedTuple):
     """Those of the same declaration that were kept before, if it is new."""
 
 
+_LOOK = (
+    "SELECT (SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?), "
+    f"({strictest_lane_of(2)}), "
+    "(SELECT count(*) FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL)"
+)
+"""All that has to be known before a decision is kept, in one question: a server is far away."""
+
+
 class OvertakenError(DecisionLogError):
     """What a decision went by has changed before it was kept; decide again."""
 
@@ -71,14 +79,18 @@ def keep_decision(
         ConflictError: the key was decided on with other content.
         OvertakenError: the lineage is not as it was.
     """
-    earlier = connection.execute(
-        "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?", record.key
+    names = (record.lineage_id, record.declaration_id)
+    earlier, lane, waiting = connection.execute(
+        _LOOK, (*record.key, *names, LAST, *names, LAST, record.declaration_id)
     ).fetchone()
     if earlier is not None:
-        return Kept(same_or_conflict(read_record(earlier[0]), record.snapshot_sha256), new=False)
-    if in_step and not links.aside:
-        _check_in_step(record, connection)
-    parked = _parked(record.declaration_id, connection)
+        return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
+    if in_step and not links.aside and lane != _earlier_lane(record):
+        raise OvertakenError(
+            f"Another version of declaration {record.declaration_id!r} was decided at the same "
+            "moment, so no lane is given. Send it again."
+        )
+    parked = _parked(record.declaration_id, connection) if waiting else ()
     columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
     (seq,) = connection.execute(
         "INSERT INTO decisions "
@@ -94,15 +106,6 @@ def keep_decision(
         )
     no = links.add(DECISION, seq, columns, text)
     return Kept(record, new=True, parked=parked, no=no)
-
-
-def _check_in_step(record: DecisionRecord, connection: Connection) -> None:
-    lane = strictest_lane_in(connection, LAST, record.lineage_id, record.declaration_id)
-    if lane != _earlier_lane(record):
-        raise OvertakenError(
-            f"Another version of declaration {record.declaration_id!r} was decided at the same "
-            "moment, so no lane is given. Send it again."
-        )
 
 
 def _earlier_lane(record: DecisionRecord) -> Lane | None:

@@ -209,13 +209,22 @@ class LogReader:
 
 def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
     """The strictest lane under these names, of the decisions in front of this place."""
-    marks = ", ".join("?" * len(names))
-    (lane,) = connection.execute(
-        f"SELECT max(lane) FROM decisions WHERE (lineage_id IN ({marks}) "
-        f"OR declaration_id IN ({marks})) AND seq < ?",
-        (*names, *names, seq),
-    ).fetchone()
+    statement = strictest_lane_of(len(names))
+    (lane,) = connection.execute(statement, (*names, seq, *names, seq)).fetchone()
     return None if lane is None else Lane(lane)
+
+
+def strictest_lane_of(names: int) -> str:
+    """How to ask for it; the values are so many names and the place, and both once more.
+
+    One look for each index. `seq + 0` is in none, or a database may walk through all places.
+    """
+    marks = ", ".join("?" * names)
+    return (
+        "SELECT max(lane) FROM ("
+        f"SELECT lane FROM decisions WHERE lineage_id IN ({marks}) AND seq + 0 < ? UNION ALL "
+        f"SELECT lane FROM decisions WHERE declaration_id IN ({marks}) AND seq + 0 < ?) found"
+    )
 
 
 def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:

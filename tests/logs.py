@@ -9,12 +9,15 @@ from selectivity.inspection import Inspection
 from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog
 from serving.keep import Receipt
+from serving.log_database import Patience
 from serving.log_file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor
 
 Result = TypeVar("Result")
 PREDICTOR = a_predictor()
+PATIENT = Patience(write_seconds=10, look_seconds=10)
+"""For tests that are not about how long somebody waits for a database on a busy machine."""
 
 
 def a_record(**fields: Any) -> DecisionRecord:

@@ -21,7 +21,7 @@ from serving.recent import Recent
 from serving.spool import Reserve
 from tests.builders import an_inspection
 from tests.command_line import lanes
-from tests.logs import a_record, inspected, kept
+from tests.logs import PATIENT, a_record, inspected, kept
 from tests.postgresql import PostgreSql
 
 
@@ -201,7 +201,7 @@ def test_a_server_that_hangs_is_answered_for_from_the_copy(
 ) -> None:
     mine, theirs = a_record(declaration_id="D-1"), a_record(declaration_id="D-2")
     with on_a_server(folder, database) as log:
-        with closing(DecisionLog(LogDatabase(database))) as other:
+        with closing(DecisionLog(LogDatabase(database, PATIENT))) as other:
             kept(other, theirs)
         end = time.monotonic() + 5
         assert log._spooling is not None
@@ -213,13 +213,13 @@ def test_a_server_that_hangs_is_answered_for_from_the_copy(
         try:
             started = time.monotonic()
             assert log.find("D-1") == mine
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 2  # 0.3 on an idle machine
             started = time.monotonic()
             assert log.find("D-2") == theirs
             assert log.find("D-3") is None
             assert kept(log, a_record(declaration_id="D-3"))[0].new
             assert log.strictest_lane("D-2") == theirs.decision.lane
-            assert time.monotonic() - started < 0.3  # nobody waits for it any more
+            assert time.monotonic() - started < 2  # nobody waits for it any more
         finally:
             postgresql.go_on()
         wait_until_drained(log)
