@@ -226,6 +226,28 @@ def test_a_server_that_hangs_is_answered_for_from_the_copy(
         assert sorted(ids_in(log)) == ["D-1", "D-2", "D-3"]
 
 
+def test_a_spool_or_copy_that_fails_keeps_no_decision_from_the_database(
+    folder: Path, database: str
+) -> None:
+    store = LogDatabase(database, PATIENT)
+    store.open_to_write().close()
+    recent = Recent(folder / "recent.sqlite", store, most=1_000)
+    reserve = Reserve(LogFile(folder / "spool.sqlite"), recent=recent)
+    with closing(DecisionLog(store, reserve=reserve)) as log:
+        recent._copy.close()
+        assert kept(log, a_record())[0].new
+        assert log._spooling is not None
+        log._spooling._drained_from.close()
+        log._spooling.turn_to_spool("tried")
+        assert kept(log, a_record(declaration_id="D-2"))[0].new
+        with closing(DecisionLog(store)) as other:  # nobody keeps it out
+            assert kept(other, a_record(declaration_id="D-3"))[0].new
+        assert log.spooled is not None
+        assert log.spooled.waiting == 1
+    with on_a_server(folder, database) as log:
+        assert sorted(ids_in(log)) == ["D-1", "D-2", "D-3"]
+
+
 def test_a_copy_of_another_log_is_thrown_away(folder: Path) -> None:
     for name in ("one", "other"):
         store = LogFile(folder / f"{name}.sqlite")
