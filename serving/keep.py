@@ -11,7 +11,7 @@ from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
 from serving.kept_texts import read_inspection_kept, read_record
-from serving.log_reader import LAST, Inspected, held_in, inspections_before, under_names
+from serving.log_reader import LAST, Inspected, held_in, inspections_before, places_under
 from serving.store import Connection
 
 
@@ -51,7 +51,7 @@ class OvertakenError(DecisionLogError):
 
 _THERE = f"""
 SELECT (SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?),
-       (SELECT count(*) FROM decisions WHERE {under_names(2)}),
+       (SELECT count(*) FROM ({places_under(2)}) found),
        (SELECT count(*) FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL)
 """
 """Everything that is asked before a decision is written, at once: at each statement the interpreter

@@ -157,6 +157,8 @@ class LogDatabase:
         )
         connection.until = time.monotonic() + CONNECT_SECONDS
         connection.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
+        # What is asked is in an index; a plan made while a table was small would never look there.
+        connection.execute("SET enable_seqscan = off")
         return connection
 
 

@@ -261,20 +261,24 @@ class LogReader:
 
 def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
     """The lanes of each version under these names in front of this place, by its key, in order."""
+    places = places_under(len(names))
     rows = connection.execute(
         f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
-        f"FROM decisions d WHERE {under_names(len(names))} AND d.seq < ? ORDER BY d.seq",
+        f"FROM decisions d WHERE d.seq IN ({places}) AND d.seq < ? ORDER BY d.seq",
         (seq, *names, *names, seq),
     ).fetchall()
     return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
 
 
-def under_names(count: int) -> str:
-    """Whether a decision stands under one of so many names of lineages or declarations; SQL takes
-    the names twice.
+def places_under(names: int) -> str:
+    """How to ask for places of decisions under lineages or declarations of so many names; SQL takes
+    the names twice. One look for each index, or a database may walk through all places.
     """
-    marks = ", ".join("?" * count)
-    return f"(lineage_id IN ({marks}) OR declaration_id IN ({marks}))"
+    marks = ", ".join("?" * names)
+    return (
+        f"SELECT seq FROM decisions WHERE lineage_id IN ({marks}) "
+        f"UNION SELECT seq FROM decisions WHERE declaration_id IN ({marks})"
+    )
 
 
 def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:

@@ -52,14 +52,14 @@ class Recent:
         self._thread.start()
 
     def remember(self, records: Sequence[DecisionRecord]) -> None:
-        """Copy what this service has just kept."""
-        self._insert(
-            [
-                (*each.key, each.lineage_id, each.snapshot_sha256, int(each.decision.lane), text)
-                for each in records
-                for text in (each.model_dump_json(),)
-            ]
-        )
+        """Copy what this service has just kept; a copy that cannot be written stops nothing."""
+        rows = [
+            (*each.key, each.lineage_id, each.snapshot_sha256, int(each.decision.lane), text)
+            for each in records
+            for text in (each.model_dump_json(),)
+        ]
+        with suppress(sqlite3.Error):
+            self._insert(rows)
 
     def close(self) -> None:
         """Stop following."""

@@ -48,11 +48,7 @@ class Spooled(NamedTuple):
 class SpoolingJournal:
     """A journal that goes on elsewhere when its store fails. `keep` is for one thread."""
 
-    def __init__(
-        self,
-        log: Journal,
-        reserve: Reserve,
-    ) -> None:
+    def __init__(self, log: Journal, reserve: Reserve) -> None:
         """Drain what the last run left.
 
         Raises:
@@ -147,7 +143,11 @@ class SpoolingJournal:
         """Take everything over."""
         records = 1
         while records:
-            (drained,) = through.keep([partial(drain, self._drained_from)])
+            try:
+                (drained,) = through.keep([partial(drain, self._drained_from)])
+            except self._reserve.spool.errors as error:
+                through.let_go()  # of the transaction that was begun
+                raise self._reserve.spool.unusable(error) from error
             if isinstance(drained, DecisionLogError):
                 raise drained
             self._upto, records, _ = drained

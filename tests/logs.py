@@ -11,6 +11,7 @@ from selectivity.record import DecisionRecord
 from serving.acts import Act, What
 from serving.decision_log import DecisionLog
 from serving.keep import Receipt
+from serving.log_database import Patience
 from serving.log_file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor
@@ -18,6 +19,8 @@ from tests.bundles import a_predictor
 Result = TypeVar("Result")
 PREDICTOR = a_predictor()
 OFFICER = Actor(id="aaaaaaaa", name="An")
+PATIENT = Patience(write_seconds=10, look_seconds=10)
+"""For tests that are not about how long somebody waits for a database on a busy machine."""
 
 
 def a_record(**fields: Any) -> DecisionRecord:

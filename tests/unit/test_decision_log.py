@@ -22,7 +22,7 @@ from serving.log_file import LogFile, open_to_write
 from serving.log_reader import LogReader
 from serving.store import Connection
 from tests.builders import an_inspection, an_item
-from tests.logs import a_record, in_a_loop, inspected, kept, path_of
+from tests.logs import PATIENT, a_record, in_a_loop, inspected, kept, path_of
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def log(request: pytest.FixtureRequest) -> Iterator[DecisionLog]:
     if request.param == "file":
         yield request.getfixturevalue("log_in_file")
     else:
-        log = DecisionLog(LogDatabase(request.getfixturevalue("database")))
+        log = DecisionLog(LogDatabase(request.getfixturevalue("database"), PATIENT))
         yield log
         log.close()
 

@@ -21,7 +21,7 @@ from serving.recent import Recent
 from serving.spool import Reserve
 from tests.builders import an_inspection
 from tests.command_line import lanes
-from tests.logs import a_record, inspected, kept
+from tests.logs import PATIENT, a_record, inspected, kept
 from tests.postgresql import PostgreSql
 
 
@@ -201,7 +201,7 @@ def test_a_server_that_hangs_is_answered_for_from_the_copy(
 ) -> None:
     mine, theirs = a_record(declaration_id="D-1"), a_record(declaration_id="D-2")
     with on_a_server(folder, database) as log:
-        with closing(DecisionLog(LogDatabase(database))) as other:
+        with closing(DecisionLog(LogDatabase(database, PATIENT))) as other:
             kept(other, theirs)
         end = time.monotonic() + 5
         assert log._spooling is not None
@@ -213,16 +213,38 @@ def test_a_server_that_hangs_is_answered_for_from_the_copy(
         try:
             started = time.monotonic()
             assert log.find("D-1") == mine
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 2  # 0.3 on an idle machine
             started = time.monotonic()
             assert log.find("D-2") == theirs
             assert log.find("D-3") is None
             assert kept(log, a_record(declaration_id="D-3"))[0].new
             assert log.strictest_lane("D-2") == theirs.decision.lane
-            assert time.monotonic() - started < 0.3  # nobody waits for it any more
+            assert time.monotonic() - started < 2  # nobody waits for it any more
         finally:
             postgresql.go_on()
         wait_until_drained(log)
+        assert sorted(ids_in(log)) == ["D-1", "D-2", "D-3"]
+
+
+def test_a_spool_or_copy_that_fails_keeps_no_decision_from_the_database(
+    folder: Path, database: str
+) -> None:
+    store = LogDatabase(database, PATIENT)
+    store.open_to_write().close()
+    recent = Recent(folder / "recent.sqlite", store, most=1_000)
+    reserve = Reserve(LogFile(folder / "spool.sqlite"), recent=recent)
+    with closing(DecisionLog(store, reserve=reserve)) as log:
+        recent._copy.close()
+        assert kept(log, a_record())[0].new
+        assert log._spooling is not None
+        log._spooling._drained_from.close()
+        log._spooling.turn_to_spool("tried")
+        assert kept(log, a_record(declaration_id="D-2"))[0].new
+        with closing(DecisionLog(store)) as other:  # nobody keeps it out
+            assert kept(other, a_record(declaration_id="D-3"))[0].new
+        assert log.spooled is not None
+        assert log.spooled.waiting == 1
+    with on_a_server(folder, database) as log:
         assert sorted(ids_in(log)) == ["D-1", "D-2", "D-3"]
 
 
