@@ -77,9 +77,10 @@ fuzz: $(READY) ## Make up requests from the API description and see that all are
 tamper: $(READY) ## Tamper with a decision log in 1,000 ways and count what the verifier finds
 	python -m tests.tampering --count 1000
 
-torture: $(READY) ## Break the service and its log under load, 20 times each, and count what is lost
+torture: $(READY) ## Break the service and its log under load, cut the power, and count what is lost
 	python -m tests.torture --file
 	python -m tests.torture
+	python -m tests.power_cut
 
 check: $(READY) ## Format, lint, types and import contracts; changes nothing
 	ruff format --check .

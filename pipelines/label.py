@@ -22,7 +22,7 @@ from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection
-from selectivity.labelling import item_outcomes
+from selectivity.labelling import item_outcomes, taken_back_at
 
 UNKNOWN = -1
 """Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
@@ -101,14 +101,15 @@ def _taken_back(
     inspections: Sequence[Inspection], told: Mapping[str, Sequence[Outcome]]
 ) -> Iterator[Outcome]:
     """Takes back what was corrected: once, however often, and never before it was known."""
-    since: dict[str, pd.Timestamp] = {}
+    corrections: dict[str, list[Inspection]] = {}
     for inspection in inspections:
         if inspection.corrects is not None:
-            moment = pd.Timestamp(inspection.observed_at)
-            since[inspection.corrects] = min(moment, since.get(inspection.corrects, moment))
-    for corrected, moment in since.items():
-        for outcome in told.get(corrected, ()):
-            yield outcome._replace(observed_at=max(moment, outcome.observed_at), counts=-1)
+            corrections.setdefault(inspection.corrects, []).append(inspection)
+    for inspection in inspections:
+        moment = taken_back_at(inspection, corrections.get(inspection.inspection_id, ()))
+        if moment is not None:
+            for outcome in told.get(inspection.inspection_id, ()):
+                yield outcome._replace(observed_at=pd.Timestamp(moment), counts=-1)
 
 
 def _with_versions(

@@ -150,7 +150,8 @@ def differing_keys(profile: Profile, bulk: Arrays, fold: Arrays) -> list[str]:
 def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
     kept = Kept.of_arrays(profile, arrays)
     parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
-    known = (kept.unpack(at, amounts_of(profile)) for at in range(len(kept.keys)))
+    pick = amounts_of(profile)
+    known = (kept.unpack(at, pick) for at in range(len(kept.keys)))
     # Written out, because a day that is not known is no number, and equals nothing.
     told = (repr([getattr(each, part) for part in parts]) for each in known)
     return dict(zip(kept.keys, told, strict=True))

@@ -1,6 +1,8 @@
 """What an inspection says about each goods item: one reading for training and service."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from selectivity.inspection import FindingClass, Inspection, Result
 
@@ -32,3 +34,32 @@ def item_outcomes(inspection: Inspection, item_nos: Sequence[int]) -> dict[int, 
             if finding.item_no in (None, item_no):
                 outcomes[item_no] = max(outcomes[item_no], finding.mechanism.finding_class)
     return outcomes if any(outcomes.values()) else {}
+
+
+class Told(NamedTuple):
+    """What an inspection says counts from a moment on; with `counts` -1 it counts no more."""
+
+    inspection: Inspection
+    since: datetime
+    counts: int
+
+
+def taken_back_at(inspection: Inspection, known: Sequence[Inspection]) -> datetime | None:
+    """When the first of these inspections corrected it, and never before it spoke itself."""
+    moments = [each.observed_at for each in known if each.corrects == inspection.inspection_id]
+    return max(min(moments), inspection.observed_at) if moments else None
+
+
+def news(inspection: Inspection, known: Sequence[Inspection]) -> Iterator[Told]:
+    """What an inspection changes, given those of its declaration that were known before.
+
+    In whatever order they come, all of them together come to the same.
+    """
+    yield Told(inspection, inspection.observed_at, 1)
+    for each in (*known, inspection):
+        before = None if each is inspection else taken_back_at(each, known)
+        after = taken_back_at(each, (*known, inspection))
+        if after != before and after is not None:
+            if before is not None:
+                yield Told(each, before, 1)
+            yield Told(each, after, -1)

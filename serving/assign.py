@@ -20,9 +20,9 @@ from serving.api_keys import Caller, id_of
 from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
-from serving.keep import Kept, KeptInspection, Receipt, same_or_conflict
+from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
 from serving.key_ring import KeyRing
-from serving.lessons import Lesson, fold
+from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
 from serving.predictor import Assessed, Predictor
 from serving.settings import Settings
@@ -88,7 +88,7 @@ def lodge(
     record = parts.predictor.decide(
         declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
     )
-    kept = parts.log.append(record)
+    kept = parts.log.append(record, in_step=True)
     parts.handover.sent()
     kept.add_done_callback(partial(_count_and_fold, declaration, parts))
     return kept
@@ -96,7 +96,10 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+    try:
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+    except OvertakenError:  # by another service; now what it decided is known
+        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
 
 
 async def keep_act(act: Act, parts: Parts) -> None:
@@ -126,18 +129,19 @@ def _count_and_fold(declaration: Declaration, parts: Parts, kept: "asyncio.Futur
         if new:
             parts.meters.decided(record)
         if no is not None:
-            _teach(parts, Lesson(no, declaration, declaration, parked))
+            told = taught((inspection, declaration) for inspection in parked)
+            _teach(parts, Lesson(no, declaration, tuple(told)))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
     with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
-        receipt, decision, no = kept.result()
+        receipt, decision, no, earlier = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
-            of = None if decision is None else decision.declaration()  # None while it is parked
-            _teach(parts, Lesson(no, None, of, (inspection,)))
+            new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+            _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
 
 
 def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:

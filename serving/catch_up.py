@@ -5,7 +5,9 @@ from itertools import islice
 
 from selectivity.declaration import Declaration
 from serving import chain
-from serving.log_reader import Event, LogReader, read_inspection_kept, read_record
+from serving.kept_texts import read_record
+from serving.lessons import told_by
+from serving.log_reader import Event, LogReader
 from serving.predictor import Predictor
 from serving.published import FeedbackUpto
 
@@ -59,8 +61,8 @@ class CatchUp:
             and event.decision[0] <= self._known.decision_seq
         ):
             return
-        inspection = read_inspection_kept(event.text)
-        self._predictor.learn(read_record(event.decision[1]).declaration(), [inspection])
+        for declaration, told in told_by(self._log, event):
+            self._predictor.learn(declaration, told)
 
 
 def _in_parts(events: Iterator[Event]) -> Iterator[list[Event]]:

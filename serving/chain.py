@@ -115,9 +115,9 @@ class Links:
     end together, which costs half of what writing each at once does.
     """
 
-    def __init__(self, store: Store | None = None) -> None:
-        """`store` is where the records lie, for work that has to know."""
-        self.store = store
+    def __init__(self, store: Store | None = None, *, aside: bool = False) -> None:
+        """`store` is where the records lie; `aside` is one that does not know all that there is."""
+        self.store, self.aside = store, aside
         self._head = Head(0, "")
         self._new: list[tuple[int, Kind, int | None, str, str]] = []
 

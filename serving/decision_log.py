@@ -63,13 +63,15 @@ class DecisionLog(LogReader):
         found = self._asked(lambda log: LogReader.find(log, declaration_id, version_no))
         return max(found, key=lambda record: record.version_no, default=None)
 
-    def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
+    def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         """Keep a decision; the future has the one that stands once it is on disk.
 
-        It fails with ConflictError if the same key was decided on other content, and with
+        It fails with ConflictError if the same key was decided on other content, with
+        OvertakenError if it is to be in step with its lineage and is not, and with
         DecisionLogError if nothing was kept.
         """
-        kept = self._writer.submit(partial(keep_decision, record, record.model_dump_json()))
+        text = record.model_dump_json()
+        kept = self._writer.submit(partial(keep_decision, record, text, in_step=in_step))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -114,7 +116,7 @@ class DecisionLog(LogReader):
         key = act.about, act.number
         if act.what is acts.What.OVERRIDE and key in self._queued_overrides:
             raise acts.meanwhile(act)
-        kept = self._writer.submit(partial(acts.add, act, self.store))
+        kept = self._writer.submit(partial(acts.add, act))
         if act.what is acts.What.OVERRIDE:
             self._queued_overrides[key] = act.lane
             kept.add_done_callback(lambda _: self._queued_overrides.pop(key))

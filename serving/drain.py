@@ -14,7 +14,7 @@ from selectivity.errors import AuditError, ConflictError
 from serving.chain import DECISION, DRAIN, INSPECTION, Head, Links, genesis, log_id_of
 from serving.chain_check import Link, links
 from serving.keep import keep_decision, keep_inspection
-from serving.log_reader import read_inspection_kept, read_record
+from serving.kept_texts import read_inspection_kept, read_record
 from serving.store import Connection
 
 AT_ONCE = 100

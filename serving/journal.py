@@ -18,15 +18,19 @@ class Journal:
     """Keeps work durably, or says that nothing of it was kept. For one thread at a time."""
 
     def __init__(
-        self, store: Store, on_commit: Callable[[float], None] = lambda seconds: None
+        self,
+        store: Store,
+        on_commit: Callable[[float], None] = lambda seconds: None,
+        *,
+        aside: bool = False,
     ) -> None:
-        """Open the store.
+        """Open the store; `aside` is one that does not know all that there is.
 
         Raises:
             DecisionLogError: it cannot keep anything.
         """
         self.store, self._on_commit = store, on_commit
-        self._links = Links(store)
+        self._links = Links(store, aside=aside)
         self._failures: tuple[type[Exception], ...] = (*store.errors, DecisionLogError)
         self._connection: Connection | None = store.open_to_write()
 

@@ -4,11 +4,18 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from selectivity.declaration import canonical_sha256
-from selectivity.errors import ConflictError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
-from serving.log_reader import read_inspection_kept, read_record
+from serving.kept_texts import read_inspection_kept, read_record
+from serving.log_reader import (
+    LAST,
+    Inspected,
+    inspections_before,
+    strictest_lane_in,
+)
 from serving.store import Connection
 
 
@@ -38,20 +45,38 @@ class KeptInspection(NamedTuple):
     decision: DecisionRecord | None
     no: int | None = None
     """Its number among all records of the log, if it is new."""
+    earlier: tuple[Inspected, ...] = ()
+    """Those of the same declaration that were kept before, if it is new."""
 
 
-def keep_decision(record: DecisionRecord, text: str, links: Links, connection: Connection) -> Kept:
+class OvertakenError(DecisionLogError):
+    """What a decision went by has changed before it was kept; decide again."""
+
+
+def keep_decision(
+    record: DecisionRecord,
+    text: str,
+    links: Links,
+    connection: Connection,
+    *,
+    in_step: bool = False,
+) -> Kept:
     """Keep it unless its key was decided on before; `text` is what is written.
+
+    With `in_step`, only if the lineage is as it was when this was decided: another service may have
+    kept another version meanwhile. A spool cannot tell.
 
     Raises:
         ConflictError: the key was decided on with other content.
+        OvertakenError: the lineage is not as it was.
     """
     earlier = connection.execute(
-        "SELECT snapshot_sha256, record FROM decisions WHERE declaration_id = ? AND version_no = ?",
-        record.key,
+        "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?", record.key
     ).fetchone()
     if earlier is not None:
-        return Kept(same_or_conflict(read_record(earlier[1]), record.snapshot_sha256), new=False)
+        return Kept(same_or_conflict(read_record(earlier[0]), record.snapshot_sha256), new=False)
+    if in_step and not links.aside:
+        _check_in_step(record, connection)
     parked = _parked(record.declaration_id, connection)
     columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
     (seq,) = connection.execute(
@@ -68,6 +93,21 @@ def keep_decision(record: DecisionRecord, text: str, links: Links, connection: C
         )
     no = links.add(DECISION, seq, columns, text)
     return Kept(record, new=True, parked=parked, no=no)
+
+
+def _check_in_step(record: DecisionRecord, connection: Connection) -> None:
+    lane = strictest_lane_in(connection, LAST, record.lineage_id, record.declaration_id)
+    if lane != _earlier_lane(record):
+        raise OvertakenError(
+            f"Another version of declaration {record.declaration_id!r} was decided at the same "
+            "moment, so no lane is given. Send it again."
+        )
+
+
+def _earlier_lane(record: DecisionRecord) -> Lane | None:
+    """The lane of earlier versions that a decision went by."""
+    votes = record.decision.votes
+    return next((vote.lane for vote in votes if vote.reason.code == "LINEAGE"), None)
 
 
 def _parked(declaration_id: str, connection: Connection) -> tuple[Inspection, ...]:
@@ -101,12 +141,12 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
         ConflictError: the same id came with other content.
     """
     digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
-    earlier = connection.execute(
+    known = connection.execute(
         "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
         (inspection.inspection_id,),
     ).fetchone()
-    if earlier is not None:
-        return _known(inspection, digest, *earlier)
+    if known is not None:
+        return _known(inspection, digest, *known)
     decision_seq, record = _newest(inspection.declaration_id, connection)
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
     text = inspection.model_dump_json(exclude_unset=True)
@@ -117,7 +157,9 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
         (*columns, text, decision_seq),
     ).fetchone()
     no = links.add(INSPECTION, seq, columns, text)
-    return KeptInspection(Receipt.PARKED if record is None else Receipt.STORED, record, no)
+    receipt = Receipt.PARKED if record is None else Receipt.STORED
+    earlier = inspections_before(seq, inspection.declaration_id, connection)
+    return KeptInspection(receipt, record, no, tuple(earlier))
 
 
 def _newest(

@@ -5,23 +5,52 @@ What other services wrote, or a spool brought, is read from the log in its turn.
 says exactly what the histories knew, and a replay can know the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.labelling import Told, news
 from serving.chain import DECISION, INSPECTION
-from serving.log_reader import LAST, Event, LogReader, read_inspection_kept, read_record
+from serving.kept_texts import read_inspection_kept, read_record
+from serving.log_reader import LAST, Event, Inspected, LogReader
 from serving.predictor import Predictor
 
 
 class Lesson(NamedTuple):
-    """One record: what was declared by it, and which inspections of a declaration it made known."""
+    """One record: what was declared by it, and what inspections it made known."""
 
     no: int
     declared: Declaration | None = None
-    inspected: Declaration | None = None
-    inspections: tuple[Inspection, ...] = ()
+    taught: tuple["Taught", ...] = ()
+
+
+class Taught(NamedTuple):
+    """What an inspection says of the declaration it belongs to, from when on."""
+
+    declaration: Declaration
+    told: Told
+
+
+About = tuple[Inspection, Declaration]
+"""An inspection, and the version of the declaration that it speaks on."""
+
+
+def taught(inspections: Iterable[About], known: Iterable[About] = ()) -> Iterator[Taught]:
+    """What these teach one after the other, given those of the declaration kept before."""
+    before = list(known)
+    for inspection, declaration in inspections:
+        for told in news(inspection, [earlier for earlier, _ in before]):
+            of = {id(earlier): version for earlier, version in before}
+            yield Taught(of.get(id(told.inspection), declaration), told)
+        before.append((inspection, declaration))
+
+
+def about(inspected: Iterable[Inspected]) -> Iterator[About]:
+    """Those that are not parked."""
+    for _, inspection, decision in inspected:
+        if decision is not None:
+            yield inspection, decision.record.declaration()
 
 
 def fold(lesson: Lesson, predictor: Predictor) -> None:
@@ -30,8 +59,8 @@ def fold(lesson: Lesson, predictor: Predictor) -> None:
         return
     if lesson.declared is not None:
         predictor.observe([lesson.declared])
-    if lesson.inspected is not None:
-        predictor.learn(lesson.inspected, lesson.inspections)
+    for declaration, told in lesson.taught:
+        predictor.learn(declaration, told)
     predictor.known_upto = lesson.no
 
 
@@ -49,20 +78,31 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
         if event.kind == DECISION:
             decided, declaration = event.seq, read_record(event.text).declaration()
             parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
-            yield Lesson(event.no, declaration, declaration, tuple(parked))
+            told = taught((each, declaration) for each in parked)
+            yield Lesson(event.no, declaration, tuple(told))
         elif event.kind == INSPECTION:
             inspected = event.seq
-            yield _of_inspection(event, decided)
+            yield _of_inspection(log, event, decided)
         else:
             yield Lesson(event.no)
 
 
-def _of_inspection(event: Event, decided: int) -> Lesson:
+def _of_inspection(log: LogReader, event: Event, decided: int) -> Lesson:
     """One that came before its decision teaches when that comes."""
     if event.decision is None or event.decision[0] > decided:
         return Lesson(event.no)
-    declaration = read_record(event.decision[1]).declaration()
-    return Lesson(event.no, None, declaration, (read_inspection_kept(event.text),))
+    return Lesson(event.no, None, tuple(told_by(log, event)))
+
+
+def told_by(log: LogReader, event: Event) -> Iterator[Taught]:
+    """What an inspection that has its decision teaches."""
+    assert event.decision is not None
+    inspection, declaration = (
+        read_inspection_kept(event.text),
+        read_record(event.decision[1]).declaration(),
+    )
+    earlier = log.inspections_before(event.seq, inspection.declaration_id)
+    return taught([(inspection, declaration)], about(earlier))
 
 
 def _place(log: LogReader, after: int, kind: str) -> int:

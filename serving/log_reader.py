@@ -6,16 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
+from serving.kept_texts import read_inspection_kept, read_override, read_record
 from serving.log_file import LogFile
-from serving.store import Store, in_pages
+from serving.store import Connection, Store, in_pages
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -89,16 +87,8 @@ class LogReader:
 
     def held_before(self, seq: int, *names: str) -> dict[tuple[str, int], Held]:
         """The lanes of each version under these names, by its key, in order."""
-        marks = ", ".join("?" * len(names))
         with self._reading():
-            rows = self._connection.execute(
-                f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
-                f"FROM decisions d "
-                f"WHERE (d.lineage_id IN ({marks}) OR d.declaration_id IN ({marks})) "
-                "AND d.seq < ? ORDER BY d.seq",
-                (seq, *names, *names, seq),
-            ).fetchall()
-        return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
+            return held_in(self._connection, seq, *names)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """Every step of the overrides of this decision, in the order in which they were kept."""
@@ -137,14 +127,13 @@ class LogReader:
     def inspections(self) -> Iterator[Inspected]:
         """Every inspection, in the order in which they were kept, with its decision."""
         with self._reading():
-            for seq, text, decision_seq, record in in_pages(
+            for row in in_pages(
                 self._connection,
                 "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
                 "LEFT JOIN decisions d ON d.seq = i.decision_seq "
                 "WHERE i.seq >= ? ORDER BY i.seq LIMIT ?",
             ):
-                decision = None if record is None else Numbered(decision_seq, read_record(record))
-                yield Inspected(seq, read_inspection_kept(text), decision)
+                yield _inspected(*row)
 
     def events(self, *, after: int = 0, upto: int = LAST) -> Iterator[Event]:
         """Everything behind the first place up to the second, in the order it was kept."""
@@ -183,6 +172,11 @@ class LogReader:
                 (declaration_id, seq, upto),
             ).fetchall()
         return [read_inspection_kept(text) for (text,) in rows]
+
+    def inspections_before(self, seq: int, declaration_id: str) -> list[Inspected]:
+        """Inspections of a declaration in front of this place, with their decisions."""
+        with self._reading():
+            return inspections_before(seq, declaration_id, self._connection)
 
     def head(self) -> chain.Head:
         """The last record of the chain."""
@@ -241,44 +235,36 @@ class LogReader:
             raise self.store.unusable(error) from error
 
 
-def read_record(text: str) -> DecisionRecord:
-    """A decision as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return DecisionRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("decision") from error
+def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
+    """The strictest lane under these names, of the decisions in front of this place."""
+    return strictest(held_in(connection, seq, *names).values())
 
 
-def read_inspection_kept(text: str) -> Inspection:
-    """An inspection as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return Inspection.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("inspection") from error
-
-
-def read_override(text: str) -> OverrideStep:
-    """A step of an override as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return OverrideStep.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("step of an override") from error
+def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+    """The lanes of each version under these names, by its key, in order."""
+    marks = ", ".join("?" * len(names))
+    rows = connection.execute(
+        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} FROM decisions d "
+        f"WHERE (d.lineage_id IN ({marks}) OR d.declaration_id IN ({marks})) "
+        "AND d.seq < ? ORDER BY d.seq",
+        (seq, *names, *names, seq),
+    ).fetchall()
+    return {(id_, version): Held(Lane(decided), Lane(lane)) for id_, version, decided, lane in rows}
 
 
-def _altered(what: str) -> DecisionLogError:
-    return DecisionLogError(
-        f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
-        "Run `lanes verify` and restore the log from a backup."
-    )
+def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:
+    """Inspections of a declaration in front of this place, with their decisions."""
+    rows = connection.execute(
+        "SELECT i.seq, i.inspection, d.seq, d.record FROM inspections i "
+        "LEFT JOIN decisions d ON d.seq = i.decision_seq "
+        "WHERE i.declaration_id = ? AND i.seq < ? ORDER BY i.seq",
+        (declaration_id, seq),
+    ).fetchall()
+    return [_inspected(*row) for row in rows]
+
+
+def _inspected(seq: int, text: str, decision_seq: int | None, record: str | None) -> Inspected:
+    decision = None
+    if decision_seq is not None and record is not None:
+        decision = Numbered(decision_seq, read_record(record))
+    return Inspected(seq, read_inspection_kept(text), decision)

@@ -21,7 +21,8 @@ from serving import chain
 from serving.acts import Act, What
 from serving.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.cursors import cursor_at, place
-from serving.log_reader import Event, LogReader, read_override, read_record
+from serving.kept_texts import read_override, read_record
+from serving.log_reader import Event, LogReader
 from serving.overriding import offices_of
 
 MOST_AT_ONCE = 500

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -12,8 +12,7 @@ from models.bundle import Bundle
 from models.lane_model import ASSESSED
 from selectivity.capacity import Prices
 from selectivity.declaration import Declaration
-from selectivity.inspection import Inspection
-from selectivity.labelling import item_outcomes
+from selectivity.labelling import Told, item_outcomes
 from selectivity.lanes import Lane
 from selectivity.policy import LaneDecision, Policy, decide
 from selectivity.record import DecisionRecord, ItemScore
@@ -125,16 +124,17 @@ class Predictor:
             for declaration in declarations:
                 self.bundle.profiles.observe(rows_of(declaration))
 
-    def learn(self, declaration: Declaration, inspections: Iterable[Inspection]) -> None:
-        """Fold what controls of a declaration found into the profiles."""
+    def learn(self, declaration: Declaration, told: Told) -> None:
+        """Fold what a control of a declaration found into the profiles, or take it back."""
         if self.bundle is None:
             return
-        item_nos, rows = [item.item_no for item in declaration.items], rows_of(declaration)
-        for inspection in inspections:
-            outcomes, day = item_outcomes(inspection, item_nos), day_at(inspection.observed_at)
-            for item_no, row in zip(item_nos, rows, strict=True):
-                if item_no in outcomes:
-                    self.bundle.profiles.learn(row, day, outcomes[item_no])
+        outcomes = item_outcomes(told.inspection, [item.item_no for item in declaration.items])
+        if not outcomes:
+            return
+        day = day_at(told.since)
+        for item, row in zip(declaration.items, rows_of(declaration), strict=True):
+            if item.item_no in outcomes:
+                self.bundle.profiles.learn(row, day, outcomes[item.item_no], count=told.counts)
 
     def _decision(
         self,

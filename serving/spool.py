@@ -61,7 +61,7 @@ class SpoolingJournal:
         """
         self._log, self._reserve = log, reserve
         self._draining = Journal(reserve.draining) if reserve.draining else log
-        self._spool = Journal(reserve.spool)
+        self._spool = Journal(reserve.spool, aside=True)
         self.reader = LogReader(reserve.spool)
         """Of the spool, for whoever looks for a decision."""
         self._drained_from = reserve.spool.open_to_read()

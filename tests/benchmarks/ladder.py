@@ -55,26 +55,24 @@ def main(
 
 def _beside(kind: str, bundle: Path, folder: Path) -> AbstractContextManager[Side]:
     if kind == "mlflow":
-        return sides.mlflow(*_flavoured(bundle, folder), folder)
+        return sides.mlflow(*_finished_rows(bundle, folder), folder)
     return sides.beside(kind, "/v1/lanes", bundle.resolve(), folder / kind)
 
 
-def _flavoured(bundle: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
-    """The bundle's trees as MLflow's own flavour of LightGBM, and rows for it."""
+def _finished_rows(bundle: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
+    """The bundle's trees as a model of MLflow, and rows for it."""
     import json
 
-    import lightgbm as lgb
-    import mlflow.lightgbm
+    import mlflow.pyfunc
     import numpy as np
 
-    from models.lane_model import BOOSTER
+    from selectivity.features import FEATURE_NAMES
 
-    booster = lgb.Booster(model_file=bundle / BOOSTER)
-    mlflow.lightgbm.save_model(booster, str(folder / "flavoured"))
-    rows = np.random.default_rng(0).normal(size=(50, booster.num_feature())).round(4).tolist()
-    columns = booster.feature_name()
-    return str(folder / "flavoured"), tuple(
-        json.dumps({"dataframe_split": {"columns": columns, "data": [row]}}) for row in rows
+    served, loader = folder / "served", "tests.benchmarks.trees_alone"
+    mlflow.pyfunc.save_model(served, loader_module=loader, data_path=str(bundle))
+    rows = np.random.default_rng(0).normal(size=(50, len(FEATURE_NAMES))).round(4).tolist()
+    return str(served), tuple(
+        json.dumps({"dataframe_split": {"columns": FEATURE_NAMES, "data": [row]}}) for row in rows
     )
 
 

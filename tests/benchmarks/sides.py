@@ -110,7 +110,7 @@ def mlflow(model: str, bodies: tuple[str, ...], folder: Path) -> Iterator[Side]:
     command = ["mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
     command += ["-h", "127.0.0.1", "-p", str(port)]
     beside_us = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {"PATH": beside_us, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    variables = {"PATH": beside_us, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
     with _process(command, port, folder / "mlflow.log", "/ping", variables) as (tree, took):
         yield Side("mlflow serve", port, "/invocations", bodies, tree, took)
 

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,13 @@ from tests.bundles import a_bundle
 from tests.services import settings_in
 
 QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
-LATER = NOON + timedelta(days=10)
 FOUND = an_inspection(result="FINDING", findings=QUANTITY)
 
 
-def importer_history(parts: Parts) -> dict[str, float]:
-    """What is known about the importer ten days later."""
+def importer_history(parts: Parts, *, after: int = 10) -> dict[str, float]:
+    """What is known about the importer so many days later."""
     assert parts.predictor.bundle is not None
-    (row,) = rows_of(a_declaration(accepted_at=LATER))
+    (row,) = rows_of(a_declaration(accepted_at=NOON + timedelta(days=after)))
     values = zip(VALUES, parts.predictor.bundle.profiles.values(row), strict=True)
     return {
         value.measure: known
@@ -88,6 +88,32 @@ def test_a_parked_inspection_counts_when_its_declaration_comes(
 ) -> None:
     parts = fold(tmp_path, [FOUND, a_declaration()], bundle=bundle)
     assert importer_history(parts)["physical"] == 1
+
+
+CORRECTED = an_inspection(inspection_id="I-2", observed_at=NOON + timedelta(days=2), corrects="I-1")
+WITHDRAWN = an_inspection(
+    inspection_id="I-3", observed_at=NOON + timedelta(days=4), corrects="I-2", result="CANCELLED"
+)
+
+
+@pytest.mark.parametrize("parked", [0, 1, 3])
+@pytest.mark.parametrize("order", list(permutations((FOUND, CORRECTED, WITHDRAWN))))
+def test_what_was_corrected_counts_until_then(
+    tmp_path: Path, bundle: Path, order: tuple[Inspection, ...], parked: int
+) -> None:
+    events = [*order[:parked], a_declaration(), *order[parked:]]
+    for parts in (fold(tmp_path, events, bundle=bundle), fold(tmp_path, [], bundle=bundle)):
+        told = [importer_history(parts, after=days) for days in (2, 4, 10)]
+        counted = [(known["controlled"], known["physical"]) for known in told]
+        assert counted == [(1, 1), (1, 0), (0, 0)]
+
+
+def test_what_was_corrected_is_taken_from_the_version_it_was_found_in(
+    tmp_path: Path, bundle: Path
+) -> None:
+    other = a_declaration(version_no=2, importer_id="IMP2")
+    parts = fold(tmp_path, [a_declaration(), FOUND, other, CORRECTED], bundle=bundle)
+    assert importer_history(parts)["controlled"] == 0
 
 
 def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:

@@ -5,20 +5,26 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from selectivity.errors import DecisionLogError, ParamsError
+from selectivity.lanes import Lane
 from serving import migrations
+from serving.assign import Parts, assign
 from serving.chain_check import walk
 from serving.decision_log import DecisionLog
 from serving.log_database import LogDatabase, Patience
 from serving.log_reader import LogReader
-from tests.builders import an_inspection
+from serving.replay import replay
+from serving.start import assemble
+from tests.builders import a_declaration, an_inspection, an_item
 from tests.logs import a_record, in_a_loop, inspected, kept
 from tests.postgresql import PostgreSql
+from tests.services import settings_in
 
 
 @contextmanager
@@ -52,6 +58,37 @@ def test_several_writers_make_one_chain(database: str) -> None:
     assert [outcome.new for outcome in outcomes].count(True) == 60
     answers = {(each.record.declaration_id, each.record.model_dump_json()) for each in outcomes}
     assert len(answers) == 60
+
+
+def test_two_services_that_decide_on_one_lineage_at_once_only_tighten(
+    tmp_path: Path, database: str
+) -> None:
+    def parts(name: str) -> Parts:
+        return assemble(settings_in(tmp_path, state=tmp_path / name, database=database))
+
+    async def lodge_both(one: Parts, other: Parts) -> list[Lane]:
+        ivory, cotton = (an_item(hs_code="050710"),), (an_item(hs_code="520100"),)
+        lanes = []
+        for number in range(10):
+            pair = [a_declaration(declaration_id=f"D-{number}", version_no=1, items=ivory)]
+            pair += [a_declaration(declaration_id=f"D-{number}", version_no=2, items=cotton)]
+            decided = await asyncio.gather(assign(pair[0], one), assign(pair[1], other))
+            lanes += [record.decision.lane for record in decided]
+        return lanes
+
+    one, other = parts("one"), parts("other")
+    in_a_loop(lambda: lodge_both(one, other))
+    for each in (one, other):
+        each.log.close()
+    with closing(LogReader(LogDatabase(database))) as log:
+        records = list(log.records())
+        before = [
+            (log.strictest_lane_before(seq, record.declaration_id), record.decision.lane)
+            for seq, record in records
+        ]
+        assert len(before) == 20
+        assert [lane for earlier, lane in before if earlier and lane < earlier] == []
+        assert replay(log, settings_in(tmp_path, database=database)).all_equal
 
 
 def test_services_that_start_together_make_one_log(database: str) -> None:
