@@ -29,7 +29,7 @@ help: ## List these tasks
 
 setup: $(READY) ## Build .venv from the locked requirements (runs by itself when they change)
 
-cluster: $(READY) ## Add Dask to .venv, for training beyond one machine
+cluster: $(READY) ## Add Dask and Spark to .venv, for data beyond one machine (half a gigabyte; Spark wants Java 17)
 	$(PIP) install --require-hashes --no-build-isolation -r requirements/cluster.txt
 
 run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)

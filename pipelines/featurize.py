@@ -15,26 +15,23 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import typer
 from pydantic import Field
 
 from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_arrays, write_text
-from pipelines.histories.engine import (
-    EngineParams,
-    HistoryEngine,
-    history_in_bulk,
-    read_values,
-)
+from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
+from pipelines.histories.spark import Spark
 from pipelines.label import as_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
@@ -157,6 +154,9 @@ def main(
     periods: FileOption,
     outcomes: FileOption,
     out: FileOption,
+    spark: Annotated[
+        str | None, typer.Option(help="Master of a Spark cluster, or `local[2]`; else DuckDB here.")
+    ] = None,
 ) -> None:
     """Compute every feature of every goods item."""
     settings = section(params, "featurize", FeaturizeParams)
@@ -165,7 +165,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     knowledge = knowledge_before(items, parts.evaluate_from, settings.rows_at_once)
     with TemporaryDirectory(dir=out, prefix=".histories-") as folder:
-        with HistoryEngine(settings, spill=out) as engine:
+        with DuckDB(settings, spill=out) if spark is None else Spark(spark, spill=out) as engine:
             engine.take_file(items, events)
             engine.write_values(Path(folder), tell=lambda line: say(f"featurize: {line}"))
             snapshot = engine.snapshot(before_day=settings.before_day())

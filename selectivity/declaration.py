@@ -174,17 +174,23 @@ class Declaration(Strict):
         return self.lineage_id or self.declaration_id
 
     def as_lodged(self) -> dict[str, Any]:
-        """The declaration as plain JSON data, without what was not declared."""
+        """The declaration as plain JSON data, without what was not declared. Not to be changed."""
+        return self.lodged
+
+    @cached_property
+    def lodged(self) -> dict[str, Any]:
+        """What `as_lodged` gives. Made once, as the next one, for both are asked for often."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     @cached_property
     def canonical(self) -> bytes:
-        """The declaration as lodged, in canonical JSON. Made once, for it is asked for often."""
-        return canonical_json(self.as_lodged())
+        """The declaration as lodged, in canonical JSON."""
+        return canonical_json(self.lodged)
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied.__dict__.pop("canonical", None)  # `model_copy` goes on to change the copy
+        for name in ("lodged", "canonical"):  # `model_copy` goes on to change the copy
+            copied.__dict__.pop(name, None)
         return copied
 
     def snapshot_sha256(self) -> str:

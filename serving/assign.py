@@ -78,13 +78,18 @@ def lodge(
         ConflictError: the same version was decided on other content.
         DecisionLogError: the log cannot be read or is closed.
     """
-    earlier = parts.log.find(declaration.declaration_id, declaration.version_no)
+    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
+    # Where no version was given a lane, none can be found.
+    earlier = (
+        None
+        if earlier_lane is None
+        else parts.log.find(declaration.declaration_id, declaration.version_no)
+    )
     if earlier is not None:
         answered = asyncio.get_running_loop().create_future()
         same = same_or_conflict(earlier, declaration.snapshot_sha256())
         answered.set_result(Kept(same, new=False))
         return answered
-    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
     record = parts.predictor.decide(
         declaration, earlier_lane=earlier_lane, now=parts.now(), assessed=assessed
     )

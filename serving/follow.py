@@ -18,6 +18,7 @@ from serving.catch_up import catch_up
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.trial import try_out
+from serving.undisturbed import undisturbed
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Follower:
                 parts.predictor.cause_detail = None  # back to the one that serves
                 return
             folder = parts.settings.published / pointer.bundle
-            await asyncio.to_thread(self._try_out, folder, pointer.digest)
+            await undisturbed(self._try_out, folder, pointer.digest)
             await self._hand_over(pointer)
         except (SelectivityError, OSError) as error:
             parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
@@ -73,7 +74,7 @@ class Follower:
         with ExitStack() as stack:
             stack.callback(parts.handover.end)
             log = await self._quiet_log(stack)
-            successor = await asyncio.to_thread(self._successor, log, pointer)
+            successor = await undisturbed(self._successor, log, pointer)
             parts.handover.teach(successor)
             parts.predictor = successor
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)

@@ -8,6 +8,7 @@ from selectivity.errors import DecisionLogError
 from serving.assign import Parts
 from serving.lessons import fold, lessons
 from serving.log_reader import LogReader
+from serving.undisturbed import undisturbed
 
 LOOK_SECONDS = 0.5
 """How often to look: so much older may be what is known of other services' decisions."""
@@ -34,7 +35,7 @@ class LogFollower:
         if predictor.bundle is None:
             return 0
         upto = predictor.known_upto or 0
-        some = await asyncio.to_thread(lessons, log, after=upto, at_most=AT_ONCE)
+        some = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
         for lesson in some:
             self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
         return len(some)

@@ -7,14 +7,16 @@ from selectivity.declaration import canonical_sha256
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.override import strictest
 from selectivity.record import DecisionRecord
 from serving.chain import DECISION, INSPECTION, Links
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import (
     LAST,
     Inspected,
+    held_in,
     inspections_before,
-    strictest_lane_in,
+    under_names,
 )
 from serving.store import Connection
 
@@ -53,6 +55,15 @@ class OvertakenError(DecisionLogError):
     """What a decision went by has changed before it was kept; decide again."""
 
 
+_THERE = f"""
+SELECT (SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?),
+       (SELECT count(*) FROM decisions WHERE {under_names(2)}),
+       (SELECT count(*) FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL)
+"""
+"""Everything that is asked before a decision is written, at once: at each statement the interpreter
+is let go of, and has to be waited for."""
+
+
 def keep_decision(
     record: DecisionRecord,
     text: str,
@@ -70,14 +81,16 @@ def keep_decision(
         ConflictError: the key was decided on with other content.
         OvertakenError: the lineage is not as it was.
     """
-    earlier = connection.execute(
-        "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?", record.key
+    names = (record.lineage_id, record.declaration_id)
+    earlier, others, waiting = connection.execute(
+        _THERE, (*record.key, *names, *names, record.declaration_id)
     ).fetchone()
     if earlier is not None:
-        return Kept(same_or_conflict(read_record(earlier[0]), record.snapshot_sha256), new=False)
+        return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
     if in_step and not links.aside:
-        _check_in_step(record, connection)
-    parked = _parked(record.declaration_id, connection)
+        held = held_in(connection, LAST, *names) if others else {}
+        _check_in_step(record, strictest(held.values()))
+    parked = _parked(record.declaration_id, connection) if waiting else ()
     columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
     (seq,) = connection.execute(
         "INSERT INTO decisions "
@@ -95,8 +108,7 @@ def keep_decision(
     return Kept(record, new=True, parked=parked, no=no)
 
 
-def _check_in_step(record: DecisionRecord, connection: Connection) -> None:
-    lane = strictest_lane_in(connection, LAST, record.lineage_id, record.declaration_id)
+def _check_in_step(record: DecisionRecord, lane: Lane | None) -> None:
     if lane != _earlier_lane(record):
         raise OvertakenError(
             f"Another version of declaration {record.declaration_id!r} was decided at the same "

@@ -235,21 +235,22 @@ class LogReader:
             raise self.store.unusable(error) from error
 
 
-def strictest_lane_in(connection: Connection, seq: int, *names: str) -> Lane | None:
-    """The strictest lane under these names, of the decisions in front of this place."""
-    return strictest(held_in(connection, seq, *names).values())
-
-
 def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
-    """The lanes of each version under these names, by its key, in order."""
-    marks = ", ".join("?" * len(names))
+    """The lanes of each version under these names in front of this place, by its key, in order."""
     rows = connection.execute(
-        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} FROM decisions d "
-        f"WHERE (d.lineage_id IN ({marks}) OR d.declaration_id IN ({marks})) "
-        "AND d.seq < ? ORDER BY d.seq",
+        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
+        f"FROM decisions d WHERE {under_names(len(names))} AND d.seq < ? ORDER BY d.seq",
         (seq, *names, *names, seq),
     ).fetchall()
-    return {(id_, version): Held(Lane(decided), Lane(lane)) for id_, version, decided, lane in rows}
+    return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
+
+
+def under_names(count: int) -> str:
+    """Whether a decision stands under one of so many names of lineages or declarations; SQL takes
+    the names twice.
+    """
+    marks = ", ".join("?" * count)
+    return f"(lineage_id IN ({marks}) OR declaration_id IN ({marks}))"
 
 
 def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:

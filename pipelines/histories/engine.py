@@ -1,5 +1,6 @@
-"""Runs the history queries on DuckDB: in this process, out of core, within a limit of memory."""
+"""Runs the history queries: on DuckDB here, and the same ones on Spark in the module beside."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,46 +40,40 @@ class EngineParams(BaseModel):
     threads: int = Field(default=2, ge=1, le=256)
 
 
-class HistoryEngine:
+class HistoryEngine(ABC):
     """Goods items and their outcomes, ready to be asked. To be used in a `with`.
 
-    Give it goods items once, by `take` or by `take_file`; what it spills lies in a folder that it
-    removes at the end.
+    Give it goods items once, by `take` or by `take_file`. Whatever engine it is, the queries are
+    the same, and so are the answers.
     """
 
-    def __init__(self, params: EngineParams | None = None, *, spill: Path | None = None) -> None:
-        params = params or EngineParams()
+    def __init__(self, spill: Path | None = None) -> None:
+        """What does not fit into memory lies in a folder in `spill`, removed at the end."""
         self._folder = TemporaryDirectory(dir=spill, prefix="histories-")
-        config: dict[str, Any] = {
-            "memory_limit": f"{round(params.memory_gigabytes * 1_000)}MB",
-            "threads": params.threads,
-            "temp_directory": self._folder.name,
-            "preserve_insertion_order": False,
-        }
-        self._connection = duckdb.connect(config=config)
+        self._spill = Path(self._folder.name)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._close()
         self._folder.cleanup()
 
     def take(self, columns: Columns, outcomes: Outcomes) -> None:
         """Goods items in memory."""
-        self._connection.register("items", items_table(columns))
+        self._name("items", items_table(columns))
         self._take_outcomes(outcomes)
 
     def take_file(self, items: Path, outcomes: Outcomes) -> None:
         """Goods items of a Parquet file, of which some are in memory at a time."""
-        prepared = Path(self._folder.name) / "items.parquet"
-        _write(items_in_parts(items), prepared)
-        self._connection.execute(f"CREATE VIEW items AS SELECT * FROM '{prepared}'")
+        prepared = self._spill / "items.parquet"
+        write_parts(items_in_parts(items), prepared)
+        self._name_file("items", prepared)
         self._take_outcomes(outcomes)
 
     def _take_outcomes(self, outcomes: Outcomes) -> None:
-        self._connection.register("told_outcomes", outcomes_table(outcomes))
-        self._connection.execute(f"CREATE TABLE outcomes AS {OUTCOMES_QUERY}")
+        self._name("told_outcomes", outcomes_table(outcomes))
+        self._keep("outcomes", OUTCOMES_QUERY)
 
     def values(self) -> Floats:
         """Everything known before each goods item, shape (values, n), in the order of `VALUES`."""
@@ -93,9 +88,7 @@ class HistoryEngine:
         folder.mkdir(parents=True, exist_ok=True)
         for at, profile in enumerate(PROFILES, start=1):
             tell(f"histories of {profile.name}, {at} of {len(PROFILES)}")
-            file = folder / f"{profile.name}.parquet"
-            query = values_query(profile)
-            self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+            self._write(values_query(profile), folder / f"{profile.name}.parquet")
 
     def snapshot(self, *, before_day: int | None = None) -> dict[str, npt.NDArray[Any]]:
         """What `Profiles.snapshot` gives after all goods items and outcomes.
@@ -116,13 +109,67 @@ class HistoryEngine:
             arrays |= kept.pruned(profile, newest).arrays(profile)
         return arrays
 
+    @abstractmethod
+    def _name(self, name: str, table: pa.Table) -> None:
+        """Let queries read a table in memory."""
+
+    @abstractmethod
+    def _name_file(self, name: str, file: Path) -> None:
+        """Let queries read a Parquet file."""
+
+    @abstractmethod
+    def _keep(self, name: str, query: str) -> None:
+        """Let queries read the answer to a query."""
+
+    @abstractmethod
+    def _ask(self, query: str) -> pa.Table:
+        """The answer to a query."""
+
+    @abstractmethod
+    def _write(self, query: str, file: Path) -> None:
+        """The answer to a query as a Parquet file, in the query's order."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of everything."""
+
+
+class DuckDB(HistoryEngine):
+    """In this process, out of core, within a limit of memory."""
+
+    def __init__(self, params: EngineParams | None = None, *, spill: Path | None = None) -> None:
+        super().__init__(spill)
+        params = params or EngineParams()
+        config: dict[str, Any] = {
+            "memory_limit": f"{round(params.memory_gigabytes * 1_000)}MB",
+            "threads": params.threads,
+            "temp_directory": self._folder.name,
+            "preserve_insertion_order": False,
+        }
+        self._connection = duckdb.connect(config=config)
+
+    def _name(self, name: str, table: pa.Table) -> None:
+        self._connection.register(name, table)
+
+    def _name_file(self, name: str, file: Path) -> None:
+        self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{file}'")
+
+    def _keep(self, name: str, query: str) -> None:
+        self._connection.execute(f"CREATE TABLE {name} AS {query}")
+
     def _ask(self, query: str) -> pa.Table:
         return self._connection.sql(query).to_arrow_table()
+
+    def _write(self, query: str, file: Path) -> None:
+        self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+
+    def _close(self) -> None:
+        self._connection.close()
 
 
 def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Floats:
     """Everything known before each of these goods items, shape (values, n)."""
-    with HistoryEngine() as engine:
+    with DuckDB() as engine:
         engine.take(columns, outcomes)
         return engine.values()
 
@@ -131,7 +178,7 @@ def snapshot_in_bulk(
     columns: Columns, outcomes: Outcomes, *, before_day: int | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """What profiles know after all of these goods items and outcomes: see `HistoryEngine`."""
-    with HistoryEngine() as engine:
+    with DuckDB() as engine:
         engine.take(columns, outcomes)
         return engine.snapshot(before_day=before_day)
 
@@ -157,7 +204,8 @@ def _floats(numbers: pa.Array | pa.ChunkedArray) -> Floats:
     return np.asarray(numbers.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 
-def _write(parts: Iterator[pa.Table], file: Path) -> None:
+def write_parts(parts: Iterator[pa.Table], file: Path) -> None:
+    """Tables of one form, at least one, as one Parquet file."""
     first = next(parts)
     with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
         writer.write_table(first)

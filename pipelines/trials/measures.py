@@ -19,7 +19,7 @@ from pipelines.prepare import in_time_order
 from pipelines.rows import Rows
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
-from pipelines.train import Known, train
+from pipelines.train import Labels, train
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows, take
@@ -206,5 +206,5 @@ def _pipeline(matrix: Floats, found: Ints, case: Case, recipe: Recipe) -> Floats
     """The pipeline's trees on rows whose class is known."""
     use = case.taught & (found != UNKNOWN)
     params = recipe.train.model_copy(update={"smallest_class": 0})
-    trees = train(Rows.of(matrix[use]), Known(found[use], np.ones(use.sum())), params)
+    trees = train(Rows.of(matrix[use]), Labels(found[use], np.ones(use.sum())), params)
     return trees.chances(matrix)[:, 0]

@@ -5,7 +5,7 @@
 `mlflow models serve` gets finished feature rows and gives probabilities: no declaration, no
 history, no rules, no log. The others get declarations. Every side has one process and the same
 trees; ratios are medians over rounds of one side's answers per second to the other's in the same
-round. It ends by itself.
+round. After that each is sent so many a second, whatever it answers. It ends by itself.
 """
 
 import os
@@ -23,6 +23,9 @@ import typer
 from tests.benchmarks import sides
 from tests.benchmarks.sides import Costs, Side, middle
 from tests.bundles import a_bundle
+
+LITTLE, MUCH = 30.0, 0.7
+"""Requests a second, and the share of what a side answers at most."""
 
 FORMAT = "{:18}{:>11}{:>9}{:>9}{:>10}{:>8}{:>9}{:>9}"
 
@@ -51,6 +54,7 @@ def main(
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {connections} connections")
         found = sides.in_turns(entered, connections=connections, rounds=rounds, seconds=seconds)
         _tell(entered, found)
+        _tell_at_pace(entered, found, connections=connections, seconds=2 * seconds)
 
 
 def _beside(kind: str, bundle: Path, folder: Path) -> AbstractContextManager[Side]:
@@ -98,6 +102,17 @@ def _tell(entered: Sequence[Side], found: Sequence[Sequence[Costs]]) -> None:
         )
         if failed := sum(each.measured.failed for each in rounds):
             print(f"{'':18}{failed} failed")
+
+
+def _tell_at_pace(
+    entered: Sequence[Side], found: Sequence[Sequence[Costs]], *, connections: int, seconds: float
+) -> None:
+    """Latency from when a request was due, at little load and at much."""
+    print(f"\n{'':18}{'sent/s':>9}{'p50 ms':>9}{'p99 ms':>9}")
+    for side, rounds in zip(entered, found, strict=True):
+        for pace in (LITTLE, MUCH * middle(rounds, "per_second")):
+            each = sides.at_pace(side, pace, connections=connections, seconds=seconds)
+            print(f"{side.name:18}{pace:9,.0f}{each.p50_ms:9.2f}{each.p99_ms:9.2f}")
 
 
 if __name__ == "__main__":

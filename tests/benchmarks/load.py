@@ -91,7 +91,7 @@ class _Caller(asyncio.Protocol):
             self._ask_now()
 
     def _ask_now(self) -> None:
-        self._begun = time.perf_counter()
+        self._begun = self._times.due_at or time.perf_counter()
         self._transport.write(self._request())
 
     def data_received(self, data: bytes) -> None:
@@ -112,6 +112,8 @@ class _Times:
         self._end = started + load.seconds
         self._pace = load.connections / load.per_second if load.per_second else 0.0
         self._due = first
+        self.due_at: float | None = None
+        """When the request at hand was due, if there is a pace: waiting for its turn counts."""
         self.answered: list[float] = []
         self.failed: list[float] = []
 
@@ -119,6 +121,7 @@ class _Times:
         """Seconds until the next request is due; None when the time is over."""
         now = time.perf_counter()
         wait = max(0.0, self._due - now)
+        self.due_at = self._due if self._pace else None
         self._due += self._pace
         return None if now + wait >= self._end else wait
 

@@ -31,7 +31,8 @@ from selectivity.aggregates import PROFILES
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
-from serving.decision_log import DecisionLog, Kept
+from serving.decision_log import DecisionLog
+from serving.keep import Kept
 from tests.services import settings_in
 
 
@@ -143,7 +144,7 @@ class ForgetfulLog(DecisionLog):
     def strictest_lane(self, *names: str) -> Lane | None:
         return None
 
-    def append(self, record: DecisionRecord) -> "asyncio.Future[Kept]":
+    def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         kept.set_result(Kept(record, new=True))
         return kept

@@ -175,13 +175,21 @@ def _warm(side: Side, connections: int) -> None:
         raise SystemExit(f"{side.name} refuses ({status}): {answer[:1_000].decode()}")
 
 
-def _round(side: Side, connections: int, seconds: float, name: str) -> Costs:
+def at_pace(side: Side, per_second: float, *, connections: int, seconds: float) -> Measured:
+    """What comes back when so many are sent a second, counted from when each was due."""
+    return _round(side, connections, seconds, f"pace{per_second:.0f}", per_second).measured
+
+
+def _round(
+    side: Side, connections: int, seconds: float, name: str, per_second: float | None = None
+) -> Costs:
     load = Load(
         port=side.port,
         path=side.path,
         bodies=side.bodies,
         key=side.key,
         connections=connections,
+        per_second=per_second,
         seconds=seconds,
         name=f"{name}-{connections}",
     )

@@ -103,3 +103,26 @@ def test_a_full_disk_gives_no_lane_until_there_is_room(tmp_path: Path) -> None:
         assert client.get("/health/ready").status_code == 200
         assert client.post("/v1/lanes", json=lodged(declaration_id="F-0")).status_code == 200
         assert client.get("/v1/decisions/D-1").status_code == 200
+
+
+def test_a_full_disk_hands_over_to_a_spool_on_another_and_heals(tmp_path: Path) -> None:
+    """No file may grow beyond where the log is already: only there the disk is full."""
+    settings = settings_in(tmp_path)
+    with (
+        a_process(tmp_path) as (process, url),
+        httpx.Client(base_url=url, headers=bearer(KEY)) as client,
+    ):
+        many = [lodged(declaration_id=f"D-{number}") for number in range(200)]
+        client.post("/v1/lanes/batch", content=ndjson(*many))
+        full = settings.log_file.with_name(settings.log_file.name + "-wal").stat().st_size
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (full, hard))
+        first = client.post("/v1/lanes", json=lodged(declaration_id="F-0"))
+        assert first.status_code == 200
+        assert client.get("/health/ready").json()["log"] == "spooling"
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+        assert until_the_log_is_back(client)["log"] == "ok"
+        again = client.post("/v1/lanes", json=lodged(declaration_id="F-0"))
+        assert again.json() == first.json()
+    assert LogReader(settings.log_file).find("F-0") is not None

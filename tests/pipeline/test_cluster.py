@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipelines.cluster import fit_on
 from pipelines.rows import Rows
-from pipelines.train import Known, TrainParams, train
+from pipelines.train import Labels, TrainParams, train
 from selectivity.errors import ParamsError
 from selectivity.features import FEATURE_NAMES, FEATURES
 
@@ -31,7 +31,7 @@ def test_two_workers_learn_as_much_as_one_machine(scheduler: str, tmp_path: Path
     chance = np.random.default_rng(0)
     matrix = chance.random((2 * ROWS, len(FEATURE_NAMES)))
     found = chance.random(2 * ROWS) < 0.3 * matrix[:, 0] + 0.3 * matrix[:, -1] ** 4
-    known = Known(np.where(found, chance.integers(1, 3, 2 * ROWS), 0), np.ones(2 * ROWS)).take(
+    known = Labels(np.where(found, chance.integers(1, 3, 2 * ROWS), 0), np.ones(2 * ROWS)).take(
         np.arange(2 * ROWS) < ROWS
     )
     file = tmp_path / "features.parquet"

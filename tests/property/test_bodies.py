@@ -69,5 +69,6 @@ def test_a_changed_copy_has_its_own_canonical_form() -> None:
     declaration = a_declaration()
     before = declaration.canonical
     other = declaration.model_copy(update={"declaration_id": "D-2"})
+    assert other.as_lodged()["declaration_id"] == "D-2"
     assert other.canonical == canonical_json(other.as_lodged()) != before
     assert declaration.canonical == before

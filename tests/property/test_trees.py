@@ -11,7 +11,7 @@ from models.calibration import Calibration
 from models.trees import Trees
 from pipelines.calibrate import calibrate
 from pipelines.rows import Rows
-from pipelines.train import PHYSICAL_RISES, RISK_RISES, Known, TrainParams, train
+from pipelines.train import PHYSICAL_RISES, RISK_RISES, Labels, TrainParams, train
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, FEATURES
 
@@ -30,7 +30,7 @@ def against_the_rates() -> tuple[Trees, Calibration, Floats]:
     found = chance.random(ROWS) < risk
     classes = np.where(found, chance.integers(1, 3, ROWS), 0)
     params = TrainParams(rounds=60, min_data_in_leaf=10, lambda_l2=0, num_leaves=16)
-    trees = train(Rows.of(matrix), Known(classes, np.ones(ROWS)), params)
+    trees = train(Rows.of(matrix), Labels(classes, np.ones(ROWS)), params)
     curves = calibrate(trees.chances(matrix), classes, np.ones(ROWS))
     return trees, curves, matrix
 
@@ -85,7 +85,7 @@ def _both(row: Floats, raised: set[int], by: float) -> tuple[Floats, Floats]:
 def test_several_boosters_become_one_that_says_their_mean(bags: int) -> None:
     _, _, matrix = against_the_rates()
     chance = np.random.default_rng(1)
-    known = Known(chance.integers(0, 3, ROWS), np.ones(ROWS))
+    known = Labels(chance.integers(0, 3, ROWS), np.ones(ROWS))
     params = TrainParams(rounds=5, lambda_l2=0)
     alone = [
         train(Rows.of(matrix), known, params.model_copy(update={"seed": params.seed + bag}))

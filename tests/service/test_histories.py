@@ -14,6 +14,7 @@ from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.rows import rows_of
+from serving import lessons
 from serving.assign import Parts, assign, receive
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection
@@ -172,3 +173,30 @@ def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
     fold(tmp_path, [a_declaration(), FOUND])
     parts = fold(tmp_path, [], bundle=tmp_path / "late")
     assert importer_history(parts)["physical"] == 1
+
+
+def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
+    tmp_path: Path, bundle: Path
+) -> None:
+    other = assemble(settings_in(tmp_path, bundle=bundle))
+    of_nine = {"result": "FINDING", "findings": QUANTITY, "declaration_id": "D-9"}
+    events = [
+        a_declaration(),
+        an_inspection(inspection_id="I-9", **of_nine),  # parked
+        FOUND,
+        a_declaration(version_no=2),
+        an_inspection(inspection_id="I-1b", observed_at=NOON + timedelta(days=3)),
+        a_declaration(declaration_id="D-3"),
+        a_declaration(declaration_id="D-9"),
+        an_inspection(inspection_id="I-9b", **of_nine),
+    ]
+    one = fold(tmp_path, events, bundle=bundle)
+    for at_most in (2, 3, 2, 2):
+        upto = other.predictor.known_upto or 0
+        some = lessons.lessons(other.log, after=upto, at_most=at_most)
+        for lesson in [*some[1:], *some, *some]:  # one too early or known already teaches nothing
+            lessons.fold(lesson, other.predictor)
+    other.log.close()
+    assert other.predictor.known_upto == one.predictor.known_upto == len(events)
+    assert importer_history(other) == importer_history(one)
+    assert importer_history(other)["physical"] == 3

@@ -125,3 +125,26 @@ def test_tables_are_made_before_the_first_start(tmp_path: Path, database: str) -
     for _ in range(2):
         assert "is of version" in lanes(tmp_path, "migrate", LANES_DATABASE=database).stdout
     assert "0 decisions" in lanes(tmp_path, "check", LANES_DATABASE=database).stdout
+
+
+def test_histories_learn_what_another_service_wrote(
+    tmp_path: Path, bundle: Path, database: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    with (
+        a_service(tmp_path, bundle=bundle, database=database) as one,
+        a_service(tmp_path / "other", bundle=bundle, database=database) as other,
+    ):
+        one.post(
+            "/v1/lanes/batch",
+            content=ndjson(*[lodged(declaration_id=f"D-{number}") for number in range(5)]),
+        )
+        known, end = 0, time.monotonic() + 10
+        while known < 5 and time.monotonic() < end:
+            id_ = f"E-{time.monotonic()}"
+            other.post("/v1/lanes", json=lodged(declaration_id=id_))
+            known = other.get(f"/v1/decisions/{id_}").json()["record"]["known_upto"] or 0
+            time.sleep(0.1)
+    assert known >= 5
+    here = {"LANES_DATABASE": database, "LANES_BUNDLE": str(bundle)}
+    assert lanes(tmp_path, "replay", **here).exit_code == 0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines.rows import BLOCK, Rows
-from pipelines.train import Known, TrainParams, train
+from pipelines.train import Labels, TrainParams, train
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES
 
@@ -76,7 +76,7 @@ def test_a_file_larger_than_a_block_is_read_in_blocks() -> None:
 
 def test_a_file_teaches_what_the_matrix_teaches(file: Path, matrix: Floats) -> None:
     chance = np.random.default_rng(2)
-    known = Known(chance.integers(0, 3, COUNT), chance.random(COUNT) + 0.5, chance.random(COUNT))
+    known = Labels(chance.integers(0, 3, COUNT), chance.random(COUNT) + 0.5, chance.random(COUNT))
     params = TrainParams(rounds=5)
     assert (
         train(Rows.stored(file), known, params).texts()
