@@ -22,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds alone test fuzz tamper torture check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench ladder worlds ablation alone test fuzz tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ worlds: $(READY) ## Make every preset of the simulator and check its figures (ha
 	python -m tests.benchmarks.preset_figures
 	python -m tests.benchmarks.preset_figures --models --declarations 40000
 	python -m tests.benchmarks.world_scale
+
+ablation: $(READY) ## Leave out each family of features once and say what it was worth (minutes)
+	python -m pipelines.ablation
 
 test: $(READY) ## Run every test (WORKERS=4 on a machine with more cores)
 	pytest -q -n $(WORKERS) --dist worksteal --cov=selectivity --cov-report=term:skip-covered

@@ -7,7 +7,7 @@ a damaged LightGBM file does not raise, it kills the process or predicts other n
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.digests import sha256_of
+from models.feature_list import FEATURE_LIST, feature_list
 from models.lane_model import CALIBRATION, KNOWLEDGE, LaneModel
 from models.trees import TREES
 from selectivity.capacity import Prices
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
+from selectivity.features import FEATURES
+from selectivity.known import Feature
 from selectivity.policy import Policy
 from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet
@@ -33,7 +36,7 @@ MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES = (
     "policy.json",
     "prices.json",
 )
-FILES = (*TREES, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES)
+FILES = (*TREES, CALIBRATION, KNOWLEDGE, PROFILES_FILE, RULES, POLICY, PRICES, FEATURE_LIST)
 FORMAT = 2
 
 
@@ -62,8 +65,18 @@ class Bundle:
     prices: Prices
 
 
-def seal(directory: Path, trained_on: Mapping[str, Any]) -> str:
-    """Write the manifest of a complete bundle directory; gives its digest."""
+def seal(
+    directory: Path, trained_on: Mapping[str, Any], features: Sequence[Feature] = FEATURES
+) -> str:
+    """Write the list of features and the manifest of a complete bundle directory.
+
+    Returns:
+        The digest that names the bundle.
+
+    Raises:
+        UnlawfulFeatureError: no law on the list allows a feature. Nothing is sealed then.
+    """
+    (directory / FEATURE_LIST).write_text(feature_list(features), encoding="utf-8")
     manifest = Manifest(
         format=FORMAT,
         files={name: sha256_of(directory / name) for name in FILES},

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run, read_run
+from models.search_run import SearchRun, Trial
 from selectivity.errors import TrackingError
 
 RUN_KEY, BUNDLE_DIGEST = "run_key", "bundle_digest"
+PARENT = "mlflow.parentRunId"
+_MOST_TRIALS = 10_000
 CANDIDATE, CHAMPION = "candidate", "champion"
 
 _PATIENCE = {
@@ -124,6 +127,72 @@ def promote(digest: str, *, by: str, at: datetime, store: Store) -> int | None:
         return version
 
 
+def log_search(search: SearchRun, store: Store) -> int:
+    """Send a search: a run, and a nested one for each trial that is not there yet.
+
+    Returns:
+        How many trials were new to the store.
+
+    Raises:
+        TrackingError: the store did not answer; sent again, what arrived is not sent twice.
+    """
+    with _answering(store) as client:
+        experiment_id = _experiment(client, store)
+        parent = _run_of_search(client, experiment_id, search)
+        known = _known_trials(client, experiment_id, parent)
+        new = [trial for trial in search.trials if _trial_key(search, trial) not in known]
+        for trial in new:
+            _send_trial(client, experiment_id, parent, search, trial)
+        for name, value in search.metrics.items():
+            client.log_metric(parent, name, value)
+        client.set_terminated(parent)
+        return len(new)
+
+
+def _run_of_search(client: Any, experiment_id: str, search: SearchRun) -> str:
+    for known in client.search_runs([experiment_id], f"tags.{RUN_KEY} = '{search.key}'"):
+        return str(known.info.run_id)
+    tags = {**search.tags, RUN_KEY: search.key}
+    name = f"search-{search.key[:8]}"
+    run = client.create_run(experiment_id, _milliseconds(search.begun), tags, run_name=name)
+    for parameter, value in search.params.items():
+        client.log_param(run.info.run_id, parameter, value)
+    return str(run.info.run_id)
+
+
+def _known_trials(client: Any, experiment_id: str, parent: str) -> set[str]:
+    """Keys of the trials that arrived; what an interrupted sending left of one is removed."""
+    below, known = f"tags.{PARENT} = '{parent}'", set()
+    for run in client.search_runs([experiment_id], below, max_results=_MOST_TRIALS):
+        if run.info.status == "FINISHED":
+            known.add(run.data.tags[RUN_KEY])
+        else:
+            client.delete_run(run.info.run_id)
+    return known
+
+
+def _trial_key(search: SearchRun, trial: Trial) -> str:
+    return f"{search.key}-{trial.number}"
+
+
+def _send_trial(
+    client: Any, experiment_id: str, parent: str, search: SearchRun, trial: Trial
+) -> None:
+    from mlflow.entities import Metric, Param
+
+    tags = {**search.tags, RUN_KEY: _trial_key(search, trial), PARENT: parent}
+    begun, ended = _milliseconds(trial.begun), _milliseconds(trial.ended)
+    run = client.create_run(experiment_id, begun, tags, run_name=f"trial-{trial.number}")
+    params = [Param(name, value) for name, value in trial.params.items()]
+    metrics = [Metric(name, value, ended, 0) for name, value in trial.metrics.items()]
+    client.log_batch(run.info.run_id, metrics=metrics, params=params)
+    client.set_terminated(run.info.run_id, end_time=ended)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
 @contextmanager
 def _answering(store: Store) -> Iterator[Any]:
     """A client of the store; whatever it or the network raises becomes a TrackingError."""
@@ -180,7 +249,7 @@ def _sent(client: Any, store: Store, experiment_id: str, run: Run, folder: Path)
     import mlflow
 
     tags = {**run.tags, RUN_KEY: run.key, BUNDLE_DIGEST: run.bundle_digest}
-    begun = int(run.made_at.timestamp() * 1000)
+    begun = _milliseconds(run.made_at)
     run_id = client.create_run(experiment_id, begun, tags, run_name=run.key[:12]).info.run_id
     with mlflow.start_run(run_id=run_id):  # finished when everything below has arrived
         model = _model(run, folder)

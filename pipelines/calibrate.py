@@ -125,7 +125,7 @@ def _sigmoid(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Cu
 
 
 def _chance(logits: Floats) -> Floats:
-    chances: Floats = 1 / (1 + np.exp(-logits))
+    chances: Floats = np.exp(-np.logaddexp(0, -logits))  # of steep curves, without overflow
     return chances
 
 

@@ -175,7 +175,7 @@ def evaluate(
     purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params)
     views = {
         "all_rows": (probabilities, inspected),
-        "new_lines": (probabilities, inspected & new_lines(items, periods)[rows]),
+        "new_lines": (probabilities, inspected & new_lines(items, periods.evaluate_from)[rows]),
         "line_purged": (purged, inspected),
     }
     metrics: dict[str, Any] = {

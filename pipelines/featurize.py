@@ -26,6 +26,7 @@ import typer
 from pydantic import Field
 
 from models.bundle import PROFILES_FILE
+from models.feature_list import feature_list
 from models.lane_model import KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_arrays, write_text
@@ -39,7 +40,7 @@ from pipelines.tables import columns_in_parts
 from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
 from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, feature_matrix, numbered
+from selectivity.features import FEATURE_NAMES, FEATURES, feature_matrix, numbered
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""
@@ -160,6 +161,7 @@ def main(
 ) -> None:
     """Compute every feature of every goods item."""
     settings = section(params, "featurize", FeaturizeParams)
+    feature_list(FEATURES)  # refused here, before hours of work, if no law allows one of them
     events = as_outcomes(pd.read_parquet(outcomes))
     parts = Periods.model_validate(read_json(periods))
     out.mkdir(parents=True, exist_ok=True)

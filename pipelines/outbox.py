@@ -1,7 +1,8 @@
 """What MLflow is to be told, kept on disk until it was told: training never waits for a server.
 
-One folder per run and one file for the newest promotion, each put in place by a rename, so that
-whatever is here is complete. Runs are sent oldest first, then the promotion.
+One folder per run, one file per search and one for the newest promotion, each put in place by a
+rename, so that whatever is here is complete. Runs are sent oldest first, then searches, then the
+promotion.
 """
 
 import fcntl
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from models.registry import Store, TrackedRun, log_run, promote, reach
+from models.registry import Store, TrackedRun, log_run, log_search, promote, reach
 from models.run_folder import RUN, Run, read_run
+from models.search_run import SearchRun
 from pipelines.files import write_text
 from selectivity.errors import TrackingError
 
@@ -37,6 +39,8 @@ class Sent:
     """What became of everything that waited."""
 
     runs: dict[str, TrackedRun] = field(default_factory=dict)
+    trials: int = 0
+    """Of searches, new to the store."""
     champion: int | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -66,6 +70,16 @@ class Outbox:
                     whole.rename(place)
         return place
 
+    def searches(self) -> list[Path]:
+        """Files of the searches that wait."""
+        return sorted(self.folder.glob("search-*.json"))
+
+    def put_search(self, search: SearchRun) -> None:
+        """Keep a search with all its trials so far; what waits of the same search is void."""
+        with self._alone():
+            place = self.folder / f"search-{search.key}.json"
+            write_text(place, search.model_dump_json(indent=1) + "\n")
+
     def put_promotion(self, promotion: Promotion) -> None:
         """Keep a promotion; there is one champion, so an earlier one that still waits is void."""
         with self._alone():
@@ -75,10 +89,11 @@ class Outbox:
         """Send all that waits. What the store does not take stays; nothing is raised for it."""
         sent = Sent()
         with self._alone():
-            if self.runs() or self.promotion.exists():
+            if self.runs() or self.searches() or self.promotion.exists():
                 try:
                     reach(store)
                     self._send_runs(store, sent)
+                    self._send_searches(store, sent)
                     self._send_promotion(store, sent)
                 except TrackingError as error:
                     sent.problems.append(str(error))
@@ -92,6 +107,17 @@ class Outbox:
                 sent.problems.append(str(error))
             else:
                 shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}")))
+
+    def _send_searches(self, store: Store, sent: Sent) -> None:
+        for file in self.searches():
+            try:
+                search = SearchRun.model_validate_json(file.read_bytes())
+            except ValidationError as error:
+                raise TrackingError(
+                    f"{file} cannot be read. Remove it: its search sends all trials again."
+                ) from error
+            sent.trials += log_search(search, store)
+            file.unlink()
 
     def _send_promotion(self, store: Store, sent: Sent) -> None:
         if not self.promotion.exists():

@@ -1,6 +1,9 @@
 """Reads one section of params.yaml into the model its stage declares."""
 
 import difflib
+import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -8,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from models.unique_keys import UniqueKeys
+from pipelines.files import write_text
 from selectivity.errors import ParamsError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -33,6 +37,35 @@ def section(path: Path, name: str, model: type[Model]) -> Model:
         return model.model_validate(content[name])
     except ValidationError as error:
         raise ParamsError(f"Params file {path}: {explain(error, model, name)}") from error
+
+
+def write_values(path: Path, name: str, values: Mapping[str, bool | float]) -> None:
+    """Set plain values of section `name` and leave every other character as it is.
+
+    Raises:
+        ParamsError: a value does not stand on a line of its own, so nothing is written.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, heading, rest = text.partition(f"\n{name}:\n")
+    body = re.split(r"^(?=\S)", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    changed = body
+    for key, value in values.items():
+        new = str(value).lower() if isinstance(value, bool) else str(value)
+        line = re.compile(rf"^(  {re.escape(key)}: *)([^ #\n]+)( *)", re.MULTILINE)
+        changed, count = line.subn(partial(_with_value, new), changed)
+        if count != 1:
+            raise ParamsError(
+                f"Params file {path} has no line `{key}:` of its own in section {name!r}. Write it "
+                f"there yourself: {key}: {new}"
+            )
+    write_text(path, before + heading + changed + rest[len(body) :])
+
+
+def _with_value(new: str, found: re.Match[str]) -> str:
+    """The line with the new value, its comment where it was if there is room."""
+    key, old, space = found.groups()
+    room = len(old) + len(space) - len(new)
+    return key + new + (" " * max(room, 1) if space else "")
 
 
 def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> str:

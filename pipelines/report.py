@@ -71,9 +71,9 @@ def sections(evidence: Evidence) -> tuple[Section, ...]:
     return (headline(evidence, seen, answers), *answers, method(evidence))
 
 
-def read_words(language: Language) -> Words:
-    """Words of one language by dotted key."""
-    text = (TEMPLATES / f"report.{language}.yaml").read_text(encoding="utf-8")
+def read_words(language: Language, page: str = "report") -> Words:
+    """Words of one language for a page, by dotted key."""
+    text = (TEMPLATES / f"{page}.{language}.yaml").read_text(encoding="utf-8")
     content = yaml.load(text, Loader=_WordsLoader)
     return {
         key if heading == "plain" else f"{heading}.{key}": words

@@ -1,7 +1,8 @@
-"""Tell MLflow of a training run: params, figures, data digests, plots, and the bundle as a model.
+"""Tell MLflow of a training run: params, figures, data digests, plots, model card, and the bundle.
 
 Reads   params.yaml, models/artifacts/bundle/        what was asked for, what came out
         data/reports/evaluation/                     metrics.json and plots
+        data/reports/model_card.*                    to look at
         data/interim/ingested/ingest.json            digests of the data
         data/reference/sources/*.yaml                how the source is read, for the model
 Writes  data/reports/track.json                      where the run ended up
@@ -15,7 +16,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -92,9 +93,16 @@ def revision(folder: Path) -> dict[str, str]:
     }
 
 
-def fill(folder: Path, params: Path, bundle: Path, evaluation: Path, mapping: Path) -> None:
+def fill(
+    folder: Path,
+    params: Path,
+    bundle: Path,
+    evaluation: Path,
+    mapping: Path,
+    cards: Sequence[Path] = (),
+) -> None:
     """Everything of a run folder but its description: files to look at, the model, its code."""
-    looked_at = [params, evaluation / "metrics.json", params.with_name("dvc.lock")]
+    looked_at = [params, evaluation / "metrics.json", params.with_name("dvc.lock"), *cards]
     for file in [file for file in looked_at if file.exists()]:
         _copy(file, folder / ARTIFACTS / file.name)
     for file in (evaluation / "plots").glob("*"):
@@ -167,6 +175,7 @@ def main(
     evaluation: FileOption = Path("data/reports/evaluation"),
     ingested: FileOption = Path("data/interim/ingested"),
     mappings: FileOption = Path("data/reference/sources"),
+    card: FileOption = Path("data/reports/model_card.html"),
     out: FileOption = Path("data/reports/track.json"),
     retry: Annotated[bool, typer.Option("--retry", help="Only send what waits.")] = False,
 ) -> None:
@@ -191,7 +200,8 @@ def main(
         at=datetime.now(UTC),
     )
     file = mappings / f"{mapping.name}.yaml"
-    outbox.put_run(run, lambda folder: fill(folder, params, bundle, evaluation, file))
+    cards = (card, card.with_suffix(".md"))
+    outbox.put_run(run, lambda folder: fill(folder, params, bundle, evaluation, file, cards))
     sent = outbox.send(store)
     tell(sent, store)
     write_json(out, answer(run.key, sent))

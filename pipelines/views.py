@@ -6,7 +6,9 @@
                an evaluated row in its histories: what is left when memory cannot help
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,22 +16,61 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from models.lane_model import Knowledge
-from pipelines.calibrate import calibrated
 from pipelines.featurize import featurize
+from pipelines.fitting import Past, fit
 from pipelines.label import as_outcomes
-from pipelines.lines import line_numbers
 from pipelines.periods import Periods
-from pipelines.rows import Rows
-from pipelines.train import TrainParams, train_on
+from pipelines.train import TrainParams
 from selectivity.columns import Columns, Floats, Ints, first_rows
 from selectivity.inspection import FindingClass
 from selectivity.metrics import (
+    Interval,
     bootstrap,
     expected_calibration_error,
     precision_at,
     recall_at,
 )
 from selectivity.profile_keys import goods_line
+
+
+def auroc(found: Ints, risk: Floats) -> float:
+    """Area under the ROC curve; NaN where there is only one class."""
+    return float(roc_auc_score(found, risk)) if 0 < found.sum() < len(found) else float("nan")
+
+
+def average_precision(found: Ints, risk: Floats) -> float:
+    """Area under the curve of precision over recall; NaN without findings."""
+    return float(average_precision_score(found, risk)) if found.any() else float("nan")
+
+
+Statistic = Callable[[Ints, Floats], float]
+
+STATISTICS: Mapping[str, Statistic] = {
+    "auroc": auroc,
+    "auprc": average_precision,
+    "precision_at_5": lambda found, risk: precision_at(found, risk, 0.05),
+    "precision_at_10": lambda found, risk: precision_at(found, risk, 0.10),
+}
+"""How well risks rank what was found: the higher the better."""
+
+
+def paired_gain(
+    statistic: Statistic, found: Ints, one: Floats, other: Floats, groups: Ints, resamples: int
+) -> Interval:
+    """How much better the first risk ranks than the other, on the same resamples.
+
+    Args:
+        groups: number of the declaration of each row, shape (n,); rows of one stand together.
+    """
+
+    def gain(at: Ints) -> float:
+        return statistic(found[at], one[at]) - statistic(found[at], other[at])
+
+    return Interval(gain(np.arange(len(found))), *bootstrap(gain, groups, resamples=resamples))
+
+
+def _of_rows(statistic: Statistic, found: Ints, risk: Floats, at: Ints) -> float:
+    return statistic(found[at], risk[at])
 
 
 def score_view(
@@ -45,16 +86,11 @@ def score_view(
     figures: dict[str, Any] = {"rows": len(found), "base_rate": _mean(found)}
     if not 0 < found.sum() < len(found):
         return figures
-    statistics: dict[str, Callable[[Ints], float]] = {
-        "auroc": lambda at: _auroc(found[at], risk[at]),
-        "auprc": lambda at: _average_precision(found[at], risk[at]),
-        "precision_at_5": lambda at: precision_at(found[at], risk[at], 0.05),
-        "precision_at_10": lambda at: precision_at(found[at], risk[at], 0.10),
-    }
-    for name, statistic in statistics.items():
-        figures[name] = statistic(np.arange(len(found)))
-        low, high = bootstrap(statistic, groups, resamples=resamples)
-        figures[f"{name}_low"], figures[f"{name}_high"] = low, high
+    for name, statistic in STATISTICS.items():
+        figures[name] = statistic(found, risk)
+        figures[f"{name}_low"], figures[f"{name}_high"] = bootstrap(
+            partial(_of_rows, statistic, found, risk), groups, resamples=resamples
+        )
     figures["ece"] = expected_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())
     return figures | _three_classes(probabilities, classes)
@@ -62,21 +98,13 @@ def score_view(
 
 def _three_classes(probabilities: Floats, classes: Ints) -> dict[str, float]:
     present = [at for at in FindingClass if 0 < (classes == at).sum() < len(classes)]
-    areas = [_auroc((classes == at).astype(np.int64), probabilities[:, at]) for at in present]
+    areas = [auroc((classes == at).astype(np.int64), probabilities[:, at]) for at in present]
     physical = (classes == FindingClass.PHYSICAL).astype(np.int64)
     return {
         "macro_auroc": float(np.mean(areas)),
         "log_loss": float(log_loss(classes, probabilities, labels=list(range(len(FindingClass))))),
         "physical_recall_at_5": recall_at(physical, probabilities[:, FindingClass.PHYSICAL], 0.05),
     }
-
-
-def _auroc(found: Ints, risk: Floats) -> float:
-    return float(roc_auc_score(found, risk)) if 0 < found.sum() < len(found) else float("nan")
-
-
-def _average_precision(found: Ints, risk: Floats) -> float:
-    return float(average_precision_score(found, risk)) if found.any() else float("nan")
 
 
 def _mean(values: Ints) -> float:
@@ -90,10 +118,10 @@ def declaration_numbers(items: Columns) -> Ints:
     return starts.cumsum()
 
 
-def new_lines(items: Columns, periods: Periods) -> "np.typing.NDArray[np.bool_]":
-    """Rows whose goods line did not occur before the evaluation; rows without one count as new."""
+def new_lines(items: Columns, first: date) -> "np.typing.NDArray[np.bool_]":
+    """Rows whose goods line did not occur before this day; rows without one count as new."""
     lines = goods_line(items)
-    before = items["accepted_at"] < np.datetime64(periods.evaluate_from)
+    before = items["accepted_at"] < np.datetime64(first)
     seen = set(lines[before]) - {None}
     return np.array([line not in seen for line in lines], dtype=bool)
 
@@ -116,9 +144,5 @@ def line_purged(
     kept &= items["accepted_at"] < np.datetime64(periods.evaluate_from)
     purged = outcomes[kept[outcomes["row"].to_numpy()]]
     matrix = featurize(items, as_outcomes(purged), knowledge)
-    days, rows = items["accepted_at"], Rows.of(matrix)
-    use = kept & periods.rows(items, "train")
-    trees = train_on(use, rows, days, line_numbers(items), purged, periods, params)
-    use = kept & periods.rows(items, "calibrate")
-    calibration = calibrated(trees, matrix, use, purged, periods)
-    return calibration.apply(trees.chances(matrix[evaluated]))
+    past = Past(items, matrix, purged, periods)
+    return fit(past, params, kept=kept)(matrix[evaluated])

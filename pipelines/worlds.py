@@ -5,6 +5,7 @@
     python -m pipelines.worlds report /tmp/vn
     python -m pipelines.worlds continue /tmp/vn --weeks 8 --bundle models/artifacts/bundle
     python -m pipelines.worlds measure /tmp/vn
+    python -m pipelines.worlds ablate /tmp/vn
 
 A world in a folder can be the source of the pipeline:  dvc exp run -S ingest.path=/tmp/vn/tables
 """
@@ -12,7 +13,6 @@ A world in a folder can be the source of the pipeline:  dvc exp run -S ingest.pa
 import math
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,19 +20,22 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
 from models.bundle import load as load_bundle
+from pipelines.ablation import Resamples
+from pipelines.ablation import ablate as ablated
+from pipelines.ablation import write as write_ablation
 from pipelines.command import say, typed
 from pipelines.files import read_json, write_json, write_text
+from pipelines.progress import shown
 from pipelines.simulate import GOODS
-from pipelines.simulator.draws import Table
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import Settings, presets, read_settings
 from pipelines.simulator.simulation import Policy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
+from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every, never
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, learn, read_recipe
@@ -181,6 +184,17 @@ def measure(
 
 
 @app.command()
+def ablate(
+    place: Place,
+    params: Annotated[Path, typer.Option(help="How models are trained.")] = Path("params.yaml"),
+    resamples: Resamples = 200,
+) -> None:
+    """Leave out one family of features at a time, and say by the truth what it was worth."""
+    trial = trial_of_world(Folder.of(place), read_recipe(params))
+    write_ablation(ablated(trial, resamples), place)
+
+
+@app.command()
 def report(
     place: Place,
     out: Annotated[Path | None, typer.Option(help="The page; world.html in the world.")] = None,
@@ -227,21 +241,13 @@ def _live(folder: Folder, simulation: Simulation, weeks: int, policy: Policy | N
     """Live through the weeks with a bar, and keep a journal of them beside the tables."""
     began, journal = time.monotonic(), Journal()
     first = simulation.state.week
-    for tables in _shown(write_weeks(folder, simulation, simulation.weeks(weeks, policy)), weeks):
+    lived = write_weeks(folder, simulation, simulation.weeks(weeks, policy))
+    for tables in shown(lived, weeks, "week"):
         journal.note(simulation.state.week - 1, tables)
     file = folder.tables.parent / f"journal-{first:04d}.csv"
     write_text(file, journal.table().to_csv(index=False, float_format="%.5f"))
     print(journal.summary())
     say(f"worlds: {weeks} weeks in {time.monotonic() - began:.1f} s; week by week in {file}")
-
-
-def _shown(weeks: Iterator[dict[str, Table]], count: int) -> Iterator[dict[str, Table]]:
-    console = Console(stderr=True)
-    columns = (TextColumn("week"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        yield from bar.track(weeks, total=count)
 
 
 def _show(found: dict[str, float], settings: Settings) -> None:

@@ -206,7 +206,7 @@ KEYED = (
     Profile(
         "office",
         ("declaration_office",),
-        "TFA 7.4.4: country of shipment, type of transport",
+        "TFA 7.4.4: country from which the goods were shipped, type of means of transport",
         (Sums((*COUNT, *CONTROL)),),
     ),
     Profile("hs2", ("hs2",), _GOODS, (Sums(CONTROL),)),

@@ -14,12 +14,14 @@ from selectivity.elementwise import Number, Text
 from selectivity.known import Feature, Known, share
 
 CODED = {
-    "declaration_office": "TFA 7.4.4: country of shipment, type of transport",
+    "declaration_office": (
+        "TFA 7.4.4: country from which the goods were shipped, type of means of transport"
+    ),
     "transport_mode": "TFA 7.4.4: type of means of transport",
-    "type_code": "TFA 7.4.4: nature of the goods",
-    "procedure_code": "TFA 7.4.4: nature of the goods",
-    "transaction_nature": "TFA 7.4.4: nature of the goods",
-    "payment_method": "TFA 7.4.4: compliance record",
+    "type_code": "TFA 7.4.4: nature and description of the goods",
+    "procedure_code": "TFA 7.4.4: nature and description of the goods",
+    "transaction_nature": "TFA 7.4.4: nature and description of the goods",
+    "payment_method": "RKC 6.4: persons, goods",
     "specific_circumstance": "TFA 7.4.4: type of means of transport",
     "country_of_export": "TFA 7.4.4: country from which the goods were shipped",
     "country_of_origin": "TFA 7.4.4: country of origin",

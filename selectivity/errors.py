@@ -9,6 +9,7 @@ SelectivityError            exit code 1
 ├── ParityError             23  training and service do not see the same
 ├── BundleError             30  a bundle is missing, altered or does not fit
 ├── RulesError              31  the rules are refused as a whole
+├── UnlawfulFeatureError    32  no law on the list allows a feature
 ├── DecisionLogError        40  a decision could not be kept
 │   ├── ConflictError       41  the same key came again with another content
 │   └── AuditError          42  the log does not prove what it says
@@ -91,6 +92,19 @@ class RulesError(SelectivityError):
         super().__init__(
             f"Rules file {file}, rule {rule}: {problem}. {remedy} "
             "Rules are used all together or not at all, so none of them was loaded."
+        )
+
+
+class UnlawfulFeatureError(SelectivityError):
+    """No law on the list allows customs to choose by this feature."""
+
+    exit_code = 32
+
+    def __init__(self, feature: str, problem: str) -> None:
+        self.feature = feature
+        super().__init__(
+            f"Feature {feature!r} may not be used: {problem}. Name what allows it, add the text of "
+            "law to selectivity/lawful.py if it is another one, or take the feature out."
         )
 
 

@@ -1,13 +1,15 @@
 """What stands out in a declaration's features, as reasons an officer understands.
 
-These are observations beside the score, not its derivation: a signal casts no vote.
+These are observations beside the score, cheap enough for every decision: a signal casts no vote.
+How much each family of features weighed in the score is told by `selectivity.attribution`, in the
+words of these signals.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES
+from selectivity.features import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
 
 PLACE = {name: at for at, name in enumerate(FEATURE_NAMES)}
@@ -35,6 +37,12 @@ RELATIVE = {
     "HEADING_FOUND_BEFORE": ("hs4_documentary_rate", "office_documentary_rate"),
 }
 """A rate that is more than twice that of the office."""
+
+_WATCHED_BY = {signal.code: signal.feature for signal in SIGNALS} | {
+    code: own for code, (own, _) in RELATIVE.items()
+}
+FAMILY_OF_SIGNAL = {code: FEATURES[PLACE[name]].group for code, name in _WATCHED_BY.items()}
+"""The family of features that each signal tells of."""
 
 
 Observed = Mapping[str, Mapping[str, float]]

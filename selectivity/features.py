@@ -24,6 +24,9 @@ _COMPUTE = tuple(feature.compute for feature in FEATURES)
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
+FAMILIES = tuple(dict.fromkeys(feature.group for feature in FEATURES))
+"""Every `Feature.group`. Explanations and ablations speak of these."""
+
 LINE_FEATURES = tuple(at for at, name in enumerate(FEATURE_NAMES) if name.startswith(f"{LINE}_"))
 """Columns of the matrix that remember a goods line."""
 

@@ -3,10 +3,11 @@
 The Vietnamese is ours and wants a native reader.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from selectivity.lanes import Lane, Reason
+from selectivity.officer_words import FACTS
 
 Language = Literal["vi", "en"]
 
@@ -17,6 +18,7 @@ LANES: Mapping[Lane, Mapping[Language, str]] = {
 }
 
 WORDS: Mapping[str, Mapping[Language, str]] = {
+    **FACTS,
     # the model and what stands out in its features
     "LOW_RISK": {
         "vi": "Lợi ích kiểm tra dự kiến thấp hơn chi phí; rủi ro thấp",
@@ -62,6 +64,15 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
     "RANDOM": {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",
         "en": "Selected at random for compliance measurement",
+    },
+    # for traders, who are told facts of their own and nothing of how others are chosen
+    "SELECTED": {
+        "vi": "Được lựa chọn kiểm tra theo quản lý rủi ro",
+        "en": "Selected for a check under risk management",
+    },
+    "RELEASED": {
+        "vi": "Không phải kiểm tra trước khi thông quan",
+        "en": "No check is needed before release",
     },
     # fallback
     "FALLBACK": {
@@ -189,17 +200,59 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 }
 
 
+FOR_TRADERS = frozenset(
+    {
+        *("MISSING_FACT", "LINEAGE", "LICENCE", "QUARANTINE", "QUARANTINE_NO_CERTIFICATE", "QUOTA"),
+        *("PREFERENCE_WITHOUT_CERTIFICATE", "DANGEROUS_GOODS", "SCRAP", "WASTE_WITHOUT_CONSENT"),
+        *("TAX_DEBT", "IVORY", "ENDANGERED_SPECIES", "ARMS", "PRIORITY_ENTERPRISE"),
+    }
+)
+"""Reasons that traders may read: law, and what they declared or lack themselves."""
+
+
+def for_trader(reason: Reason, lane: Lane) -> Reason:
+    """What a trader is told instead of a reason: the same if it is law, else nothing of how."""
+    if reason.code in FOR_TRADERS:
+        return reason
+    code = "RELEASED" if lane is Lane.GREEN else "SELECTED"
+    return Reason(code=code)
+
+
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+class _WholeNumber(int):
+    """Written as Vietnamese does: 1.234."""
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec).translate(_SWAPPED)
+
+
+class _Number(float):
+    """Written as Vietnamese does: 1.234,5."""
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec).translate(_SWAPPED)
+
+
+_VIETNAMESE: Mapping[type, Callable[[Any], object]] = {int: _WholeNumber, float: _Number}
+"""How Vietnamese writes numbers; `str.format` asks them, which costs little for each answer."""
+
 _LANES = frozenset(Lane.__members__)
 
 
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
     template = WORDS.get(reason.code, {}).get(language, reason.code)
-    facts = {
-        name: LANES[Lane[value]][language] if isinstance(value, str) and value in _LANES else value
-        for name, value in reason.facts.items()
-    }
+    facts = {name: _said(value, language) for name, value in reason.facts.items()}
     try:
         return template.format(**facts)
     except (KeyError, ValueError, TypeError):
         return template
+
+
+def _said(fact: float | int | str | None, language: Language) -> object:
+    if isinstance(fact, str):
+        return LANES[Lane[fact]][language] if fact in _LANES else fact
+    written = _VIETNAMESE.get(type(fact)) if language == "vi" else None
+    return written(fact) if written else fact

@@ -12,7 +12,7 @@ from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
-from selectivity.wording import LANES, Language, sentence
+from selectivity.wording import LANES, Language, for_trader, sentence
 from serving.keep import Receipt
 
 SHORT = 16
@@ -81,6 +81,37 @@ class DecisionView(LaneAnswer):
         final_lane = lane_in_force(record, steps)
         return cls.model_validate(
             {**fields, "final_lane": final_lane, "overrides": tuple(steps), "record": record}
+        )
+
+
+class TraderView(_Answer):
+    """What may be passed on to the trader: law and facts of the trader's own, and no more."""
+
+    declaration_id: str
+    version_no: int
+    lane: LaneName
+    lane_name: str
+    reasons: tuple[str, ...]
+    decided_at: datetime
+
+    @classmethod
+    def shown(
+        cls, record: DecisionRecord, steps: Sequence[OverrideStep], language: Language
+    ) -> "TraderView":
+        """The lane in force in words of this language, without scores, draws or hints of them.
+
+        Why an officer chose another lane is not for traders.
+        """
+        lane = lane_in_force(record, steps)
+        given = record.decision.reasons if lane is record.decision.lane else ()
+        told = [for_trader(reason, lane) for reason in given]
+        return cls(
+            declaration_id=record.declaration_id,
+            version_no=record.version_no,
+            lane=lane,
+            lane_name=LANES[lane][language],
+            reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in told)),
+            decided_at=record.decided_at,
         )
 
 

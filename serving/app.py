@@ -20,7 +20,16 @@ from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
-from serving.routes import decisions, health, inspections, lanes, notices, overrides, pages
+from serving.routes import (
+    decisions,
+    explanations,
+    health,
+    inspections,
+    lanes,
+    notices,
+    overrides,
+    pages,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +40,10 @@ No durable record, no lane: an answer is given once its record is on disk, and i
 for ever. When no model can be used, fallback rules decide and every answer says so."""
 
 
+# An explanation's path begins as a decision's does, and is asked for first.
 ROUTERS = tuple(
-    routes.router for routes in (lanes, decisions, inspections, overrides, notices, health, pages)
+    routes.router
+    for routes in (lanes, explanations, decisions, inspections, overrides, notices, health, pages)
 )
 
 

@@ -53,6 +53,7 @@ class Parts:
         )
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
+        self.explanations = Admission(1)
 
     now: Callable[[], datetime] = _utc_now
 

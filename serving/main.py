@@ -212,6 +212,22 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
     typer.echo(back_up(_settings(), to).line)
 
 
+@app.command(epilog="Example: lanes explain 10600000000123 --language en")
+def explain(
+    declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
+    version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
+    log: LogPlace = None,
+    language: Spoken = "vi",
+) -> None:
+    """Say what weighed in the model's score, as the decision saw it; changes nothing."""
+    from serving.explanation_table import explanation_lines
+
+    settings = _settings()
+    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        for line in explanation_lines(reader, settings, declaration_id, version_no, language):
+            typer.echo(line)
+
+
 @app.command(epilog="Example: lanes check")
 def check() -> None:
     """Verify bundle, rules, log and keys, and say what would be served."""

@@ -10,8 +10,9 @@ from pydantic.json_schema import models_json_schema
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.override import OverrideAsked
-from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness
+from serving.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness, TraderView
 from serving.cursors import CursorGiven
+from serving.explanation_answer import ExplanationAnswer
 from serving.notices import AcknowledgementAnswer, Notices
 from serving.overriding import OverrideAnswer
 from serving.problems import PROBLEM_JSON, Problem
@@ -21,11 +22,13 @@ READ: tuple[type[BaseModel], ...] = (Declaration, Inspection, OverrideAsked, Cur
 WRITTEN: tuple[type[BaseModel], ...] = (
     LaneAnswer,
     DecisionView,
+    ExplanationAnswer,
     InspectionAnswer,
     OverrideAnswer,
     Notices,
     AcknowledgementAnswer,
     Readiness,
+    TraderView,
     Problem,
 )
 

@@ -50,7 +50,7 @@ class Replayed(NamedTuple):
         return "; ".join(told)
 
 
-class _MissingError(Exception):
+class MissingError(Exception):
     """What a decision rested on is not at hand."""
 
 
@@ -65,11 +65,11 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
     missing: Counter[str] = Counter()
     first: str | None = None
     with log.one_moment():
-        again = _Again(log, settings)
+        again = Again(log, settings)
         for numbered in log.records():
             try:
                 found = _difference(numbered.record, again.decide(numbered))
-            except _MissingError as what:
+            except MissingError as what:
                 missing[str(what)] += 1
                 continue
             counts["equal" if found is None else "differing"] += 1
@@ -77,7 +77,7 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
     return Replayed(counts["equal"], counts["differing"], first, missing)
 
 
-class _Again:
+class Again:
     """Predictors as they were, by the digest of their bundle."""
 
     def __init__(self, log: LogReader, settings: Settings) -> None:
@@ -91,9 +91,9 @@ class _Again:
         """The decision on the declaration of this record, made now."""
         seq, record = numbered
         if record.draw_key_id != key_id(self._draw_key):
-            raise _MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
+            raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
-        predictor, cause = self._predictor(record), record.decision.fallback_cause
+        predictor, cause = self.predictor(record), record.decision.fallback_cause
         declaration, now = record.declaration(), record.decided_at
         if predictor.bundle is None or cause == MODEL_ERROR:  # that it failed cannot be repeated
             return predictor.decide_without_model(
@@ -101,7 +101,12 @@ class _Again:
             )
         return predictor.decide(declaration, earlier_lane=earlier, now=now)
 
-    def _predictor(self, record: DecisionRecord) -> Predictor:
+    def predictor(self, record: DecisionRecord) -> Predictor:
+        """The predictor that decided, with histories that know what they knew then.
+
+        Raises:
+            MissingError: its bundle or rules are not at hand.
+        """
         if record.bundle_digest is None:
             return self._fallback(record.rules_version)
         predictor, histories = self._that_knows(record.bundle_digest, record.known_upto or 0)
@@ -128,10 +133,10 @@ class _Again:
                 if (bundle := load(folder)).digest == digest:
                     return bundle
         self._absent.add(digest)
-        raise _MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
+        raise MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
 
     def _fallback(self, rules_version: str) -> Predictor:
-        missing = _MissingError(f"rules of version {rules_version} (LANES_RULES)")
+        missing = MissingError(f"rules of version {rules_version} (LANES_RULES)")
         if self._without is None:
             try:
                 rules = read_rules(self._settings.rules_files())

@@ -24,11 +24,12 @@ def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Sec
         answers=tuple(section.answers[0] for section in others),
         blocks=(_tiles(evidence, seen), _origin(evidence)),
         caveats=(say("headline.caveat"),),
-        warnings=tuple(_warnings(evidence)),
+        warnings=tuple(warnings_of(evidence)),
     )
 
 
-def _warnings(evidence: Evidence) -> Iterator[Sentence]:
+def warnings_of(evidence: Evidence) -> Iterator[Sentence]:
+    """What no reader may overlook."""
     if SIMULATED in _folders(evidence):
         yield say("headline.simulated")
     if not evidence.decisions.ripe.all():
@@ -87,7 +88,7 @@ def _origin(evidence: Evidence) -> Table:
             "period",
             say("headline.period", first=evidence.periods.evaluate_from, last=_last(evidence)),
         ),
-        ("source", _source(evidence)),
+        ("source", source_of(evidence)),
         ("declarations", Number(len(evidence.decisions))),
         ("items", Number(int(evidence.decisions["items"].sum()))),
         ("inspected", Share(float(evidence.decisions.inspected.mean()))),
@@ -107,10 +108,17 @@ def _origin(evidence: Evidence) -> Table:
 def _folders(evidence: Evidence) -> list[str]:
     """Names of the folders that the data were read from."""
     inputs = evidence.ingested.get("inputs")
-    return sorted({PurePath(path).parent.name for path in inputs}) if inputs else []
+    return sorted({_folder(PurePath(path)) for path in inputs}) if inputs else []
 
 
-def _source(evidence: Evidence) -> Fact:
+def _folder(file: PurePath) -> str:
+    """That of the file, or of all tables if the file is a part of one: `table/month=2026-01/…`."""
+    table = next((at for at in file.parents if "=" not in at.name), file.parent)
+    return table.name if table == file.parent else table.parent.name
+
+
+def source_of(evidence: Evidence) -> Fact:
+    """Mapping and folders that the data were read by."""
     source, folders = evidence.ingested.get("source"), _folders(evidence)
     if not source:
         return say("unknown")

@@ -109,13 +109,18 @@ def _missing(shares: Mapping[str, float]) -> Table:
 
 
 def _inputs(inputs: Mapping[str, str]) -> Table:
-    """Files by the last two parts of their path: the rest is of one machine."""
+    """Files by the end of their path: the rest is of one machine."""
     rows: list[tuple[Fact, Fact]] = [
-        ("/".join(PurePath(path).parts[-2:]), digest[:DIGITS])
+        ("/".join(_end(PurePath(path))), digest[:DIGITS])
         for path, digest in sorted(inputs.items())[:MOST]
     ]
     headings = (say("heading.file"), say("heading.digest"))
     return Table(say("quality.inputs_caption"), headings, tuple(map(Row, rows)))
+
+
+def _end(file: PurePath) -> tuple[str, ...]:
+    """Folder and name; of a part of a table, `month=2026-01`, the table before them."""
+    return file.parts[-3:] if "=" in file.parent.name else file.parts[-2:]
 
 
 def _name(fact: str) -> Fact:

@@ -80,22 +80,22 @@ class Case:
 
 def measure(folder: Folder, recipe: Recipe, *, tell: Tell = lambda _: None) -> dict[str, float]:
     """All figures that take a model. See `figures` for those that take none."""
-    case = _case(folder, recipe)
+    case = case_of(folder, recipe)
     figures: dict[str, float] = {}
     tell("features")
-    matrix, all_known = _matrices(case)
+    matrix, all_known = matrices(case)
     raw = raw_matrix(case.items)
     three = case.found
     scores: dict[str, Callable[[], Floats]] = {
-        "model": lambda: _pipeline(matrix, three, case, recipe),
+        "model": lambda: pipeline_risk(matrix, three, case, recipe),
         "lightgbm_defaults_on_codes": lambda: _defaults(raw, three, case),
-        "uninspected_taken_as_clean": lambda: _pipeline(
+        "uninspected_taken_as_clean": lambda: pipeline_risk(
             matrix, np.where(three == UNKNOWN, 0, three), case, recipe
         ),
-        "red_lane_only": lambda: _pipeline(
+        "red_lane_only": lambda: pipeline_risk(
             matrix, np.where(case.lane == "RED", three, UNKNOWN), case, recipe
         ),
-        "all_labels": lambda: _pipeline(all_known, case.wrong, case, recipe),
+        "all_labels": lambda: pipeline_risk(all_known, case.wrong, case, recipe),
         "ceiling": lambda: _ceiling(np.hstack([all_known, case.evidence]), case),
     }
     for name, score in scores.items():
@@ -134,7 +134,8 @@ def _naive(risk: Floats, case: Case) -> dict[str, float]:
     }
 
 
-def _case(folder: Folder, recipe: Recipe) -> Case:
+def case_of(folder: Folder, recipe: Recipe) -> Case:
+    """A world as its administration knows it at the end of the taught weeks, with the truth."""
     memory = Memory.of(folder)
     items = in_time_order(memory.items())
     outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
@@ -163,7 +164,7 @@ def _truth(folder: Folder, items: Columns) -> pd.DataFrame:
     return rows.merge(truth, on=keys, how="left", validate="one_to_one")
 
 
-def _matrices(case: Case) -> tuple[Floats, Floats]:
+def matrices(case: Case) -> tuple[Floats, Floats]:
     """Features from what was found, and from everything as if all had been inspected."""
     knowledge = knowledge_of(take(case.items, case.taught))
     found = featurize(case.items, as_outcomes(case.outcomes), knowledge)
@@ -202,8 +203,8 @@ def _ceiling(matrix: Floats, case: Case) -> Floats:
     return scores
 
 
-def _pipeline(matrix: Floats, found: Ints, case: Case, recipe: Recipe) -> Floats:
-    """The pipeline's trees on rows whose class is known."""
+def pipeline_risk(matrix: Floats, found: Ints, case: Case, recipe: Recipe) -> Floats:
+    """Chance of a finding, by the pipeline's trees from rows whose class is known. Shape (n,)."""
     use = case.taught & (found != UNKNOWN)
     params = recipe.train.model_copy(update={"smallest_class": 0})
     trees = train(Rows.of(matrix[use]), Labels(found[use], np.ones(use.sum())), params)

@@ -1,12 +1,15 @@
 """Decisions as they were kept."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from selectivity.record import DecisionRecord
+from selectivity.wording import Language
 from serving.access import only
-from serving.answers import DecisionView
+from serving.answers import DecisionView, TraderView
 from serving.api_keys import Role
+from serving.assign import Parts
 from serving.openapi import answers
 from serving.overriding import check_office
 from serving.problems import FieldProblem, RefusedError, not_found
@@ -30,8 +33,37 @@ async def show_decision(
     version_no: Annotated[
         int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
     ] = None,
+    view: Annotated[
+        Literal["officer", "trader"], Query(description="`trader`: what may be passed on.")
+    ] = "officer",
 ) -> Response:
-    """Show the decision on a declaration, why it was made and what it rests on."""
+    """Show the decision on a declaration, why it was made and what it rests on.
+
+    With `view=trader` it is a TraderView: the lane, and such reasons as traders may read.
+    """
+    record = found_or_refused(declaration_id, version_no, parts, caller, language)
+    steps = parts.log.override_steps(*record.key)
+    shown = (
+        TraderView.shown(record, steps, language)
+        if view == "trader"
+        else DecisionView.shown(record, steps, parts.predictor.rules, language)
+    )
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(shown.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def found_or_refused(
+    declaration_id: str,
+    version_no: int | None,
+    parts: Parts,
+    caller: GivenCaller,
+    language: Language,
+) -> DecisionRecord:
+    """The record of a decision.
+
+    Raises:
+        RefusedError: there is none, or it is another office's than the caller's.
+    """
     record = parts.log.find(declaration_id, version_no)
     if record is None:
         found = FieldProblem(
@@ -43,7 +75,4 @@ async def show_decision(
         )
         raise RefusedError(not_found("There is no such decision.", found))
     check_office(record, caller, language)
-    steps = parts.log.override_steps(*record.key)
-    view = DecisionView.shown(record, steps, parts.predictor.rules, language)
-    headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    return Response(view.model_dump_json(), headers=headers, media_type="application/json")
+    return record

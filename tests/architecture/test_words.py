@@ -9,10 +9,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from selectivity.checkable import TELLINGS
 from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
 from selectivity.explain import RELATIVE, SIGNALS
+from selectivity.features import FEATURES
 from selectivity.inspection import Finding, Inspection
+from selectivity.officer_words import FAMILIES
 from selectivity.override import OverrideReason
 from selectivity.rules import Rule
 from selectivity.wording import WORDS
@@ -63,7 +66,8 @@ def test_contributing_lists_the_fields_a_rule_may_have(
 
 def test_every_reason_has_words_and_all_words_are_used() -> None:
     codes = _codes_of_rules() | _codes_in_modules() | set(RELATIVE)
-    codes |= {signal.code for signal in SIGNALS} | set(OverrideReason)
+    codes |= {signal.code for signal in SIGNALS} | {telling.code for telling in TELLINGS}
+    codes |= set(OverrideReason)
     assert len(codes) > 10
     assert codes - set(WORDS) == set(), "add their words to selectivity/wording.py"
     assert set(WORDS) - codes == set(), "no rule and no module gives these reasons"
@@ -75,6 +79,11 @@ def test_a_reason_says_the_same_in_both_languages(code: str) -> None:
     assert set(words) == {"vi", "en"}
     assert all(text.strip() for text in words.values())
     assert _facts(words["vi"]) == _facts(words["en"])
+
+
+def test_every_family_of_features_has_a_name_in_both_languages() -> None:
+    assert {feature.group for feature in FEATURES} <= set(FAMILIES)
+    assert all(set(words) == {"vi", "en"} for words in FAMILIES.values())
 
 
 def _section(text: str, heading: str) -> str:

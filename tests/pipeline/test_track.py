@@ -1,9 +1,11 @@
 """What MLflow holds of a training run, in an SQLite store as the project uses it."""
 
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from models.bundle import load
 from models.registry import Store, promote, store_of, workspace_root
+from models.search_run import SearchRun, Trial
 from pipelines.outbox import Outbox, Promotion, Sent
 from pipelines.score import PROBABILITIES, score
 from pipelines.sources.mappings import load_mapping
@@ -242,3 +245,54 @@ def _runs(client: Any, store: Store, key: str | None = None) -> list[Any]:
     experiment = client.get_experiment_by_name(store.experiment)
     wanted = f"tags.run_key = '{key}'" if key else f"metrics.`all_rows.auroc` = {0.75}"
     return list(client.search_runs([experiment.experiment_id], wanted))
+
+
+def a_search(trials: int) -> SearchRun:
+    return SearchRun(
+        key="abcd" * 8,
+        begun=NOW,
+        params={"search.goal": "auroc"},
+        metrics={"best.auroc": 0.5 + trials / 100},
+        tags={"kind": "search"},
+        trials=tuple(
+            Trial(
+                number=number,
+                begun=NOW + timedelta(minutes=number),
+                ended=NOW + timedelta(minutes=number + 1),
+                params={"train.num_leaves": str(number + 2)},
+                metrics={"auroc": 0.5 + number / 100},
+            )
+            for number in range(trials)
+        ),
+    )
+
+
+def test_a_dead_server_loses_no_trial_and_a_live_one_gets_each_once(
+    root: Path, store: Store, client: Any
+) -> None:
+    outbox = Outbox(root)
+    outbox.put_search(a_search(1))
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        dead = Store(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert outbox.send(dead).problems
+    outbox.put_search(a_search(2))
+    assert len(outbox.searches()) == 1
+
+    assert outbox.send(store).trials == 2
+    assert outbox.searches() == []
+    outbox.put_search(a_search(3))
+    assert outbox.send(store).trials == 1
+
+    experiment = client.get_experiment_by_name(store.experiment).experiment_id
+    runs = client.search_runs([experiment], "tags.kind = 'search'")
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    below = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    nested = client.search_runs([experiment], below)
+    assert sorted(run.info.run_name for run in nested) == ["trial-0", "trial-1", "trial-2"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.metrics["auroc"] for run in nested) == [0.5, 0.51, 0.52]
+    assert parent.data.metrics == {"best.auroc": 0.53}
+    (second,) = (run for run in nested if run.info.run_name == "trial-1")
+    assert second.data.params == {"train.num_leaves": "3"}
+    assert second.info.end_time - second.info.start_time == 60_000

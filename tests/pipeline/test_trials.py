@@ -18,7 +18,7 @@ from pipelines.simulator.store import Folder, write_weeks
 from pipelines.trials.bundle_policy import BundlePolicy, every
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
-from pipelines.trials.measures import _case, _naive
+from pipelines.trials.measures import _naive, case_of
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.aggregates import PROFILES
 from selectivity.columns import day_of
@@ -179,7 +179,7 @@ def test_a_journal_counts_first_versions_and_inspections_with_fraud_once(bundle:
 
 
 def test_models_are_taught_only_with_what_was_known_before_the_judged_weeks(world: Folder) -> None:
-    case = _case(world, read_recipe(PARAMS))
+    case = case_of(world, read_recipe(PARAMS))
     day = day_of(case.items["accepted_at"])
     end = day[~case.taught].min()
     memory = Memory.of(world)
@@ -196,7 +196,7 @@ def test_models_are_taught_only_with_what_was_known_before_the_judged_weeks(worl
 
 
 def test_the_naive_estimate_looks_only_at_what_was_inspected_before(world: Folder) -> None:
-    case = _case(world, read_recipe(PARAMS))
+    case = case_of(world, read_recipe(PARAMS))
     risk = np.linspace(1, 0, case.judged.sum())
     chosen = np.arange(max(1, int(0.05 * len(risk))))
     wrong, lane = case.violating[case.judged], case.lane[case.starts][case.judged]

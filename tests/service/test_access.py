@@ -29,6 +29,7 @@ ALLOWED = {
     "POST /v1/lanes": {SCORER},
     "POST /v1/lanes/batch": {SCORER},
     "GET /v1/decisions/{declaration_id:path}": {SCORER, INSPECTOR, AUDITOR},
+    "GET /v1/decisions/{declaration_id:path}/explanation": {INSPECTOR, AUDITOR, DATA_SCIENTIST},
     "POST /v1/inspections": {INSPECTOR},
     "POST /v1/overrides": {INSPECTOR},
     "POST /v1/overrides/{override_id}/approve": {MANAGER},

@@ -22,6 +22,7 @@ COMMANDS = {
     "export",
     "verify",
     "replay",
+    "explain",
     "check",
     "conflicts",
     "migrate",

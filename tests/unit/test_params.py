@@ -11,6 +11,7 @@ from pipelines.ingest import IngestParams
 from pipelines.label import LabelParams
 from pipelines.params import section
 from pipelines.prepare import PrepareParams
+from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
 from pipelines.train import TrainParams
 from selectivity.policy import Policy
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "label": LabelParams,
     "policy": Policy,
     "prepare": PrepareParams,
+    "search": SearchParams,
     "simulate": SimulateParams,
     "train": TrainParams,
 }

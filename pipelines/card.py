@@ -1,0 +1,159 @@
+"""Write the model card: what the bundle is, looks at, does and does not, all of it from facts.
+
+Reads   params.yaml                 the params that made it
+        models/artifacts/bundle/    manifest, features, trees, policy and rules
+        data/reports/evaluation/    metrics.json, decisions.parquet, plots/
+        data/reports/backtest/      backtest.json
+        data/interim/…              ingest.json, prepare.json, periods.json, items, outcomes
+        data/features/              features.parquet, for the risk per group
+        dvc.lock                    how it names the bundle
+        pipelines/templates/        the page, and its words in each language
+Writes  data/reports/model_card.html    both languages in it, needs no network
+        data/reports/model_card.md      the same for who reads it beside code
+"""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from models.bundle import verify
+from models.feature_list import FEATURE_LIST
+from models.lane_model import LaneModel
+from models.trees import Trees
+from pipelines.command import FileOption, command, say
+from pipelines.files import read_json, write_text
+from pipelines.label import UNKNOWN, known_classes
+from pipelines.report import LANGUAGES, page, read_evidence, read_words
+from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
+from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.groups import groups, with_groups
+from pipelines.reporting.lanes import lanes
+from pipelines.reporting.markdown import markdown
+from pipelines.reporting.quality import quality
+from pipelines.reporting.scores import calibration, views
+from pipelines.reporting.sections import Section
+from pipelines.reporting.sentences import Speaker, Words
+from pipelines.rows import Rows
+from selectivity.features import FEATURE_NAMES
+from selectivity.inspection import FindingClass
+from selectivity.officer_words import FAMILIES
+from selectivity.wording import Language
+
+MADE_BY = ("prepare", "label", "featurize", "train", "bundle", "evaluate", "policy")
+"""Sections of params.yaml that a bundle and its figures depend on."""
+PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
+_PAGE = "model_card"
+_KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
+
+
+def sections(evidence: Evidence, facts: Facts, grouped: pd.DataFrame) -> tuple[Section, ...]:
+    """All sections in the order of the card. Pure."""
+    parts = (
+        purpose(),
+        quality(evidence),
+        features(facts),
+        views(evidence),
+        calibration(evidence),
+        lanes(evidence),
+        groups(grouped),
+        limits(evidence),
+        again(evidence, facts),
+    )
+    return (headline(evidence, facts, parts), *parts)
+
+
+def words_of(language: Language) -> Words:
+    """Words of the report, and the card's own over them."""
+    families = {f"family.{name}": words[language] for name, words in FAMILIES.items()}
+    return {**read_words(language), **read_words(language, "card"), **families}
+
+
+def read_facts(bundle: Path, params: Path, lock: Path) -> Facts:
+    """What the bundle says of itself, and the params that made it."""
+    trees = Trees.load(bundle)
+    chosen = {name: yaml.safe_load(params.read_bytes()).get(name, {}) for name in MADE_BY}
+    boosters = {"finding": trees.finding, "physical": trees.physical, "duty": trees.duty}
+    return Facts(
+        files=verify(bundle)[1].files,
+        features=read_json(bundle / FEATURE_LIST),
+        trees={name: each.num_trees() for name, each in boosters.items() if each is not None},
+        packages={name: version(name) for name in PACKAGES},
+        params=list(_leaves(chosen)),
+        locked=_locked(lock, bundle),
+    )
+
+
+def _locked(lock: Path, bundle: Path) -> str:
+    """The digest by which dvc.lock knows a folder; empty while it knows none."""
+    stages = yaml.safe_load(lock.read_bytes())["stages"] if lock.exists() else {}
+    outs = (out for stage in stages.values() for out in stage.get("outs", ()))
+    return next((out["md5"] for out in outs if out["path"] == bundle.as_posix()), "")
+
+
+def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def goods_of(
+    evidence: Evidence, model: LaneModel, features: Path, items: Path, outcomes: Path
+) -> pd.DataFrame:
+    """One row per evaluated goods item: as `with_groups` wants it, with lane, outcome and risk."""
+    declared = pd.read_parquet(items, columns=["accepted_at", "country_of_origin"])
+    moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
+    evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
+    blocks = [
+        np.column_stack([block[:, _KNOWN], 1 - model.probabilities(block)[:, 0]])
+        for block in Rows.stored(features).chosen(evaluated).blocks()
+    ]
+    classes = known_classes(pd.read_parquet(outcomes), len(declared))[0][evaluated]
+    return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
+        origin=declared["country_of_origin"].to_numpy()[evaluated],
+        lane=np.repeat(evidence.decisions["lane"].to_numpy(), evidence.decisions["items"]),
+        inspected=classes != UNKNOWN,
+        found=classes > FindingClass.NONE,
+    )
+
+
+def main(
+    params: FileOption,
+    evaluation: FileOption,
+    backtest: FileOption,
+    prepared: FileOption,
+    labelled: FileOption,
+    ingested: FileOption,
+    features: FileOption,
+    bundle: FileOption,
+    out: FileOption,
+    lock: FileOption = Path("dvc.lock"),
+) -> None:
+    """Write the model card."""
+    evidence = read_evidence(
+        evaluation=evaluation,
+        backtest=backtest,
+        prepared=prepared,
+        labelled=labelled,
+        ingested=ingested,
+        bundle=bundle,
+    )
+    items, outcomes = prepared / "items.parquet", labelled / "outcomes.parquet"
+    goods = goods_of(evidence, LaneModel.load(bundle), features, items, outcomes)
+    parts = sections(evidence, read_facts(bundle, params, lock), with_groups(goods))
+    words = {language: words_of(language) for language in LANGUAGES}
+    write_text(out / f"{_PAGE}.html", page(parts, words))
+    texts = [markdown(parts, Speaker(language, words[language])) for language in LANGUAGES]
+    write_text(out / f"{_PAGE}.md", "\n---\n\n".join(texts))
+    say(f"card: {out / _PAGE}.html and .md, {len(parts)} sections")
+
+
+if __name__ == "__main__":
+    command(main)

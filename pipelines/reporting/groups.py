@@ -1,0 +1,109 @@
+"""Who is selected, and how often rightly: the same figures for groups of traders and of origins."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from pipelines.reporting.sections import Row, Section, Table
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
+from selectivity.metrics import wilson
+
+NEW_DAYS = 90
+"""An importer whose first declaration is younger than that, or is not known, counts as new."""
+MOST_ORIGINS = 8
+SIZES = ("small", "medium", "large")
+FEWEST = 30
+"""Inspected goods items from which a group's rate of findings is compared."""
+
+
+def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
+    """Goods items with the groups they belong to: `trader`, `size` and `origin`.
+
+    Args:
+        goods: evaluated goods items: `known_days` and `declared`, what was known of the importer
+            then, NaN where nothing was; `origin`; `lane`, `inspected`, `found` and `risk`.
+    """
+    size = goods["declared"].fillna(0).rank(method="first", pct=True) * len(SIZES)
+    origin = goods["origin"].fillna("")
+    most = origin.value_counts().sort_index().nlargest(MOST_ORIGINS).index
+    return goods.assign(
+        trader=np.where(goods["known_days"].fillna(0) < NEW_DAYS, "new", "known"),
+        size=np.array(SIZES)[np.minimum(size.astype(int), len(SIZES) - 1)],
+        origin=origin.where(origin.isin(most), "other"),
+    )
+
+
+def groups(grouped: pd.DataFrame) -> Section:
+    """Section: lanes, findings and risks per group."""
+    known = grouped[grouped.inspected]
+    return Section(
+        name="groups",
+        answers=(_of_new(grouped), say("groups.risk")),
+        blocks=tuple(_tables(grouped)),
+        caveats=(say("groups.caveat"), say("groups.caveat_size"), say("groups.caveat_origin")),
+        warnings=tuple(_differing(known)),
+    )
+
+
+def _of_new(grouped: pd.DataFrame) -> Sentence:
+    share = (grouped.lane != "GREEN").groupby(grouped.trader).mean()
+    return say(
+        "groups.answer",
+        new=Share(share.get("new", float("nan"))),
+        known=Share(share.get("known", float("nan"))),
+        days=Number(NEW_DAYS),
+    )
+
+
+def _tables(grouped: pd.DataFrame) -> Iterator[Table]:
+    names = ("items", "checked", "RED", "inspected", "found_of", "interval", "risk_mean")
+    for kind in ("trader", "size", "origin"):
+        rows = tuple(_row(kind, name, rows) for name, rows in _in_order(kind, grouped))
+        headings = tuple(say(f"heading.{name}") for name in (kind, *names))
+        yield Table(say(f"groups.{kind}_caption"), headings, rows)
+
+
+def _in_order(kind: str, grouped: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    order = {"trader": ("known", "new"), "size": SIZES}.get(kind)
+    if order is None:
+        counts = grouped[kind].value_counts()
+        order = tuple(sorted(counts.index, key=lambda name: (name == "other", -counts[name], name)))
+    for name in order:
+        if len(rows := grouped[grouped[kind] == name]):
+            yield name, rows
+
+
+def _row(kind: str, name: str, rows: pd.DataFrame) -> Row:
+    known = rows[rows.inspected]
+    rate = wilson(float(known.found.sum()), len(known))
+    named: Fact = name if kind == "origin" and name not in ("", "other") else say(f"group.{name}")
+    if not name:
+        named = say("group.undeclared")
+    return Row(
+        (
+            named,
+            Number(len(rows)),
+            Share(float((rows.lane != "GREEN").mean())),
+            Share(float((rows.lane == "RED").mean())),
+            Number(len(known)),
+            Share(rate.value),
+            Between(rate),
+            Share(float(known.risk.mean())),
+        )
+    )
+
+
+def _differing(known: pd.DataFrame) -> Iterator[Sentence]:
+    """A sentence per group whose mean risk lies outside the interval of what was found."""
+    for kind in ("trader", "size"):
+        for name, rows in _in_order(kind, known):
+            rate, risk = wilson(float(rows.found.sum()), len(rows)), float(rows.risk.mean())
+            if len(rows) >= FEWEST and not rate.low <= risk <= rate.high:
+                yield say(
+                    "groups.differs",
+                    group=say(f"group.{name}"),
+                    risk=Share(risk),
+                    rate=Share(rate.value),
+                    ends=Between(rate),
+                )

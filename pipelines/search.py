@@ -1,0 +1,159 @@
+"""Search for params of `train` that rank goods items better. A command, no stage.
+
+    python -m pipelines.search --trials 50
+    python -m pipelines.search --trials 100 --apply    # goes on, then writes params.yaml
+
+Every trial trains on the training days and is judged on the calibration days: the newest before the
+evaluation, which no trial ever sees, by outcomes that training did not know. Trials stand in
+state/search/ and in MLflow, so that a search can be interrupted and goes on when started again;
+other data, another space or another goal make another search.
+"""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import optuna
+import pandas as pd
+import typer
+
+from models.digests import sha256_of
+from models.registry import store_of, workspace_root
+from pipelines.command import FileOption, command, say
+from pipelines.files import write_text
+from pipelines.fitting import read_past
+from pipelines.params import section, write_values
+from pipelines.searching.question import Question, key_of
+from pipelines.searching.space import SearchParams, Value
+from pipelines.searching.study import FIGURES, USED, Teller, attempt, finished, open_study
+from pipelines.train import TrainParams
+from selectivity.errors import NotEnoughDataError, SelectivityError
+
+FOLDER = Path("state", "search")
+
+
+def search(
+    study: optuna.Study,
+    question: Question,
+    teller: Teller,
+    *,
+    trials: int,
+    timeout: float | None = None,
+    jobs: int = 1,
+) -> None:
+    """Go on until there are so many trials in all, the time is over, or Ctrl-C."""
+    missing = trials - len(finished(study))
+    if missing <= 0:
+        return
+    try:
+        study.optimize(
+            lambda trial: attempt(trial, question),
+            n_trials=missing,
+            timeout=timeout,
+            n_jobs=jobs,
+            callbacks=[teller],
+        )
+    except KeyboardInterrupt:
+        say("search: interrupted; what was found is kept, and the same command goes on")
+
+
+def summary(study: optuna.Study, question: Question) -> str:
+    """The best trial against the params of now, on the same resamples of what judges."""
+    best, goal = study.best_trial.user_attrs, question.wanted.goal
+    now = question.risk({})
+    gain = question.gain(question.risk(best[USED]), now)
+    past = question.past.periods
+    return (
+        f"best of {len(finished(study))} trials: {goal} {best[FIGURES][goal]:.4f}, with the params "
+        f"of now {question.figures(now)[goal]:.4f}, gain {gain.value:+.4f} "
+        f"(95 % {gain.low:+.4f} to {gain.high:+.4f}) on {len(question.judging)} inspected goods "
+        f"items accepted from {past.calibrate_from} to {past.calibrate_until}.\n"
+        "The best of many looks better than it is. The evaluation, which no trial saw, judges it:"
+    )
+
+
+def experiment(values: Mapping[str, Value]) -> list[str]:
+    """The command that makes everything with these params of `train`."""
+    changes = (f"train.{name}={_written(value)}" for name, value in values.items())
+    return ["dvc", "exp", "run", *(word for change in changes for word in ("-S", change))]
+
+
+def _written(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def best_of(study: optuna.Study, count: int) -> Iterator[dict[str, Value]]:
+    """Params of the best trials, each once."""
+    seen: list[dict[str, Value]] = []
+    for trial in sorted(finished(study), key=lambda trial: -(trial.value or 0.0)):
+        if trial.user_attrs[USED] not in seen and len(seen) < count:
+            seen.append(trial.user_attrs[USED])
+    yield from seen
+
+
+def table(study: optuna.Study) -> pd.DataFrame:
+    """One row per trial: its params and its figures, the best first."""
+    rows = [
+        {"trial": each.number, **each.user_attrs[USED], **each.user_attrs[FIGURES]}
+        for each in sorted(finished(study), key=lambda each: -(each.value or 0.0))
+    ]
+    return pd.DataFrame(rows)
+
+
+def queue(values: Mapping[str, Value]) -> None:
+    """Queue an experiment of DVC with these params of `train`."""
+    words = experiment(values)
+    done = subprocess.run([*words[:3], "--queue", *words[3:]], check=False)
+    if done.returncode:
+        raise SelectivityError(
+            f"DVC queued no experiment (exit code {done.returncode}). See what it says above."
+        )
+
+
+def main(
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, with those before.")] = 50,
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds after which no trial is begun.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials at once, each on a core.")] = 1,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the best to params.yaml.")] = False,
+    queued: Annotated[
+        int, typer.Option("--queue", min=0, help="Queue so many of the best as DVC experiments.")
+    ] = 0,
+    params: FileOption = Path("params.yaml"),
+    features: FileOption = Path("data/features/features.parquet"),
+    items: FileOption = Path("data/interim/prepared/items.parquet"),
+    periods: FileOption = Path("data/interim/prepared/periods.json"),
+    outcomes: FileOption = Path("data/interim/labelled/outcomes.parquet"),
+) -> None:
+    """Search for params of `train` that rank better; section `search` of params.yaml says where.
+
+    Example: python -m pipelines.search --trials 50
+    """
+    wanted, now = section(params, "search", SearchParams), section(params, "train", TrainParams)
+    question = Question(read_past(features, items, periods, outcomes), now, wanted)
+    files = {file.name: sha256_of(file) for file in (features, items, periods, outcomes)}
+    key, root = key_of(question, files), workspace_root(Path.cwd())
+    folder = root / FOLDER / key[:12]
+    study = open_study(folder, question)
+    say(f"search: {len(finished(study))} trials of this search are in {folder}")
+    teller = Teller(question, key, trials, root, store_of(root))
+    search(study, question, teller, trials=trials, timeout=timeout, jobs=jobs)
+    if not finished(study):
+        raise NotEnoughDataError("No trial was finished. Give the search more time.")
+    teller.send(study)
+    write_text(folder / "trials.csv", table(study).to_csv(index=False))
+    best = study.best_trial.user_attrs[USED]
+    told = f"{summary(study, question)}\n  {' '.join(experiment(best))}\n"
+    write_text(folder / "best.txt", told)
+    print(told, end="")
+    for values in best_of(study, queued):
+        queue(values)
+    if apply:
+        write_values(params, "train", best)
+        say(f"search: written into {params}; `dvc repro` makes the bundle anew")
+
+
+if __name__ == "__main__":
+    command(main)

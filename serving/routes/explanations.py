@@ -1,0 +1,83 @@
+"""Why a declaration got its lane, for officers, auditors and data scientists."""
+
+import asyncio
+from contextlib import closing
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from selectivity.record import DecisionRecord
+from serving.access import only
+from serving.api_keys import Role
+from serving.assign import Parts
+from serving.explanation import (
+    Explained,
+    explain,
+    explain_from_log,
+    look,
+    nothing_of_a_model,
+    without_model,
+)
+from serving.explanation_answer import ExplanationAnswer
+from serving.log_reader import LogReader
+from serving.openapi import answers
+from serving.problems import FieldProblem, RefusedError, not_found
+from serving.replay import MissingError
+from serving.routes.decisions import found_or_refused
+from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+
+router = APIRouter(tags=["decisions"])
+
+
+@router.get(
+    "/v1/decisions/{declaration_id:path}/explanation",
+    dependencies=[only(Role.INSPECTOR, Role.AUDITOR, Role.DATA_SCIENTIST)],
+    responses=answers(
+        ExplanationAnswer, 401, 403, 404, 422, 503, meaning="What weighed in the model's score."
+    ),
+)
+async def explain_decision(
+    declaration_id: str,
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+    version_no: Annotated[
+        int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
+    ] = None,
+) -> Response:
+    """Explain a decision as it was made: families of features, by weight, with facts to check.
+
+    Not for those who answer traders: what weighs could be declared around. It takes a moment; one
+    at a time is made, others get a 503.
+    """
+    record = found_or_refused(declaration_id, version_no, parts, caller, language)
+    async with parts.explanations.take(language):
+        explained = await _explained(record, parts)
+    answer = ExplanationAnswer.of(explained, parts.predictor.rules, language)
+    headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+
+
+async def _explained(record: DecisionRecord, parts: Parts) -> Explained:
+    if without_model(record):
+        return nothing_of_a_model(record)
+    bundle = parts.predictor.bundle
+    if bundle is not None and bundle.digest == record.bundle_digest:
+        seen = look(record, bundle)  # here, where the histories are folded too
+        if seen.sha256 == record.features_sha256:
+            return await asyncio.to_thread(explain, record, seen)
+    try:
+        return await asyncio.to_thread(_from_log, record, parts)
+    except MissingError as missing:
+        problem = FieldProblem(
+            field="declaration_id",
+            value=record.declaration_id[:40],
+            message=f"what the decision rested on is not at hand: {missing}",
+            remedy="Put the bundle of the decision back into the folder of published bundles.",
+        )
+        raise RefusedError(not_found("The decision cannot be explained now.", problem)) from missing
+
+
+def _from_log(record: DecisionRecord, parts: Parts) -> Explained:
+    with closing(LogReader(parts.log.store)) as log:  # one of its own: this is another thread
+        return explain_from_log(record, log, parts.settings)

@@ -1,0 +1,182 @@
+"""The model card says what the bundle and its figures say, in both languages, and nothing else."""
+
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.bundle import verify
+from models.lane_model import LaneModel
+from pipelines.card import goods_of, read_facts, sections, words_of
+from pipelines.report import LANGUAGES, page, read_words
+from pipelines.reporting.card import Facts
+from pipelines.reporting.groups import groups, with_groups
+from pipelines.reporting.headline import source_of
+from pipelines.reporting.markdown import markdown
+from pipelines.reporting.sections import Table
+from pipelines.reporting.sentences import Number, Share, Speaker, say
+from selectivity.features import FAMILIES, FEATURE_NAMES, FEATURES
+from tests.reports import PERIODS, a_decision, an_evidence, decisions_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def facts(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    lock = tmp_path_factory.mktemp("locked") / "dvc.lock"
+    lock.write_text(
+        f"stages:\n  bundle:\n    outs:\n    - path: {bundle.as_posix()}\n      md5: abc.dir\n"
+    )
+    return read_facts(bundle, ROOT / "params.yaml", lock)
+
+
+def some_goods(**columns: Any) -> pd.DataFrame:
+    count = len(next(iter(columns.values())))
+    plain = {
+        "known_days": 400.0,
+        "declared": np.arange(count, dtype=float),
+        "origin": "CN",
+        "lane": "GREEN",
+        "inspected": True,
+        "found": False,
+        "risk": 0.1,
+    }
+    return pd.DataFrame(plain | columns, index=range(count))
+
+
+def a_card(facts: Facts) -> Any:
+    return sections(an_evidence(), facts, with_groups(some_goods(risk=[0.1] * 9)))
+
+
+def table_of(card: Any, section: str, caption: str) -> Table:
+    (found,) = (
+        block
+        for each in card
+        if each.name == section
+        for block in each.blocks
+        if isinstance(block, Table) and block.caption == say(caption)
+    )
+    return found
+
+
+def test_both_languages_have_words_for_everything_and_the_same_facts(facts: Facts) -> None:
+    own = {language: read_words(language, "card") for language in LANGUAGES}
+    named = {
+        language: {key: set(re.findall(r"{(\w+)}", text)) for key, text in words.items()}
+        for language, words in own.items()
+    }
+    assert named["vi"] == named["en"]
+    words = {language: words_of(language) for language in LANGUAGES}
+    html = page(a_card(facts), words)
+    assert "Whom does it select" in html
+    assert "Mô hình chọn ai" in html
+    for language in LANGUAGES:
+        text = markdown(a_card(facts), Speaker(language, words[language]))
+        assert "nan" not in re.findall(r"\w+", text)
+        assert facts.files["finding.txt"] in text
+
+
+class Noting(dict[str, str]):
+    """Words that remember which of them were asked for."""
+
+    asked: ClassVar[set[str]] = set()
+
+    def __getitem__(self, key: str) -> str:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
+def test_all_words_of_the_card_are_used(facts: Facts) -> None:
+    goods = some_goods(
+        risk=[0.5] * 80,
+        known_days=[10.0, 400.0] * 40,
+        origin=[None, "CN", "VN", "JP", "KR", "US", "TW", "IN", "ID", "TH"] * 8,
+    )
+    page(sections(an_evidence(), facts, with_groups(goods)), {"en": Noting(words_of("en"))})
+    assert set(read_words("en", "card")) - Noting.asked == set()
+
+
+def test_every_feature_stands_there_with_the_law_that_allows_it(facts: Facts) -> None:
+    card = a_card(facts)
+    rows = [row.cells for row in table_of(card, "features", "features.all_caption").rows]
+    assert [row[0] for row in rows] == list(FEATURE_NAMES)
+    assert [row[3] for row in rows] == [feature.allowed_by for feature in FEATURES]
+    rising = [row[0] for row in rows if row[4] == say("features.rises")]
+    assert rising == [feature.name for feature in FEATURES if feature.direction > 0]
+    families = table_of(card, "features", "features.families_caption").rows
+    assert [row.cells[0] for row in families] == [say(f"family.{name}") for name in FAMILIES]
+
+
+def test_digests_and_params_are_those_of_the_bundle(facts: Facts, bundle: Path) -> None:
+    assert facts.files == verify(bundle)[1].files
+    assert facts.locked == "abc.dir"
+    assert ("train.num_leaves", "8") in facts.params
+    assert not [name for name, _ in facts.params if name.startswith("search.")]
+    assert set(facts.trees) == {"finding", "physical", "duty"}
+
+
+def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None:
+    new = {"known_days": 10.0, "lane": "RED", "found": True, "risk": 0.1}
+    goods = pd.concat(
+        [some_goods(risk=[0.1] * 90, found=[True] * 9 + [False] * 81), some_goods(risk=[0.1] * 40)],
+        ignore_index=True,
+    )
+    goods.loc[90:, list(new)] = list(new.values())
+    goods.loc[129, "known_days"] = np.nan  # never seen before: as new as can be
+    section = groups(with_groups(goods))
+    known, fresh = section.blocks[0].rows  # type: ignore[union-attr]
+    assert known.cells[:3] == (say("group.known"), Number(90), Share(0.0))
+    assert fresh.cells[:4] == (say("group.new"), Number(40), Share(1.0), Share(1.0))
+    warned = [warning.facts["group"] for warning in section.warnings]
+    assert say("group.new") in warned
+    assert say("group.known") not in warned
+    assert [row.cells[1] for row in section.blocks[1].rows] == [  # type: ignore[union-attr]
+        Number(43),
+        Number(43),
+        Number(44),
+    ]
+
+
+def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
+    bundle: Path, tmp_path: Path
+) -> None:
+    before, first = pd.Timestamp("2025-06-01", tz="UTC"), PERIODS.evaluate_from
+    moments = [before, *[pd.Timestamp(first, tz="UTC")] * 3]
+    items = pd.DataFrame({"accepted_at": moments, "country_of_origin": ["XX", "CN", "VN", "JP"]})
+    matrix = np.random.default_rng(5).normal(size=(4, len(FEATURE_NAMES)))
+    outcomes = pd.DataFrame(
+        {"row": [0, 2], "inspection_id": ["I-1", "I-2"], "finding_class": [1, 2]}
+    ).assign(weight=1.0, counts=1)
+    items.to_parquet(tmp_path / "items.parquet")
+    outcomes.to_parquet(tmp_path / "outcomes.parquet")
+    pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(tmp_path / "features.parquet")
+    decisions = decisions_of((1, a_decision(lane="RED", items=2)), (1, a_decision(items=1)))
+    model = LaneModel.load(bundle)
+
+    goods = goods_of(
+        an_evidence(decisions=decisions),
+        model,
+        *(tmp_path / f"{name}.parquet" for name in ("features", "items", "outcomes")),
+    )
+    assert goods["origin"].tolist() == ["CN", "VN", "JP"]
+    assert goods["lane"].tolist() == ["RED", "RED", "GREEN"]
+    assert goods["inspected"].tolist() == [False, True, False]
+    assert goods["found"].tolist() == [False, True, False]
+    np.testing.assert_allclose(goods["risk"], 1 - model.probabilities(matrix[1:])[:, 0])
+    known = FEATURE_NAMES.index("importer_known_days")
+    np.testing.assert_array_equal(goods["known_days"], matrix[1:, known])
+
+
+def test_a_source_in_tables_by_month_is_named_by_its_folder() -> None:
+    inputs = {
+        f"data/raw/simulated/{table}/month=2026-0{month}/weeks-0000.parquet": "ab"
+        for table in ("declarations", "goods_items")
+        for month in (1, 2)
+    }
+    evidence = an_evidence(
+        ingested={"source": "native", "inputs": inputs | {"data/raw/feedback/log.ndjson": "cd"}}
+    )
+    assert source_of(evidence) == "native (feedback, simulated)"

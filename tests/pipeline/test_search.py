@@ -1,0 +1,154 @@
+"""A search sees nothing of the evaluation, goes on where it was, and says what it found."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from pipelines.params import section, write_values
+from pipelines.search import best_of, experiment, search, summary
+from pipelines.searching.question import Question, key_of
+from pipelines.searching.space import SearchParams
+from pipelines.searching.study import FIGURES, USED, finished, open_study
+from pipelines.train import TrainParams
+from selectivity.errors import NotEnoughDataError, ParamsError
+from tests.pasts import QUICK, a_past
+
+SPACE = {"num_leaves": {"low": 2, "high": 6}, "lambda_l2": [0.0, 5.0]}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def question() -> Question:
+    wanted = SearchParams.model_validate({"space": SPACE, "resamples": 20})
+    return Question(a_past(), QUICK, wanted)
+
+
+class Interrupting:
+    """Presses Ctrl-C after so many trials."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, study: optuna.Study, trial: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path: Path) -> None:
+    search(open_study(tmp_path, question), question, Interrupting(2), trials=3)
+    assert len(finished(open_study(tmp_path, question))) == 2
+
+    study = open_study(tmp_path, question)
+    search(study, question, Interrupting(0), trials=3)
+    search(study, question, Interrupting(0), trials=3)  # there are three: nothing is left to do
+    used = [trial.user_attrs[USED] for trial in finished(study)]
+    assert len(used) == 3
+    assert len({str(each) for each in used}) > 1
+    assert all(2 <= each["num_leaves"] <= 6 and each["lambda_l2"] in (0, 5) for each in used)
+    assert study.best_value == max(trial.user_attrs[FIGURES]["auroc"] for trial in finished(study))
+    assert study.best_value > 0.8
+    assert next(best_of(study, 1)) == study.best_trial.user_attrs[USED]
+    assert "best of 3 trials: auroc 0." in summary(study, question)
+
+
+def test_nothing_of_the_evaluation_and_nothing_late_moves_a_trial(question: Question) -> None:
+    past = question.past
+    begins = pd.Timestamp(past.periods.evaluate_from, tz="UTC")
+    later = begins + timedelta(days=1)
+    news = past.outcomes.assign(
+        inspection_id="I-" + past.outcomes["inspection_id"], finding_class=2, observed_at=later
+    )
+    lies = pd.concat([past.outcomes, news], ignore_index=True)
+    nonsense = np.where(past.periods.rows(past.items, "evaluate")[:, None], 9.0, past.matrix)
+    other = replace(question, past=replace(past, outcomes=lies, matrix=nonsense))
+
+    assert (past.periods.rows(past.items, "calibrate")[question.judging]).all()
+    np.testing.assert_array_equal(other.found, question.found)
+    np.testing.assert_array_equal(other.risk({}), question.risk({}))
+
+
+def test_a_trial_learns_only_what_was_known_when_the_judging_days_began(
+    question: Question,
+) -> None:
+    past, first = question.past, pd.Timestamp(question.past.periods.calibrate_from, tz="UTC")
+    taught = past.periods.rows(past.items, "train")[past.outcomes["row"].to_numpy()]
+    too_late = past.outcomes["observed_at"].where(~taught, first + timedelta(days=1))
+    with pytest.raises(NotEnoughDataError):
+        replace(
+            question, past=replace(past, outcomes=past.outcomes.assign(observed_at=too_late))
+        ).risk({})
+
+
+def test_other_data_another_space_or_another_goal_make_another_search(question: Question) -> None:
+    key = key_of(question, {"items": "a"})
+    wider = question.wanted.model_copy(update={"space": {"num_leaves": (2, 9)}})
+    goal = question.wanted.model_copy(update={"goal": "auprc"})
+    others = [
+        key_of(question, {"items": "b"}),
+        key_of(replace(question, wanted=wider), {"items": "a"}),
+        key_of(replace(question, wanted=goal), {"items": "a"}),
+        key_of(replace(question, now=QUICK.model_copy(update={"rounds": 11})), {"items": "a"}),
+    ]
+    assert len({key, *others}) == 5
+    tried = replace(question, now=QUICK.model_copy(update={"num_leaves": 6}))
+    assert key_of(tried, {"items": "a"}) == key  # what is searched may be applied and searched on
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ({"num_leafs": [2, 3]}, "did you mean 'num_leaves'"),
+        ({"num_leaves": [1]}, "greater than or equal to 2"),
+        ({"num_leaves": {"low": 9, "high": 4}}, "`low` has to be below `high`"),
+        ({"lambda_l2": {"low": 0, "high": 4, "log": True}}, "logarithm"),
+        ({}, "at least 1"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused(
+    space: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(f"search:\n  space: {space}\n".replace("True", "true"))
+    with pytest.raises(ParamsError, match=said):
+        section(params, "search", SearchParams)
+
+
+def test_the_best_is_said_as_an_experiment_of_dvc() -> None:
+    words = experiment({"num_leaves": 6, "forget_lines": False, "lambda_l2": 0.5})
+    assert " ".join(words) == (
+        "dvc exp run -S train.num_leaves=6 -S train.forget_lines=false -S train.lambda_l2=0.5"
+    )
+
+
+def test_applying_changes_values_and_nothing_else(tmp_path: Path) -> None:
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(before, encoding="utf-8")
+    write_values(file, "train", {"num_leaves": 16, "lambda_l2": 7.5, "forget_lines": False})
+
+    applied = section(file, "train", TrainParams)
+    assert (applied.num_leaves, applied.lambda_l2, applied.forget_lines) == (16, 7.5, False)
+    changed = [
+        (old, new)
+        for old, new in zip(
+            before.splitlines(), file.read_text(encoding="utf-8").splitlines(), strict=True
+        )
+        if old != new
+    ]
+    assert len(changed) == 3
+    assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)
+
+
+def test_a_value_without_a_line_of_its_own_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("train: {num_leaves: 8}\n")
+    with pytest.raises(ParamsError, match=r"Write it there yourself: num_leaves: 16"):
+        write_values(file, "train", {"num_leaves": 16})
+    assert file.read_text() == "train: {num_leaves: 8}\n"

@@ -1,0 +1,164 @@
+"""Officers see what weighed in a decision, as the decision saw it; traders never do."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from models.bundle import load
+from selectivity.officer_words import FAMILIES
+from serving.api_keys import Role
+from serving.explanation import explain, look
+from serving.explanation_answer import ExplanationAnswer
+from serving.log_reader import LogReader
+from tests.builders import NOON, a_declaration, an_inspection, an_item
+from tests.command_line import lanes
+from tests.services import a_service, bearer, let_in, lodged, settings_in
+
+ODD = (an_item(), an_item(item_no=2, hs_code="870323", customs_value=90_000.0))
+
+
+def explanation(client: httpx.Client, id_: str, **headers: str) -> httpx.Response:
+    return client.get(f"/v1/decisions/{id_}/explanation", headers=headers)
+
+
+def families(answer: Any) -> list[Any]:
+    return [
+        [(each["family"], each["log_odds"]) for each in item["raises"] + item["lowers"]]
+        for item in answer["items"]
+    ]
+
+
+def test_every_goods_item_is_explained_in_full(client: httpx.Client) -> None:
+    lane = client.post("/v1/lanes", json=lodged(declaration_id="E-1", items=ODD)).json()
+    answer = explanation(client, "E-1").json()
+
+    assert answer["as_decided"] is True
+    assert answer["note"] == "Explained on exactly the features that the decision rested on."
+    assert (answer["lane"], answer["reasons"]) == (lane["lane"], lane["reasons"])
+    assert [item["item_no"] for item in answer["items"]] == [1, 2]
+    for item in answer["items"]:
+        weights = [each["log_odds"] for each in item["raises"] + item["lowers"]]
+        assert item["usual_log_odds"] + sum(weights) == pytest.approx(item["log_odds"])
+        raised = [each["log_odds"] for each in item["raises"]]
+        assert raised == sorted(raised, reverse=True)
+        assert 0 < item["risk"] < 1
+    facts = [fact for each in answer["items"][1]["raises"] for fact in each["facts"]]
+    facts += [fact for each in answer["items"][1]["lowers"] for fact in each["facts"]]
+    assert {fact["item_no"] for fact in facts} == {2}
+
+
+def test_it_is_said_in_the_callers_language(client: httpx.Client) -> None:
+    client.post("/v1/lanes", json=lodged(declaration_id="E-2"))
+    answer = explanation(client, "E-2", **{"Accept-Language": "vi"})
+    assert answer.headers["Content-Language"] == "vi"
+    assert "đặc trưng" in answer.json()["note"]
+    named = {each["name"] for item in answer.json()["items"] for each in item["raises"]}
+    assert named
+    assert named <= {words["vi"] for words in FAMILIES.values()}
+
+
+def test_histories_that_moved_on_are_taken_back_to_the_decision(
+    tmp_path: Path, bundle: Path
+) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="H-1"))
+        first = explanation(client, "H-1").json()
+        for day in range(1, 6):
+            past = a_declaration(declaration_id=f"H-0{day}", accepted_at=NOON - timedelta(days=day))
+            client.post("/v1/lanes", json=lodged(past))
+            found = {"result": "FINDING", "findings": ({"item_no": 1, "mechanism": "QUANTITY"},)}
+            control = an_inspection(
+                inspection_id=f"I-{day}",
+                declaration_id=f"H-0{day}",
+                observed_at=NOON - timedelta(days=day),
+                **found,
+            )
+            client.post("/v1/inspections", json=control.model_dump(mode="json", exclude_none=True))
+        again = client.post("/v1/lanes", json=lodged(declaration_id="H-2")).json()
+        assert again["lane"]
+        later = explanation(client, "H-1").json()
+        other = explanation(client, "H-2").json()
+
+    assert later == first
+    assert later["as_decided"] is True
+    assert families(other) != families(first)
+    printed = lanes(tmp_path, "explain", "H-1", "--language", "en", LANES_BUNDLE=str(bundle)).stdout
+    assert "exactly the features" in printed
+    assert f"risk {first['items'][0]['risk']:.1%}" in printed
+
+
+def test_features_that_cannot_be_had_again_are_said_to_differ(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    record = LogReader(settings_in(tmp_path).log_file).find("D-1")
+    assert record is not None
+    seen = look(record, load(bundle))
+    assert explain(record, seen).as_decided
+    other = explain(record.model_copy(update={"features_sha256": "0" * 64}), seen)
+    assert not other.as_decided
+    assert "differ from those of the decision" in ExplanationAnswer.of(other, None, "en").note
+
+
+def test_a_decision_without_a_model_says_so(tmp_path: Path) -> None:
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+        answer = explanation(client, "D-1").json()
+    assert answer["items"] == []
+    assert "took no part" in answer["note"]
+    assert "took no part" in lanes(tmp_path, "explain", "D-1", "--language", "en").stdout
+
+
+def test_a_bundle_that_is_gone_is_named(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    with a_service(tmp_path) as client:
+        answer = explanation(client, "D-1")
+    assert answer.status_code == 404
+    assert "LANES_PUBLISHED" in answer.json()["problems"][0]["message"]
+    told = lanes(tmp_path, "explain", "D-1")
+    assert told.exit_code == 1
+    assert "LANES_PUBLISHED" in told.stderr
+
+
+def test_what_was_never_decided_is_not_there(client: httpx.Client, tmp_path: Path) -> None:
+    assert explanation(client, "nobody").status_code == 404
+
+
+def test_who_answers_traders_sees_no_explanation(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+        scorer = let_in(settings_in(tmp_path), Role.SCORER)
+        assert explanation(client, "D-1", **bearer(scorer)).status_code == 403
+
+
+SECRETS = ("risk", "scores", "signals", "propensities", "votes", "channel", "rule", "features")
+
+
+def test_a_trader_reads_law_and_facts_of_their_own_alone(client: httpx.Client) -> None:
+    ivory = (an_item(hs_code="050710", country_of_origin="KE"),)
+    client.post("/v1/lanes", json=lodged(declaration_id="T-1", items=ivory))
+    client.post("/v1/lanes", json=lodged(declaration_id="T-2", items=ODD))
+    for id_ in ("T-1", "T-2"):
+        view = client.get(f"/v1/decisions/{id_}", params={"view": "trader"})
+        assert set(view.json()) == {
+            *("declaration_id", "version_no", "lane", "lane_name", "reasons", "decided_at")
+        }
+        assert not [word for word in SECRETS if f'"{word}' in view.text]
+    law = client.get("/v1/decisions/T-1?view=trader").json()
+    chosen = client.get("/v1/decisions/T-2?view=trader").json()
+    assert "Ivory: CITES Appendix I" in law["reasons"]
+    assert chosen["lane"] != "GREEN"
+    assert chosen["reasons"] == ["Selected for a check under risk management"]
+
+
+def test_a_log_of_another_place_can_be_named(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    log = settings_in(tmp_path).log_file
+    assert LogReader(log).find("D-1") is not None
+    moved = log.rename(tmp_path / "copy.sqlite")
+    told = lanes(tmp_path, "explain", "D-1", "--log", str(moved), LANES_BUNDLE=str(bundle))
+    assert told.exit_code == 0, told.stderr
