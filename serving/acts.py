@@ -13,7 +13,7 @@ from typing import NamedTuple
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
 from serving.chain import ACT, Links
-from serving.store import Connection, Store
+from serving.store import Connection
 
 TABLES = """
 CREATE TABLE acts (
@@ -59,14 +59,14 @@ class Act(NamedTuple):
     """How many acts on the same there were when it was decided on; None if that does not matter."""
 
 
-def add(act: Act, log: Store, links: Links, connection: Connection) -> int:
+def add(act: Act, links: Links, connection: Connection) -> int:
     """Keep it, in a transaction that has begun; gives its number among all records.
 
     Raises:
         ConflictError: somebody else acted on the same meanwhile.
-        DecisionLogError: this is not the log but a spool, where it is not known who did.
+        DecisionLogError: this is a spool, which does not know who did.
     """
-    if links.store is not log:
+    if links.aside:
         raise DecisionLogError(
             f"Nothing was kept about {act.about!r}: the decision log cannot be written now. Send "
             "it again in a moment."

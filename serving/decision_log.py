@@ -116,7 +116,7 @@ class DecisionLog(LogReader):
         key = act.about, act.number
         if act.what is acts.What.OVERRIDE and key in self._queued_overrides:
             raise acts.meanwhile(act)
-        kept = self._writer.submit(partial(acts.add, act, self.store))
+        kept = self._writer.submit(partial(acts.add, act))
         if act.what is acts.What.OVERRIDE:
             self._queued_overrides[key] = act.lane
             kept.add_done_callback(lambda _: self._queued_overrides.pop(key))

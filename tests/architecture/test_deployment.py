@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer.main
@@ -126,6 +127,21 @@ def test_what_is_mounted_is_there() -> None:
             assert secret in COMPOSE["secrets"]
         image = service.get("image", "plain:1")
         assert re.fullmatch(r"[a-z]+(/[a-z]+)?:v?[0-9][0-9.]*", image), f"{image}: name a version"
+
+
+def test_the_service_finds_its_database() -> None:
+    lanes, database = (COMPOSE["services"][name] for name in ("lanes", "database"))
+    settings = Settings.model_validate({"database": lanes["environment"]["LANES_DATABASE"]})
+    address = urlsplit(settings.database.get_secret_value() if settings.database else "")
+    made = database["environment"]
+    assert (address.hostname, address.password) == ("database", None)
+    assert (address.username, address.path) == (made["POSTGRES_USER"], f"/{made['POSTGRES_DB']}")
+    assert lanes["env_file"] == database["env_file"]
+    assert Path(lanes["env_file"]).name in RUNBOOK
+    named = re.findall(r"LANES_(?:STATE|ANCHOR|SPOOL)=(\S+)", CONTAINERFILE)
+    volumes = [mounted.split(":")[1] for mounted in lanes["volumes"]]
+    assert len(named) == 3
+    assert all(any(path.startswith(volume) for volume in volumes) for path in named)
 
 
 def test_whoever_reaches_the_service_shares_its_network() -> None:

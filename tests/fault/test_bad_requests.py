@@ -34,6 +34,7 @@ INSPECTION = {
     "triggered_by": NO_CHOICE,
     "propensity": [*NO_AMOUNT, "0", "1.0001"],
     "result": [*NO_CHOICE, '"NO_FINDING"', '"Finding"', "null"],
+    "corrects": NO_ID,
     "observed_at": [*NO_MOMENT, "null"],
     "findings": ["null", "{}", '"none"', "[]", "[1]", "[null]", "[[]]", "[{}]"],
 }

@@ -61,6 +61,52 @@ def test_the_commands_read_the_database(tmp_path: Path, bundle: Path, database: 
     assert json.loads(lines[0])["declaration_id"] == "D-1"
 
 
+def test_a_lane_changed_at_one_service_holds_and_is_told_at_the_other(
+    tmp_path: Path, database: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    raised = {"declaration_id": "D-1", "version_no": 1, "to_lane": "RED", "reason_code": "SEAL"}
+    with (
+        a_service(tmp_path, database=database) as one,
+        a_service(tmp_path / "other", database=database) as other,
+    ):
+        one.post("/v1/lanes", json=lodged())
+        assert one.post("/v1/overrides", json=raised).status_code == 200
+        assert other.get("/v1/decisions/D-1").json()["final_lane"] == "RED"
+        assert other.post("/v1/lanes", json=lodged(version_no=2)).json()["lane"] == "RED"
+        told = other.get("/v1/offices/OFF01/notices").json()
+        body = {"cursor": told["notices"][1]["cursor"]}
+        assert other.post("/v1/offices/OFF01/notices/ack", json=body).status_code == 200
+        rest = one.get("/v1/offices/OFF01/notices").json()["notices"]
+    here = {"LANES_DATABASE": database}
+    proved, again = lanes(tmp_path, "verify", **here), lanes(tmp_path, "replay", **here)
+
+    assert [notice["about"] for notice in told["notices"]] == ["decision", "override", "decision"]
+    assert rest == told["notices"][2:]
+    assert "whole: 4 records (2 decisions, 0 inspections, 2 acts of people)" in proved.stdout
+    assert "2 decisions replayed and equal" in again.stdout
+
+
+def test_a_changed_lane_holds_while_the_database_is_down_and_none_is_changed(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    raised = {"declaration_id": "D-1", "version_no": 1, "to_lane": "RED", "reason_code": "SEAL"}
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+        client.post("/v1/lanes", json=lodged(declaration_id="D-2"))
+        assert client.post("/v1/overrides", json=raised).status_code == 200
+        time.sleep(1.5)  # until the copy has it
+        postgresql.kill()
+        try:
+            amended = client.post("/v1/lanes", json=lodged(version_no=2)).json()
+            shown = client.get("/v1/decisions/D-1", params={"version_no": 1}).json()
+            refused = client.post("/v1/overrides", json=raised | {"declaration_id": "D-2"})
+        finally:
+            postgresql.start()
+    assert (amended["lane"], shown["final_lane"]) == ("RED", "RED")
+    assert refused.status_code == 503
+
+
 @pytest.mark.usefixtures("served")
 def test_tampering_with_the_database_is_found(tmp_path: Path, database: str) -> None:
     with PostgreSql.connect(database) as connection:
