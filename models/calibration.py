@@ -46,15 +46,6 @@ class Curve(BaseModel):
         return calibrated
 
 
-class DutyScale(BaseModel):
-    """What makes the duty trees right in sum."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    factor: float = Field(gt=0, description="Duty found over duty expected, on the later slice.")
-    cap: float = Field(gt=0, description="Additional duty that counts as 1, in currency.")
-
-
 AS_IT_IS = Curve(raw=(0.0, 1.0), calibrated=(0.0, 1.0))
 
 
@@ -65,7 +56,12 @@ class Calibration(BaseModel):
 
     finding: Curve = AS_IT_IS
     physical: Curve = AS_IT_IS
-    duty: DutyScale | None = Field(default=None, description="None where no amounts are known.")
+    duty: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Duty found over duty that the trees expected, on the later slice.",
+    )
 
     def apply(self, chances: Floats) -> Floats:
         """Probabilities per class, shape (n, 3), from raw chances, shape (n, 2); rows sum to 1."""

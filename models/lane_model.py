@@ -96,11 +96,12 @@ class LaneModel:
 
         Where the source has no amounts, declared duty at stake stands for it; 0 where unknown.
         """
-        expected, scale = self.trees.duty_given_finding(matrix), self.calibration.duty
-        if expected is not None and scale is not None:
-            return np.minimum(expected * scale.factor, 1)
-        duty = duty_at_stake(columns)
-        share: Floats = np.minimum(np.where(np.isnan(duty), 0, duty) / self.knowledge.duty_cap, 1)
+        expected = self.trees.duty_given_finding(matrix)
+        if expected is None:
+            expected = np.nan_to_num(duty_at_stake(columns))
+        else:
+            expected *= self.calibration.duty
+        share: Floats = np.minimum(expected / self.knowledge.duty_cap, 1)
         return share
 
     def _unknown_codes(

@@ -6,6 +6,7 @@ finding rate never lowers the risk" would hold for every class of a multi-class 
 "nothing found", and so for none.
 """
 
+from math import log
 from pathlib import Path
 from typing import Self
 
@@ -15,10 +16,25 @@ import numpy as np
 from models.raw_scores import RawScores
 from selectivity.columns import Floats
 from selectivity.errors import BundleError
+from selectivity.features import FEATURE_NAMES
 
 FINDING, PHYSICAL, DUTY = "finding.txt", "physical.txt", "duty.txt"
 TREES = (FINDING, PHYSICAL, DUTY)
 """Each in LightGBM's text format; the last is empty where the source has no amounts."""
+
+LOWEST_RATE = 0.01
+"""Duty rate that goods are taken to be liable to though declared at less, or at none."""
+
+_AT_STAKE, _VALUE = map(FEATURE_NAMES.index, ("duty_at_stake_log", "customs_value_log"))
+
+
+def duty_in_reach(matrix: Floats) -> Floats:
+    """Logarithm of the duty that the declared rate or `LOWEST_RATE` makes of the value, shape (n,).
+
+    0 where nothing is declared: the trees learn what that stands for.
+    """
+    log_duty: Floats = np.fmax(matrix[:, _AT_STAKE], matrix[:, _VALUE] + log(LOWEST_RATE))
+    return np.nan_to_num(log_duty)
 
 
 class Trees:
@@ -36,8 +52,11 @@ class Trees:
         return np.column_stack([self._finding(matrix), self._physical(matrix)])
 
     def duty_given_finding(self, matrix: Floats) -> Floats | None:
-        """Raw expected additional duty of a finding over the duty cap, shape (n,)."""
-        return None if self._duty is None else self._duty(matrix)
+        """Raw expected additional duty of a finding, in currency; shape (n,).
+
+        The trees say how many times the duty in reach it comes to.
+        """
+        return None if self._duty is None else np.exp(duty_in_reach(matrix)) * self._duty(matrix)
 
     def texts(self) -> dict[str, str]:
         """Content of each file of `TREES`."""

@@ -1,7 +1,7 @@
 """Fits one booster to one question, on this machine or on a cluster."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import lightgbm as lgb
 from lightgbm.basic import _safe_call
@@ -12,30 +12,43 @@ from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
 
 Options = dict[str, Any]
+"""LightGBM's, with `num_iterations` and `seed`."""
+
+
+class Examples(NamedTuple):
+    """Rows of all parts, one part after the other, and what each row came to; shape (rows,)."""
+
+    parts: Sequence[Rows]
+    answers: Floats
+    weights: Floats
+    """Above 0."""
+    offsets: Floats | None = None
+    """Raw scores the trees add to, and do not have to learn; None: they begin at the mean."""
+
+    def dataset(self, options: Options, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        """The same for LightGBM, which reads the rows once and never all into memory."""
+        return lgb.Dataset(
+            list(self.parts),
+            self.answers,
+            weight=self.weights,
+            init_score=self.offsets,
+            feature_name=list(FEATURE_NAMES),
+            params=options,
+            reference=reference,
+        )
 
 
 class Fit(Protocol):
-    """Fits a booster to the rows of all parts, one after the other."""
+    """Fits a booster to examples."""
 
-    def __call__(
-        self, parts: Sequence[Rows], answers: Floats, weights: Floats, options: Options
-    ) -> lgb.Booster:
-        """Fit it.
-
-        Args:
-            answers: what each row came to, shape (rows of all parts,).
-            weights: above 0, of the same shape.
-            options: LightGBM's, with `num_iterations` and `seed`.
-        """
+    def __call__(self, examples: Examples, options: Options) -> lgb.Booster:
+        """Fit it."""
         ...
 
 
-def fit(parts: Sequence[Rows], answers: Floats, weights: Floats, options: Options) -> lgb.Booster:
-    """The `Fit` of this machine. The rows are read once and never all in memory."""
-    data = lgb.Dataset(
-        list(parts), answers, weight=weights, feature_name=list(FEATURE_NAMES), params=options
-    )
-    return lgb.train(options, data)
+def fit(examples: Examples, options: Options) -> lgb.Booster:
+    """The `Fit` of this machine."""
+    return lgb.train(options, examples.dataset(options))
 
 
 def mean(boosters: Sequence[lgb.Booster]) -> lgb.Booster:
@@ -49,14 +62,10 @@ def mean(boosters: Sequence[lgb.Booster]) -> lgb.Booster:
     return lgb.Booster(model_str=merged.model_to_string())
 
 
-def rounds_until_no_better(
-    early: tuple[Sequence[Rows], Floats, Floats],
-    late: tuple[Sequence[Rows], Floats, Floats],
-    options: Options,
-) -> int:
+def rounds_until_no_better(early: Examples, late: Examples, options: Options) -> int:
     """How many rounds on the early rows explain the late ones best."""
-    data = lgb.Dataset(list(early[0]), early[1], weight=early[2], params=options)
-    judge = lgb.Dataset(list(late[0]), late[1], weight=late[2], reference=data, params=options)
+    data = early.dataset(options)
+    judge = late.dataset(options, reference=data)
     patience = max(20, options["num_iterations"] // 10)
     booster = lgb.train(
         options,

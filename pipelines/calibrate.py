@@ -15,7 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from models.bundle import PRICES
-from models.calibration import AS_IT_IS, Calibration, Curve, DutyScale
+from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.rules_files import read_rules
 from models.trees import Trees
@@ -71,25 +71,25 @@ def calibrated(
 ) -> Calibration:
     """Curves and scale of the trees from those rows of the mask `use` that were controlled."""
     classes, weights = known_classes(outcomes, len(matrix), before=periods.evaluate_from)
-    duties, cap = known_duties(outcomes, len(matrix), before=periods.evaluate_from)
+    duties = known_duties(outcomes, len(matrix), before=periods.evaluate_from)
     use = use & (classes != UNKNOWN)
     curves = calibrate(trees.chances(matrix[use]), classes[use], weights[use])
     found = use & (classes > FindingClass.NONE)
     expected = trees.duty_given_finding(matrix[found])
     if expected is None or duties is None:
         return curves
-    return curves.model_copy(update={"duty": duty_scale(expected, duties[found], cap)})
+    return curves.model_copy(update={"duty": duty_factor(expected, duties[found])})
 
 
-def duty_scale(expected: Floats, duties: Floats, cap: float) -> DutyScale:
+def duty_factor(expected: Floats, duties: Floats) -> float:
     """Makes the duty that the trees expect of findings come to what these findings brought.
 
     Few findings say little about a sum: the trees' own word counts as `FEW_DUTIES` of them.
     """
     if len(expected) == 0:
-        return DutyScale(factor=1.0, cap=cap)
+        return 1.0
     prior = FEW_DUTIES * expected.mean()
-    return DutyScale(factor=(duties.sum() + prior) / (expected.sum() + prior), cap=cap)
+    return float((duties.sum() + prior) / (expected.sum() + prior))
 
 
 def _curve(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:

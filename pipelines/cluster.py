@@ -4,7 +4,7 @@ LightGBM's own sockets join the workers, and Dask starts them. The workers have 
 table under the same path.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,9 +13,8 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
-from pipelines.boosters import Fit, Options
+from pipelines.boosters import Examples, Fit, Options
 from pipelines.rows import Rows
-from selectivity.columns import Floats
 from selectivity.errors import ParamsError
 from selectivity.features import FEATURE_NAMES
 
@@ -41,22 +40,25 @@ def fit_on(address: str) -> Iterator[Fit]:
         yield partial(_fit, client)
 
 
-def _fit(
-    client: Any, parts: Sequence[Rows], answers: Floats, weights: Floats, options: Options
-) -> lgb.Booster:
+def _fit(client: Any, examples: Examples, options: Options) -> lgb.Booster:
     import dask.array
     import dask.dataframe
     from dask import delayed
 
     workers = len(client.scheduler_info()["workers"])
-    shares = [share for rows in parts for share in rows.shares(workers)]
-    sizes = [len(share) for share in shares]
+    shares = [share for rows in examples.parts for share in rows.shares(workers)]
     frames = [delayed(_frame)(share) for share in shares]
+    chunks = (tuple(len(share) for share in shares),)
+    answers, weights, offsets = (
+        None if each is None else dask.array.from_array(each, chunks=chunks)
+        for each in examples[1:]
+    )
     regressor = lgb.DaskLGBMRegressor(client=client, tree_learner="data", **_named(options))
     regressor.fit(
         dask.dataframe.from_delayed(frames, meta=_empty(), verify_meta=False),
-        dask.array.from_array(answers, chunks=(tuple(sizes),)),
-        sample_weight=dask.array.from_array(weights, chunks=(tuple(sizes),)),
+        answers,
+        sample_weight=weights,
+        init_score=offsets,
     )
     booster: lgb.Booster = regressor.to_local().booster_
     return booster

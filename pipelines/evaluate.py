@@ -97,9 +97,9 @@ def duty_of_findings(
 
     `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.
     """
-    assessed, cap = known_duties(outcomes, len(rows))
+    assessed = known_duties(outcomes, len(rows))
     if assessed is not None:
-        return assessed[rows] * cap
+        return assessed[rows]
     at_stake: Floats = np.nan_to_num(duty_at_stake(items))
     return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
 

@@ -190,21 +190,19 @@ def known_classes(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[I
     return classes, weights
 
 
-def known_duties(table: pd.DataFrame, rows: int, before: Any = None) -> tuple[Floats | None, float]:
-    """Additional duty per goods item over the duty cap, in [0, 1], and the cap in currency.
+def known_duties(table: pd.DataFrame, rows: int, before: Any = None) -> Floats | None:
+    """Additional duty per goods item from the outcomes known before a day, in currency.
 
-    From the outcomes known before a day; where several inspections spoke, the highest counts. The
-    cap is the 99th percentile of what findings brought: a few amounts would outweigh all others.
-    None, and a cap of 1, where the source has no amounts.
+    Where several inspections spoke, the highest counts. Capped at the 99th percentile of what
+    findings brought: a few amounts would outweigh all others. None where the source has none.
     """
     table = standing(table, before)
     duties = np.zeros(rows)
     if "additional_duty" in table:
         np.maximum.at(duties, table["row"].to_numpy(), table["additional_duty"].to_numpy())
     if not duties.any():
-        return None, 1.0
-    cap = float(np.quantile(duties[duties > 0], 0.99))
-    return np.minimum(duties / cap, 1), cap
+        return None
+    return np.minimum(duties, np.quantile(duties[duties > 0], 0.99))
 
 
 def main(

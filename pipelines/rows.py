@@ -78,7 +78,7 @@ class Rows(lgb.Sequence):
         if block != self._block:
             self._held = self[block * BLOCK : (block + 1) * BLOCK]
             self._block = block
-        row: Floats = self._held[within].copy()
+        row: Floats = self._held[within].astype(np.float64)  # a copy; it takes no other floats
         return row
 
 

@@ -19,8 +19,8 @@ import pandas as pd
 import typer
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.trees import Trees
-from pipelines.boosters import Fit, Options, fit, mean, rounds_until_no_better
+from models.trees import Trees, duty_in_reach
+from pipelines.boosters import Examples, Fit, Options, fit, mean, rounds_until_no_better
 from pipelines.cluster import fit_on
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
@@ -54,7 +54,7 @@ RISK_RISES = tuple(feature.direction for feature in FEATURES)
 PHYSICAL_RISES = tuple(
     feature.direction if "physical" in feature.name else 0 for feature in FEATURES
 )
-DUTY_RISES = tuple(int(feature.name == "duty_at_stake_log") for feature in FEATURES)
+FREE = (0,) * len(FEATURES)
 
 
 class TrainParams(BaseModel):
@@ -111,7 +111,7 @@ class Labels(NamedTuple):
     repeats: Floats | None = None
     """The second part of the weights alone; None: 1 for each."""
     duties: Floats | None = None
-    """Additional duty of each over the duty cap, in [0, 1]; None where no amounts are known."""
+    """Additional duty of each, in currency; None where no amounts are known."""
     days: npt.NDArray[np.datetime64] | None = None
     """When each was accepted; needed to choose the number of rounds."""
 
@@ -142,10 +142,23 @@ def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> 
     weights = np.ones(len(findings)) if of_findings.repeats is None else of_findings.repeats
     duties = of_findings.duties
     return Trees(
-        learn(rows, found, known.weights, "binary", RISK_RISES),
-        learn(findings, physical, weights, "binary", PHYSICAL_RISES),
-        None if duties is None else learn(findings, duties, weights, "tweedie", DUTY_RISES),
+        learn(Examples([rows], _yes(found), known.weights), "binary", RISK_RISES),
+        learn(Examples([findings], _yes(physical), weights), "binary", PHYSICAL_RISES),
+        None
+        if duties is None or not duties.any()
+        else learn(_of_duties(findings, duties, weights), "tweedie", FREE),
     )
+
+
+def _yes(answers: Mask) -> Floats:
+    return answers.astype(np.float64)
+
+
+def _of_duties(findings: Rows, duties: Floats, weights: Floats) -> Examples:
+    """What findings brought, with the duty in reach as the offset. Trees learn the ratio."""
+    in_reach = np.concatenate([duty_in_reach(block) for block in findings.blocks()])
+    highest = duties.max()
+    return Examples([findings], duties / highest, weights, in_reach - np.log(highest))
 
 
 def _check(classes: Ints, smallest: int) -> None:
@@ -164,9 +177,7 @@ def _check(classes: Ints, smallest: int) -> None:
 
 
 def _learn(
-    rows: Rows,
-    answers: npt.NDArray[np.generic],
-    weights: Floats,
+    examples: Examples,
     objective: str,
     directions: Sequence[int],
     *,
@@ -174,18 +185,21 @@ def _learn(
     params: TrainParams,
     rounds: int,
 ) -> lgb.Booster:
-    taught = _learnt_twice(rows, answers, weights, params)
-    options = _options(params, objective, directions, len(rows)) | {"num_iterations": rounds}
-    return mean([fit(*taught, options | {"seed": params.seed + bag}) for bag in range(params.bags)])
+    options = _options(params, objective, directions, len(examples.answers))
+    taught = _twice(examples) if params.forget_lines else examples
+    seeds = [params.seed + bag for bag in range(params.bags)]
+    return mean([fit(taught, options | {"num_iterations": rounds, "seed": at}) for at in seeds])
 
 
-def _learnt_twice(
-    rows: Rows, answers: npt.NDArray[np.generic], weights: Floats, params: TrainParams
-) -> tuple[list[Rows], Floats, Floats]:
-    answered = answers.astype(np.float64)
-    if not params.forget_lines:
-        return [rows], answered, weights
-    return [rows, rows.forgotten()], np.tile(answered, 2), np.tile(weights, 2)
+def _twice(examples: Examples) -> Examples:
+    """The same, and once more as if every goods line were new."""
+    parts, answers, weights, offsets = examples
+    return Examples(
+        [*parts, *(rows.forgotten() for rows in parts)],
+        np.tile(answers, 2),
+        np.tile(weights, 2),
+        None if offsets is None else np.tile(offsets, 2),
+    )
 
 
 def _rounds(rows: Rows, known: Labels, params: TrainParams) -> int:
@@ -200,8 +214,10 @@ def _rounds(rows: Rows, known: Labels, params: TrainParams) -> int:
     if min(found[mask].sum() for mask in masks) < params.smallest_class:
         return params.rounds
     early, late = (
-        _learnt_twice(rows.chosen(mask), found[mask], known.weights[mask], params) for mask in masks
+        Examples([rows.chosen(mask)], _yes(found[mask]), known.weights[mask]) for mask in masks
     )
+    if params.forget_lines:
+        early, late = _twice(early), _twice(late)
     options = _options(params, "binary", RISK_RISES, int(masks[0].sum()))
     return rounds_until_no_better(early, late, options | {"num_iterations": params.rounds})
 
@@ -242,7 +258,7 @@ def train_on(
     classes, weights = known_classes(outcomes, len(rows), before=periods.evaluate_from)
     use = use & (classes != UNKNOWN)
     repeats = line_weights(lines[use], params.line_weight_exponent)
-    duties, _ = known_duties(outcomes, len(rows), before=periods.evaluate_from)
+    duties = known_duties(outcomes, len(rows), before=periods.evaluate_from)
     known = Labels(
         classes=classes[use],
         weights=weights[use] * repeats,

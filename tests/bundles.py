@@ -8,7 +8,7 @@ import lightgbm as lgb
 import numpy as np
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, seal
-from models.calibration import Calibration, DutyScale
+from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
 from models.rules_files import read_rules
 from models.trees import Trees
@@ -75,8 +75,7 @@ def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
         facts=frozenset(Policy().facts_needed),
         duty_cap=1_000.0,
     )
-    scale = DutyScale(factor=1.0, cap=1_000.0)
-    return LaneModel(Trees(**trees), Calibration(duty=scale), knowledge)
+    return LaneModel(Trees(**trees), Calibration(), knowledge)
 
 
 def a_predictor() -> Predictor:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from models.calibration import Calibration
 from models.rules_files import read_rules
+from models.trees import duty_in_reach
 from pipelines.bundle import check_words
-from pipelines.calibrate import calibrate, duty_scale
+from pipelines.calibrate import calibrate, duty_factor
 from pipelines.evaluate import no_better_than_chance, over_capacity
 from pipelines.label import (
     UNKNOWN,
@@ -26,7 +27,7 @@ from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.rows import Rows
 from pipelines.train import Labels, TrainParams, train, train_on
-from selectivity.columns import Columns, to_columns
+from selectivity.columns import Columns, Floats, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
@@ -34,6 +35,8 @@ from selectivity.policy import Policy
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
 from tests.bundles import RULE_FILES
+
+AT_STAKE, VALUE = map(FEATURE_NAMES.index, ("duty_at_stake_log", "customs_value_log"))
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PERIODS = Periods.split(
@@ -340,10 +343,10 @@ def test_a_slice_without_findings_leaves_the_scores_as_they_are() -> None:
 
 
 def test_expected_duty_comes_to_the_duty_found_and_few_findings_move_it_little() -> None:
-    expected, found_duty = np.full(10_000, 0.1), np.full(10_000, 0.2)
-    assert duty_scale(expected, found_duty, 500.0).factor == pytest.approx(2.0, abs=0.01)
-    assert duty_scale(expected[:2], found_duty[:2], 500.0).factor == pytest.approx(24 / 22)
-    assert duty_scale(expected[:0], found_duty[:0], 500.0).factor == 1.0
+    expected, found_duty = np.full(10_000, 100.0), np.full(10_000, 200.0)
+    assert duty_factor(expected, found_duty) == pytest.approx(2.0, abs=0.01)
+    assert duty_factor(expected[:2], found_duty[:2]) == pytest.approx(24 / 22)
+    assert duty_factor(expected[:0], found_duty[:0]) == 1.0
 
 
 def test_additional_duty_is_capped_and_the_highest_of_a_goods_item_counts() -> None:
@@ -356,25 +359,46 @@ def test_additional_duty_is_capped_and_the_highest_of_a_goods_item_counts() -> N
             "observed_at": at(0),
         }
     )
-    duties, cap = known_duties(table, 103)
+    duties = known_duties(table, 103)
     assert duties is not None
-    assert cap < 1_000.0
-    assert (duties[0] * cap, duties[100], duties[102]) == (pytest.approx(5.0), 1.0, 0.0)
-    assert known_duties(table.assign(additional_duty=0.0), 103) == (None, 1.0)
-    assert known_duties(table, 103, before=START.date()) == (None, 1.0)
+    assert (duties[0], duties[1], duties[102]) == (5.0, 10.0, 0.0)
+    assert duties[100] == 10.0
+    assert known_duties(table.assign(additional_duty=0.0), 103) is None
+    assert known_duties(table, 103, before=START.date()) is None
 
 
-def test_where_amounts_are_known_trees_expect_more_duty_where_more_is_at_stake() -> None:
+def some_duties(rows: int) -> tuple[Floats, Floats, Labels]:
+    """Features, expected duty and labels: one half brings what is at stake, the other twice it."""
     chance = np.random.default_rng(0)
-    matrix = chance.random((900, len(FEATURE_NAMES)))
-    stake = matrix[:, FEATURE_NAMES.index("duty_at_stake_log")]
-    duties = np.minimum(stake * chance.exponential(0.3, 900), 1)
-    known = Labels(chance.integers(0, 3, 900), np.ones(900), duties=duties)
-    trees = train(Rows.of(matrix), known, TrainParams(rounds=40, lambda_l2=1))
-    expected = trees.duty_given_finding(matrix)
-    assert expected is not None
-    assert expected[stake > 0.8].mean() > 2 * expected[stake < 0.2].mean()
-    assert train(Rows.of(matrix), known._replace(duties=None), TrainParams(rounds=2)).duty is None
+    matrix = chance.random((rows, len(FEATURE_NAMES)))
+    stake = np.exp(chance.normal(6, 2, rows))
+    matrix[:, AT_STAKE], matrix[:, VALUE] = np.log1p(stake), np.log(10 * stake)
+    expected = stake * np.where(matrix[:, -1] < 0.5, 1, 2)
+    duties = expected * chance.gamma(4, 0.25, rows)
+    return matrix, expected, Labels(chance.integers(0, 3, rows), np.ones(rows), duties=duties)
+
+
+def test_where_amounts_are_known_trees_learn_how_many_times_the_duty_in_reach_they_are() -> None:
+    matrix, expected, labels = some_duties(900)
+    trees = train(Rows.of(matrix), labels, TrainParams(rounds=100, lambda_l2=1))
+    told = trees.duty_given_finding(matrix)
+    assert told is not None
+    assert np.median(np.abs(told / expected - 1)) < 0.2
+    silent = train(Rows.of(matrix), labels._replace(duties=None), TrainParams(rounds=2))
+    assert silent.duty_given_finding(matrix) is None
+
+
+def test_amounts_that_are_all_zero_are_no_amounts() -> None:
+    matrix, _, labels = some_duties(300)
+    nothing = labels._replace(duties=np.zeros(300))
+    assert train(Rows.of(matrix), nothing, TrainParams(rounds=2)).duty is None
+
+
+def test_goods_declared_free_of_duty_are_not_taken_to_be_free() -> None:
+    matrix = np.full((3, len(FEATURE_NAMES)), np.nan)
+    matrix[0, [AT_STAKE, VALUE]] = 0.0, np.log(5_000)
+    matrix[1, [AT_STAKE, VALUE]] = np.log1p(500), np.log(5_000)
+    np.testing.assert_allclose(np.exp(duty_in_reach(matrix)), [50, 501, 1])
 
 
 def test_the_number_of_rounds_is_chosen_by_later_days() -> None:
