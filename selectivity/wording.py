@@ -269,3 +269,12 @@ def _said(fact: float | int | str | None, language: Language) -> object:
         return LANES[Lane[fact]][language] if fact in _LANES else fact
     written = _VIETNAMESE.get(type(fact)) if language == "vi" else None
     return written(fact) if written else fact
+
+
+def written(number: float, spec: str, language: Language) -> str:
+    """A number as this language writes it. `spec` is that of `format`.
+
+    >>> written(1234.5, ",.1f", "vi")
+    '1.234,5'
+    """
+    return format(_said(number, language), spec)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from selectivity.errors import SelectivityError
-from selectivity.wording import Language
+from selectivity.wording import Language, written
 from serving.explanation import explain_from_log
 from serving.explanation_answer import ExplanationAnswer, FamilyAnswer, ItemAnswer
 from serving.log_reader import LogReader
@@ -52,13 +52,15 @@ def _lines(answer: ExplanationAnswer, language: Language) -> Iterator[str]:
 
 
 def _item(item: ItemAnswer, language: Language) -> Iterator[str]:
-    risk = "" if item.risk is None else f"  {_RISK[language]} {item.risk:.1%}"
+    known = None if item.risk is None else written(item.risk, ".1%", language)
+    risk = "" if known is None else f"  {_RISK[language]} {known}"
     yield f"\n{item.item_no}.{risk}"
     for family in (*item.raises, *reversed(item.lowers)):
         if max(family.odds_times, 1 / family.odds_times) >= LEAST_TIMES:
-            yield _family(family)
+            yield _family(family, language)
 
 
-def _family(family: FamilyAnswer) -> str:
+def _family(family: FamilyAnswer, language: Language) -> str:
     facts = "; ".join(fact.text for fact in family.facts)
-    return f"   x {family.odds_times:5.2f}  {family.name:<32}  {facts}".rstrip()
+    times = written(family.odds_times, "5.2f", language)
+    return f"   x {times}  {family.name:<32}  {facts}".rstrip()

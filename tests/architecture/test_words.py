@@ -18,7 +18,7 @@ from selectivity.inspection import Finding, Inspection
 from selectivity.officer_words import FAMILIES
 from selectivity.override import OverrideReason
 from selectivity.rules import Rule
-from selectivity.wording import WORDS
+from selectivity.wording import FOR_TRADERS, WORDS
 from tests.architecture.tree import ROOT, modules, parsed
 
 DICTIONARY = (ROOT / "data/README.md").read_text(encoding="utf-8")
@@ -79,6 +79,10 @@ def test_a_reason_says_the_same_in_both_languages(code: str) -> None:
     assert set(words) == {"vi", "en"}
     assert all(text.strip() for text in words.values())
     assert _facts(words["vi"]) == _facts(words["en"])
+
+
+def test_what_traders_may_read_has_words() -> None:
+    assert set(WORDS) >= FOR_TRADERS
 
 
 def test_every_family_of_features_has_a_name_in_both_languages() -> None:

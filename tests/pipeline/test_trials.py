@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from models.bundle import load
+from pipelines.ablation import ablate
 from pipelines.label import UNKNOWN
 from pipelines.parity import differing_keys
 from pipelines.replay import replay
 from pipelines.simulator.draws import Table
 from pipelines.simulator.store import Folder, write_weeks
+from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
@@ -25,6 +27,7 @@ from selectivity.columns import day_of
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_in
 from tests.bundles import a_bundle
+from tests.pasts import QUICK
 from tests.worlds import a_simulation, joined
 
 KEY = b"trial"
@@ -208,3 +211,17 @@ def test_the_naive_estimate_looks_only_at_what_was_inspected_before(world: Folde
     assert found["new_red_lane_violating"] == pytest.approx(wrong[chosen].mean())
     if len(red):
         assert found["new_red_lane_violating_naive"] == pytest.approx(wrong[red].mean())
+
+
+def test_a_family_of_features_is_judged_by_the_truth_on_weeks_that_did_not_teach(
+    world: Folder,
+) -> None:
+    recipe = read_recipe(PARAMS)._replace(train=QUICK)
+    trial, case = trial_of_world(world, recipe), case_of(world, recipe)
+    (view,) = trial.views
+    np.testing.assert_array_equal(view.found, case.violating[case.judged])
+
+    table = ablate(trial, resamples=20, families=("importer",))
+    assert table["view"].tolist() == ["truth"]
+    assert 0.4 < table["auroc"][0] < 1
+    assert table["auroc_low"][0] <= table["auroc_gain"][0] <= table["auroc_high"][0]

@@ -88,6 +88,8 @@ def test_histories_that_moved_on_are_taken_back_to_the_decision(
     printed = lanes(tmp_path, "explain", "H-1", "--language", "en", LANES_BUNDLE=str(bundle)).stdout
     assert "exactly the features" in printed
     assert f"risk {first['items'][0]['risk']:.1%}" in printed
+    vietnamese = lanes(tmp_path, "explain", "H-1", LANES_BUNDLE=str(bundle)).stdout
+    assert f"rủi ro {first['items'][0]['risk']:.1%}".replace(".", ",") in vietnamese
 
 
 def test_features_that_cannot_be_had_again_are_said_to_differ(tmp_path: Path, bundle: Path) -> None:

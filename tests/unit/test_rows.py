@@ -82,3 +82,13 @@ def test_a_file_teaches_what_the_matrix_teaches(file: Path, matrix: Floats) -> N
         train(Rows.stored(file), known, params).texts()
         == train(Rows.of(matrix), known, params).texts()
     )
+
+
+def test_numbers_of_half_the_size_can_be_learnt_from(matrix: Floats, tmp_path: Path) -> None:
+    half = matrix.astype(np.float32)
+    table = pd.DataFrame(half, columns=list(FEATURE_NAMES))
+    table.to_parquet(tmp_path / "half.parquet")
+    chance = np.random.default_rng(3)
+    labels, params = Labels(chance.integers(0, 3, COUNT), np.ones(COUNT)), TrainParams(rounds=3)
+    stored = train(Rows.stored(tmp_path / "half.parquet"), labels, params)
+    assert stored.texts() == train(Rows.of(half.astype(np.float64)), labels, params).texts()
