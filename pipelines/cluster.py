@@ -66,7 +66,8 @@ def _fit(client: Any, examples: Examples, options: Options) -> lgb.Booster:
 
 def _named(options: Options) -> Options:
     """The options as scikit-learn's way to LightGBM names them."""
-    rest = {name: value for name, value in options.items() if name != "num_iterations"}
+    left_out = ("num_iterations", "num_threads")  # Dask gives each worker its threads
+    rest = {name: value for name, value in options.items() if name not in left_out}
     return rest | _ONLY_ALONE | {"n_estimators": options["num_iterations"]}
 
 

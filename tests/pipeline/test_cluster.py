@@ -31,9 +31,11 @@ def test_two_workers_learn_as_much_as_one_machine(scheduler: str, tmp_path: Path
     chance = np.random.default_rng(0)
     matrix = chance.random((2 * ROWS, len(FEATURE_NAMES)))
     found = chance.random(2 * ROWS) < 0.3 * matrix[:, 0] + 0.3 * matrix[:, -1] ** 4
-    known = Labels(np.where(found, chance.integers(1, 3, 2 * ROWS), 0), np.ones(2 * ROWS)).take(
-        np.arange(2 * ROWS) < ROWS
-    )
+    known = Labels(
+        np.where(found, chance.integers(1, 3, 2 * ROWS), 0),
+        np.ones(2 * ROWS),
+        duties=chance.exponential(10 * matrix[:, -1]),
+    ).take(np.arange(2 * ROWS) < ROWS)
     file = tmp_path / "features.parquet"
     pd.DataFrame(matrix[:ROWS], columns=list(FEATURE_NAMES)).to_parquet(file, row_group_size=1_000)
     params = TrainParams(rounds=30, min_data_in_leaf=20, lambda_l2=1)
@@ -48,6 +50,11 @@ def test_two_workers_learn_as_much_as_one_machine(scheduler: str, tmp_path: Path
     )
     assert two == pytest.approx(one, abs=0.01)
     assert two > 0.6
+    duties = [trees.duty_given_finding(matrix[ROWS:]) for trees in (alone, together)]
+    assert duties[0] is not None
+    assert duties[1] is not None
+    assert duties[1].mean() == pytest.approx(duties[0].mean(), rel=0.1)
+    assert np.corrcoef(*duties)[0, 1] > 0.9
     rates = [at for at, feature in enumerate(FEATURES) if feature.direction > 0]
     higher = matrix[ROWS:].copy()
     higher[:, rates] += 0.5
