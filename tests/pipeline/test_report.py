@@ -531,6 +531,7 @@ def _outcomes(rows: list[int], classes: list[int]) -> pd.DataFrame:
             "inspection_id": "I-1",
             "observed_at": [known] * len(rows),
             "finding_class": classes,
+            "counts": 1,
             "additional_duty": 15.0,
             "weight": 1.0,
             "triggered_by": None,
