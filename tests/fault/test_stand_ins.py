@@ -147,6 +147,17 @@ def test_the_last_good_model_speaks_for_one_that_gives_nothing_usable(
     assert model.asked == IN_A_ROW
 
 
+def test_a_model_that_lies_of_what_comes_together_is_left_alone_too(bundle: Path) -> None:
+    predictor, model, _ = a_predictor(bundle, says="lies")
+    causes = []
+    for number in range(IN_A_ROW + 3):
+        declaration = a_declaration(declaration_id=f"D-{number}")
+        (said,) = predictor.assess([declaration], Mode.NORMAL)
+        causes.append(decided(predictor, number, assessed=said).decision.fallback_cause)
+    assert set(causes) == {"MODEL_OUTPUT"}
+    assert model.asked == IN_A_ROW
+
+
 def test_when_both_models_fail_the_points_table_decides(bundle: Path) -> None:
     predictor, *_ = a_predictor(bundle, says="fails")
     predictor.last_good, *_ = a_predictor(bundle, says="fails")
