@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,10 @@ from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.assign import Parts, assign, receive
 from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
+from serving.catch_up import catch_up
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.follow_log import LogFollower
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.replay import Replayed, replay
@@ -35,6 +38,7 @@ from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in
 
 NAN = np.full((1, 3), np.nan)
+SECONDS = 5.0
 
 
 RULES_ONLY = ModeStep(
@@ -294,6 +298,35 @@ def test_the_bundle_before_serves_from_the_start_if_the_published_one_is_refused
     assert {each.model_digest for each in records} == {old}
     assert {each.bundle_digest for each in records} == {new if damage is _damage else old}
     assert replayed(tmp_path).all_equal
+
+
+@pytest.mark.parametrize("in_force", ["has no model", "knows more"])
+def test_the_model_behind_learns_what_other_services_wrote(
+    tmp_path: Path, bundle: Path, in_force: str
+) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    parts, other = assemble(settings), assemble(settings)
+    behind = Predictor.of_bundle(load(bundle), draw_key=b"k" * 32)
+    behind.known_upto = 0
+    take(other, "A", 4)
+    if in_force == "knows more":
+        catch_up(parts.predictor, other.log)
+    else:
+        parts.predictor.bundle = None
+    parts.predictor.last_good = behind
+
+    async def follow() -> None:
+        task = asyncio.create_task(LogFollower(parts).follow())
+        end = time.monotonic() + SECONDS
+        while behind.known_upto != other.log.head().no and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(follow())
+    known, head = behind.known_upto, other.log.head().no
+    for each in (parts, other):
+        each.log.close()
+    assert known == head == 5
 
 
 def test_a_bundle_that_was_taken_back_is_not_the_one_to_fall_back_on(
