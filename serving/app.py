@@ -73,6 +73,7 @@ def create_app(
         yield
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # what they read is closed first
         await asyncio.to_thread(parts.log.close)
 
     app = FastAPIOffline(

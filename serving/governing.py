@@ -27,10 +27,11 @@ from selectivity.override import Actor
 from selectivity.wording import Language
 from serving.acts import Act, What
 from serving.api_keys import Caller
-from serving.assign import Parts
+from serving.assign import Parts, keep_act
 from serving.log_reader import LogReader
 from serving.problems import RefusedError
 from serving.refusals import not_ordered
+from serving.undisturbed import undisturbed
 
 WATCH_SECONDS = 2.0
 SUBJECT = "mode"
@@ -132,7 +133,7 @@ async def _keep(
     if not steps or step is not steps[-1]:
         text = step.model_dump_json()
         act = Act(step.name, What.MODE, SUBJECT, 0, text, follows=len(steps))
-        await asyncio.shield(parts.log.add_act(act))
+        await keep_act(act, parts)
         steps = [*steps, step]
         take_over(steps, parts)
     return ModeAnswer.of(steps, parts.now())
@@ -150,7 +151,7 @@ async def watch(parts: Parts) -> None:
     with closing(LogReader(parts.log.store)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
-                take_over(await asyncio.to_thread(log.mode_steps), parts)
+                take_over(await undisturbed(log.mode_steps), parts)
             await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -97,6 +97,15 @@ def test_a_batch_in_a_mode_without_the_model_does_not_ask_it(
     assert (answer["lane"], answer["fallback_cause"]) == ("YELLOW", "MODE_MANUAL")
 
 
+def test_what_is_decided_behind_an_order_knows_all_in_front_of_it(
+    client: httpx.Client, settings: Settings
+) -> None:
+    ordered(client, key_of(settings, "An", Role.ADMIN), "NO_GREEN")
+    client.post("/v1/lanes", json=lodged(declaration_id="M-4"))
+    record = client.get("/v1/decisions/M-4").json()["record"]
+    assert record["known_upto"] == 1  # the order itself
+
+
 def test_an_order_at_one_process_holds_at_the_other_within_seconds(
     tmp_path: Path, bundle: Path, settings: Settings
 ) -> None:
