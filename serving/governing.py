@@ -23,10 +23,9 @@ from selectivity.mode_orders import (
     waiting,
 )
 from selectivity.modes import Mode
-from selectivity.override import Actor
 from selectivity.wording import Language
 from serving.acts import Act, What
-from serving.api_keys import Caller
+from serving.api_keys import Caller, actor_of
 from serving.assign import Parts, keep_act
 from serving.log_reader import LogReader
 from serving.problems import RefusedError
@@ -109,7 +108,7 @@ async def give_order(
         ConflictError: somebody else gave an order at the same moment.
     """
     steps = parts.log.mode_steps()
-    step = order(steps, asked, by=_actor(caller), at=parts.now())
+    step = order(steps, asked, by=actor_of(caller), at=parts.now())
     return await _keep(step, steps, parts, language)
 
 
@@ -121,7 +120,7 @@ async def agree(order_id: str, caller: Caller, parts: Parts, language: Language)
         ConflictError: somebody else gave an order at the same moment.
     """
     steps = parts.log.mode_steps()
-    step = approve(steps, order_id, by=_actor(caller), at=parts.now())
+    step = approve(steps, order_id, by=actor_of(caller), at=parts.now())
     return await _keep(step, steps, parts, language)
 
 
@@ -153,10 +152,6 @@ async def watch(parts: Parts) -> None:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
                 take_over(await undisturbed(log.mode_steps), parts)
             await asyncio.sleep(WATCH_SECONDS)
-
-
-def _actor(caller: Caller) -> Actor:
-    return Actor(id=caller.id, name=caller.name)
 
 
 def status_of(answer: ModeAnswer) -> HTTPStatus:
