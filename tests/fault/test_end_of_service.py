@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from selectivity.errors import DecisionLogError
 from serving.app import create_app
 from serving.assign import Parts
 from serving.governing import watch
@@ -81,3 +82,18 @@ def test_what_runs_beside_ends_before_the_log_is_closed(parts: Parts) -> None:
 
     asyncio.run(begin_and_end())
     assert ended == ["beside", "log"]
+
+
+def test_what_ends_too_early_beside_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    async def beside() -> None:
+        raise DecisionLogError("The log is gone.")
+
+    async def begin_and_end() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.sleep(0.05)
+
+    app = create_app(parts, beside=[beside])
+    asyncio.run(begin_and_end())
+    (told,) = [each for each in caplog.records if each.levelname == "CRITICAL"]
+    assert "restart the service" in told.message
+    assert "The log is gone." in caplog.text
