@@ -17,7 +17,7 @@ Text = Any
 
 
 def ratio(part: Number, whole: Number) -> Number:
-    """`part / whole`; NaN where the whole is zero, either is not known, or a float cannot hold it."""
+    """`part / whole`; NaN where the whole is zero, either is unknown, or no float can hold it."""
     if not isinstance(whole, np.ndarray):
         quotient = part / whole if whole else nan
         return nan if isinf(quotient) else quotient
