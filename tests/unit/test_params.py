@@ -15,6 +15,7 @@ from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
 from pipelines.train import TrainParams
+from selectivity.errors import ParamsError
 from selectivity.policy import Policy
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -77,3 +78,14 @@ def test_no_worth_is_so_high_that_a_benefit_is_no_number(steps: tuple[str, ...])
 def test_what_a_control_detects_is_a_chance() -> None:
     with pytest.raises(ValidationError, match="a chance is between 0 and 1"):
         Policy.model_validate(_with("yellow", "detects", "documentary", value=1.1))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("train", "stop_gap_days"), ("prepare", "warm_up_days"), ("prepare", "label_delay_days")],
+)
+def test_days_are_so_few_that_a_calendar_holds_them(tmp_path: Path, name: str, key: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{name}: {{{key}: 1{'0' * 30}}}\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match=rf"key {name}.{key}: .*Correct the value"):
+        section(file, name, SECTIONS[name])
