@@ -22,10 +22,11 @@ from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.modes import Mode
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
-from serving.assign import Parts, assign, receive
+from serving.assign import Parts, assign, lodge, receive
 from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.keep import Kept
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.replay import Replayed, replay
@@ -353,3 +354,19 @@ def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path)
     assert sum(each.decision.lane is Lane.RED for each in records) <= 3
     found = replayed(tmp_path, bundle=bundle)
     assert found.all_equal, found.line
+
+
+def test_what_is_sent_twice_at_the_same_moment_takes_one_place_of_its_office(
+    tmp_path: Path, bundle: Path
+) -> None:
+    parts, sent = assemble(settings_in(tmp_path, bundle=bundle)), a_declaration()
+    parts.now = lambda: NOON
+
+    async def twice() -> list[Kept]:
+        return await asyncio.gather(*[lodge(sent, parts) for _ in range(2)])
+
+    kept = asyncio.run(twice())
+    parts.log.close()
+    assert [each.new for each in kept] == [True, False]
+    office = parts.loads.of(sent.declaration_office, NOON)
+    assert sum(office.taken(lane) for lane in Lane) == 1

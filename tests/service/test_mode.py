@@ -1,5 +1,6 @@
 """The mode in a running service: ordered, approved, in force in every process, and on record."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from selectivity.errors import ConflictError
+from selectivity.mode_orders import ModeAsked
 from selectivity.modes import Mode
 from serving.api_keys import Role
+from serving.governing import ModeAnswer, give_order, take_over
 from serving.log_reader import LogReader
 from serving.settings import Settings
 from serving.start import assemble
 from tests.command_line import lanes
-from tests.services import a_service, bearer, let_in, lodged, settings_in
+from tests.services import KEY, a_service, bearer, let_in, lodged, settings_in
 
 TRUSTED: dict[str, Any] = {"importer_compliance_level": 1}
 EFFECTIVE_SECONDS = 5.0
@@ -178,3 +182,25 @@ def test_the_command_line_shows_orders_and_approves(
     refused = lanes(tmp_path, "mode", "approve", id_, "--url", url, LANES_API_KEY=an)
     assert refused.exit_code != 0
     assert "The mode stays" in refused.stderr or "giữ nguyên" in refused.stderr
+
+
+def test_of_two_orders_at_the_same_moment_one_is_kept_and_older_news_undoes_nothing(
+    settings: Settings,
+) -> None:
+    parts = assemble(settings)
+    caller = parts.caller(KEY)
+    assert caller is not None
+    orders = [
+        ModeAsked(mode=mode, hours=2, reason="an exercise") for mode in (Mode.NO_GREEN, Mode.MANUAL)
+    ]
+
+    async def at_once() -> list[ModeAnswer | BaseException]:
+        given = [give_order(each, caller, parts, "en") for each in orders]
+        return await asyncio.gather(*given, return_exceptions=True)
+
+    first, second = asyncio.run(at_once())
+    assert isinstance(first, ModeAnswer)
+    assert isinstance(second, ConflictError)
+    take_over([], parts)  # what was read before the order was kept
+    assert parts.mode is Mode.NO_GREEN
+    parts.log.close()
