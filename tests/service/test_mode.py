@@ -109,6 +109,14 @@ def test_an_order_at_one_process_holds_at_the_other_within_seconds(
             time.sleep(0.1)
 
 
+def test_the_command_says_what_is_wrong_with_an_order(tmp_path: Path, client: httpx.Client) -> None:
+    order = ("mode", "set", "NO_GREEN", "--hours", "400", "--reason", "an exercise")
+    refused = lanes(tmp_path, *order, "--language", "en", "--url", str(client.base_url))
+
+    assert refused.exit_code == 60
+    assert "hours: Input should be less than or equal to 72" in refused.stderr
+
+
 def test_a_restart_changes_no_mode_and_time_ends_it(tmp_path: Path, settings: Settings) -> None:
     with a_service(tmp_path, bundle=settings.bundle) as client:
         an, binh = (key_of(settings, name, Role.ADMIN) for name in ("An", "Binh"))
@@ -176,5 +184,5 @@ def test_the_command_line_shows_orders_and_approves(
     assert "mode RULES_ONLY until" in told
     assert "ordered by An, approved by Binh: retraining" in told
     refused = lanes(tmp_path, "mode", "approve", id_, "--url", url, LANES_API_KEY=an)
-    assert refused.exit_code != 0
+    assert refused.exit_code == 60
     assert "The mode stays" in refused.stderr or "giữ nguyên" in refused.stderr
