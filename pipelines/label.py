@@ -100,13 +100,18 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 def _taken_back(
     inspections: Sequence[Inspection], told: Mapping[str, Sequence[Outcome]]
 ) -> Iterator[Outcome]:
-    """Takes back what was corrected: once, however often, and never before it was known."""
-    corrections: dict[str, list[Inspection]] = {}
+    """Takes back what was corrected: once, however often, and never before it was known.
+
+    Only a control of the same declaration corrects, as in the service.
+    """
+    corrections: dict[tuple[str, str], list[Inspection]] = {}
     for inspection in inspections:
         if inspection.corrects is not None:
-            corrections.setdefault(inspection.corrects, []).append(inspection)
+            about = (inspection.declaration_id, inspection.corrects)
+            corrections.setdefault(about, []).append(inspection)
     for inspection in inspections:
-        moment = taken_back_at(inspection, corrections.get(inspection.inspection_id, ()))
+        own = (inspection.declaration_id, inspection.inspection_id)
+        moment = taken_back_at(inspection, corrections.get(own, ()))
         if moment is not None:
             for outcome in told.get(inspection.inspection_id, ()):
                 yield outcome._replace(observed_at=pd.Timestamp(moment), counts=-1)

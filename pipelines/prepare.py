@@ -28,8 +28,10 @@ class PrepareParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: str = "time"
-    warm_up_days: int = Field(default=14, ge=0, description="First days, kept as history only.")
-    label_delay_days: int = Field(default=14, ge=0, description="Gap between the parts.")
+    warm_up_days: int = Field(
+        default=14, ge=0, le=36_500, description="First days, kept as history only."
+    )
+    label_delay_days: int = Field(default=14, ge=0, le=36_500, description="Gap between the parts.")
     calibration_share: float = Field(default=0.2, gt=0, lt=0.9)
     evaluation_share: float = Field(default=0.2, gt=0, lt=0.9)
     evaluation_from: date | None = None

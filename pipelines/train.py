@@ -72,7 +72,7 @@ class TrainParams(BaseModel):
         "before all of them are trained on; 0: always `rounds`.",
     )
     stop_gap_days: int = Field(
-        default=14, ge=0, description="Days left out before those: their outcomes come late."
+        default=14, ge=0, le=36_500, description="Left out before those: outcomes come late."
     )
     bags: int = Field(default=1, ge=1, le=20, description="Boosters of other seeds in the mean.")
     learning_rate: float = Field(default=0.05, gt=0, le=1)

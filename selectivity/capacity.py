@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from selectivity.columns import Floats, Ints
 from selectivity.inspection import FindingClass
@@ -18,14 +18,17 @@ from selectivity.lanes import Lane
 
 Numbers = TypeVar("Numbers", float, Floats)
 
+HIGHEST = 1e9
+"""No worth or cost is above it: a benefit that is no number would ask for no control at all."""
+
 
 class Found(BaseModel):
     """A number per class of finding."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    documentary: float = Field(ge=0, allow_inf_nan=False)
-    physical: float = Field(ge=0, allow_inf_nan=False)
+    documentary: float = Field(ge=0, le=HIGHEST, allow_inf_nan=False)
+    physical: float = Field(ge=0, le=HIGHEST, allow_inf_nan=False)
 
 
 class ControlPolicy(BaseModel):
@@ -34,8 +37,15 @@ class ControlPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float = Field(gt=0, lt=1, description="Capacity: share of declarations it can take.")
-    cost: float = Field(ge=0, allow_inf_nan=False, description="Cost of one control.")
+    cost: float = Field(ge=0, le=HIGHEST, allow_inf_nan=False, description="Cost of one control.")
     detects: Found = Field(description="Chance that the control finds what is there, in [0, 1].")
+
+    @field_validator("detects")
+    @classmethod
+    def _is_a_chance(cls, detects: Found) -> Found:
+        if max(detects.documentary, detects.physical) > 1:
+            raise ValueError("a chance is between 0 and 1")
+        return detects
 
 
 class ValuePolicy(BaseModel):
@@ -45,7 +55,10 @@ class ValuePolicy(BaseModel):
 
     finding: Found
     duty: float = Field(
-        ge=0, allow_inf_nan=False, description="Worth of duty at stake at or above the duty cap."
+        ge=0,
+        le=HIGHEST,
+        allow_inf_nan=False,
+        description="Worth of duty at stake at or above the duty cap.",
     )
 
 

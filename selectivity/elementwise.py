@@ -4,7 +4,7 @@ Features and measures are written once with these. Given floats they give a floa
 array of the same shape, with the same bits either way.
 """
 
-from math import isnan, nan, sqrt
+from math import isinf, isnan, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ Text = Any
 
 
 def ratio(part: Number, whole: Number) -> Number:
-    """`part / whole`; NaN where the whole is zero or either is not known."""
+    """`part / whole`; NaN where the whole is zero, either is unknown, or no float can hold it."""
     if not isinstance(whole, np.ndarray):
-        return part / whole if whole else nan
-    return np.divide(part, whole, out=np.full(len(whole), nan), where=whole != 0)
+        quotient = part / whole if whole else nan
+        return nan if isinf(quotient) else quotient
+    with np.errstate(over="ignore"):
+        quotients = np.divide(part, whole, out=np.full(len(whole), nan), where=whole != 0)
+    quotients[np.isinf(quotients)] = nan
+    return quotients
 
 
 def log(number: Number) -> Number:

@@ -15,6 +15,8 @@ from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
 
 LIMITS: Mapping[Lane, float] = {Lane.RED: 1.25, Lane.YELLOW: 2.0}
 """Times its normal number that a lane may take in a day."""
+LEAST, MOST = 0.01, 1e6
+"""Declarations of a normal day: at numbers that floats barely hold the limit is none."""
 LOWER_HALF = 0.5
 """A check of documents is left out for the lower half of those that ask for it, at most."""
 GUARDED = (Channel.MODEL, Channel.FALLBACK)
@@ -27,8 +29,8 @@ class OfficeCapacity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    yellow: float = Field(gt=0, allow_inf_nan=False, description="Declarations with documents.")
-    red: float = Field(gt=0, allow_inf_nan=False, description="Declarations with goods.")
+    yellow: float = Field(ge=LEAST, le=MOST, description="Declarations with documents.")
+    red: float = Field(ge=LEAST, le=MOST, description="Declarations with goods.")
 
     def normal(self, lane: Lane) -> float:
         """Declarations in this lane."""

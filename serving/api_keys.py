@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from selectivity.declaration import Code
+from selectivity.override import Actor
 
 KEY = re.compile(r"lanes_([0-9a-f]{8})_[0-9a-f]{64}")
 
@@ -51,6 +52,11 @@ class Caller(Protocol):
     @property
     def office(self) -> str | None:
         """Where the caller sits; None for whoever looks after every office."""
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The caller as the log names whoever did something."""
+    return Actor(id=caller.id, name=caller.name)
 
 
 class ApiKey(BaseModel):

@@ -70,9 +70,12 @@ def create_app(
     @asynccontextmanager
     async def until_the_end(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(each()) for each in beside]
+        for task in tasks:
+            task.add_done_callback(_tell_of_failure)
         yield
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # what they read is closed first
         await asyncio.to_thread(parts.log.close)
 
     app = FastAPIOffline(
@@ -93,6 +96,12 @@ def create_app(
     predictor = parts.predictor
     parts.meters.serving(predictor.bundle_digest, predictor.rules.version, predictor.cause)
     return app
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    """What runs beside the service has no caller to tell, and without it the service goes on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.critical("no longer followed; restart the service", exc_info=error)
 
 
 def _turn_away(app: FastAPI, parts: Parts) -> None:

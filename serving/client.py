@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from selectivity.errors import ServiceError
 from selectivity.wording import Language
+from serving.table import what_is_wrong
 
 LINES_AT_ONCE = 1_000
 SECONDS = 120
@@ -124,7 +125,7 @@ def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
         raise NoAnswerError(f"The service answers {status}. Try it again in a moment.")
     content: Mapping[str, Any] = json.loads(body)
     if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
-        raise ServiceError(f"{content['title']}. {content['detail']}")
+        raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
     return content
 
 

@@ -16,7 +16,7 @@ AT_ONCE = 1_000
 
 
 class LogFollower:
-    """Teaches the predictor in office."""
+    """Teaches the predictor in office and the one behind it."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -31,10 +31,10 @@ class LogFollower:
                         pass
 
     async def _teach_some(self, log: LogReader) -> int:
-        predictor = self._parts.predictor
-        if predictor.bundle is None:
+        learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
+        if not learners:
             return 0
-        upto = predictor.known_upto or 0
+        upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
         some = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
         for lesson in some:
             self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))

@@ -23,14 +23,14 @@ from selectivity.mode_orders import (
     waiting,
 )
 from selectivity.modes import Mode
-from selectivity.override import Actor
 from selectivity.wording import Language
 from serving.acts import Act, What
-from serving.api_keys import Caller
-from serving.assign import Parts
+from serving.api_keys import Caller, actor_of
+from serving.assign import Parts, keep_act
 from serving.log_reader import LogReader
 from serving.problems import RefusedError
 from serving.refusals import not_ordered
+from serving.undisturbed import undisturbed
 
 WATCH_SECONDS = 2.0
 SUBJECT = "mode"
@@ -108,7 +108,7 @@ async def give_order(
         ConflictError: somebody else gave an order at the same moment.
     """
     steps = parts.log.mode_steps()
-    step = order(steps, asked, by=_actor(caller), at=parts.now())
+    step = order(steps, asked, by=actor_of(caller), at=parts.now())
     return await _keep(step, steps, parts, language)
 
 
@@ -120,7 +120,7 @@ async def agree(order_id: str, caller: Caller, parts: Parts, language: Language)
         ConflictError: somebody else gave an order at the same moment.
     """
     steps = parts.log.mode_steps()
-    step = approve(steps, order_id, by=_actor(caller), at=parts.now())
+    step = approve(steps, order_id, by=actor_of(caller), at=parts.now())
     return await _keep(step, steps, parts, language)
 
 
@@ -132,7 +132,7 @@ async def _keep(
     if not steps or step is not steps[-1]:
         text = step.model_dump_json()
         act = Act(step.name, What.MODE, SUBJECT, 0, text, follows=len(steps))
-        await asyncio.shield(parts.log.add_act(act))
+        await keep_act(act, parts)
         steps = [*steps, step]
         take_over(steps, parts)
     return ModeAnswer.of(steps, parts.now())
@@ -150,12 +150,8 @@ async def watch(parts: Parts) -> None:
     with closing(LogReader(parts.log.store)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
-                take_over(await asyncio.to_thread(log.mode_steps), parts)
+                take_over(await undisturbed(log.mode_steps), parts)
             await asyncio.sleep(WATCH_SECONDS)
-
-
-def _actor(caller: Caller) -> Actor:
-    return Actor(id=caller.id, name=caller.name)
 
 
 def status_of(answer: ModeAnswer) -> HTTPStatus:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.lanes import LaneName
 from selectivity.override import (
-    Actor,
     OverrideAsked,
     OverrideReason,
     OverrideState,
@@ -22,7 +21,7 @@ from selectivity.override import (
 from selectivity.record import DecisionRecord
 from selectivity.wording import LANES, Language
 from serving.acts import Act, What
-from serving.api_keys import Caller
+from serving.api_keys import Caller, actor_of
 from serving.assign import Parts, keep_act
 from serving.problems import FieldProblem, RefusedError, not_found
 from serving.refusals import not_overridden, other_office
@@ -81,7 +80,7 @@ async def ask(
     check_office(record, caller, language)
     steps = parts.log.override_steps(*record.key)
     by_id = parts.predictor.rules.by_id
-    step = request(record, steps, asked, rules=by_id, by=_actor(caller), at=parts.now())
+    step = request(record, steps, asked, rules=by_id, by=actor_of(caller), at=parts.now())
     return await _keep(step, record, steps, parts, language)
 
 
@@ -104,7 +103,7 @@ async def agree(
     record = _decision(*key, parts)
     check_office(record, caller, language)
     steps = parts.log.override_steps(*key)
-    step = approve(steps, override_id, by=_actor(caller), at=parts.now())
+    step = approve(steps, override_id, by=actor_of(caller), at=parts.now())
     return await _keep(step, record, steps, parts, language)
 
 
@@ -155,10 +154,6 @@ def _decision(declaration_id: str, version_no: int, parts: Parts) -> DecisionRec
         )
         raise RefusedError(not_found("There is no such decision.", found))
     return record
-
-
-def _actor(caller: Caller) -> Actor:
-    return Actor(id=caller.id, name=caller.name)
 
 
 def status_of(answer: OverrideAnswer) -> HTTPStatus:

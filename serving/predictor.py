@@ -136,7 +136,8 @@ class Predictor:
             with contextlib.suppress(Exception):  # which one it is, and why, is told when asked
                 began = self._clock()
                 assessed = assess(declarations, self.bundle)
-                self.breaker.timed(began, sum(len(each.items) for each in declarations))
+                if all(each.risk.usable() for each in assessed):  # else `ask` counts what it gave
+                    self.breaker.timed(began, sum(len(each.items) for each in declarations))
                 return assessed
         return [None] * len(declarations)
 

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from selectivity.errors import ConflictError
-from selectivity.override import Actor
 from serving.access import only
-from serving.api_keys import Caller, Role
+from serving.api_keys import Caller, Role, actor_of
 from serving.assign import Parts, keep_act
 from serving.bodies import cursor_from, read_body
 from serving.cursors import CURSOR, CursorGiven, place
@@ -107,8 +106,7 @@ async def acknowledge(
 
 async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -> Acknowledgement:
     """What stands: this one, or one that was made before and reaches as far."""
-    by = Actor(id=caller.id, name=caller.name)
-    new = Acknowledgement(office=office, cursor=cursor, by=by, at=parts.now())
+    new = Acknowledgement(office=office, cursor=cursor, by=actor_of(caller), at=parts.now())
     act, before = act_of(new, parts.log), acknowledged(parts.log, office)
     if before is not None and place(parts.log, before.cursor) >= act.number:
         return before

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,13 @@ from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.modes import Mode
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
-from serving.assign import Parts, assign, receive
+from serving.assign import Parts, assign, lodge, receive
 from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
+from serving.catch_up import catch_up
 from serving.draw_key import read_or_create
 from serving.follow import Follower
+from serving.follow_log import LogFollower
+from serving.keep import Kept
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.replay import Replayed, replay
@@ -35,6 +39,7 @@ from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in
 
 NAN = np.full((1, 3), np.nan)
+SECONDS = 5.0
 
 
 RULES_ONLY = ModeStep(
@@ -144,6 +149,17 @@ def test_the_last_good_model_speaks_for_one_that_gives_nothing_usable(
     assert {each.decision.source for each in records} == {Source.LAST_GOOD}
     assert {each.decision.fallback_cause for each in records} == {cause}
     assert all(each.scores and each.model_digest for each in records)
+    assert model.asked == IN_A_ROW
+
+
+def test_a_model_that_lies_of_what_comes_together_is_left_alone_too(bundle: Path) -> None:
+    predictor, model, _ = a_predictor(bundle, says="lies")
+    causes = []
+    for number in range(IN_A_ROW + 3):
+        declaration = a_declaration(declaration_id=f"D-{number}")
+        (said,) = predictor.assess([declaration], Mode.NORMAL)
+        causes.append(decided(predictor, number, assessed=said).decision.fallback_cause)
+    assert set(causes) == {"MODEL_OUTPUT"}
     assert model.asked == IN_A_ROW
 
 
@@ -285,6 +301,35 @@ def test_the_bundle_before_serves_from_the_start_if_the_published_one_is_refused
     assert replayed(tmp_path).all_equal
 
 
+@pytest.mark.parametrize("in_force", ["has no model", "knows more"])
+def test_the_model_behind_learns_what_other_services_wrote(
+    tmp_path: Path, bundle: Path, in_force: str
+) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    parts, other = assemble(settings), assemble(settings)
+    behind = Predictor.of_bundle(load(bundle), draw_key=b"k" * 32)
+    behind.known_upto = 0
+    take(other, "A", 4)
+    if in_force == "knows more":
+        catch_up(parts.predictor, other.log)
+    else:
+        parts.predictor.bundle = None
+    parts.predictor.last_good = behind
+
+    async def follow() -> None:
+        task = asyncio.create_task(LogFollower(parts).follow())
+        end = time.monotonic() + SECONDS
+        while behind.known_upto != other.log.head().no and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(follow())
+    known, head = behind.known_upto, other.log.head().no
+    for each in (parts, other):
+        each.log.close()
+    assert known == head == 5
+
+
 def test_a_bundle_that_was_taken_back_is_not_the_one_to_fall_back_on(
     tmp_path: Path, bundle: Path
 ) -> None:
@@ -353,3 +398,19 @@ def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path)
     assert sum(each.decision.lane is Lane.RED for each in records) <= 3
     found = replayed(tmp_path, bundle=bundle)
     assert found.all_equal, found.line
+
+
+def test_what_is_sent_twice_at_the_same_moment_takes_one_place_of_its_office(
+    tmp_path: Path, bundle: Path
+) -> None:
+    parts, sent = assemble(settings_in(tmp_path, bundle=bundle)), a_declaration()
+    parts.now = lambda: NOON
+
+    async def twice() -> list[Kept]:
+        return await asyncio.gather(*[lodge(sent, parts) for _ in range(2)])
+
+    kept = asyncio.run(twice())
+    parts.log.close()
+    assert [each.new for each in kept] == [True, False]
+    office = parts.loads.of(sent.declaration_office, NOON)
+    assert sum(office.taken(lane) for lane in Lane) == 1

@@ -150,6 +150,15 @@ def test_a_correction_of_a_correction_takes_back_each_once(first: int) -> None:
     assert taken_back.to_dict() == {"I-0": at(max(first, 10)), "I-1": at(12)}
 
 
+def test_a_control_of_another_declaration_corrects_nothing() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(3), "result": "FINDING"},
+        {"declaration_id": "D-1", "observed_at": at(9), "corrects": "I-0", "result": "CANCELLED"},
+    )
+    table = label(items_on([0, 1]), control, found({"inspection_id": "I-0"}), LabelParams())
+    assert known_classes(table, 2)[0].tolist() == [FindingClass.PHYSICAL, UNKNOWN]
+
+
 def test_an_inspection_speaks_on_the_version_it_saw() -> None:
     versions = to_columns(
         [

@@ -17,7 +17,7 @@ from selectivity.rows import rows_of
 from serving import lessons
 from serving.assign import Parts, assign, receive
 from serving.start import assemble
-from tests.builders import NOON, a_declaration, an_inspection
+from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.services import settings_in
 
@@ -200,3 +200,15 @@ def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
     assert other.predictor.known_upto == one.predictor.known_upto == len(events)
     assert importer_history(other) == importer_history(one)
     assert importer_history(other)["physical"] == 3
+
+
+def test_a_declaration_of_next_to_no_mass_stops_neither_learning_nor_the_next_start(
+    tmp_path: Path, bundle: Path
+) -> None:
+    tiny = {"customs_value": 1e15, "net_mass_kg": 5e-324, "tariff_quantity": 5e-324}
+    item = an_item(**tiny)
+    live = fold(tmp_path, [a_declaration(items=(item,)), FOUND], bundle=bundle)
+    later = fold(tmp_path, [], bundle=bundle)
+    for parts in (live, later):
+        known = importer_history(parts)
+        assert (known["declared"], known["controlled"], known["physical"]) == (1, 1, 1)

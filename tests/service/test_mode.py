@@ -1,5 +1,6 @@
 """The mode in a running service: ordered, approved, in force in every process, and on record."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
+from selectivity.errors import ConflictError
+from selectivity.mode_orders import ModeAsked
 from selectivity.modes import Mode
 from serving.api_keys import Role
+from serving.governing import ModeAnswer, give_order, take_over
 from serving.log_reader import LogReader
 from serving.settings import Settings
 from serving.start import assemble
 from tests.command_line import lanes
-from tests.services import a_service, bearer, let_in, lodged, settings_in
+from tests.services import KEY, a_service, bearer, let_in, lodged, settings_in
 
 TRUSTED: dict[str, Any] = {"importer_compliance_level": 1}
 EFFECTIVE_SECONDS = 5.0
@@ -97,6 +101,15 @@ def test_a_batch_in_a_mode_without_the_model_does_not_ask_it(
     assert (answer["lane"], answer["fallback_cause"]) == ("YELLOW", "MODE_MANUAL")
 
 
+def test_what_is_decided_behind_an_order_knows_all_in_front_of_it(
+    client: httpx.Client, settings: Settings
+) -> None:
+    ordered(client, key_of(settings, "An", Role.ADMIN), "NO_GREEN")
+    client.post("/v1/lanes", json=lodged(declaration_id="M-4"))
+    record = client.get("/v1/decisions/M-4").json()["record"]
+    assert record["known_upto"] == 1  # the order itself
+
+
 def test_an_order_at_one_process_holds_at_the_other_within_seconds(
     tmp_path: Path, bundle: Path, settings: Settings
 ) -> None:
@@ -107,6 +120,14 @@ def test_an_order_at_one_process_holds_at_the_other_within_seconds(
         while other.get("/health/ready").json()["mode"] != "NO_GREEN":
             assert time.monotonic() < end
             time.sleep(0.1)
+
+
+def test_the_command_says_what_is_wrong_with_an_order(tmp_path: Path, client: httpx.Client) -> None:
+    order = ("mode", "set", "NO_GREEN", "--hours", "400", "--reason", "an exercise")
+    refused = lanes(tmp_path, *order, "--language", "en", "--url", str(client.base_url))
+
+    assert refused.exit_code == 60
+    assert "hours: Input should be less than or equal to 72" in refused.stderr
 
 
 def test_a_restart_changes_no_mode_and_time_ends_it(tmp_path: Path, settings: Settings) -> None:
@@ -176,5 +197,27 @@ def test_the_command_line_shows_orders_and_approves(
     assert "mode RULES_ONLY until" in told
     assert "ordered by An, approved by Binh: retraining" in told
     refused = lanes(tmp_path, "mode", "approve", id_, "--url", url, LANES_API_KEY=an)
-    assert refused.exit_code != 0
+    assert refused.exit_code == 60
     assert "The mode stays" in refused.stderr or "giữ nguyên" in refused.stderr
+
+
+def test_of_two_orders_at_the_same_moment_one_is_kept_and_older_news_undoes_nothing(
+    settings: Settings,
+) -> None:
+    parts = assemble(settings)
+    caller = parts.caller(KEY)
+    assert caller is not None
+    orders = [
+        ModeAsked(mode=mode, hours=2, reason="an exercise") for mode in (Mode.NO_GREEN, Mode.MANUAL)
+    ]
+
+    async def at_once() -> list[ModeAnswer | BaseException]:
+        given = [give_order(each, caller, parts, "en") for each in orders]
+        return await asyncio.gather(*given, return_exceptions=True)
+
+    first, second = asyncio.run(at_once())
+    assert isinstance(first, ModeAnswer)
+    assert isinstance(second, ConflictError)
+    take_over([], parts)  # what was read before the order was kept
+    assert parts.mode is Mode.NO_GREEN
+    parts.log.close()

@@ -1,11 +1,14 @@
 """Declarations become columns and come back from them as they were."""
 
 from datetime import UTC, date, datetime
+from math import nan
 
 import numpy as np
+from numpy.testing import assert_array_equal
 
 from selectivity.columns import KINDS, each_declaration, from_columns, to_columns
 from selectivity.declaration import Declaration
+from selectivity.elementwise import ratio
 from tests.builders import NOON, a_declaration, an_item
 
 WHOLE = a_declaration(
@@ -54,3 +57,10 @@ def test_columns_hold_what_was_declared_and_say_what_was_not() -> None:
     assert columns["lodged_at"][0] == np.datetime64("2026-03-02T05:30:00.123456")
     assert np.isnat(columns["lodged_at"][2])
     assert columns["importer_registered_on"].dtype == np.dtype("datetime64[D]")
+
+
+def test_a_ratio_that_no_float_can_hold_is_not_known() -> None:
+    parts, wholes = np.array([1e15, 1.0, 1.0]), np.array([5e-324, 0.0, 4.0])
+    one_by_one = [ratio(*each) for each in zip(parts.tolist(), wholes.tolist(), strict=True)]
+    assert_array_equal(ratio(parts, wholes), [nan, nan, 0.25])
+    assert_array_equal(one_by_one, [nan, nan, 0.25])

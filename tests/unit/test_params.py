@@ -1,9 +1,10 @@
 """Every number stands in params.yaml; a default in the code says the same."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from pipelines.evaluate import EvaluateParams
 from pipelines.featurize import FeaturizeParams
@@ -14,6 +15,7 @@ from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
 from pipelines.train import TrainParams
+from selectivity.errors import ParamsError
 from selectivity.policy import Policy
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -38,3 +40,52 @@ def test_a_default_in_the_code_is_the_one_of_params_yaml(name: str) -> None:
     for field, info in SECTIONS[name].model_fields.items():
         if field not in SET_HERE and not info.is_required():
             assert getattr(chosen, field) == info.get_default(call_default_factory=True), field
+
+
+def _with(*steps: str, value: float) -> dict[str, Any]:
+    """The policy of params.yaml with one number changed."""
+    policy = section(PARAMS, "policy", Policy).model_dump(mode="json")
+    policy["offices"] = {"OFF01": {"yellow": 40, "red": 10}}
+    inner = policy
+    for step in steps[:-1]:
+        inner = inner[step]
+    inner[steps[-1]] = value
+    return policy
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e308])
+@pytest.mark.parametrize("lane", ["yellow", "red"])
+def test_a_normal_day_is_a_number_that_a_limit_can_be_made_of(lane: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=f"offices.OFF01.{lane}"):
+        Policy.model_validate(_with("offices", "OFF01", lane, value=value))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("red", "detects", "physical"),
+        ("red", "cost"),
+        ("value", "finding", "physical"),
+        ("value", "duty"),
+    ],
+)
+def test_no_worth_is_so_high_that_a_benefit_is_no_number(steps: tuple[str, ...]) -> None:
+    Policy.model_validate(_with(*steps, value=1.0))
+    with pytest.raises(ValidationError):
+        Policy.model_validate(_with(*steps, value=1e308))
+
+
+def test_what_a_control_detects_is_a_chance() -> None:
+    with pytest.raises(ValidationError, match="a chance is between 0 and 1"):
+        Policy.model_validate(_with("yellow", "detects", "documentary", value=1.1))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("train", "stop_gap_days"), ("prepare", "warm_up_days"), ("prepare", "label_delay_days")],
+)
+def test_days_are_so_few_that_a_calendar_holds_them(tmp_path: Path, name: str, key: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{name}: {{{key}: 1{'0' * 30}}}\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match=rf"key {name}.{key}: .*Correct the value"):
+        section(file, name, SECTIONS[name])
