@@ -32,7 +32,7 @@ from selectivity.errors import ParityError
 from selectivity.features import FEATURE_NAMES, feature_row
 from selectivity.key_history import amounts_of
 from selectivity.profiles import Profiles
-from selectivity.rows import Row, rows_in
+from selectivity.rows import A_DAY, Row, rows_in
 from selectivity.snapshot import Kept
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -97,7 +97,7 @@ class Fold:
 def _in_time_order(outcomes: pd.DataFrame) -> list[Outcome]:
     moments = outcomes["observed_at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy()
     order = np.argsort(moments, kind="stable")
-    days = moments // 86_400_000_000
+    days = moments // A_DAY
     columns = (
         outcomes["row"].to_numpy(np.int64),
         days,

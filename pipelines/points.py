@@ -27,7 +27,7 @@ MEASURED: Mapping[str, tuple[float, ...]] = {
 """Where the lines of a measured fact end."""
 FALLING = ("importer_registered_days", "unit_value_deviation")
 """Facts of which less means more risk: young traders, goods declared below what is usual."""
-LEAST_SPREAD = 0.2
+SPREAD_OF_FEW = 0.2
 """Added to the spread of log unit values, so that a code of equal ones divides by something."""
 
 
@@ -63,7 +63,7 @@ def usual_values(items: Columns, fewest: int) -> dict[str, UsualValue]:
         for code, size, median, spread in by_code.agg(["size", "median", "std"]).itertuples():
             if size >= fewest:
                 value = float(f"{np.exp(median):.4g}")
-                usual[code] = UsualValue(unit_value=value, spread=round(spread + LEAST_SPREAD, 3))
+                usual[code] = UsualValue(unit_value=value, spread=round(spread + SPREAD_OF_FEW, 3))
     return dict(sorted(usual.items()))
 
 

@@ -38,7 +38,8 @@ def replay(
 
     Without a risk the points table decides, as in the service.
 
-    `strictest` holds the strictest lane of each lineage decided before, and is kept up to date.
+    `strictest` holds the strictest lane by name of lineages and declarations decided before, and is
+    kept up to date.
     """
     rows: list[dict[str, Any]] = []
     strictest = {} if strictest is None else strictest
@@ -46,6 +47,8 @@ def replay(
     for first, declaration, risk in zip(
         first_rows(items).tolist(), each_declaration(items), risks, strict=True
     ):
+        names = (declaration.lineage, declaration.declaration_id)
+        earlier = [strictest[name] for name in names if name in strictest]
         decision = decide(
             declaration,
             risk=risk,
@@ -53,14 +56,14 @@ def replay(
             policy=policy or bundle.policy,
             prices=prices or bundle.prices,
             draw_key=draw_key,
-            earlier_lane=strictest.get(declaration.lineage),
+            earlier_lane=max(earlier, default=None),
             facts_known=bundle.model.knowledge.facts,
             scored=bundle.scorecard.judge(declaration),
             mode=mode,
             load=loads.of(declaration.declaration_office, declaration.accepted_at),
         )
         loads.count(declaration.declaration_office, declaration.accepted_at, decision)
-        strictest[declaration.lineage] = decision.lane
+        strictest.update(dict.fromkeys(names, decision.lane))
         rows.append(
             {
                 "row": first,

@@ -3,22 +3,19 @@
 A feature never depends on the rows beside it, nor on anything later than `accepted_at`.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from selectivity.columns import Columns, Floats
-from selectivity.declared_features import CODED, CODES, DECLARED
+from selectivity.declared_features import CODES, DECLARED
 from selectivity.history_features import DEVIATIONS, OF_PROFILES
 from selectivity.known import LINE, CodeMaps, Known
 from selectivity.rows import Row, as_arrays
 
 FEATURES = (*DECLARED, *CODES, *OF_PROFILES, *DEVIATIONS)
 """Every feature, in the order of the model's columns."""
-
-_COMPUTE = tuple(feature.compute for feature in FEATURES)
 
 _COMPUTE = tuple(feature.compute for feature in FEATURES)
 
@@ -56,14 +53,9 @@ def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floa
     """
     known = Known.of(as_arrays(columns), histories, codes)
     matrix = np.empty((len(columns["item_no"]), len(FEATURES)))
-    for at, feature in enumerate(FEATURES):
-        matrix[:, at] = feature.compute(known)
+    for at, compute in enumerate(_COMPUTE):
+        matrix[:, at] = compute(known)
     return matrix
-
-
-def code_maps(columns: Columns) -> dict[str, dict[str, int]]:
-    """The number of each code in these rows, per coded field."""
-    return {name: numbered(Counter(columns[name].tolist())) for name in CODED}
 
 
 def numbered(counts: Mapping[Any, int]) -> dict[str, int]:

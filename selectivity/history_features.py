@@ -61,27 +61,28 @@ def _of_profile(profile: Profile) -> list[Feature]:
 
 OF_PROFILES = tuple(feature for profile in KEYED for feature in _of_profile(profile))
 
+
+def _deviations(what: str, logarithm: str, group: str, allowed_by: str) -> list[Feature]:
+    """How far a goods item is from what is usual, per profile that adds `log_{what}` up."""
+    return [
+        Feature(
+            f"{profile.name}_{what}_deviation",
+            "spreads",
+            group,
+            allowed_by,
+            deviation(profile.name, what, logarithm),
+        )
+        for profile in PROFILES
+        if f"log_{what}" in profile.measures
+    ]
+
+
 DEVIATIONS = (
-    *(
-        Feature(
-            f"{profile.name}_value_deviation",
-            "spreads",
-            "price",
-            "TFA 7.4.4: value",
-            deviation(profile.name, "value", "unit_value_log"),
-        )
-        for profile in PROFILES
-        if "log_value" in profile.measures
-    ),
-    *(
-        Feature(
-            f"{profile.name}_weight_deviation",
-            "spreads",
-            "weight",
-            "TFA 7.4.4: nature and description of the goods, HS code",
-            deviation(profile.name, "weight", "weight_per_unit_log"),
-        )
-        for profile in PROFILES
-        if "log_weight" in profile.measures
+    *_deviations("value", "unit_value_log", "price", "TFA 7.4.4: value"),
+    *_deviations(
+        "weight",
+        "weight_per_unit_log",
+        "weight",
+        "TFA 7.4.4: nature and description of the goods, HS code",
     ),
 )

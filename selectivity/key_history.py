@@ -7,12 +7,10 @@ from operator import add, itemgetter
 from typing import Any
 
 from selectivity.aggregates import DECAY, MEASURES, OUTCOMES, Profile, Sums
+from selectivity.rows import A_DAY
 
 Amounts = tuple[float, ...]
 """Per measure a whole number below 2 ** 53, so that sums are exact in any order."""
-
-A_DAY = 86_400_000_000
-"""Microseconds."""
 
 DAYS_OF_MOMENTS = 8
 """So far back from a key's newest goods item it is known when on the day each was accepted."""

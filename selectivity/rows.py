@@ -29,7 +29,8 @@ NUMBERS = ("number", "integer", "boolean")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
 _A_MICROSECOND = timedelta(microseconds=1)
-_A_DAY = 86_400_000_000
+A_DAY = 86_400_000_000
+"""Microseconds."""
 
 
 def _named(fields: Mapping[str, str], *kinds: str) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def rows_of(declaration: Declaration) -> list[Row]:
     header: dict[str, Any] = dict(zip(_HEADER_TEXTS, _header_texts(declaration), strict=True))
     header.update(zip(_HEADER_NUMBERS, _floats(_header_numbers(declaration)), strict=True))
     moment = (declaration.accepted_at - _EPOCH) // _A_MICROSECOND
-    header["moment"], header["day"] = moment, moment // _A_DAY
+    header["moment"], header["day"] = moment, moment // A_DAY
     header["routing_countries"] = declaration.routing_countries
     registered = declaration.importer_registered_on
     header["importer_registered_day"] = (

@@ -74,6 +74,11 @@ class Rule(BaseModel):
             raise ValueError(
                 "facilitation asks for GREEN and is the only layer besides fallback to do so"
             )
+        if self.layer is Layer.FACILITATION and self._tests.of_item:
+            raise ValueError(
+                "facilitation releases the whole declaration, so `when` may name fields of the "
+                "header alone: one goods item must not speak for the others"
+            )
         if self.layer is Layer.FALLBACK and self.random_share < 1:
             raise ValueError("a fallback rule cannot be cast by chance: something has to decide")
         if self.unless_risk_above is not None and self.layer is not Layer.FACILITATION:

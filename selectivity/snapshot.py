@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from selectivity.aggregates import DECAY, Profile
 from selectivity.columns import Floats, Ints
-from selectivity.key_history import A_DAY, DAYS_OF_MOMENTS, Amounts, KeyHistory
+from selectivity.key_history import DAYS_OF_MOMENTS, Amounts, KeyHistory
+from selectivity.rows import A_DAY
 
 LATE_DAYS = 30
 """A declaration that comes this late is still judged by what was known on its day."""

@@ -11,10 +11,6 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from selectivity.declaration import Declaration
-from selectivity.inspection import Inspection
-from selectivity.mode_orders import ModeAsked
-from selectivity.override import OverrideAsked
-from serving.cursors import CursorGiven
 from serving.problems import (
     FieldProblem,
     Problem,
@@ -124,43 +120,12 @@ def declaration_from(body: bytes, items_limit: int) -> Declaration:
     return declaration
 
 
-def inspection_from(body: bytes) -> Inspection:
-    """An inspection from its JSON.
+def content_from(model: type[Model], body: bytes) -> Model:
+    """An inspection, or what somebody asks for, from its JSON.
 
     Raises:
         RefusedError: some rule is broken; every problem names its field and remedy.
     """
-    return _strictly(Inspection, body)
-
-
-def override_from(body: bytes) -> OverrideAsked:
-    """What an officer asks for, from its JSON.
-
-    Raises:
-        RefusedError: some rule is broken; every problem names its field and remedy.
-    """
-    return _strictly(OverrideAsked, body)
-
-
-def mode_from(body: bytes) -> ModeAsked:
-    """What somebody orders, from its JSON.
-
-    Raises:
-        RefusedError: some rule is broken; every problem names its field and remedy.
-    """
-    return _strictly(ModeAsked, body)
-
-
-def cursor_from(body: bytes) -> CursorGiven:
-    """A place in the notices, from its JSON.
-
-    Raises:
-        RefusedError: some rule is broken; every problem names its field and remedy.
-    """
-    return _strictly(CursorGiven, body)
-
-
-def _strictly(model: type[Model], body: bytes) -> Model:
     content = _valid(model, body)
     _refuse_a_key_twice(body)
     return content

@@ -153,7 +153,7 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     ).fetchone()
     if known is not None:
         return _known(inspection, digest, *known)
-    decision_seq, record = _newest(inspection.declaration_id, connection)
+    decision_seq, record = _spoken_on(inspection, connection)
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
     text = inspection.model_dump_json(exclude_unset=True)
     (seq,) = connection.execute(
@@ -168,15 +168,22 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     return KeptInspection(receipt, record, no, tuple(earlier))
 
 
-def _newest(
-    declaration_id: str, connection: Connection
+def _spoken_on(
+    inspection: Inspection, connection: Connection
 ) -> tuple[int | None, DecisionRecord | None]:
-    row = connection.execute(
-        "SELECT seq, record FROM decisions WHERE declaration_id = ? "
-        "ORDER BY version_no DESC LIMIT 1",
-        (declaration_id,),
-    ).fetchone()
-    return (None, None) if row is None else (row[0], read_record(row[1]))
+    """The newest version accepted before the result, as `pipelines.label` has it; else the first.
+
+    None while no version was decided on.
+    """
+    spoken_on: tuple[int | None, DecisionRecord | None] = (None, None)
+    for seq, text in connection.execute(
+        "SELECT seq, record FROM decisions WHERE declaration_id = ? ORDER BY version_no DESC",
+        (inspection.declaration_id,),
+    ).fetchall():
+        spoken_on = seq, (record := read_record(text))
+        if record.declaration().accepted_at <= inspection.observed_at:
+            break
+    return spoken_on
 
 
 def _known(

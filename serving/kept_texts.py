@@ -1,6 +1,8 @@
 """What the decision log keeps as text, read back as what it was."""
 
-from pydantic import ValidationError
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
@@ -8,57 +10,39 @@ from selectivity.mode_orders import ModeStep
 from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
 
+Model = TypeVar("Model", bound=BaseModel)
+
 
 def read_record(text: str) -> DecisionRecord:
-    """A decision as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return DecisionRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("decision") from error
+    """A decision as it was kept; raises as `_read` does, like the others."""
+    return _read(DecisionRecord, text, "decision")
 
 
 def read_inspection_kept(text: str) -> Inspection:
-    """An inspection as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return Inspection.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("inspection") from error
+    """An inspection as it was kept."""
+    return _read(Inspection, text, "inspection")
 
 
 def read_override(text: str) -> OverrideStep:
-    """A step of an override as it was kept.
-
-    Raises:
-        DecisionLogError: the text was altered after it was kept.
-    """
-    try:
-        return OverrideStep.model_validate_json(text)
-    except ValidationError as error:
-        raise _altered("step of an override") from error
+    """A step of an override as it was kept."""
+    return _read(OverrideStep, text, "step of an override")
 
 
 def read_mode(text: str) -> ModeStep:
-    """A step of an order on the mode as it was kept.
+    """A step of an order on the mode as it was kept."""
+    return _read(ModeStep, text, "step of an order on the mode")
+
+
+def _read(model: type[Model], text: str, what: str) -> Model:
+    """What the text says.
 
     Raises:
-        DecisionLogError: the text was altered after it was kept.
+        DecisionLogError: it was altered after it was kept.
     """
     try:
-        return ModeStep.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
-        raise _altered("step of an order on the mode") from error
-
-
-def _altered(what: str) -> DecisionLogError:
-    return DecisionLogError(
-        f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
-        "Run `lanes verify` and restore the log from a backup."
-    )
+        raise DecisionLogError(
+            f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
+            "Run `lanes verify` and restore the log from a backup."
+        ) from error

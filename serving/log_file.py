@@ -108,6 +108,8 @@ def open_to_write(file: Path) -> sqlite3.Connection:
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)  # what was declared is not for every account of the machine
         connection = sqlite3.connect(
             file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )

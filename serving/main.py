@@ -76,6 +76,7 @@ LogPlace = Annotated[
     str | None,
     typer.Option(help="File of the log or address of its database; that in use if left out."),
 ]
+Url = mode_commands.Url
 Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
 
 
@@ -93,12 +94,13 @@ def serve(port: Port = None) -> None:
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
 def score(
     file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
-    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+    url: Url = None,
     language: Spoken = "vi",
 ) -> None:
     """Send declarations to a running service and print their lanes."""
     lanes: Counter[str] = Counter()
-    key = key_to_send(_settings())
+    settings = _settings()
+    key, url = key_to_send(settings), url or settings.url
     typer.echo(table.head())
     for answer in send_declarations(url, _lines_of(file), language, key):
         typer.echo(table.row(answer))
@@ -109,11 +111,12 @@ def score(
 @app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")
 def report_inspections(
     file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
-    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+    url: Url = None,
 ) -> None:
     """Send what controls found to a running service."""
     receipts: Counter[str] = Counter()
-    key = key_to_send(_settings())
+    settings = _settings()
+    key, url = key_to_send(settings), url or settings.url
     for _, answer in send_inspections(url, _lines_of(file), key):
         if "receipt" not in answer:
             typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
@@ -125,12 +128,13 @@ def report_inspections(
 @app.command(epilog="Example: lanes notices 02CI --follow --language en")
 def notices(
     office: Annotated[str, typer.Argument(help="Code of the office.")],
-    url: Annotated[str, typer.Option(help="A running service.")] = "http://127.0.0.1:8080",
+    url: Url = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
     language: Spoken = "vi",
 ) -> None:
     """Print what an office has not been told yet, and acknowledge it."""
-    key = key_to_send(_settings())
+    settings = _settings()
+    key, url = key_to_send(settings), url or settings.url
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
 

@@ -23,15 +23,18 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-Url = Annotated[str, typer.Option(help="A running service.")]
+Url = Annotated[
+    str | None,
+    typer.Option(help="A running service; the one of LANES_HOST and LANES_PORT if left out."),
+]
 Spoken = Annotated[Language, typer.Option(help="Language of refusals.")]
-HERE = "http://127.0.0.1:8080"
 
 
 @commands.command(epilog="Example: lanes mode show")
-def show(context: typer.Context, url: Url = HERE, language: Spoken = "vi") -> None:
+def show(context: typer.Context, url: Url = None, language: Spoken = "vi") -> None:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
-    _tell(mode_answer(url, language, _key(context)))
+    settings = _settings(context)
+    _tell(mode_answer(url or settings.url, language, key_to_send(settings)))
 
 
 @commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
@@ -40,23 +43,29 @@ def order(
     mode: Annotated[Mode, typer.Argument(help="Mode to put in force.", case_sensitive=False)],
     reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
     hours: Annotated[float | None, typer.Option(help="How long; not with NORMAL.")] = None,
-    url: Url = HERE,
+    url: Url = None,
     language: Spoken = "vi",
 ) -> None:
     """Tighten at once, or ask to relax, which waits for a second person."""
     asked = {"mode": mode.value, "hours": hours, "reason": reason}
-    _tell(mode_answer(url, language, _key(context), asked=asked))
+    settings = _settings(context)
+    _tell(mode_answer(url or settings.url, language, key_to_send(settings), asked=asked))
 
 
 @commands.command(epilog="Example: lanes mode approve 5f0c2a91b3d44e07a6c1d2e3")
 def approve(
     context: typer.Context,
     order_id: Annotated[str, typer.Argument(help="Id of the order, see `lanes mode show`.")],
-    url: Url = HERE,
+    url: Url = None,
     language: Spoken = "vi",
 ) -> None:
     """Put in force what somebody else ordered."""
-    _tell(mode_answer(url, language, _key(context), path=f"/{order_id}/approve"))
+    settings = _settings(context)
+    _tell(
+        mode_answer(
+            url or settings.url, language, key_to_send(settings), path=f"/{order_id}/approve"
+        )
+    )
 
 
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")
@@ -88,10 +97,6 @@ def _tell(answer: Mapping[str, Any]) -> None:
             f"{waiting['mode']} was ordered by {waiting['ordered_by']} ({waiting['reason']}) and "
             f"waits for another person: lanes mode approve {waiting['order_id']}"
         )
-
-
-def _key(context: typer.Context) -> str | None:
-    return key_to_send(_settings(context))
 
 
 def _settings(context: typer.Context) -> Settings:

@@ -184,6 +184,12 @@ class Settings(BaseModel):
         return self
 
     @property
+    def url(self) -> str:
+        """Where callers on this machine find a service with these settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def log_file(self) -> Path:
         """The decision log."""
         return self.state / "decisions.sqlite"

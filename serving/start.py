@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from models.rules_files import read_rules
-from selectivity.errors import ParamsError, SelectivityError
+from selectivity.errors import DecisionLogError, ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
 from serving.app import Beside, create_app
 from serving.assign import Parts
@@ -98,9 +98,29 @@ def tokens_for(settings: Settings) -> Tokens | None:
 
 def open_log(settings: Settings, meters: Meters) -> DecisionLog:
     """The log with what stands beside it, made if there is none."""
+    if settings.database is None:
+        _refuse_emptied(settings)
     store = primary_of(settings)
     store.open_to_write().close()  # makes the tables, which the copy of the log follows
     return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings))
+
+
+def _refuse_emptied(settings: Settings) -> None:
+    """A file without a byte is a new log to SQLite, and what it held would be forgotten unseen.
+
+    Raises:
+        DecisionLogError: checkpoints vouch for some log, and the file there is empty.
+    """
+    sizes = [
+        file.stat().st_size if file.exists() else None
+        for file in (settings.log_file, settings.anchor_file)
+    ]
+    if sizes[0] == 0 and sizes[1]:
+        raise DecisionLogError(
+            f"The decision log {settings.log_file} is empty, and the anchor "
+            f"{settings.anchor_file} vouches for records. Restore the newest backup. If a new log "
+            "is to begin, keep the anchor for the auditors and give another LANES_STATE."
+        )
 
 
 def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:

@@ -1,6 +1,7 @@
 """A small real bundle for tests: ten trees on chance numbers, the rules of the project."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from models.trees import Trees
 from selectivity.capacity import Prices
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
-from selectivity.features import FEATURE_NAMES, code_maps
+from selectivity.declared_features import CODED
+from selectivity.features import FEATURE_NAMES, numbered
 from selectivity.policy import Policy, RandomPolicy
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_of
@@ -85,9 +87,10 @@ def _model(seed: int, rounds: int, leaves: int) -> LaneModel:
         )
         for name, (objective, given) in answers.items()
     }
+    columns = to_columns([a_declaration()])
     knowledge = Knowledge(
         feature_names=FEATURE_NAMES,
-        codes=code_maps(to_columns([a_declaration()])),
+        codes={name: numbered(Counter(columns[name].tolist())) for name in CODED},
         headings=frozenset({"6109"}),
         countries=frozenset({"CN", "VN"}),
         facts=frozenset(Policy().facts_needed),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from serving.api_keys import ApiKey, Role, digest, id_of
 from serving.client import call
 from serving.key_changes import create
 from serving.key_file import change_keys
+from serving.log_reader import LogReader
 from serving.settings import Settings
 from serving.start import running
 from tests.builders import a_declaration
@@ -141,3 +142,12 @@ def lodged(declaration: Declaration | None = None, **fields: Any) -> dict[str, A
 def ndjson(*contents: Any) -> bytes:
     """One JSON object per line."""
     return b"".join(json.dumps(content).encode() + b"\n" for content in contents)
+
+
+@contextmanager
+def an_unmoved_service(folder: Path) -> Iterator[httpx.Client]:
+    """A caller of a service that has kept nothing when all is over."""
+    with a_service(folder) as client:
+        yield client
+    with closing(LogReader(settings_in(folder).log_file)) as log:
+        assert (log.counts(), log.head().no) == ((0, 0, 0), 0)

@@ -16,6 +16,7 @@ from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
 from pipelines.tables import arrow_table
 from selectivity.aggregates import MEASURED, MEASURES, derived
 from selectivity.columns import KINDS, Columns, Ints
+from selectivity.rows import A_DAY
 
 AT_ONCE = 250_000
 """Rows that are held in memory together."""
@@ -26,7 +27,7 @@ READ = {
         ("accepted_at", "item_no", "preference_code", *TEXT_KEYS, *NUMBER_KEYS, *MEASURED)
     )
 }
-"""Fields of a goods item that histories look at, besides nothing."""
+"""Fields of a goods item that histories look at."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def outcomes_table(outcomes: Outcomes) -> pa.Table:
 
 def _with_measures(items: pa.Table, first_row: int) -> pa.Table:
     moments = items["accepted_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-    days = np.floor_divide(moments, 86_400_000_000)
+    days = np.floor_divide(moments, A_DAY)
     declared = {name: _floats(items, name) for name in (*MEASURED, "item_no")}
     declared["preference_code"] = _there(items, "preference_code")
     declared |= derived(declared)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.reporting.evidence import DIGITS, Evidence
-from pipelines.reporting.headline import source_of, warnings_of
+from pipelines.reporting.headline import period, source_of, warnings_of
 from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
 from selectivity.metrics import Interval
@@ -86,15 +86,9 @@ def _identity(evidence: Evidence, facts: Facts) -> Table:
     rows: list[tuple[str, Fact]] = [
         ("bundle", evidence.digest),
         ("source", source_of(evidence)),
-        ("taught", say("headline.period", first=periods.train_from, last=periods.train_until)),
-        (
-            "calibrated",
-            say("headline.period", first=periods.calibrate_from, last=periods.calibrate_until),
-        ),
-        (
-            "evaluated",
-            say("headline.period", first=periods.evaluate_from, last=periods.evaluate_until),
-        ),
+        ("taught", period(periods.train_from, periods.train_until)),
+        ("calibrated", period(periods.calibrate_from, periods.calibrate_until)),
+        ("evaluated", period(periods.evaluate_from, periods.evaluate_until)),
         ("delay", say("card.days", days=Number(evidence.label_delay_days))),
         ("in_time", Share(evidence.in_time)),
         ("policy", evidence.policy.id),

@@ -1,6 +1,7 @@
 """The first page: the period, the numbers that stand out, and the answers in short."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import PurePath
 
 import pandas as pd
@@ -83,11 +84,9 @@ def _note(evidence: Evidence, lane: str, planned: float | None) -> Sentence:
 
 
 def _origin(evidence: Evidence) -> Table:
+    periods = evidence.periods
     facts: list[tuple[str, Fact]] = [
-        (
-            "period",
-            say("headline.period", first=evidence.periods.evaluate_from, last=_last(evidence)),
-        ),
+        ("period", period(periods.evaluate_from, periods.evaluate_until)),
         ("source", source_of(evidence)),
         ("declarations", Number(len(evidence.decisions))),
         ("items", Number(int(evidence.decisions["items"].sum()))),
@@ -125,6 +124,6 @@ def source_of(evidence: Evidence) -> Fact:
     return f"{source} ({', '.join(folders)})" if any(folders) else str(source)
 
 
-def _last(evidence: Evidence) -> Fact:
-    """The last day of the evaluation; the period names the first day after it."""
-    return (pd.Timestamp(evidence.periods.evaluate_until) - pd.Timedelta(days=1)).date()
+def period(first: date, until: date) -> Sentence:
+    """From the first day to the last; periods name the first day after it."""
+    return say("headline.period", first=first, last=until - timedelta(days=1))

@@ -9,7 +9,7 @@ from serving.access import only
 from serving.answers import InspectionAnswer
 from serving.api_keys import Role
 from serving.assign import receive
-from serving.bodies import inspection_from, read_body
+from serving.bodies import content_from, read_body
 from serving.keep import Receipt
 from serving.openapi import AN_INSPECTION, answers, reads
 from serving.overriding import check_office
@@ -41,7 +41,7 @@ async def receive_inspection(
     """Keep the result of a control; the histories learn from it, and so does the next model."""
     body = await read_body(request, parts.settings.body_limit_bytes)
     async with parts.places.take(language):
-        inspection = inspection_from(body)
+        inspection = content_from(Inspection, body)
         if caller.office is not None:
             inspected = parts.log.find(inspection.declaration_id)
             check_office(inspected, caller, language)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from selectivity.mode_orders import ModeAsked
 from serving.access import only
 from serving.api_keys import Role
-from serving.bodies import mode_from, read_body
+from serving.bodies import content_from, read_body
 from serving.governing import ModeAnswer, agree, give_order, show, status_of
 from serving.openapi import A_MODE, answers, reads
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
@@ -54,7 +54,7 @@ async def order_mode(
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     async with parts.places.take(language):
-        answer = await give_order(mode_from(body), caller, parts, language)
+        answer = await give_order(content_from(ModeAsked, body), caller, parts, language)
     return _answer(answer)
 
 

@@ -11,7 +11,7 @@ from selectivity.errors import ConflictError
 from serving.access import only
 from serving.api_keys import Caller, Role, actor_of
 from serving.assign import Parts, keep_act
-from serving.bodies import cursor_from, read_body
+from serving.bodies import content_from, read_body
 from serving.cursors import CURSOR, CursorGiven, place
 from serving.log_reader import LogReader
 from serving.notices import (
@@ -96,7 +96,7 @@ async def acknowledge(
     _check(caller, office, language)
     body = await read_body(request, parts.settings.body_limit_bytes)
     async with parts.places.take(language):
-        cursor = cursor_from(body).cursor
+        cursor = content_from(CursorGiven, body).cursor
         kept = await _acknowledge(office, cursor, caller, parts)
     answer = AcknowledgementAnswer(
         office=office, acknowledged=kept.cursor, by=kept.by.id, at=kept.at

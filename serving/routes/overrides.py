@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from selectivity.override import OverrideAsked
 from serving.access import only
 from serving.api_keys import Role
-from serving.bodies import override_from, read_body
+from serving.bodies import content_from, read_body
 from serving.openapi import AN_OVERRIDE, answers, reads
 from serving.overriding import OverrideAnswer, agree, ask, status_of
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
@@ -45,7 +45,7 @@ async def ask_for_override(
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     async with parts.places.take(language):
-        answer = await ask(override_from(body), caller, parts, language)
+        answer = await ask(content_from(OverrideAsked, body), caller, parts, language)
     return _answer(answer, language)
 
 

@@ -15,9 +15,8 @@ import httpx
 import pytest
 
 from selectivity.declaration import Declaration, Document, GoodsItem
-from serving.log_reader import LogReader
 from serving.problems import PROBLEM_JSON
-from tests.services import KEY, a_service, bearer, lodged, settings_in
+from tests.services import KEY, an_unmoved_service, bearer, lodged
 
 HOLE = "@HOLE@"
 
@@ -198,10 +197,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[httpx.Client]:
-    """A caller of a service that has kept nothing when all is over."""
-    with a_service(folder) as client:
+    with an_unmoved_service(folder) as client:
         yield client
-    assert LogReader(settings_in(folder).log_file).counts() == (0, 0, 0)
 
 
 def test_the_declaration_that_the_cases_are_made_from_is_good() -> None:

@@ -11,8 +11,10 @@ import pytest
 from selectivity.errors import DecisionLogError
 from serving.chain_check import Fault
 from serving.log_file import LogFile
+from serving.start import assemble, running
 from serving.verify import verify
 from tests import tampering
+from tests.services import settings_in
 from tests.tampering import FOUND, KEY, NOT_SHOWN, VOUCHED, a_copy, a_log, tampered, verdict_on
 
 SEED, COUNT, FLIPS = 2027, 200, 40
@@ -148,3 +150,15 @@ def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
         found += not whole
         assert not whole or contents(file) == before
     assert found > FLIPS / 2
+
+
+def test_an_emptied_log_is_no_new_one(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with running(settings):
+        pass
+    assert settings.anchor_file.stat().st_size > 0
+    assert settings.log_file.stat().st_mode & 0o077 == 0  # for no other account of the machine
+    settings.log_file.write_bytes(b"")
+    with pytest.raises(DecisionLogError, match="is empty, and the anchor"):
+        assemble(settings)
+    assert settings.log_file.stat().st_size == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,12 @@ from pipelines.trials.learning import histories, read_recipe
 from pipelines.trials.measures import _naive, case_of
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.aggregates import PROFILES
-from selectivity.columns import day_of
+from selectivity.columns import day_of, to_columns
+from selectivity.declaration import Declaration
 from selectivity.profiles import Profiles
+from selectivity.risk import Risk
 from selectivity.rows import rows_in
+from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
 from tests.pasts import QUICK
 from tests.worlds import a_simulation, joined
@@ -76,6 +79,22 @@ def test_lanes_and_chances_are_those_of_replay(bundle: Path) -> None:
     for lane in ("green", "yellow", "red"):
         np.testing.assert_array_equal(again[lane], given[f"propensity_{lane}"][order])
     assert len(set(again["lane"])) > 1
+
+
+def test_a_version_that_names_another_lineage_keeps_its_lane_as_in_the_service(
+    bundle: Path,
+) -> None:
+    first = a_declaration(version_no=1, lineage_id="L", items=(an_item(hs_code="930200"),))
+    second = a_declaration(version_no=2, lineage_id="M", accepted_at=NOON + timedelta(days=1))
+    fresh = load(bundle)
+
+    def last_lane(*declarations: Declaration) -> str:
+        columns = to_columns(declarations)
+        clean = Risk(np.array([[1.0, 0.0, 0.0]]), np.zeros(1))
+        lanes = replay(columns, [clean] * len(declarations), fresh, draw_key=KEY)["lane"]
+        return str(lanes.iloc[-1])
+
+    assert (last_lane(second), last_lane(first, second)) == ("GREEN", "RED")
 
 
 def test_histories_of_a_policy_are_those_of_everything_it_was_told(bundle: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -16,6 +17,7 @@ from selectivity.inspection import Inspection
 from selectivity.rows import rows_of
 from serving import lessons
 from serving.assign import Parts, assign, receive
+from serving.log_reader import LogReader
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
@@ -115,6 +117,26 @@ def test_what_was_corrected_is_taken_from_the_version_it_was_found_in(
     other = a_declaration(version_no=2, importer_id="IMP2")
     parts = fold(tmp_path, [a_declaration(), FOUND, other, CORRECTED], bundle=bundle)
     assert importer_history(parts)["controlled"] == 0
+
+
+def test_an_inspection_speaks_on_the_newest_version_accepted_before_its_result(
+    tmp_path: Path, bundle: Path
+) -> None:
+    versions = [
+        a_declaration(version_no=number, accepted_at=NOON + timedelta(days=day))
+        for number, day in ((1, 0), (2, 5), (3, 9))
+    ]
+    results = [
+        an_inspection(inspection_id=f"I{day}", observed_at=NOON + timedelta(days=day))
+        for day in (3, 5, 20, -1)
+    ]
+    parts = fold(tmp_path, [*versions, *results], bundle=bundle)
+    with closing(LogReader(parts.log.store)) as log:
+        spoken_on = {
+            each.inspection.inspection_id: each.decision and each.decision.record.version_no
+            for each in log.inspections()
+        }
+    assert spoken_on == {"I3": 1, "I5": 2, "I20": 3, "I-1": 1}
 
 
 def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:

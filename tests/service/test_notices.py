@@ -30,16 +30,6 @@ OFFICES = ("GATE1", "GATE2", "GATE3")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("notices")
-
-
-@pytest.fixture(scope="module")
-def settings(folder: Path) -> Settings:
-    return settings_in(folder)
-
-
-@pytest.fixture(scope="module")
 def client(folder: Path, settings: Settings) -> Iterator[httpx.Client]:
     """A service with 30 declarations, ten for each office."""
     with a_service(folder) as client:

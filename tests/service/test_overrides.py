@@ -18,16 +18,6 @@ from tests.services import a_service, bearer, let_in, lodged, settings_in
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("overrides")
-
-
-@pytest.fixture(scope="module")
-def settings(folder: Path) -> Settings:
-    return settings_in(folder)
-
-
-@pytest.fixture(scope="module")
 def client(folder: Path, settings: Settings) -> Iterator[httpx.Client]:
     with a_service(folder) as client:
         yield client

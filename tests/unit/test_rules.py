@@ -81,6 +81,7 @@ def test_a_rule_begins_on_its_day_in_utc_wherever_the_declaration_comes_from() -
         ({"valid_to": "2019-01-01"}, "before"),
         ({"lane": "GREEN"}, "facilitation"),
         ({"unless_risk_above": 0.5}, "facilitation"),
+        ({"layer": "facilitation", "lane": "GREEN"}, "one goods item must not speak"),
         ({"random_share": 1.5}, "random_share"),
         ({"layer": "fallback", "random_share": 0.5}, "by chance"),
         ({"cases": [{"declared": {"items": [{"hs_code": "950300"}]}, "hits": True}]}, "case 1"),
