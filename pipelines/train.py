@@ -233,7 +233,7 @@ def _options(params: TrainParams, objective: str, directions: Sequence[int], row
         "seed": params.seed,
         "num_threads": params.threads,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "verbosity": -1,
     }
 

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -19,12 +21,17 @@ from pipelines.histories.sql import (
     NEWEST_QUERY,
     OUTCOMES_QUERY,
     cells_query,
+    key_parts,
     moments_query,
     values_query,
 )
-from selectivity.aggregates import PROFILES, VALUES
+from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
+from selectivity.errors import ParamsError
 from selectivity.key_history import DAYS_OF_MOMENTS
+
+ROWS_A_GIGABYTE = 1_500_000
+"""Goods items whose histories are computed together, per gigabyte that the engine may take."""
 
 Tell = Callable[[str], None]
 
@@ -88,7 +95,10 @@ class HistoryEngine(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         for at, profile in enumerate(PROFILES, start=1):
             tell(f"histories of {profile.name}, {at} of {len(PROFILES)}")
-            self._write(values_query(profile), folder / f"{profile.name}.parquet")
+            self._write_profile(profile, folder / f"{profile.name}.parquet")
+
+    def _write_profile(self, profile: Profile, file: Path) -> None:
+        self._write(values_query(profile), file)
 
     def snapshot(self, *, before_day: int | None = None) -> dict[str, npt.NDArray[Any]]:
         """What `Profiles.snapshot` gives after all goods items and outcomes.
@@ -139,7 +149,7 @@ class DuckDB(HistoryEngine):
 
     def __init__(self, params: EngineParams | None = None, *, spill: Path | None = None) -> None:
         super().__init__(spill)
-        params = params or EngineParams()
+        self._params = params = params or EngineParams()
         config: dict[str, Any] = {
             "memory_limit": f"{round(params.memory_gigabytes * 1_000)}MB",
             "threads": params.threads,
@@ -147,24 +157,70 @@ class DuckDB(HistoryEngine):
             "preserve_insertion_order": False,
         }
         self._connection = duckdb.connect(config=config)
+        self._rows = 0
+        """Goods items in a file; those in memory are no reason to work in parts."""
 
     def _name(self, name: str, table: pa.Table) -> None:
         self._connection.register(name, table)
 
     def _name_file(self, name: str, file: Path) -> None:
         self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{file}'")
+        self._rows = pq.read_metadata(file).num_rows
 
     def _keep(self, name: str, query: str) -> None:
-        self._connection.execute(f"CREATE TABLE {name} AS {query}")
+        with self._enough_memory():
+            self._connection.execute(f"CREATE TABLE {name} AS {query}")
 
     def _ask(self, query: str) -> pa.Table:
-        return self._connection.sql(query).to_arrow_table()
+        with self._enough_memory():
+            return self._connection.sql(query).to_arrow_table()
 
     def _write(self, query: str, file: Path) -> None:
-        self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+        with self._enough_memory():
+            self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+
+    def _write_profile(self, profile: Profile, file: Path) -> None:
+        """Part of the keys after the other where all of them would not fit into memory."""
+        parts = ceil(self._rows / (ROWS_A_GIGABYTE * self._params.memory_gigabytes))
+        if parts <= 1 or not profile.keys:
+            super()._write_profile(profile, file)
+            return
+        written = [self._spill / f"part-{at}.parquet" for at in range(parts)]
+        with self._narrowed():
+            for at, part in enumerate(written):
+                self._narrow(f"hash({', '.join(key_parts(profile))}) % {parts} = {at}")
+                self._write(values_query(profile), part)
+        self._write(f"SELECT * FROM '{self._spill}/part-*.parquet' ORDER BY row", file)
+        for part in written:
+            part.unlink()
+
+    @contextmanager
+    def _narrowed(self) -> Iterator[None]:
+        """Inside, queries read the tables of the schema `part`."""
+        self._connection.execute("CREATE SCHEMA IF NOT EXISTS part; SET schema = 'part'")
+        try:
+            yield
+        finally:
+            self._connection.execute("SET schema = 'main'")
+
+    def _narrow(self, where: str) -> None:
+        for name in ("items", "outcomes"):
+            rows = f"SELECT * FROM main.{name} WHERE {where}"
+            self._connection.execute(f"CREATE OR REPLACE VIEW part.{name} AS {rows}")
 
     def _close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            raise ParamsError(
+                f"Histories need more than the {self._params.memory_gigabytes} GB they may take, "
+                "though they spill what they can. Raise featurize.memory_gigabytes in params.yaml, "
+                "or lower featurize.threads: each thread takes its share."
+            ) from error
 
 
 def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Floats:

@@ -75,6 +75,11 @@ def key_columns(profile: Profile) -> list[str]:
     return list(_keys(profile))
 
 
+def key_parts(profile: Profile) -> list[str]:
+    """The parts of the key as expressions over the fields of goods items and of outcomes."""
+    return list(_keys(profile).values())
+
+
 def _keys(profile: Profile) -> dict[str, str]:
     """Per part of the key a name and its expression; one constant if the key has no parts."""
     if not profile.keys:
