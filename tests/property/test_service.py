@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selectivity.errors import ConflictError
+from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from serving.assign import Parts, assign
 from serving.batch import LineSplitter
-from serving.bodies import declaration_from, inspection_from
+from serving.bodies import content_from, declaration_from
 from serving.problems import RefusedError
 from serving.start import assemble
 from tests.builders import a_declaration, an_item
@@ -85,7 +86,7 @@ def test_a_key_has_one_answer_and_a_lineage_never_gets_milder(
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60) | values.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
-    for read in (lambda: declaration_from(body, 10), lambda: inspection_from(body)):
+    for read in (lambda: declaration_from(body, 10), lambda: content_from(Inspection, body)):
         with pytest.raises(RefusedError) as refused:
             read()
         assert refused.value.problem.model_dump_json()

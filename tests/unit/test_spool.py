@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from selectivity.errors import AuditError, ConflictError
 from serving import migrations
 from serving.chain_check import walk
 from serving.decision_log import DecisionLog
-from serving.keep import Receipt
+from serving.journal import Journal
+from serving.keep import Receipt, keep_decision
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
@@ -266,3 +268,26 @@ def test_the_copy_holds_the_newest_decisions_alone(folder: Path) -> None:
         recent.remember([record])
     recent.close()
     assert ids_in(LogReader(folder / "recent.sqlite")) == [f"D-{each}" for each in range(20, 30)]
+
+
+def test_what_is_spooled_while_the_spool_is_drained_comes_into_the_log_as_well(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = again(folder)
+    spooling = log._spooling
+    assert spooling is not None
+    drain, late = spooling._drain, a_record(declaration_id="D-late")
+
+    def drained_and_then_one_more(through: Journal) -> None:
+        drain(through)
+        if not spooling._turn.locked():  # not the last time, when nobody else has the turn
+            spooling.keep([partial(keep_decision, late, late.model_dump_json())])
+
+    monkeypatch.setattr(spooling, "_drain", drained_and_then_one_more)
+    spooling.turn_to_spool("held")
+    until = time.monotonic() + 20
+    while spooling.in_use and time.monotonic() < until:
+        time.sleep(0.05)
+    log.close()
+    with closing(LogReader(folder / "decisions.sqlite")) as reader:
+        assert ids_in(reader) == ["D-late"]
