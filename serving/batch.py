@@ -19,8 +19,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.wording import Language
 from serving.answers import lane_answer
-from serving.assessed import Assessed
-from serving.assign import Parts, lodge
+from serving.assign import Parts, lodge_together
 from serving.bodies import body_too_large, declaration_from
 from serving.gathering import TOGETHER
 from serving.keep import Kept
@@ -144,9 +143,9 @@ def _begin(
 ) -> "Iterator[tuple[int, asyncio.Future[Kept] | Problem]]":
     read = [(line.number, _read(line, parts)) for line in lines]
     declarations = [each for _, each in read if isinstance(each, Declaration)]
-    assessed = iter(parts.predictor.assess(declarations, parts.mode))
+    lodged = lodge_together(declarations, parts)
     for number, each in read:
-        yield number, _lodge(each, next(assessed), parts) if isinstance(each, Declaration) else each
+        yield number, _begun(next(lodged)) if isinstance(each, Declaration) else each
 
 
 def _read(line: Line, parts: Parts) -> Declaration | Problem:
@@ -159,13 +158,12 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
         return refused.problem
 
 
-def _lodge(
-    declaration: Declaration, assessed: Assessed | None, parts: Parts
-) -> "asyncio.Future[Kept] | Problem":
-    try:
-        return lodge(declaration, parts, assessed)
-    except DecisionLogError as error:
-        return of_error(error)
+def _begun(lodged: "asyncio.Future[Kept] | Exception") -> "asyncio.Future[Kept] | Problem":
+    if isinstance(lodged, DecisionLogError):
+        return of_error(lodged)
+    if isinstance(lodged, Exception):
+        raise lodged
+    return lodged
 
 
 async def _settle(

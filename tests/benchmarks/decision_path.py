@@ -25,6 +25,7 @@ from models.bundle import Bundle, load
 from models.lane_model import ASSESSED
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
+from selectivity.modes import Mode
 from selectivity.policy import decide
 from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
@@ -149,7 +150,7 @@ def _choices(lodged: Sequence[Declaration], bundle: Bundle) -> Iterator[tuple[St
     rows = [matrix[at : at + 1] for matrix in matrices for at in range(len(matrix))]
     yield from _predictions("declaration", matrices, model)
     yield from _predictions("goods item", rows, model)
-    assess = Predictor.of_bundle(bundle, draw_key=KEY).assess
+    assess = partial(Predictor.of_bundle(bundle, draw_key=KEY).assess, mode=Mode.NORMAL)
     groups = [lodged[at : at + TOGETHER] for at in range(0, len(lodged), TOGETHER)]
     each = len(lodged) / len(groups)
     yield (
