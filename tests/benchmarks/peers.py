@@ -92,7 +92,7 @@ def naive(bundle: Path, folder: Path) -> Any:
 
     @app.post("/v1/lanes")
     def score(declaration: OpenDeclaration) -> dict[str, Any]:  # type: ignore[valid-type]
-        lodged = declaration.model_dump(mode="json")
+        lodged = declaration.model_dump(mode="json")  # type: ignore[attr-defined]
         rows = [features_of(lodged | item) for item in lodged["items"]]
         frame = pd.DataFrame(rows, columns=columns).astype(float)
         finding, physical, _ = (each.predict(frame, num_threads=1) for each in boosters)

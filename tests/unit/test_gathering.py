@@ -6,8 +6,8 @@ from typing import Any
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError
-from serving.decision_log import Kept
 from serving.gathering import TOGETHER, Gathering
+from serving.keep import Kept
 from tests.builders import a_declaration
 
 MANY = TOGETHER + 4
