@@ -292,3 +292,11 @@ def test_thirty_days_are_the_thirty_before_the_day(days_ago: int, counted: int) 
     assert (
         features(declared(0, hour=9), [declared(days_ago)], [])["importer_declared_30"] == counted
     )
+
+
+@pytest.mark.parametrize(("days_late", "counted"), [(1, 1), (7, 1), (9, 0)])
+def test_what_came_that_morning_is_known_for_a_week_to_what_comes_late(
+    days_late: int, counted: int
+) -> None:
+    past = [declared(days_late), declared(0)]
+    assert features(declared(days_late, hour=9), past, [])["importer_today"] == counted
