@@ -4,8 +4,9 @@ Days that no sum can reach any more are folded into one. Nothing else is lost: w
 profile says of any declaration not later than `LATE_DAYS` is what the original would say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from selectivity.aggregates import DECAY, Profile
 from selectivity.columns import Floats, Ints
-from selectivity.key_history import DAYS_OF_MOMENTS, Amounts, KeyHistory
+from selectivity.key_history import DAYS_OF_MOMENTS, KeyHistory, Kind
 from selectivity.rows import A_DAY
 
 LATE_DAYS = 30
@@ -37,20 +38,24 @@ class Kept:
     """Where the cells of each key begin, and where the last ones end; shape (k + 1,)."""
     days: Ints
     last_days: Floats
+    """Not looked at where the profile does not ask for them."""
     sums: Floats
     """Shape (cells, measures of the profile)."""
     moment_starts: Ints
     moments: Ints
 
-    def unpack(self, at: int, pick: Callable[[Amounts], Amounts]) -> KeyHistory:
-        """The history of one key; `pick` is that of the profile."""
-        known = KeyHistory(pick)
-        cells = slice(self.cell_starts[at], self.cell_starts[at + 1])
-        known.days = self.days[cells].tolist()
-        known.sums = [tuple(sums) for sums in self.sums[cells].tolist()]
-        known.last_days = self.last_days[cells].tolist()
-        known.first_day = float(self.first_days[at])
-        known.moments = self.moments[self.moment_starts[at] : self.moment_starts[at + 1]].tolist()
+    def unpack(self, at: int, kind: Kind) -> KeyHistory:
+        """The history of one key; `kind` is that of the profile."""
+        known = KeyHistory(kind)
+        start, stop = self.cell_starts[at : at + 2].tolist()
+        known.days = self.days[start:stop].tolist()
+        known.sums = self.sums[start:stop].ravel().tolist()
+        if kind.last_day:
+            known.last_days = self.last_days[start:stop].tolist()
+        known.first_day = self.first_days.item(at)
+        if kind.today:
+            start, stop = self.moment_starts[at : at + 2].tolist()
+            known.moments = self.moments[start:stop].tolist()
         return known
 
     def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
@@ -81,12 +86,15 @@ class Kept:
         known = list(histories.values())
         for each in known:
             each.settle()
+        cells = [len(each.days) for each in known]
         return cls(
             keys=list(histories),
             first_days=np.array([each.first_day for each in known], dtype=np.float64),
-            cell_starts=_starts([len(each.days) for each in known]),
+            cell_starts=_starts(cells),
             days=_joined([each.days for each in known], np.int64),
-            last_days=_joined([each.last_days for each in known], np.float64),
+            last_days=_joined([each.last_days for each in known], np.float64)
+            if profile.last_day
+            else np.full(sum(cells), nan),
             sums=_joined([each.sums for each in known], np.float64).reshape(
                 -1, len(profile.measures)
             ),
