@@ -35,13 +35,13 @@ def reader(profile: Profile) -> Reader:
 
     def read(known: KeyHistory, at: int, day: int) -> list[float]:
         here = width * (at - 1)
-        values = known.sums[here : here + first]
+        values = known.sums[here : here + first].tolist()
         for of_days in others:
             values += of_days(known, at, day)
         if with_first:
             values.append(float(known.first_day))
         if with_last:
-            values.append(float(known.last_days[at - 1]))
+            values.append(known.last_days[at - 1])
         return values
 
     def remember(known: KeyHistory, day: int) -> list[float]:

@@ -4,7 +4,8 @@ Days that no sum can reach any more are folded into one. Nothing else is lost: w
 profile says of any declaration not later than `LATE_DAYS` is what the original would say.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Any, Self
@@ -21,10 +22,16 @@ LATE_DAYS = 30
 """A declaration that comes this late is still judged by what was known on its day."""
 
 _BETWEEN_KEYS = "\x1e"
-_PARTS = (
-    *("first_days", "cell_starts", "days", "last_days", "sums"),
-    *("moment_starts", "moments"),
-)
+_PARTS: Mapping[str, Any] = {
+    "first_days": np.float64,
+    "cell_starts": np.int64,
+    "days": np.int64,
+    "last_days": np.float64,
+    "sums": np.float64,
+    "moment_starts": np.int64,
+    "moments": np.int64,
+}
+"""Each with what it holds: its bytes are taken over as they are."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +55,14 @@ class Kept:
         """The history of one key; `kind` is that of the profile."""
         known = KeyHistory(kind)
         start, stop = self.cell_starts[at : at + 2].tolist()
-        known.days = self.days[start:stop].tolist()
-        known.sums = self.sums[start:stop].ravel().tolist()
+        known.days = array("q", self.days[start:stop].tobytes())
+        known.sums = array("d", self.sums[start:stop].tobytes())
         if kind.last_day:
-            known.last_days = self.last_days[start:stop].tolist()
+            known.last_days = array("d", self.last_days[start:stop].tobytes())
         known.first_day = self.first_days.item(at)
         if kind.today:
             start, stop = self.moment_starts[at : at + 2].tolist()
-            known.moments = self.moments[start:stop].tolist()
+            known.moments = array("q", self.moments[start:stop].tobytes())
         return known
 
     def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
@@ -72,7 +79,10 @@ class Kept:
         Raises:
             ValueError: the arrays are those of another specification.
         """
-        parts = {name: arrays[f"{profile.name}.{name}"] for name in _PARTS}
+        parts: dict[str, Any] = {
+            name: np.asarray(arrays[f"{profile.name}.{name}"], dtype=dtype)
+            for name, dtype in _PARTS.items()
+        }
         count = len(parts["first_days"])
         text = arrays[f"{profile.name}.keys"].tobytes().decode()
         keys = text.split(_BETWEEN_KEYS) if count else []
@@ -138,5 +148,5 @@ def _starts(counts: Any) -> Ints:
     return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
 
 
-def _joined(lists: list[list[Any]], dtype: Any) -> npt.NDArray[Any]:
+def _joined(lists: Iterable[Iterable[Any]], dtype: Any) -> npt.NDArray[Any]:
     return np.array([each for one in lists for each in one], dtype=dtype)
