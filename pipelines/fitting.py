@@ -11,11 +11,12 @@ from models.trees import Trees
 from pipelines.calibrate import calibrated
 from pipelines.featurize import read_features
 from pipelines.files import read_json
+from pipelines.learnable import Mask
 from pipelines.lines import Lines, line_numbers
 from pipelines.periods import Periods
 from pipelines.rows import Rows
 from pipelines.tables import read_columns
-from pipelines.train import Mask, TrainParams, train_on
+from pipelines.train import TrainParams, train_on
 from selectivity.columns import Columns, Floats
 
 Predict = Callable[[Floats], Floats]

@@ -30,7 +30,7 @@ from selectivity.aggregates import PROFILES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
 from selectivity.features import FEATURE_NAMES, feature_row
-from selectivity.key_history import amounts_of
+from selectivity.key_history import kind_of
 from selectivity.profiles import Profiles
 from selectivity.rows import A_DAY, Row, rows_in
 from selectivity.snapshot import Kept
@@ -150,8 +150,8 @@ def differing_keys(profile: Profile, bulk: Arrays, fold: Arrays) -> list[str]:
 def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
     kept = Kept.of_arrays(profile, arrays)
     parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
-    pick = amounts_of(profile)
-    known = (kept.unpack(at, pick) for at in range(len(kept.keys)))
+    kind = kind_of(profile)
+    known = (kept.unpack(at, kind) for at in range(len(kept.keys)))
     # Written out, because a day that is not known is no number, and equals nothing.
     told = (repr([getattr(each, part) for part in parts]) for each in known)
     return dict(zip(kept.keys, told, strict=True))

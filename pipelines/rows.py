@@ -8,19 +8,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from selectivity.columns import Floats, Ints
+from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, forget_lines
 
 BLOCK = 65_536
 """Rows read at once, and rows of a row group in the feature table."""
 
-Read = Callable[[Ints], Floats]
+Numbers = npt.NDArray[np.floating[Any]]
+"""LightGBM rounds answers and weights to float32; whoever has millions of them does so before."""
+
+Whole = npt.NDArray[np.integer[Any]]
+"""Whole numbers in as few bytes as they need."""
+
+Read = Callable[[Whole], Floats]
 """Gives the rows at rising positions."""
 
 
@@ -29,8 +36,8 @@ class Rows(lgb.Sequence):
 
     batch_size = BLOCK
 
-    def __init__(self, read: Read, positions: Ints) -> None:
-        self._read, self._positions = read, positions
+    def __init__(self, read: Read, positions: Whole) -> None:
+        self._read, self._positions = read, positions.astype(np.int32, copy=False)
         self._block, self._held = -1, np.empty((0, 0))
 
     @classmethod
@@ -67,6 +74,7 @@ class Rows(lgb.Sequence):
 
     def __getitem__(self, at: int | slice | list[int]) -> Floats:
         if isinstance(at, slice):
+            self._block, self._held = -1, np.empty((0, 0))  # who reads many at once places no bins
             return self._read(self._positions[at])
         if isinstance(at, list):
             return np.stack([self[each] for each in at])
@@ -86,7 +94,7 @@ class Rows(lgb.Sequence):
 class _Forgetting:
     read: Read
 
-    def __call__(self, positions: Ints) -> Floats:
+    def __call__(self, positions: Whole) -> Floats:
         return forget_lines(self.read(positions))
 
 
@@ -104,14 +112,22 @@ class _Stored:
         """What a worker of a cluster gets: the path, and none of the numbers."""
         return _Stored, (self._file,)
 
-    def __call__(self, positions: Ints) -> Floats:
+    def __call__(self, positions: Whole) -> Floats:
         cuts = np.searchsorted(positions, self._starts)
         parts = [
-            self._rows(group)[positions[start:stop] - self._starts[group]]
+            self._chosen(group, positions[start:stop] - self._starts[group])
             for group, (start, stop) in enumerate(pairwise(cuts))
             if stop > start
         ]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if parts else np.empty((0, len(FEATURE_NAMES)))
+
+    def _chosen(self, group: int, within: Whole) -> Floats:
+        rows = self._rows(group)
+        if within[-1] == len(rows) - 1:  # at its end: who reads on, reads the next
+            self._group, self._held = -1, np.empty((0, 0))
+        return rows[within] if len(within) < len(rows) else rows
 
     def _rows(self, group: int) -> Floats:
         if group != self._group:

@@ -10,7 +10,7 @@ Writes  models/artifacts/train/*.txt            LightGBM text format: finding, p
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import lightgbm as lgb
 import numpy as np
@@ -24,17 +24,16 @@ from pipelines.boosters import Examples, Fit, Options, fit, mean, rounds_until_n
 from pipelines.cluster import fit_on
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes, known_duties
-from pipelines.lines import days_and_lines, line_weights
+from pipelines.label import UNKNOWN
+from pipelines.learnable import Labels, Mask, learnable
+from pipelines.lines import days_and_lines
 from pipelines.params import section
 from pipelines.periods import Periods
-from pipelines.rows import Rows
-from selectivity.columns import Floats, Ints
+from pipelines.rows import Numbers, Rows, Whole
+from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FEATURES
 from selectivity.inspection import FindingClass
-
-Mask = npt.NDArray[np.bool_]
 
 TOLD = [
     "inspection_id",
@@ -101,31 +100,6 @@ class TrainParams(BaseModel):
     )
 
 
-class Labels(NamedTuple):
-    """What controls found in rows, each shape (n,)."""
-
-    classes: Ints
-    """`FindingClass`; never `UNKNOWN`."""
-    weights: Floats
-    """What each stands for: 1 over its chance to be controlled, less where its line repeats."""
-    repeats: Floats | None = None
-    """The second part of the weights alone; None: 1 for each."""
-    duties: Floats | None = None
-    """Additional duty of each, in currency; None where no amounts are known."""
-    days: npt.NDArray[np.datetime64] | None = None
-    """When each was accepted; needed to choose the number of rounds."""
-
-    def take(self, rows: Mask) -> "Labels":
-        """The same of only these rows."""
-        return Labels(
-            self.classes[rows],
-            self.weights[rows],
-            None if self.repeats is None else self.repeats[rows],
-            None if self.duties is None else self.duties[rows],
-            None if self.days is None else self.days[rows],
-        )
-
-
 def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> Trees:
     """Fit the trees on controlled rows. Pure: the same input gives the same trees.
 
@@ -150,18 +124,18 @@ def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> 
     )
 
 
-def _yes(answers: Mask) -> Floats:
-    return answers.astype(np.float64)
+def _yes(answers: Mask) -> Numbers:
+    return answers.astype(np.float32)
 
 
-def _of_duties(findings: Rows, duties: Floats, weights: Floats) -> Examples:
+def _of_duties(findings: Rows, duties: Floats, weights: Numbers) -> Examples:
     """What findings brought, with the duty in reach as the offset. Trees learn the ratio."""
     in_reach = np.concatenate([duty_in_reach(block) for block in findings.blocks()])
     highest = duties.max()
     return Examples([findings], duties / highest, weights, in_reach - np.log(highest))
 
 
-def _check(classes: Ints, smallest: int) -> None:
+def _check(classes: Whole, smallest: int) -> None:
     if (classes == UNKNOWN).any():
         raise ValueError("a row that was never inspected cannot be trained on")
     for finding_class in FindingClass:
@@ -246,27 +220,10 @@ def train_on(
     outcomes: pd.DataFrame,
     periods: Periods,
     params: TrainParams,
-    *,
-    fit: Fit = fit,
 ) -> Trees:
-    """Train on those rows of the mask `use` whose outcome was known before the evaluation began.
-
-    Args:
-        rows: all goods items, shape (n,), as `days`, when they were accepted, and `lines`, the
-            numbers of their goods lines.
-    """
-    classes, weights = known_classes(outcomes, len(rows), before=periods.evaluate_from)
-    use = use & (classes != UNKNOWN)
-    repeats = line_weights(lines[use], params.line_weight_exponent)
-    duties = known_duties(outcomes, len(rows), before=periods.evaluate_from)
-    known = Labels(
-        classes=classes[use],
-        weights=weights[use] * repeats,
-        repeats=repeats,
-        duties=None if duties is None else duties[use],
-        days=days[use],
-    )
-    return train(rows.chosen(use), known, params, fit=fit)
+    """Train on what is `learnable` of all goods items, `rows`."""
+    use, known = learnable(use, days, lines, outcomes, periods, params.line_weight_exponent)
+    return train(rows.chosen(use), known, params)
 
 
 def main(
@@ -284,14 +241,17 @@ def main(
     settings = section(params, "train", TrainParams)
     parts = Periods.model_validate(read_json(periods))
     days, lines = days_and_lines(items)
-    use = parts.rows({"accepted_at": days}, "train")
-    rows, told = Rows.stored(features), pd.read_parquet(outcomes, columns=TOLD)
+    lodged = parts.rows({"accepted_at": days}, "train")
+    told = pd.read_parquet(outcomes, columns=TOLD)
+    use, known = learnable(lodged, days, lines, told, parts, settings.line_weight_exponent)
+    del days, lines, told  # training needs the room
+    rows = Rows.stored(features).chosen(use)
     with nullcontext(fit) if cluster is None else fit_on(cluster) as chosen:
-        trees = train_on(use, rows, days, lines, told, parts, settings, fit=chosen)
+        trees = train(rows, known, settings, fit=chosen)
     for name, text in trees.texts().items():
         write_text(out / name, text)
     say(
-        f"train: {trees.finding.num_trees()} trees from {use.sum()} goods items lodged "
+        f"train: {trees.finding.num_trees()} trees from {lodged.sum()} goods items lodged "
         f"in training; additional duty {'is learnt' if trees.duty else 'is not known'}"
     )
 

@@ -1,28 +1,47 @@
-"""One key's sums after each day that changed it, and what they tell of the days before another."""
+"""One key's sums after each day that changed it."""
 
+from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from math import nan
 from operator import add, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from selectivity.aggregates import DECAY, MEASURES, OUTCOMES, Profile, Sums
+from selectivity.aggregates import MEASURES, OUTCOMES, Profile
 from selectivity.rows import A_DAY
 
 Amounts = tuple[float, ...]
 """Per measure a whole number below 2 ** 53, so that sums are exact in any order."""
 
+Event = tuple[int, Amounts]
+"""A day, and what is added on it: of all measures, for one event stands in many histories."""
+
 DAYS_OF_MOMENTS = 8
 """So far back from a key's newest goods item it is known when on the day each was accepted."""
 
 
-MOST_WAITING = 64
+MOST_WAITING = 32
 """Events of a key that may wait to be added up: so few that no question waits long for them."""
 
-NEVER, FOR_EVER = -(10**9), 10**9
-"""A day before all others, and one behind them."""
+NEVER = -(10**9)
+"""A day before all others."""
 
 _DECLARED = (*MEASURES, *OUTCOMES).index("declared")
+
+
+_NONE: Any = ()
+"""No list yet: most keys are met once, and the collector of garbage walks every list there is."""
+
+
+class Kind(NamedTuple):
+    """What all keys of a profile have in common."""
+
+    pick: Callable[[Amounts], Amounts]
+    """Picks the profile's measures from those of all `MEASURES` and `OUTCOMES`."""
+    last_day: bool
+    today: bool
+    one: Amounts | None
+    """What every goods item adds, where that is 1 to `declared` or nothing; None: it depends."""
 
 
 class KeyHistory:
@@ -30,73 +49,136 @@ class KeyHistory:
 
     Events wait until a question needs their sums: most keys are told many things on a day, and
     asked about the days before it. Amounts wait as they come, for all measures, and are picked for
-    the profile when they are added up.
+    the profile when they are added up. Goods items that all add the same are only counted. What is
+    added up lies in arrays: as objects, numbers take four times the memory and longer to come by.
     """
 
     __slots__ = (
+        "counted",
+        "counted_day",
         "days",
         "first_day",
+        "kind",
         "last_days",
         "memo",
         "memo_from",
         "memo_to",
         "moments",
-        "pick",
         "sums",
         "waiting",
     )
 
-    def __init__(self, pick: Callable[[Amounts], Amounts]) -> None:
-        self.pick = pick
-        self.days: list[int] = []
-        self.sums: list[Amounts] = []
-        """Sums of everything up to the end of each of the days."""
-        self.last_days: list[float] = []
-        """Last day with a goods item declared, up to each of the days; NaN if there was none."""
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.days: array[int] = _NONE
+        self.sums: array[float] = _NONE
+        """Sums of everything up to the end of each of the days, one day's measures behind those of
+        the day before."""
+        self.last_days: array[float] = _NONE
+        """Last day with a goods item declared, up to each of the days; NaN if there was none.
+        Kept where the profile asks for it."""
         self.first_day = nan
-        self.moments: list[int] = []
+        self.moments: array[int] = _NONE
         """When goods items were accepted of late, in order; microseconds since 1970."""
-        self.waiting: list[tuple[int, Amounts]] = []
-        self.memo_from, self.memo_to, self.memo = NEVER, NEVER, list[float]()
+        self.waiting: list[Event] = _NONE
+        self.counted, self.counted_day = 0, NEVER
+        """Goods items of one day that wait."""
+        self.memo: list[float] = _NONE
+        self.memo_from, self.memo_to = NEVER, NEVER
         """Days that have the same before them, as far as anybody asked, and what that is."""
 
-    def add(self, day: int, amounts: Amounts) -> None:
-        """Take in an event of this day."""
-        self.waiting.append((day, amounts))
+    def add(self, event: Event) -> None:
+        """Take in an event."""
+        waiting = self.waiting
+        if waiting:
+            waiting.append(event)
+            if len(waiting) == MOST_WAITING:
+                self.settle()
+        else:
+            self.waiting = [event]
+        day = event[0]
         if day < self.memo_to:
             self.memo_to = day if day >= self.memo_from else NEVER
-        if len(self.waiting) == MOST_WAITING:
-            self.settle()
+
+    def count(self, day: int) -> None:
+        """Take in a goods item that adds `one`."""
+        if day != self.counted_day:
+            self._settle_counted()
+            self.counted_day = day
+        self.counted += 1
+        if day < self.memo_to:
+            self.memo_to = day if day >= self.memo_from else NEVER
 
     def settle(self) -> None:
         """Add up what waits."""
+        self._settle_counted()
+        if self.waiting:
+            self._settle_waiting()
+
+    def _settle_counted(self) -> None:
+        count, one = self.counted, self.kind.one
+        if count and one is not None:
+            self.counted = 0
+            self._add(self.counted_day, tuple([count * each for each in one]), declared=True)
+
+    def _settle_waiting(self) -> None:
+        waiting, pick = self.waiting, self.kind.pick
+        self.waiting = _NONE
+        if len(waiting) == 1:
+            ((day, amounts),) = waiting
+            self._add(day, pick(amounts), declared=amounts[_DECLARED] > 0)
+            return
         of_days: dict[int, list[Amounts]] = {}
-        for day, amounts in self.waiting:
-            of_days.setdefault(day, []).append(amounts)
-        self.waiting.clear()
+        for day, amounts in waiting:
+            if day in of_days:
+                of_days[day].append(amounts)
+            else:
+                of_days[day] = [amounts]
         for day, together in of_days.items():
-            added = tuple(map(sum, zip(*together, strict=True))) if together[1:] else together[0]
-            self._add(day, self.pick(added), declared=added[_DECLARED] > 0)
+            picked = [pick(amounts) for amounts in together]  # the rest is not even looked at
+            added = tuple(map(sum, zip(*picked, strict=True))) if picked[1:] else picked[0]
+            of_goods = self.kind.last_day and any(amounts[_DECLARED] > 0 for amounts in together)
+            self._add(day, added, declared=of_goods)
 
     def _add(self, day: int, amounts: Amounts, *, declared: bool) -> None:
         """Add at `day`; the sums of later days grow with it."""
-        days, sums, lasts = self.days, self.sums, self.last_days
-        at = bisect_left(days, day)
-        if at == len(days) or days[at] != day:
-            days.insert(at, day)
-            sums.insert(at, sums[at - 1] if at else (0.0,) * len(amounts))
-            lasts.insert(at, lasts[at - 1] if at else nan)
-        for i in range(at, len(days)):
-            sums[i] = tuple(map(add, sums[i], amounts))
-            if declared and not lasts[i] >= day:
-                lasts[i] = day
+        if not self.days:
+            self.days, self.sums = array("q", (day,)), array("d", amounts)
+            if self.kind.last_day:
+                self.last_days = array("d", (day if declared else nan,))
+        elif day > self.days[-1]:
+            self.days.append(day)
+            self.sums.extend(map(add, self.sums[-len(amounts) :], amounts))
+            if self.kind.last_day:
+                self.last_days.append(day if declared else self.last_days[-1])
+        else:
+            self._add_between(day, amounts, declared=declared)
         if not day >= self.first_day:
             self.first_day = day
+
+    def _add_between(self, day: int, amounts: Amounts, *, declared: bool) -> None:
+        days, sums, lasts, width = self.days, self.sums, self.last_days, len(amounts)
+        at = bisect_left(days, day)
+        if days[at] != day:
+            days.insert(at, day)
+            here = width * at
+            sums[here:here] = sums[here - width : here] if at else array("d", [0.0] * width)
+            if self.kind.last_day:
+                lasts.insert(at, lasts[at - 1] if at else nan)
+        later = len(days) - at
+        sums[width * at :] = array("d", map(add, sums[width * at :], amounts * later))
+        if declared and self.kind.last_day:
+            for i in range(at, len(days)):
+                if not lasts[i] >= day:
+                    lasts[i] = day
 
     def came(self, moment: int) -> None:
         """Remember when a goods item was accepted, and forget those of long ago."""
         moments = self.moments
-        if moments and moment < moments[-1]:
+        if not moments:
+            self.moments = array("q", (moment,))
+            return
+        if moment < moments[-1]:
             insort(moments, moment)
         else:
             moments.append(moment)
@@ -110,69 +192,16 @@ class KeyHistory:
         return float(bisect_left(moments, moment) - bisect_left(moments, day * A_DAY))
 
 
-Reader = Callable[[KeyHistory, int], list[float]]
-
-
-def reader(profile: Profile) -> Reader:
-    """Reads all values of a profile but `today` as known before a day, in order of the values."""
-    ever, *over_days = profile.sums
-    if ever.days is not None or ever.measures != profile.measures[: len(ever.measures)]:
-        raise ValueError(f"profile {profile.name}: sums over all days have to come first")
-    pick = _picker(range(len(ever.measures)))
-    others = [
-        _over_days(sums, [profile.measures.index(m) for m in sums.measures]) for sums in over_days
-    ]
-    with_first, with_last = profile.first_day, profile.last_day
-    nothing = [
-        nan if value.kind in ("first_day", "last_day") else 0.0
-        for value in profile.values()
-        if value.kind != "today"
-    ]
-
-    def read(known: KeyHistory, at: int, day: int) -> list[float]:
-        values = list(pick(known.sums[at - 1]))
-        for of_days in others:
-            values += of_days(known, at, day)
-        if with_first:
-            values.append(float(known.first_day))
-        if with_last:
-            values.append(float(known.last_days[at - 1]))
-        return values
-
-    def remember(known: KeyHistory, day: int) -> list[float]:
-        if known.memo_from <= day <= known.memo_to:
-            return known.memo
-        if known.waiting:
-            known.settle()
-        at = bisect_left(known.days, day)
-        known.memo = read(known, at, day) if at else nothing
-        known.memo_from = known.memo_to = day
-        if not others:
-            known.memo_from = known.days[at - 1] + 1 if at else NEVER
-            known.memo_to = known.days[at] if at < len(known.days) else FOR_EVER
-        return known.memo
-
-    return remember
-
-
-def _over_days(sums: Sums, places: Sequence[int]) -> Callable[[KeyHistory, int, int], list[float]]:
-    assert sums.days is not None
-    weights = {sums.days * times: weight for times, weight in DECAY.items()}
-    frames = tuple(weights.items()) if sums.decayed else ((sums.days, 1),)
-    whole = sum(weight for _, weight in frames)
-    pick = _picker(places)
-
-    def read(known: KeyHistory, at: int, day: int) -> list[float]:
-        sums = known.sums
-        values = [whole * amount for amount in pick(sums[at - 1])]
-        for days, weight in frames:
-            since = bisect_left(known.days, day - days, 0, at)
-            if since:
-                for i, before in enumerate(pick(sums[since - 1])):
-                    values[i] -= weight * before
-        return values
-
-    return read
+def kind_of(profile: Profile) -> Kind:
+    """What all keys of this profile have in common."""
+    measures = (*MEASURES, *OUTCOMES)
+    only_counts = {"declared", *OUTCOMES}.issuperset(profile.measures)
+    return Kind(
+        pick=_picker([measures.index(name) for name in profile.measures]),
+        last_day=profile.last_day,
+        today=profile.today,
+        one=tuple(float(name == "declared") for name in profile.measures) if only_counts else None,
+    )
 
 
 def _picker(places: Sequence[int]) -> Callable[[Amounts], Amounts]:
@@ -182,9 +211,3 @@ def _picker(places: Sequence[int]) -> Callable[[Amounts], Amounts]:
         return lambda amounts: (amounts[place],)
     picked: Any = itemgetter(*places)
     return picked  # type: ignore[no-any-return]
-
-
-def amounts_of(profile: Profile) -> Callable[[Amounts], Amounts]:
-    """Picks a profile's measures from the amounts of all `MEASURES` and `OUTCOMES`."""
-    measures = (*MEASURES, *OUTCOMES)
-    return _picker([measures.index(name) for name in profile.measures])

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from selectivity.aggregates import MEASURES, OUTCOMES, PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
+from selectivity.history_reading import reader
 from selectivity.inspection import FindingClass
-from selectivity.key_history import Amounts, KeyHistory, amounts_of, reader
+from selectivity.key_history import NEVER, Amounts, Event, KeyHistory, kind_of
 from selectivity.profile_keys import key_of
 from selectivity.rows import Row, rows_in
 from selectivity.snapshot import Kept
@@ -45,51 +46,60 @@ class _Fold:
         self.keys: dict[str, KeyHistory | int] = {}
         self._kept: Kept | None = None
         self._key_of, self._read = key_of(profile), reader(profile)
-        self._pick = amounts_of(profile)
-        self._today = profile.today
+        self._kind = kind_of(profile)
+        self._today, self._only_counts = profile.today, self._kind.one is not None
         self.learns = bool(set(profile.measures) & set(OUTCOMES))
         self._no_key = [nan] * len(profile.values())
-        self._new = self._read(KeyHistory(self._pick), 0) + ([0.0] if profile.today else [])
+        self._new = self._read(KeyHistory(self._kind), 0) + ([0.0] if profile.today else [])
 
-    def count(self, row: Row, amounts: Amounts) -> None:
-        known = self._told(row, row["day"], amounts)
-        if known is not None and self._today:
-            known.came(row["moment"])
-
-    def learn(self, row: Row, day: int, amounts: Amounts) -> None:
-        self._told(row, day, amounts)
-
-    def _told(self, row: Row, day: int, amounts: Amounts) -> KeyHistory | None:
+    def count(self, row: Row, event: Event) -> None:
         key = self._key_of(row)
-        if key is None:
-            return None
-        known = self._known(key)
-        if known is None:
-            known = self.keys[key] = KeyHistory(self._pick)
-        known.add(day, amounts)
-        return known
+        if key is not None:
+            known = self._met(key)
+            if self._only_counts:
+                known.count(event[0])
+            else:
+                known.add(event)
+            if self._today:
+                known.came(row["moment"])
 
-    def values(self, row: Row) -> list[float]:
+    def learn(self, row: Row, event: Event) -> None:
+        key = self._key_of(row)
+        if key is not None:
+            self._met(key).add(event)
+
+    def _met(self, key: str) -> KeyHistory:
+        known = self.keys.get(key)
+        if known.__class__ is KeyHistory:
+            return known
+        found = self._unpacked(key)
+        if found is None:
+            found = self.keys[key] = KeyHistory(self._kind)
+        return found
+
+    def values(self, row: Row, day: int) -> list[float]:
         key = self._key_of(row)
         if key is None:
             return self._no_key
-        known = self._known(key)
-        if known is None:
-            return self._new
-        day = row["day"]
-        values = self._read(known, day)
+        known: Any = self.keys.get(key)
+        if known.__class__ is not KeyHistory:
+            if known is None:
+                return self._new
+            known = self._unpacked(key)
+        of_day = known.memo_from <= day <= known.memo_to
+        values: list[float] = known.memo if of_day else self._read(known, day)
         return [*values, known.so_far(day, row["moment"])] if self._today else values
 
-    def _known(self, key: str) -> KeyHistory | None:
+    def _unpacked(self, key: str) -> KeyHistory | None:
         known = self.keys.get(key)
         if isinstance(known, int):
             assert self._kept is not None
-            known = self.keys[key] = self._kept.unpack(known, self._pick)
+            known = self.keys[key] = self._kept.unpack(known, self._kind)
         return known
 
     def kept(self) -> Kept:
         """Everything there is, unpacked or not."""
-        histories = {key: self._known(key) for key in list(self.keys)}
+        histories = {key: self._unpacked(key) for key in list(self.keys)}
         return Kept.of_histories(histories, self.profile)  # type: ignore[arg-type]
 
     def restore(self, kept: Kept) -> None:
@@ -103,28 +113,32 @@ class Profiles:
     def __init__(self) -> None:
         self._folds = [_Fold(profile) for profile in PROFILES]
         self._learning = [fold for fold in self._folds if fold.learns]
+        self._day = NEVER
 
     def observe(self, rows: Iterable[Row]) -> None:
         """Count goods items as declared, each on the day of its `accepted_at`."""
         for row in rows:
-            amounts = declared_amounts(row)
+            day = row["day"]
+            if day != self._day:
+                self._day = day
+            event = self._day, declared_amounts(row)  # one number for all histories of the day
             for fold in self._folds:
-                fold.count(row, amounts)
+                fold.count(row, event)
 
     def learn(self, row: Row, day: int, finding_class: int, *, count: int = 1) -> None:
         """Count what a control found in a goods item, on the day it became known.
 
         `count` -1 takes back, from that day on, what an earlier outcome of the goods item said.
         """
-        amounts = outcome_amounts(finding_class, count)
+        event = day, outcome_amounts(finding_class, count)
         for fold in self._learning:
-            fold.learn(row, day, amounts)
+            fold.learn(row, event)
 
     def values(self, row: Row) -> list[float]:
         """Everything known before a goods item, in the order of `VALUES`."""
-        values: list[float] = []
+        day, values = row["day"], list[float]()
         for fold in self._folds:
-            values += fold.values(row)
+            values += fold.values(row, day)
         return values
 
     def read(self, columns: Columns) -> Floats:

@@ -4,8 +4,10 @@ Days that no sum can reach any more are folded into one. Nothing else is lost: w
 profile says of any declaration not later than `LATE_DAYS` is what the original would say.
 """
 
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import Any, Self
 
 import numpy as np
@@ -13,17 +15,23 @@ import numpy.typing as npt
 
 from selectivity.aggregates import DECAY, Profile
 from selectivity.columns import Floats, Ints
-from selectivity.key_history import DAYS_OF_MOMENTS, Amounts, KeyHistory
+from selectivity.key_history import DAYS_OF_MOMENTS, KeyHistory, Kind
 from selectivity.rows import A_DAY
 
 LATE_DAYS = 30
 """A declaration that comes this late is still judged by what was known on its day."""
 
 _BETWEEN_KEYS = "\x1e"
-_PARTS = (
-    *("first_days", "cell_starts", "days", "last_days", "sums"),
-    *("moment_starts", "moments"),
-)
+_PARTS: Mapping[str, Any] = {
+    "first_days": np.float64,
+    "cell_starts": np.int64,
+    "days": np.int64,
+    "last_days": np.float64,
+    "sums": np.float64,
+    "moment_starts": np.int64,
+    "moments": np.int64,
+}
+"""Each with what it holds: its bytes are taken over as they are."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +45,24 @@ class Kept:
     """Where the cells of each key begin, and where the last ones end; shape (k + 1,)."""
     days: Ints
     last_days: Floats
+    """Not looked at where the profile does not ask for them."""
     sums: Floats
     """Shape (cells, measures of the profile)."""
     moment_starts: Ints
     moments: Ints
 
-    def unpack(self, at: int, pick: Callable[[Amounts], Amounts]) -> KeyHistory:
-        """The history of one key; `pick` is that of the profile."""
-        known = KeyHistory(pick)
-        cells = slice(self.cell_starts[at], self.cell_starts[at + 1])
-        known.days = self.days[cells].tolist()
-        known.sums = [tuple(sums) for sums in self.sums[cells].tolist()]
-        known.last_days = self.last_days[cells].tolist()
-        known.first_day = float(self.first_days[at])
-        known.moments = self.moments[self.moment_starts[at] : self.moment_starts[at + 1]].tolist()
+    def unpack(self, at: int, kind: Kind) -> KeyHistory:
+        """The history of one key; `kind` is that of the profile."""
+        known = KeyHistory(kind)
+        start, stop = self.cell_starts[at : at + 2].tolist()
+        known.days = array("q", self.days[start:stop].tobytes())
+        known.sums = array("d", self.sums[start:stop].tobytes())
+        if kind.last_day:
+            known.last_days = array("d", self.last_days[start:stop].tobytes())
+        known.first_day = self.first_days.item(at)
+        if kind.today:
+            start, stop = self.moment_starts[at : at + 2].tolist()
+            known.moments = array("q", self.moments[start:stop].tobytes())
         return known
 
     def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
@@ -67,7 +79,10 @@ class Kept:
         Raises:
             ValueError: the arrays are those of another specification.
         """
-        parts = {name: arrays[f"{profile.name}.{name}"] for name in _PARTS}
+        parts: dict[str, Any] = {
+            name: np.asarray(arrays[f"{profile.name}.{name}"], dtype=dtype)
+            for name, dtype in _PARTS.items()
+        }
         count = len(parts["first_days"])
         text = arrays[f"{profile.name}.keys"].tobytes().decode()
         keys = text.split(_BETWEEN_KEYS) if count else []
@@ -81,12 +96,15 @@ class Kept:
         known = list(histories.values())
         for each in known:
             each.settle()
+        cells = [len(each.days) for each in known]
         return cls(
             keys=list(histories),
             first_days=np.array([each.first_day for each in known], dtype=np.float64),
-            cell_starts=_starts([len(each.days) for each in known]),
+            cell_starts=_starts(cells),
             days=_joined([each.days for each in known], np.int64),
-            last_days=_joined([each.last_days for each in known], np.float64),
+            last_days=_joined([each.last_days for each in known], np.float64)
+            if profile.last_day
+            else np.full(sum(cells), nan),
             sums=_joined([each.sums for each in known], np.float64).reshape(
                 -1, len(profile.measures)
             ),
@@ -130,5 +148,5 @@ def _starts(counts: Any) -> Ints:
     return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
 
 
-def _joined(lists: list[list[Any]], dtype: Any) -> npt.NDArray[Any]:
+def _joined(lists: Iterable[Iterable[Any]], dtype: Any) -> npt.NDArray[Any]:
     return np.array([each for one in lists for each in one], dtype=dtype)

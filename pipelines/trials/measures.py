@@ -15,11 +15,12 @@ import pandas as pd
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
+from pipelines.learnable import Labels
 from pipelines.prepare import in_time_order
 from pipelines.rows import Rows
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
-from pipelines.train import Labels, train
+from pipelines.train import train
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows, take

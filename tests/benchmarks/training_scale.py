@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
+from pipelines.learnable import Labels
 from pipelines.rows import BLOCK, Rows
-from pipelines.train import Labels, TrainParams, train
+from pipelines.train import TrainParams, train
 from selectivity.features import FEATURE_NAMES
 
 SCORED = 4 * BLOCK
@@ -50,7 +51,7 @@ def make(folder: Path, rows: int, features: int) -> None:
             matrix[:, features:] = np.nan
             risk = 0.1 * matrix[:, 0] + 0.3 * matrix[:, features - 1] ** 4
             found = chance.random(len(matrix)) < risk
-            classes.append(np.where(found, chance.integers(1, 3, len(matrix)), 0))
+            classes.append(np.where(found, chance.integers(1, 3, len(matrix)), 0).astype(np.int8))
             file.write_table(pa.Table.from_arrays(list(matrix.T.copy()), schema=schema))
     np.save(folder / "classes.npy", np.concatenate(classes))
 
@@ -60,7 +61,7 @@ def learn(folder: Path, *, rounds: int, forget_lines: bool) -> Run:
     began = time.monotonic()
     rows, classes = Rows.stored(folder / "features.parquet"), np.load(folder / "classes.npy")
     params = TrainParams(rounds=rounds, forget_lines=forget_lines)
-    trees = train(rows, Labels(classes, np.ones(len(classes))), params)
+    trees = train(rows, Labels(classes, np.ones(len(classes), np.float32)), params)
     wall, cpu, peak = time.monotonic() - began, time.process_time(), _peak()
     matrix = rows[: min(SCORED, len(rows))].astype(np.float64)
     scoring = time.process_time()

@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pipelines.cluster import fit_on
+from pipelines.learnable import Labels
 from pipelines.rows import Rows
-from pipelines.train import Labels, TrainParams, train
+from pipelines.train import TrainParams, train
 from selectivity.errors import ParamsError
 from selectivity.features import FEATURE_NAMES, FEATURES
 

@@ -22,11 +22,12 @@ from pipelines.label import (
     known_duties,
     label,
 )
+from pipelines.learnable import Labels
 from pipelines.lines import line_numbers, line_weights
 from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.rows import Rows
-from pipelines.train import Labels, TrainParams, train, train_on
+from pipelines.train import TrainParams, train, train_on
 from selectivity.columns import Columns, Floats, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines

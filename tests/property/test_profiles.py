@@ -15,6 +15,7 @@ from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats, day_of, take, to_columns
 from selectivity.declaration import Declaration
 from selectivity.features import FEATURE_NAMES, feature_matrix, feature_row
+from selectivity.key_history import MOST_WAITING
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_in, rows_of
 from selectivity.snapshot import LATE_DAYS
@@ -210,6 +211,29 @@ def test_goods_items_of_this_morning_count_so_far() -> None:
     assert bulk[TODAY[0]].tolist() == [0, 1, 1, 3]
     live = fold(Stream(morning, nothing)).read(columns)
     np.testing.assert_array_equal(bulk, live)
+
+
+def test_many_goods_items_of_a_day_add_up_though_nobody_asks_in_between() -> None:
+    chance = np.random.default_rng(4)
+    days = chance.integers(0, 3, 5 * MOST_WAITING).tolist()  # late ones among them
+    many = [
+        a_declaration(
+            declaration_id=f"D-{n}",
+            accepted_at=START + timedelta(days=day),
+            items=(an_item(customs_value=10.0 + n, preference_code=[None, "ACFTA"][n % 2]),),
+        )
+        for n, day in enumerate(days)
+    ]
+    rows = np.arange(0, len(many), 9)
+    told = Outcomes(
+        rows,
+        np.full(len(rows), day_of(to_columns(many)["accepted_at"])[0] + 2),
+        rows % 3,
+        np.ones(len(rows), dtype=np.int64),
+    )
+    stream = Stream([*many, a_declaration(accepted_at=START + timedelta(days=9))], told)
+    bulk, live = history_in_bulk(stream.columns, told), fold(stream).read(stream.columns)
+    np.testing.assert_array_equal(bulk[OVER_DAYS], live[OVER_DAYS])
 
 
 def test_an_event_of_the_wrong_day_would_be_noticed() -> None:

@@ -1,13 +1,16 @@
 """Rows of a file and rows of a matrix are the same rows."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.boosters import Examples, fit
+from pipelines.learnable import Labels
 from pipelines.rows import BLOCK, Rows
-from pipelines.train import Labels, TrainParams, train
+from pipelines.train import TrainParams, train
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES
 
@@ -92,3 +95,27 @@ def test_numbers_of_half_the_size_can_be_learnt_from(matrix: Floats, tmp_path: P
     labels, params = Labels(chance.integers(0, 3, COUNT), np.ones(COUNT)), TrainParams(rounds=3)
     stored = train(Rows.stored(tmp_path / "half.parquet"), labels, params)
     assert stored.texts() == train(Rows.of(half.astype(np.float64)), labels, params).texts()
+
+
+def test_a_feature_that_no_row_knows_is_left_out_however_many_rows_there_are(
+    matrix: Floats,
+) -> None:
+    """LightGBM takes it in where there are 20 times more rows than it samples."""
+    unknown = matrix.copy()
+    unknown[:, 3] = np.nan
+    examples = Examples([Rows.of(unknown)], np.arange(COUNT) % 2.0, np.ones(COUNT))
+    options = {"objective": "binary", "bin_construct_sample_cnt": 40, "verbosity": -1}
+    booster = fit(examples, options | {"num_iterations": 1})
+    assert booster.dump_model()["feature_infos"].keys() == {*FEATURE_NAMES} - {FEATURE_NAMES[3]}
+
+
+def test_of_a_file_read_to_its_end_nothing_stays_in_memory(file: Path) -> None:
+    rows = Rows.stored(file)
+    tracemalloc.start()
+    try:
+        assert rows[5].any()
+        assert sum(len(block) for block in rows.blocks()) == COUNT
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 16 * len(FEATURE_NAMES) * 8
