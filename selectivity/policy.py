@@ -10,7 +10,14 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefit_of
+from selectivity.capacity import (
+    ControlPolicy,
+    Found,
+    Prices,
+    ValuePolicy,
+    benefit_of,
+    places_of,
+)
 from selectivity.decision import LaneDecision, source_of
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.guard import Load, OfficeCapacity, guard
@@ -52,10 +59,10 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.30, cost=0.001, detects=Found(documentary=0.4, physical=0.02)
+        share=0.30, cost=0.001, hold_up=3, detects=Found(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
-        share=0.07, cost=0.005, detects=Found(documentary=0.6, physical=0.8)
+        share=0.07, cost=0.005, hold_up=3, detects=Found(documentary=0.6, physical=0.8)
     )
     value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=4), duty=2)
     random: RandomPolicy = RandomPolicy()
@@ -243,7 +250,12 @@ def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Pr
         [benefit_of(control, *item, value=policy.value) for item in items]
         for control in (policy.yellow, policy.red)
     )
-    net = (0.0, max(of_papers) - prices.yellow, max(of_goods) - prices.red)
+    nothing = min(none for none, _, _ in chances)
+    net = (
+        0.0,
+        max(of_papers) - prices.yellow * places_of(policy.yellow, nothing),
+        max(of_goods) - prices.red * places_of(policy.red, nothing),
+    )
     lane = Lane(net.index(max(net)))
     decisive = of_goods if lane is Lane.RED else of_papers
     driver = decisive.index(max(decisive))
