@@ -14,7 +14,7 @@ from models.rules_files import read_rules
 from models.trees import duty_in_reach
 from pipelines.bundle import check_words
 from pipelines.calibrate import calibrate, duty_factor, prices_of
-from pipelines.evaluate import no_better_than_chance, over_capacity
+from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
 from pipelines.label import (
     UNKNOWN,
     LabelParams,
@@ -32,7 +32,7 @@ from selectivity.columns import Columns, Floats, each_declaration, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
-from selectivity.lanes import Lane
+from selectivity.lanes import Channel, Lane
 from selectivity.policy import Policy, decide
 from selectivity.risk import Risk
 from selectivity.rules import RuleSet
@@ -215,6 +215,15 @@ def test_one_wrong_year_does_not_become_the_evaluation() -> None:
         warm_up_days=0, evaluation_from=date(2026, 3, 20), evaluation_until=date(2026, 4, 11)
     )
     assert prepare(items_on(mistyped), cut)[1].evaluate_until == date(2026, 4, 11)
+
+
+def test_what_the_model_chose_is_judged_apart_from_law_and_chance() -> None:
+    """Of four in red three found something; of the two that the model asked for, both."""
+    channels = [Channel.MODEL, Channel.MODEL, Channel.MANDATORY, Channel.RANDOM]
+    lanes = pd.DataFrame({"lane": "RED", "channel": channels, "found": [True, True, True, False]})
+    figures = lane_figures(lanes.assign(inspected=True, physical=False, duty_found=0.0))
+    assert (figures["red_hit_rate"], figures["red_by_model_hit_rate"]) == (0.75, 1.0)
+    assert (figures["red_inspected"], figures["red_by_model_inspected"]) == (4, 2)
 
 
 def test_a_lane_fuller_than_its_capacity_is_warned_of() -> None:
