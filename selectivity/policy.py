@@ -59,7 +59,7 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.30, cost=0.001, hold_up=3, detects=Found(documentary=0.4, physical=0.02)
+        share=0.30, cost=0.001, hold_up=1, detects=Found(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
         share=0.07, cost=0.005, hold_up=3, detects=Found(documentary=0.6, physical=0.8)
