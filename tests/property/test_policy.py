@@ -12,7 +12,8 @@ from models.rules_files import read_rules
 from selectivity.capacity import Prices, benefits, best_lane
 from selectivity.decision import LaneDecision
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import Policy, RandomPolicy, decide, least_lane
+from selectivity.policy import Policy, decide, least_lane
+from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
