@@ -28,7 +28,13 @@ from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import EVALUATION_KEY
 from pipelines.tables import read_columns
-from selectivity.capacity import Prices, benefits, fit_prices, highest_per_declaration
+from selectivity.capacity import (
+    Prices,
+    benefits,
+    fit_prices,
+    highest_per_declaration,
+    places_of,
+)
 from selectivity.columns import Columns, Floats, Ints, each_declaration, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
@@ -156,10 +162,11 @@ def prices_of(
         red=policy.red,
     )
     benefit = highest_per_declaration(worth, starts)
-    risk = 1 - np.minimum.reduceat(probabilities[:, FindingClass.NONE], starts)
-    benefit[risk <= np.array([each.released_up_to for each in least])] = -np.inf
+    nothing = np.minimum.reduceat(probabilities[:, FindingClass.NONE], starts)
+    benefit[1 - nothing <= np.array([each.released_up_to for each in least])] = -np.inf
     return fit_prices(
         benefit,
+        np.column_stack([places_of(control, nothing) for control in (policy.yellow, policy.red)]),
         yellow_share=max(policy.yellow.share - policy.random.yellow, 0.0),
         red_share=max(policy.red.share - policy.random.red, 0.0),
         least=np.array([each.lane for each in least], dtype=np.int64),
@@ -193,7 +200,9 @@ def main(
     write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
     say(
         f"calibrate: {slice_.sum()} goods items lodged; a documents check must be worth "
-        f"{prices.yellow:.3f} and a goods inspection {prices.red:.3f} more than its cost"
+        f"{prices.yellow:.3f} and a goods inspection {prices.red:.3f} more than its cost, times "
+        f"{places_of(policy.yellow, 1.0):g} and {places_of(policy.red, 1.0):g} where nothing is "
+        "to be found"
     )
 
 

@@ -30,6 +30,7 @@ from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
+from selectivity.lanes import Channel
 from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
 from selectivity.policy import Policy
 
@@ -50,7 +51,8 @@ class EvaluateParams(BaseModel):
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
     """Shares and yields per lane from `outcome_of_declarations`, with 95 % intervals.
 
-    Yields count declarations that were inspected in the past, whatever lane they had then.
+    Yields count declarations that were inspected in the past, whatever lane they had then. Those
+    `by_model` leave out what law, rules and random draws put into the lane.
     """
     figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
     known = lanes[lanes.inspected]
@@ -59,17 +61,24 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
         given = known[known.lane == lane]
         name = lane.lower()
         figures[f"{name}_share"] = float((lanes.lane == lane).mean())
-        rate = wilson(float(given.found.sum()), len(given))
-        figures |= {f"{name}_inspected": len(given)}
-        if len(given):
-            figures |= {
-                f"{name}_hit_rate": rate.value,
-                f"{name}_hit_rate_low": rate.low,
-                f"{name}_hit_rate_high": rate.high,
-            }
+        figures |= _hit_rate(name, given)
+        if lane != "GREEN":
+            figures |= _hit_rate(f"{name}_by_model", given[given.channel == Channel.MODEL])
         for what, total in totals.items():
             if total > 0:
                 figures[f"{name}_holds_{what}"] = float(given[what].sum() / total)
+    return figures
+
+
+def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:
+    figures: dict[str, Any] = {f"{name}_inspected": len(given)}
+    if len(given):
+        rate = wilson(float(given.found.sum()), len(given))
+        figures |= {
+            f"{name}_hit_rate": rate.value,
+            f"{name}_hit_rate_low": rate.low,
+            f"{name}_hit_rate_high": rate.high,
+        }
     return figures
 
 

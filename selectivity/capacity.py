@@ -4,6 +4,9 @@ The benefit of controlling a goods item is, over the finding classes, the chance
 the chance that this control finds it times the value found, less the cost of the control. One
 price per lane is added to the cost so that the expected number of controls meets the capacity:
 the prices are the dual variables of "find the most with the inspectors there are".
+
+"Hold up nobody else": an owner with nothing to correct waits for nothing. A control is charged the
+price of further places in the lane for that, times the chance that nothing is to be found.
 """
 
 from collections.abc import Callable
@@ -20,6 +23,8 @@ Numbers = TypeVar("Numbers", float, Floats)
 
 HIGHEST = 1e9
 """No worth or cost is above it: a benefit that is no number would ask for no control at all."""
+MOST_PLACES = 1e3
+"""Of a hold-up for nothing. From far fewer on, the chance of a finding is all that counts."""
 
 
 class Found(BaseModel):
@@ -38,6 +43,14 @@ class ControlPolicy(BaseModel):
 
     share: float = Field(gt=0, lt=1, description="Capacity: share of declarations it can take.")
     cost: float = Field(ge=0, le=HIGHEST, allow_inf_nan=False, description="Cost of one control.")
+    hold_up: float = Field(
+        default=0.0,
+        ge=0,
+        le=MOST_PLACES,
+        allow_inf_nan=False,
+        description="Further places of the lane that a control is charged for where nothing is "
+        "to be found, because it holds up its owner for nothing.",
+    )
     detects: Found = Field(description="Chance that the control finds what is there, in [0, 1].")
 
     @field_validator("detects")
@@ -115,26 +128,48 @@ def benefit_of(
     )
 
 
-def best_lane(benefit: Floats, prices: Prices, least: Ints | int = Lane.GREEN) -> Ints:
+def places_of(control: ControlPolicy, nothing: Numbers) -> Numbers:
+    """Places of its lane that a control is charged for: its own, and more where it finds nothing.
+
+    `nothing` is the chance that there is nothing to be found in the declaration, in [0, 1].
+
+    >>> red = ControlPolicy(
+    ...     share=0.05, cost=0, hold_up=2, detects=Found(documentary=0.6, physical=0.8)
+    ... )
+    >>> places_of(red, 0.25)
+    1.5
+    """
+    return 1 + control.hold_up * nothing
+
+
+def best_lane(
+    benefit: Floats, places: Floats, prices: Prices, least: Ints | int = Lane.GREEN
+) -> Ints:
     """Lane of the highest net benefit per row of (YELLOW, RED) benefits; releasing is worth 0.
 
-    `least` is the lane that rules ask for in any case, shape (n,) or one for all.
+    Args:
+        places: that each control is charged for, see `places_of`; shape (n, 2).
+        least: lane that rules ask for in any case, shape (n,) or one for all.
     """
-    net = np.column_stack(
-        [np.zeros(len(benefit)), benefit[:, 0] - prices.yellow, benefit[:, 1] - prices.red]
-    )
-    lanes: Ints = np.maximum(net.argmax(axis=1), least)
+    net = benefit - places * np.array([prices.yellow, prices.red])
+    lanes: Ints = np.maximum(np.column_stack([np.zeros(len(net)), net]).argmax(axis=1), least)
     return lanes
 
 
 def fit_prices(
-    benefit: Floats, *, yellow_share: float, red_share: float, least: Ints | int = Lane.GREEN
+    benefit: Floats,
+    places: Floats,
+    *,
+    yellow_share: float,
+    red_share: float,
+    least: Ints | int = Lane.GREEN,
 ) -> Prices:
     """Prices at which the lanes of these declarations meet the capacity.
 
     Args:
         benefit: per declaration, the highest benefit over its items; shape (n, 2). Minus infinity
             where the model is not asked, because the declaration is facilitated.
+        places: that each control is charged for, see `places_of`; shape (n, 2).
         least: lane that rules ask for in any case; it takes capacity before the model does.
 
     Two nested bisections: dearer red sends fewer to red, dearer yellow fewer to any control.
@@ -142,7 +177,7 @@ def fit_prices(
     top = float(max(benefit.max(initial=0.0), 0.0)) + 1.0
 
     def share(yellow: float, red: float, lane: Lane) -> float:
-        lanes = best_lane(benefit, Prices(yellow=yellow, red=red), least)
+        lanes = best_lane(benefit, places, Prices(yellow=yellow, red=red), least)
         return float((lanes >= lane).mean())
 
     def red_price(yellow: float) -> float:

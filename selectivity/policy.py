@@ -10,18 +10,25 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy, benefit_of
+from selectivity.capacity import (
+    ControlPolicy,
+    Found,
+    Prices,
+    ValuePolicy,
+    benefit_of,
+    places_of,
+)
 from selectivity.decision import LaneDecision, source_of
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.guard import Load, OfficeCapacity, guard
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote, shared_vote
 from selectivity.modes import Mode, mode_votes
+from selectivity.random_stratum import RandomPolicy, random_votes
 from selectivity.risk import Risk
 from selectivity.rules import Hit, Layer, RuleSet
 from selectivity.sampling import draw
 from selectivity.scorecard import Scored
 
-RANDOM = "random"
 TRUSTED_LEVELS = (1, 2)
 """Compliance levels of importers that may be released without a model when an office is full."""
 
@@ -35,16 +42,6 @@ def _field_of_an_item(name: str) -> str:
 Fact = Annotated[str, AfterValidator(_field_of_an_item)]
 
 
-class RandomPolicy(BaseModel):
-    """The random stratum: compliance measurement, a duty under the Revised Kyoto Convention 6.5."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    yellow: float = Field(default=0.01, ge=0, le=0.5, description="Share checked at random.")
-    red: float = Field(default=0.005, ge=0, le=0.5, description="Share inspected at random.")
-    times_without_model: float = Field(default=3.0, ge=1, le=20)
-
-
 class Policy(BaseModel):
     """Section `policy` of params.yaml: the numbers a risk manager sets."""
 
@@ -52,10 +49,10 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.30, cost=0.001, detects=Found(documentary=0.4, physical=0.02)
+        share=0.30, cost=0.001, hold_up=1, detects=Found(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
-        share=0.07, cost=0.005, detects=Found(documentary=0.6, physical=0.8)
+        share=0.07, cost=0.005, hold_up=3, detects=Found(documentary=0.6, physical=0.8)
     )
     value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=4), duty=2)
     random: RandomPolicy = RandomPolicy()
@@ -131,7 +128,8 @@ def decide(
         may_release = mode.may_release and (risk is not None or _is_trusted(declaration))
         capacity = policy.offices.get(declaration.declaration_office or "")
         asked, room = guard(asked, capacity, load, may_release=may_release)
-    votes = [*binding, *asked, *_random_votes(declaration, policy, draw_key, risk is None)]
+    drawn = random_votes(declaration.lineage, policy.random, draw_key, without_model=risk is None)
+    votes = [*binding, *asked, *drawn]
     return LaneDecision.of(
         votes,
         facilitated_by=facilitation.rule.id if facilitation else None,
@@ -243,7 +241,12 @@ def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Pr
         [benefit_of(control, *item, value=policy.value) for item in items]
         for control in (policy.yellow, policy.red)
     )
-    net = (0.0, max(of_papers) - prices.yellow, max(of_goods) - prices.red)
+    nothing = min(none for none, _, _ in chances)
+    net = (
+        0.0,
+        max(of_papers) - prices.yellow * places_of(policy.yellow, nothing),
+        max(of_goods) - prices.red * places_of(policy.red, nothing),
+    )
     lane = Lane(net.index(max(net)))
     decisive = of_goods if lane is Lane.RED else of_papers
     driver = decisive.index(max(decisive))
@@ -284,16 +287,3 @@ def _facilitation(hits: list[Hit], risk: Risk | None) -> Hit | None:
 def _facilitated(hit: Hit) -> Vote:
     rule, no = hit
     return shared_vote(Lane.GREEN, Channel.RULE, code=rule.reason_code, item_no=no, rule_id=rule.id)
-
-
-def _random_votes(
-    declaration: Declaration, policy: Policy, draw_key: bytes, without_model: bool
-) -> Iterator[Vote]:
-    times = policy.random.times_without_model if without_model else 1.0
-    for lane, share in ((Lane.YELLOW, policy.random.yellow), (Lane.RED, policy.random.red)):
-        chance = min(share * times, 0.5)
-        number = draw(draw_key, declaration.lineage, f"{RANDOM}-{lane.name}")
-        cast, facts = number < chance, (("share", chance),)
-        yield shared_vote(
-            lane, Channel.RANDOM, code="RANDOM", facts=facts, probability=chance, cast=cast
-        )

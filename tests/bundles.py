@@ -18,8 +18,9 @@ from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
 from selectivity.declared_features import CODED
 from selectivity.features import FEATURE_NAMES, numbered
-from selectivity.policy import Policy, RandomPolicy
+from selectivity.policy import Policy
 from selectivity.profiles import Profiles
+from selectivity.random_stratum import RandomPolicy
 from selectivity.rows import rows_of
 from selectivity.scorecard import Band, FactPoints, Scorecard, UsualValue
 from serving.predictor import Predictor

@@ -1,6 +1,7 @@
 """From inspections to a trained model: the mistakes that look brilliant are not possible."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
 from pipelines.bundle import check_words
-from pipelines.calibrate import calibrate, duty_factor
-from pipelines.evaluate import no_better_than_chance, over_capacity
+from pipelines.calibrate import calibrate, duty_factor, prices_of
+from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
 from pipelines.label import (
     UNKNOWN,
     LabelParams,
@@ -28,14 +29,16 @@ from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.rows import Rows
 from pipelines.train import TrainParams, train, train_on
-from selectivity.columns import Columns, Floats, to_columns
+from selectivity.columns import Columns, Floats, each_declaration, to_columns
 from selectivity.errors import NotEnoughDataError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy
+from selectivity.lanes import Channel, Lane
+from selectivity.policy import Policy, decide
+from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
-from tests.bundles import RULE_FILES
+from tests.bundles import NO_DRAWS, RULE_FILES
 
 AT_STAKE, VALUE = map(FEATURE_NAMES.index, ("duty_at_stake_log", "customs_value_log"))
 
@@ -215,12 +218,49 @@ def test_one_wrong_year_does_not_become_the_evaluation() -> None:
     assert prepare(items_on(mistyped), cut)[1].evaluate_until == date(2026, 4, 11)
 
 
+def test_what_the_model_chose_is_judged_apart_from_law_and_chance() -> None:
+    """Of four in red three found something; of the two that the model asked for, both."""
+    channels = [Channel.MODEL, Channel.MODEL, Channel.MANDATORY, Channel.RANDOM]
+    lanes = pd.DataFrame({"lane": "RED", "channel": channels, "found": [True, True, True, False]})
+    figures = lane_figures(lanes.assign(inspected=True, physical=False, duty_found=0.0))
+    assert (figures["red_hit_rate"], figures["red_by_model_hit_rate"]) == (0.75, 1.0)
+    assert (figures["red_inspected"], figures["red_by_model_inspected"]) == (4, 2)
+
+
 def test_a_lane_fuller_than_its_capacity_is_warned_of() -> None:
     policy = Policy()
     full = {"yellow_share": policy.yellow.share, "red_share": policy.red.share * 1.2}
     (warning,) = over_capacity(full, policy)
     assert "red took 8.4%" in warning
     assert over_capacity({"yellow_share": 0.1, "red_share": 0.01}, policy) == []
+
+
+def test_prices_are_fitted_on_the_lanes_that_are_given() -> None:
+    """Were hold-ups forgotten where prices are fitted, red would be emptier than its capacity; were
+    they forgotten where lanes are given, fuller."""
+    chances = np.random.default_rng(0).dirichlet([6, 3, 1], size=400)
+    items = items_on(list(range(400)))
+    model: Any = SimpleNamespace(
+        probabilities=lambda matrix: matrix,
+        duty_share=lambda items, matrix: np.zeros(len(matrix)),
+        knowledge=SimpleNamespace(facts=frozenset()),
+    )
+    prices = prices_of(items, model, chances, RuleSet([]), NO_DRAWS)
+    assert min(prices.yellow, prices.red) > 0
+    lanes = [
+        decide(
+            each,
+            risk=Risk(chances[[at]], np.zeros(1)),
+            rules=RuleSet([]),
+            policy=NO_DRAWS,
+            prices=prices,
+            draw_key=b"key",
+            facts_known=frozenset(),
+        ).lane
+        for at, each in enumerate(each_declaration(items))
+    ]
+    assert lanes.count(Lane.RED) / 400 == pytest.approx(NO_DRAWS.red.share, abs=1 / 400)
+    assert lanes.count(Lane.YELLOW) / 400 == pytest.approx(NO_DRAWS.yellow.share, abs=1 / 400)
 
 
 @pytest.mark.parametrize("view", [{"rows": 9}, {"rows": 9, "auroc_low": 0.5}])

@@ -14,7 +14,8 @@ from selectivity.guard import LIMITS, OfficeCapacity, guard
 from selectivity.lanes import Channel, Lane, Reason, Vote
 from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
-from selectivity.policy import Policy, RandomPolicy, decide
+from selectivity.policy import Policy, decide
+from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
 from selectivity.scorecard import Scored
 from tests.builders import NOON, a_declaration, an_item

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.rules_files import read_rules
-from selectivity.capacity import Prices
+from selectivity.capacity import Prices, benefits, best_lane
 from selectivity.decision import LaneDecision
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import Policy, RandomPolicy, decide, least_lane
+from selectivity.policy import Policy, decide, least_lane
+from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration, an_item
@@ -24,6 +25,7 @@ probabilities = st.floats(0, 1).flatmap(
         lambda part: [none, (1 - none) * part, (1 - none) * (1 - part)]
     )
 )
+prices = st.floats(0, 2)
 broken = st.sampled_from(
     [
         [np.nan, 0.5, 0.5],
@@ -217,3 +219,48 @@ def test_facilitation_tells_up_to_which_risk_it_releases(
     declaration = a_declaration(importer_compliance_level=compliance, importer_risk_level=risk)
     least = least_lane(declaration, rules=RULES, policy=NO_DRAWS, draw_key=b"key")
     assert least.released_up_to == released
+
+
+@given(st.lists(probabilities, min_size=1, max_size=3), prices, prices, st.floats(0, 1))
+@settings(deadline=None)
+def test_one_declaration_gets_the_lane_that_many_get_when_prices_are_fitted(
+    rows: list[list[float]], yellow: float, red: float, duty: float
+) -> None:
+    """A hold-up is of the whole declaration: its riskiest item says how likely it is."""
+    policy = NO_DRAWS.model_copy(
+        update={
+            "yellow": NO_DRAWS.yellow.model_copy(update={"hold_up": 1.0}),
+            "red": NO_DRAWS.red.model_copy(update={"hold_up": 3.0}),
+        }
+    )
+    chances, shares = np.array(rows), np.full(len(rows), duty)
+    worth = benefits(chances, shares, value=policy.value, yellow=policy.yellow, red=policy.red).max(
+        axis=0
+    )
+    nothing = chances[:, 0].min()
+    places = np.array([[1 + 1.0 * nothing, 1 + 3.0 * nothing]])
+    charged = Prices(yellow=yellow, red=red)
+    net = sorted([0.0, *(worth - places[0] * [yellow, red])])
+    assume(net[-1] - net[-2] > 1e-9)
+    decision = decide(
+        a_declaration(items=tuple(an_item(item_no=at + 1) for at in range(len(rows)))),
+        risk=Risk(chances, shares),
+        rules=RuleSet([]),
+        policy=policy,
+        prices=charged,
+        draw_key=b"key",
+    )
+    assert decision.lane == best_lane(worth[None], places, charged)[0]
+
+
+def test_a_hold_up_is_charged_where_nothing_is_likely_to_be_found() -> None:
+    """A goods inspection is worth 0.3 x 0.8 x 4 - 0.005 = 0.955 and 0.5 is the price of a place.
+
+    With a chance of 0.7 that nothing is to be found it is charged for 1 + 3 x 0.7 = 3.1 places, so
+    1.55. Papers that are wrong at 0.45 beside leave 0.25, and 1 + 3 x 0.25 = 1.75 places, so 0.875.
+    """
+    dear = {"prices": Prices(yellow=9, red=0.5), "duty": 0.0}
+    assert lane_of([0.7, 0.0, 0.3], **dear).lane is Lane.GREEN
+    assert lane_of([0.25, 0.45, 0.3], **dear).lane is Lane.RED
+    net = lane_of([0.25, 0.45, 0.3], **dear).reasons[0].facts["net_benefit"]
+    assert net == pytest.approx(0.955 + 0.45 * 0.6 - 0.5 * 1.75)

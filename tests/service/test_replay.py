@@ -17,7 +17,8 @@ from models.bundle import Bundle
 from models.rules_files import read_rules
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from selectivity.policy import Policy, RandomPolicy
+from selectivity.policy import Policy
+from selectivity.random_stratum import RandomPolicy
 from serving.assign import Parts, assign, receive
 from serving.log_reader import LogReader
 from serving.predictor import MODEL_ERROR

@@ -65,6 +65,7 @@ def test_a_normal_day_is_a_number_that_a_limit_can_be_made_of(lane: str, value: 
     [
         ("red", "detects", "physical"),
         ("red", "cost"),
+        ("red", "hold_up"),
         ("value", "finding", "physical"),
         ("value", "duty"),
     ],

@@ -9,7 +9,8 @@ import pytest
 
 from selectivity.capacity import Prices
 from selectivity.lanes import Lane
-from selectivity.policy import Policy, RandomPolicy
+from selectivity.policy import Policy
+from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
 from selectivity.rule_trial import Around, Past, Trial, try_rules
 from selectivity.rules import RuleSet
