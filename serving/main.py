@@ -80,15 +80,27 @@ Url = mode_commands.Url
 Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
 
 
-@app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080")
-def serve(port: Port = None) -> None:
+@app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")
+def serve(
+    port: Port = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86_400,
+            help="Seconds to wait for a database that does not answer. Without it the service "
+            "starts at once if it served with it before, from a copy of what was answered, and "
+            "is refused else.",
+        ),
+    ] = 0,
+) -> None:
     """Serve lanes over HTTP, on this machine only, until stopped."""
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
     _tell_first_key(settings)
     log_json_lines()
-    serve_until_stopped(settings)
+    serve_until_stopped(settings, wait_seconds=wait)
 
 
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
