@@ -17,7 +17,6 @@ import typer
 from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
-from selectivity.wording import Language
 from serving import key_commands, mode_commands, rule_commands, table
 from serving.client import follow_notices, send_declarations, send_inspections
 from serving.export import export as export_log
@@ -77,7 +76,7 @@ LogPlace = Annotated[
     typer.Option(help="File of the log or address of its database; that in use if left out."),
 ]
 Url = mode_commands.Url
-Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
+Spoken = mode_commands.Spoken
 
 
 @app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")
@@ -107,12 +106,12 @@ def serve(
 def score(
     file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
     url: Url = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Send declarations to a running service and print their lanes."""
     lanes: Counter[str] = Counter()
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     typer.echo(table.head())
     for answer in send_declarations(url, _lines_of(file), language, key):
         typer.echo(table.row(answer))
@@ -124,12 +123,13 @@ def score(
 def report_inspections(
     file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
     url: Url = None,
+    language: Spoken = None,
 ) -> None:
     """Send what controls found to a running service."""
     receipts: Counter[str] = Counter()
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
-    for _, answer in send_inspections(url, _lines_of(file), key):
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
+    for _, answer in send_inspections(url, _lines_of(file), language, key):
         if "receipt" not in answer:
             typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
@@ -142,11 +142,11 @@ def notices(
     office: Annotated[str, typer.Argument(help="Code of the office.")],
     url: Url = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Print what an office has not been told yet, and acknowledge it."""
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
 
@@ -234,13 +234,14 @@ def explain(
     declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
     version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
     log: LogPlace = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Say what weighed in the model's score, as the decision saw it; changes nothing."""
     from serving.explanation_table import explanation_lines
 
     settings = _settings()
     with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        language = language or settings.language
         for line in explanation_lines(reader, settings, declaration_id, version_no, language):
             typer.echo(line)
 
@@ -281,7 +282,7 @@ def demo(
     port: FreePort = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the samples.")] = False,
     samples: Annotated[Path, typer.Option(help="Folder of the samples.")] = Path("data/samples"),
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Start the service, send it the sample declarations and print their lanes."""
     from serving.demo import keep_running, show, where_to_look
@@ -291,7 +292,7 @@ def demo(
     _tell_first_key(settings)
     with running(settings) as url:
         typer.echo(f"service   {url}\n")
-        show(url, samples, language, typer.echo, key_to_send(settings))
+        show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
         typer.echo(where_to_look(url, settings))
         if not once:
             typer.echo("\nCtrl-C ends the service.")
