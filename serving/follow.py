@@ -58,7 +58,8 @@ class Follower:
         while True:
             await asyncio.sleep(self._parts.settings.follow_seconds)
             seen = self._look()
-            if seen != self._seen:
+            # Histories come from the log: what is published while it is away waits for it.
+            if seen != self._seen and self._parts.log.spooled is None:
                 self._seen = seen
                 await self._change()
 

@@ -78,7 +78,7 @@ def _spooling(spooled: Spooled) -> str:
     if spooled.copy_of is None:
         return spooled.cause
     return (
-        f"{spooled.cause}. The service was started without the log: earlier answers, lanes and "
+        f"{spooled.cause.rstrip('.')}. The service was started without the log: earlier answers, lanes and "
         f"orders are those of its copy of {spooled.copy_of:%Y-%m-%d %H:%M:%S %Z}, and a "
         "declaration that is not in it is decided on anew. Bring the database back."
     )

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from models.bundle import verify
+from pipelines.publish import publish
 from selectivity.modes import Mode
 from serving import start
 from serving.chain import Head
@@ -27,7 +29,8 @@ from serving.settings import Settings
 from serving.signing_key import read_or_create
 from serving.start import assemble
 from serving.store import AwayError, Connection
-from tests.builders import a_declaration, an_item
+from tests.builders import NOON, a_declaration, an_item
+from tests.bundles import a_bundle
 from tests.command_line import lanes
 from tests.logs import in_a_loop
 from tests.postgresql import PostgreSql
@@ -168,6 +171,45 @@ def test_a_service_that_was_started_without_the_database_and_killed_loses_nothin
         ]
     assert again == answers
     assert len(ids_in(database)) == len(set(ids_in(database))) == 29
+
+
+def test_a_database_that_hangs_keeps_no_service_from_starting(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        day = a_day(client)
+    postgresql.hang()
+    try:
+        began = time.monotonic()
+        with a_service(tmp_path, bundle=bundle, database=database) as client:
+            assert client.get("/health/ready").json()["log"] == "spooling"
+            assert time.monotonic() - began < 10
+            assert client.post("/v1/lanes", json=lodged()).json() == day.first
+            new = client.post("/v1/lanes", json=lodged(declaration_id="N-1")).json()
+            assert new["fallback_cause"] == "HISTORIES_BEHIND"
+            postgresql.go_on()
+            until(client, log="ok", histories="ok")
+    finally:
+        postgresql.go_on()
+    assert ids_in(database).count("N-1/1") == 1
+
+
+def test_a_bundle_published_while_the_log_is_away_takes_over_when_it_is_back(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    a_bundle(first := tmp_path / "first", seed=1)
+    publish(first, tmp_path / "published", by="a manager", at=NOON)
+    fields: dict[str, Any] = {"database": database, "follow_seconds": 0.1}
+    with a_service(tmp_path, **fields) as client:
+        a_day(client)
+    with down(postgresql), a_service(tmp_path, **fields) as client:
+        publish(bundle, tmp_path / "published", by="a manager", at=NOON)
+        time.sleep(0.5)
+        told = client.get("/health/ready").json()
+        assert told["bundle"] == verify(first)[0][:16]
+        assert "bundle was refused" not in told["detail"]
+        postgresql.start()
+        until(client, log="ok", histories="ok", bundle=verify(bundle)[0][:16])
 
 
 def test_an_ordered_mode_holds_at_a_start_without_the_database(
