@@ -77,10 +77,11 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
 def _spooling(spooled: Spooled) -> str:
     if spooled.copy_of is None:
         return spooled.cause
+    cause = spooled.cause.rstrip(".")
     return (
-        f"{spooled.cause.rstrip('.')}. The service was started without the log: earlier answers, lanes and "
-        f"orders are those of its copy of {spooled.copy_of:%Y-%m-%d %H:%M:%S %Z}, and a "
-        "declaration that is not in it is decided on anew. Bring the database back."
+        f"{cause}. The service was started without the log: earlier answers, lanes and orders are "
+        f"those of its copy of {spooled.copy_of:%Y-%m-%d %H:%M:%S %Z}, and a declaration that is "
+        "not in it is decided on anew. Bring the database back."
     )
 
 
