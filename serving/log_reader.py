@@ -13,12 +13,8 @@ from selectivity.mode_orders import ModeStep
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
-from serving.kept_texts import (
-    read_inspection_kept,
-    read_mode,
-    read_override,
-    read_record,
-)
+from serving.conflicts import Conflict
+from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
 from serving.store import PAGE, Connection, Later, Store, in_pages
 
@@ -50,15 +46,6 @@ class Event(NamedTuple):
     text: str
     decision: tuple[int, str] | None
     """Of an inspection: place and text of its decision; None while it is parked."""
-
-
-class Conflict(NamedTuple):
-    """A record of a spool whose key the log had with another record; that one stands."""
-
-    spool_id: str
-    no: int
-    kind: chain.Kind
-    text: str
 
 
 class LogReader:

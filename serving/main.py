@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
 from serving import key_commands, mode_commands, rule_commands, table
+from serving.around_commands import PlainErrors, variables
 from serving.client import follow_notices, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
@@ -28,26 +28,6 @@ from serving.settings import PREFIX, Settings
 from serving.stores import primary_of, store_named
 
 
-class _PlainErrors(TyperGroup):
-    """Says what went wrong in one line and ends with the error's own exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SelectivityError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
-
-
-def _variables() -> str:
-    lines = [
-        f"{PREFIX + name.upper():24} {field.description or name.replace('_', ' ')} "
-        f"(default {'none' if field.default is None else field.default})"
-        for name, field in Settings.model_fields.items()
-    ]
-    return "\b\nSettings are environment variables:\n" + "\n".join(lines)
-
-
 def _settings(port: int | None = None) -> Settings:
     environment = dict(os.environ)
     if port is not None:
@@ -56,9 +36,9 @@ def _settings(port: int | None = None) -> Settings:
 
 
 app = typer.Typer(
-    cls=_PlainErrors,
+    cls=PlainErrors,
     help="Puts customs declarations in lanes.",
-    epilog=_variables(),
+    epilog=variables(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

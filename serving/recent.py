@@ -8,7 +8,7 @@ is lost with it: it is filled from the log again.
 import sqlite3
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from selectivity.errors import DecisionLogError
 from selectivity.record import DecisionRecord
 from serving.chain import COLUMNS, DECISION, Head, log_id_of
-from serving.log_file import open_to_write
+from serving.log_file import open_to_read, open_to_write
 from serving.log_reader import LogReader
 from serving.store import PAGE, Connection, Later, Store
 
@@ -161,30 +161,37 @@ def _open(file: Path, log_id: str) -> sqlite3.Connection:
     return copy
 
 
+def copied_at(file: Path, log: str) -> datetime:
+    """When the copy of the log of this name was last in step with it; changes nothing.
+
+    Raises:
+        DecisionLogError: there is none, it never was, or it cannot be read.
+    """
+    if not file.exists():
+        raise DecisionLogError(f"there is no copy of it at {file}")
+    try:
+        with closing(open_to_read(file)) as copy:
+            damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            name, in_step = _marked(copy, "of"), _marked(copy, "in_step")
+    except (DecisionLogError, sqlite3.Error) as error:
+        raise DecisionLogError(f"the copy {file} cannot be read ({error})") from error
+    if damage != "ok":
+        raise DecisionLogError(f"the copy {file} is damaged ({damage})")
+    if name != log:
+        raise DecisionLogError(f"{file} is a copy of another log, the {name}")
+    if in_step is None:
+        raise DecisionLogError(f"the copy {file} was never complete")
+    return datetime.fromisoformat(in_step)
+
+
 def _as_it_is(file: Path, log: str) -> sqlite3.Connection:
     """The copy of the log of this name, if it was complete once.
 
     Raises:
         DecisionLogError: it was not, or cannot be read.
     """
-    if not file.exists():
-        raise DecisionLogError(f"there is no copy of it at {file}")
-    try:
-        copy = _writable(file)
-        name, in_step = _marked(copy, "of"), _marked(copy, "in_step")
-        damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise DecisionLogError(f"the copy {file} cannot be read ({error})") from error
-    if name == log and in_step is not None and damage == "ok":
-        return copy
-    copy.close()
-    if damage != "ok":
-        raise DecisionLogError(f"the copy {file} is damaged ({damage})")
-    raise DecisionLogError(
-        f"{file} is a copy of another log, the {name}"
-        if name not in (None, log)
-        else f"the copy {file} was never complete"
-    )
+    copied_at(file, log)
+    return _writable(file)
 
 
 def _writable(file: Path) -> sqlite3.Connection:

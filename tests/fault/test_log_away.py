@@ -220,6 +220,8 @@ def test_an_ordered_mode_holds_at_a_start_without_the_database(
         time.sleep(1.5)
         assert client.post("/v1/mode", json=ordered).status_code == 200
     with down(postgresql), a_service(tmp_path, bundle=bundle, database=database) as client:
+        told = lanes(tmp_path, "check", LANES_DATABASE=database)
+        assert "away; the service would start from its copy of " in told.stdout
         assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
         assert client.post("/v1/lanes", json=lodged()).json()["lane"] != "GREEN"
         assert client.post("/v1/mode", json=ordered | {"mode": "MANUAL"}).status_code == 503
@@ -259,6 +261,8 @@ def test_without_a_copy_to_go_by_the_start_is_refused_or_waits(
     with down(postgresql):
         with pytest.raises(AwayError, match=r"a second lane.*lanes serve --wait"):
             assemble(settings)
+        told = lanes(tmp_path, "check", LANES_DATABASE=database)
+        assert "away, and the service would not start: " in told.stdout
         waited: list[Any] = []
         thread = threading.Thread(target=lambda: waited.append(start._assemble_in(60, settings)))
         thread.start()
