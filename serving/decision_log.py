@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -64,6 +64,13 @@ class DecisionLog(LogReader):
     def spooled(self) -> Spooled | None:
         """How it stands with the spool; None while the log itself is written."""
         return None if self._spooling is None else self._spooling.state
+
+    @property
+    def copied_at(self) -> datetime | None:
+        """When the copy that stands for a log that was away at the start was last in step with it;
+        None if the log was there, or is gone back to.
+        """
+        return None if self._spooling is None else self._spooling.copy_of
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """As the reader's, and of the spool while there is something in it."""

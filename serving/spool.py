@@ -77,13 +77,14 @@ class SpoolingJournal:
         self._drained_from = reserve.spool.open_to_read()
         self._turn = threading.Lock()
         self._upto = Head(0, "")
-        self._copy_of: datetime | None = None
+        self.copy_of: datetime | None = None
+        """If the log was away at the start and still is: when the copy of it was last in step."""
         if away is None:
             reserve.recognise()
             self._drain(self._draining)
         elif reserve.recent is not None:
             self._upto = reserve.recent.drained(self.reader.log_id)
-            self._copy_of = reserve.recent.in_step
+            self.copy_of = reserve.recent.in_step
             logger.error("started without the log", extra={"cause": away})
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
@@ -104,7 +105,7 @@ class SpoolingJournal:
         """None while the log itself is written. For the thread that uses `reader`."""
         if (cause := self._cause) is None:
             return None
-        return Spooled(cause, self.reader.head().no - self._upto.no, self._copy_of)
+        return Spooled(cause, self.reader.head().no - self._upto.no, self.copy_of)
 
     def keep(self, works: Sequence[Work[Any]]) -> list[Any]:
         """As `Journal.keep`; what went into the spool has no number in the log yet.
@@ -158,7 +159,7 @@ class SpoolingJournal:
                 self._tell(error)
             self._cause = _why(error)
         else:
-            self._copy_of = None
+            self.copy_of = None
             logger.warning("log is written again")
 
     def _tell(self, error: DecisionLogError) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,6 +225,32 @@ def test_an_ordered_mode_holds_at_a_start_without_the_database(
         assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
         assert client.post("/v1/lanes", json=lodged()).json()["lane"] != "GREEN"
         assert client.post("/v1/mode", json=ordered | {"mode": "MANUAL"}).status_code == 503
+
+
+def test_after_hours_without_a_look_at_the_log_nothing_is_released_until_it_is_back(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        a_day(client)
+        for number in range(30, 60):
+            client.post("/v1/lanes", json=lodged(**one_of_many(number)))
+        lanes_given = {
+            number: client.post("/v1/lanes", json=lodged(**one_of_many(number))).json()["lane"]
+            for number in range(30, 60)
+        }
+    green = next(number for number, lane in lanes_given.items() if lane == "GREEN")
+    copy = settings_in(tmp_path).recent_file
+    with closing(open_to_write(copy)) as connection:
+        then = (datetime.now(UTC) - timedelta(hours=4, minutes=1)).isoformat()
+        connection.execute("UPDATE marks SET value = ? WHERE name = 'in_step'", (then,))
+    again = one_of_many(green) | {"declaration_id": "N-1"}
+    with down(postgresql), a_service(tmp_path, bundle=bundle, database=database) as client:
+        assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
+        assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "YELLOW"
+        postgresql.start()
+        assert until(client, log="ok", histories="ok")["mode"] == Mode.NORMAL
+        again |= {"declaration_id": "N-2"}
+        assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "GREEN"
 
 
 def no_copy(settings: Settings) -> None:
