@@ -5,7 +5,7 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -55,10 +55,7 @@ class Parts:
     def __post_init__(self) -> None:
         """Count the places there are, and what comes together or is on its way to the disk."""
         self.handover, self.loads = Handover(), OfficeLoads()
-        self.gathering = Gathering(
-            lambda declarations: self.predictor.assess(declarations, self.mode),
-            lambda declaration, assessed: lodge(declaration, self, assessed),
-        )
+        self.gathering = Gathering(lambda declarations: lodge_together(declarations, self))
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
         self.explanations = Admission(1)
@@ -91,8 +88,27 @@ class Parts:
         return self.keys.holder(secret, self.now())
 
 
+def lodge_together(
+    declarations: Sequence[Declaration], parts: Parts
+) -> "Iterator[asyncio.Future[Kept] | Exception]":
+    """`lodge` each in turn, or tell why not; model and log are asked about all of them at once."""
+    assessed = parts.predictor.assess(declarations, parts.mode)
+    names = [name for each in declarations for name in (each.lineage, each.declaration_id)]
+    known: Container[str] | None = None
+    with contextlib.suppress(DecisionLogError):  # who asks for each is told
+        known = parts.log.names_known(names)
+    for declaration, said in zip(declarations, assessed, strict=True):
+        try:
+            yield lodge(declaration, parts, said, known)
+        except Exception as error:
+            yield error
+
+
 def lodge(
-    declaration: Declaration, parts: Parts, assessed: Assessed | None = None
+    declaration: Declaration,
+    parts: Parts,
+    assessed: Assessed | None = None,
+    known: Container[str] | None = None,
 ) -> "asyncio.Future[Kept]":
     """Decide now and queue the record; the future has it once it is durable.
 
@@ -101,12 +117,17 @@ def lodge(
 
     Args:
         assessed: what the model said of it a moment ago, together with others.
+        known: names that the log knew a moment ago, its lineage and id among them if it did.
 
     Raises:
         ConflictError: the same version was decided on other content.
         DecisionLogError: the log cannot be read or is closed.
     """
-    earlier_lane = parts.log.strictest_lane(declaration.lineage, declaration.declaration_id)
+    names = declaration.lineage, declaration.declaration_id
+    if known is None or any(name in known for name in names):
+        earlier_lane = parts.log.strictest_lane(*names)
+    else:
+        earlier_lane = parts.log.strictest_queued(*names)
     # Where no version was given a lane, none can be found.
     earlier = (
         None

@@ -1,7 +1,7 @@
 """Many declarations in one request: one JSON object per line in, one per line out, in order.
 
-Reading and answering run side by side and wait for each other nowhere, so that a caller who sends
-everything before reading anything gets through as well.
+Reading and deciding, keeping, and answering run side by side. Answers are never waited for, so that
+a caller who sends everything before reading anything gets through as well.
 """
 
 import asyncio
@@ -19,16 +19,15 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.wording import Language
 from serving.answers import lane_answer
-from serving.assessed import Assessed
-from serving.assign import Parts, lodge
+from serving.assign import Parts, lodge_together
 from serving.bodies import body_too_large, declaration_from
 from serving.gathering import TOGETHER
 from serving.keep import Kept
 from serving.problems import Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
-SLICE = 64
-"""Lines decided on before their answers are waited for, so that they share a commit."""
+AHEAD = 8
+"""Times `TOGETHER` lines that may be decided on and not be kept yet."""
 
 
 class Line(NamedTuple):
@@ -95,48 +94,71 @@ class NdjsonResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+_Begun = list[tuple[int | None, "asyncio.Future[Kept] | Problem"]]
+"""Lines by their numbers; None for what is told of the request as a whole."""
+
+
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
     """The answers to a batch, as they become durable."""
+    begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
     answers: asyncio.Queue[bytes | None] = asyncio.Queue()
-    reading = asyncio.create_task(_read_all(request, parts, language, answers))
+    room = asyncio.Semaphore(AHEAD)
+    tasks = [
+        asyncio.create_task(_begin_all(request, parts, begun, room)),
+        asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
+    ]
     try:
         while (chunk := await answers.get()) is not None:
             yield chunk
-        await reading
+        await asyncio.gather(*tasks)
     finally:
-        reading.cancel()
+        for task in tasks:
+            task.cancel()
 
 
-async def _read_all(
-    request: Request, parts: Parts, language: Language, answers: "asyncio.Queue[bytes | None]"
+async def _begin_all(
+    request: Request,
+    parts: Parts,
+    begun: "asyncio.Queue[_Begun | None]",
+    room: asyncio.Semaphore,
 ) -> None:
     lines = LineSplitter(parts.settings.body_limit_bytes)
     taken, limit = 0, parts.settings.batch_limit_bytes
+
+    async def begin(ended: Iterator[Line]) -> None:
+        while some := list(islice(ended, TOGETHER)):
+            await room.acquire()
+            begun.put_nowait(list(_begin(some, parts)))
+            await asyncio.sleep(0)  # others get their turn
+
     try:
         async for chunk in request.stream():
             taken += len(chunk)
             if taken > limit:
-                answers.put_nowait(_problem_line(body_too_large(limit)))
+                begun.put_nowait([(None, body_too_large(limit))])
                 return
-            await _answer_some(lines.feed(chunk), parts, language, answers)
-        await _answer_some(lines.end(), parts, language, answers)
+            await begin(lines.feed(chunk))
+        await begin(lines.end())
     except ClientDisconnect:
         pass  # what was decided is kept; the caller asks again and gets the same answers
     finally:
-        answers.put_nowait(None)
+        begun.put_nowait(None)
 
 
-async def _answer_some(
-    lines: Iterator[Line], parts: Parts, language: Language, answers: "asyncio.Queue[bytes | None]"
+async def _settle_all(
+    begun: "asyncio.Queue[_Begun | None]",
+    parts: Parts,
+    language: Language,
+    answers: "asyncio.Queue[bytes | None]",
+    room: asyncio.Semaphore,
 ) -> None:
-    waiting: list[tuple[int, asyncio.Future[Kept] | Problem]] = []
-    while some := list(islice(lines, TOGETHER)):
-        waiting += _begin(some, parts)
-        await asyncio.sleep(0)  # others get their turn
-        if len(waiting) >= SLICE:
-            await _settle(waiting, parts, language, answers)
-            waiting = []
-    await _settle(waiting, parts, language, answers)
+    """While some are being kept, the next are decided on."""
+    try:
+        while (some := await begun.get()) is not None:
+            answers.put_nowait(await _settled(some, parts, language))
+            room.release()
+    finally:
+        answers.put_nowait(None)
 
 
 def _begin(
@@ -144,9 +166,9 @@ def _begin(
 ) -> "Iterator[tuple[int, asyncio.Future[Kept] | Problem]]":
     read = [(line.number, _read(line, parts)) for line in lines]
     declarations = [each for _, each in read if isinstance(each, Declaration)]
-    assessed = iter(parts.predictor.assess(declarations, parts.mode))
+    lodged = lodge_together(declarations, parts)
     for number, each in read:
-        yield number, _lodge(each, next(assessed), parts) if isinstance(each, Declaration) else each
+        yield number, _begun(next(lodged)) if isinstance(each, Declaration) else each
 
 
 def _read(line: Line, parts: Parts) -> Declaration | Problem:
@@ -159,31 +181,24 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
         return refused.problem
 
 
-def _lodge(
-    declaration: Declaration, assessed: Assessed | None, parts: Parts
-) -> "asyncio.Future[Kept] | Problem":
-    try:
-        return lodge(declaration, parts, assessed)
-    except DecisionLogError as error:
-        return of_error(error)
+def _begun(lodged: "asyncio.Future[Kept] | Exception") -> "asyncio.Future[Kept] | Problem":
+    if isinstance(lodged, DecisionLogError):
+        return of_error(lodged)
+    if isinstance(lodged, Exception):
+        raise lodged
+    return lodged
 
 
-async def _settle(
-    waiting: "list[tuple[int, asyncio.Future[Kept] | Problem]]",
-    parts: Parts,
-    language: Language,
-    answers: "asyncio.Queue[bytes | None]",
-) -> None:
+async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
     chunk = b""
-    for number, pending in waiting:
+    for number, pending in some:
         outcome = pending if isinstance(pending, Problem) else await _outcome(pending)
         if isinstance(outcome, Problem):
             parts.meters.refused(outcome.status)
             chunk += _problem_line(outcome.model_copy(update={"line": number}))
         else:
             chunk += lane_answer(outcome.record, parts.predictor.rules, language) + b"\n"
-    if chunk:
-        answers.put_nowait(chunk)
+    return chunk
 
 
 async def _outcome(pending: "asyncio.Future[Kept]") -> "Kept | Problem":

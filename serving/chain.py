@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 from selectivity.errors import AuditError
-from serving.store import Connection, Store
+from serving.store import Connection, Store, insert
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -54,6 +54,7 @@ TEXTS: Mapping[Kind, str] = {
     ACT: "act",
 }
 """The column with the text."""
+_LINK = ("no", "kind", "seq", "prev_hash", "record_hash")
 
 
 class Head(NamedTuple):
@@ -126,7 +127,7 @@ class Links:
         """Link what is added inside, in a transaction that has begun."""
         self._head, self._new = head_of(connection), []
         yield
-        connection.executemany("INSERT INTO chain VALUES (?, ?, ?, ?, ?)", self._new)
+        insert(connection, "chain", _LINK, self._new)
 
     def add(self, kind: Kind, seq: int | None, columns: Sequence[Any], text: str) -> int:
         """Link a record whose row was just written; gives its number."""

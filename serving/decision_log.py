@@ -1,7 +1,7 @@
 """Keeps decisions and inspections so that an answer, once given, is never lost nor given twice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from selectivity.record import DecisionRecord
 from serving import acts
 from serving.group_writer import GroupWriter
 from serving.journal import Journal, prove
-from serving.keep import Kept, KeptInspection, keep_decision, keep_inspection
+from serving.keep import Kept, KeptInspection, NewDecision, keep_inspection
 from serving.log_file import LogFile
 from serving.log_reader import LAST, LogReader
 from serving.spool import Reserve, Spooled, SpoolingJournal
@@ -85,7 +85,7 @@ class DecisionLog(LogReader):
         DecisionLogError if nothing was kept.
         """
         text = record.model_dump_json()
-        kept = self._writer.submit(partial(keep_decision, record, text, in_step=in_step))
+        kept: asyncio.Future[Kept] = self._writer.submit(NewDecision(record, text, in_step))
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -101,8 +101,16 @@ class DecisionLog(LogReader):
         for key in held.keys() & self._queued_overrides.keys():
             lane = self._queued_overrides[key]
             held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
-        queued = [lane for name in names for lane in self._queued.get(name, ())]
-        return max([*queued, *_known(strictest(held.values()))], default=None)
+        lanes = self.strictest_queued(*names), strictest(held.values())
+        return max((lane for lane in lanes if lane is not None), default=None)
+
+    def strictest_queued(self, *names: str) -> Lane | None:
+        """The strictest lane under these names of what is still on its way to the disk."""
+        return max((lane for name in names for lane in self._queued.get(name, ())), default=None)
+
+    def names_known(self, names: Sequence[str]) -> set[str]:
+        """As the reader's, and of spool and copy; without what is still on its way to the disk."""
+        return set().union(*self._asked(lambda log: LogReader.names_known(log, names)))
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """As the reader's, and of the copy while the log cannot be asked."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from selectivity.errors import AuditError, ConflictError
 from serving.chain import DECISION, DRAIN, INSPECTION, Head, Links, genesis, log_id_of
 from serving.chain_check import Link, links
-from serving.keep import keep_decision, keep_inspection
+from serving.keep import NewDecision, keep_inspection
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.store import Connection
 
@@ -82,7 +82,7 @@ def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
             keep_inspection(read_inspection_kept(link.text), own, log)
         elif link.kind == DECISION:
             record = read_record(link.text)
-            if keep_decision(record, link.text, own, log).record != record:
+            if NewDecision(record, link.text)(own, log).record != record:
                 raise ConflictError("decided twice")
     except ConflictError:
         yield {"no": link.no, "kind": link.kind, "text": link.text}

@@ -5,26 +5,25 @@ that happens once, and a decision costs a third less; one that comes alone does 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from selectivity.declaration import Declaration
-from serving.assessed import Assessed
 from serving.keep import Kept
 
 TOGETHER = 16
 """So many declarations. Nothing comes between them, so that all are judged by what was known when
 the first was; others wait for so long, and twice as many would save little more."""
 
-Assess = Callable[[Sequence[Declaration]], Sequence[Assessed | None]]
-Lodge = Callable[[Declaration, Assessed | None], "asyncio.Future[Kept]"]
+Lodge = Callable[[Sequence[Declaration]], Iterable["asyncio.Future[Kept] | Exception"]]
+"""Lodges each, or tells why not."""
 _Turn = asyncio.Future["asyncio.Future[Kept]"]
 
 
 class Gathering:
     """To be used in the event loop alone."""
 
-    def __init__(self, assess: Assess, lodge: Lodge) -> None:
-        self._assess, self._lodge = assess, lodge
+    def __init__(self, lodge: Lodge) -> None:
+        self._together = lodge
         self._waiting: list[tuple[Declaration, _Turn]] = []
 
     async def lodge(self, declaration: Declaration) -> "asyncio.Future[Kept]":
@@ -40,9 +39,9 @@ class Gathering:
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), TOGETHER):
             some = [each for each in waiting[first : first + TOGETHER] if not each[1].done()]
-            assessed = self._assess([declaration for declaration, _ in some])
-            for (declaration, turn), said in zip(some, assessed, strict=True):
-                try:
-                    turn.set_result(self._lodge(declaration, said))
-                except Exception as error:  # whoever waits for it is told
-                    turn.set_exception(error)
+            lodged = self._together([declaration for declaration, _ in some])
+            for (_, turn), kept in zip(some, lodged, strict=True):
+                if isinstance(kept, Exception):
+                    turn.set_exception(kept)
+                else:
+                    turn.set_result(kept)

@@ -1,7 +1,9 @@
 """What is done inside a transaction of the log: keep a decision or an inspection, once."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import ConflictError, DecisionLogError
@@ -9,10 +11,12 @@ from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.override import strictest
 from selectivity.record import DecisionRecord
-from serving.chain import DECISION, INSPECTION, Links
+from serving.chain import COLUMNS, DECISION, INSPECTION, TEXTS, Links
+from serving.journal import outcome
 from serving.kept_texts import read_inspection_kept, read_record
-from serving.log_reader import LAST, Inspected, held_in, inspections_before, places_under
+from serving.log_reader import LAST, Inspected, inspections_before
 from serving.store import Connection
+from serving.under_names import held_in, names_in, places_under
 
 
 class Kept(NamedTuple):
@@ -58,48 +62,88 @@ SELECT (SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?
 is let go of, and has to be waited for."""
 
 
-def keep_decision(
-    record: DecisionRecord,
-    text: str,
-    links: Links,
-    connection: Connection,
-    *,
-    in_step: bool = False,
-) -> Kept:
-    """Keep it unless its key was decided on before; `text` is what is written.
+@dataclass(frozen=True, slots=True)
+class NewDecision:
+    """A decision to be kept unless its key was decided on before."""
 
-    With `in_step`, only if the lineage is as it was when this was decided: another service may have
-    kept another version meanwhile. A spool cannot tell.
+    record: DecisionRecord
+    text: str
+    """What is written."""
+    in_step: bool = False
+    """Only if the lineage is as it was when this was decided: another service may have kept another
+    version meanwhile. A spool cannot tell."""
 
-    Raises:
-        ConflictError: the key was decided on with other content.
-        OvertakenError: the lineage is not as it was.
-    """
-    names = (record.lineage_id, record.declaration_id)
-    earlier, others, waiting = connection.execute(
-        _THERE, (*record.key, *names, *names, record.declaration_id)
-    ).fetchone()
-    if earlier is not None:
-        return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
-    if in_step and not links.aside:
-        held = held_in(connection, LAST, *names) if others else {}
-        _check_in_step(record, strictest(held.values()))
-    parked = _parked(record.declaration_id, connection) if waiting else ()
-    columns = (*record.key, record.lineage_id, record.snapshot_sha256, int(record.decision.lane))
-    (seq,) = connection.execute(
-        "INSERT INTO decisions "
-        "(declaration_id, version_no, lineage_id, snapshot_sha256, lane, record) "
-        "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq",
-        (*columns, text),
-    ).fetchone()
-    if parked:
-        connection.execute(
-            "UPDATE inspections SET decision_seq = ? "
-            "WHERE declaration_id = ? AND decision_seq IS NULL",
-            (seq, record.declaration_id),
-        )
-    no = links.add(DECISION, seq, columns, text)
-    return Kept(record, new=True, parked=parked, no=no)
+    def __call__(self, links: Links, connection: Connection) -> Kept:
+        """Keep it.
+
+        Raises:
+            ConflictError: the key was decided on with other content.
+            OvertakenError: the lineage is not as it was.
+        """
+        record = self.record
+        earlier, others, waiting = connection.execute(
+            _THERE, (*record.key, *self.names, *self.names, record.declaration_id)
+        ).fetchone()
+        if earlier is not None:
+            return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
+        if self.in_step and not links.aside:
+            held = held_in(connection, LAST, *self.names) if others else {}
+            _check_in_step(record, strictest(held.values()))
+        parked = _parked(record.declaration_id, connection) if waiting else ()
+        (no,) = _write([self], links, connection)
+        if parked:
+            connection.execute(
+                "UPDATE inspections SET decision_seq = "
+                "(SELECT seq FROM decisions WHERE declaration_id = ? AND version_no = ?) "
+                "WHERE declaration_id = ? AND decision_seq IS NULL",
+                (*record.key, record.declaration_id),
+            )
+        return Kept(record, new=True, parked=parked, no=no)
+
+    @staticmethod
+    def together(works: "Sequence[NewDecision]", links: Links, connection: Connection) -> list[Any]:
+        """Keep them: those whose names are new all at once, the others one by one."""
+        known = names_in(connection, [name for each in works for name in each.names])
+        known |= _waited_for([each.record.declaration_id for each in works], connection)
+        outcomes: list[Any] = []
+        fresh: list[NewDecision] = []
+        for each in works:
+            if known.isdisjoint(each.names) and _earlier_lane(each.record) is None:
+                fresh.append(each)
+            else:
+                outcomes += _keep_fresh(fresh, links, connection)
+                outcomes.append(outcome(each, links, connection))
+                fresh = []
+            known.update(each.names)
+        return outcomes + _keep_fresh(fresh, links, connection)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Its lineage and its declaration."""
+        return self.record.lineage_id, self.record.declaration_id
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """What stands beside its text, see `serving.chain.COLUMNS`."""
+        record, lane = self.record, int(self.record.decision.lane)
+        return *record.key, record.lineage_id, record.snapshot_sha256, lane
+
+
+def _keep_fresh(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[Kept]:
+    numbers = _write(works, links, connection) if works else []
+    return [Kept(each.record, new=True, no=no) for each, no in zip(works, numbers, strict=True)]
+
+
+def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[int]:
+    """Write them and link them; gives their numbers among all records."""
+    assert links.store is not None
+    columns = (*COLUMNS[DECISION], TEXTS[DECISION])
+    rows = [(*each.columns, each.text) for each in works]
+    places = links.store.add_rows(connection, "decisions", columns, rows)
+    return [
+        links.add(DECISION, place, each.columns, each.text)
+        for each, place in zip(works, places, strict=True)
+    ]
 
 
 def _check_in_step(record: DecisionRecord, lane: Lane | None) -> None:
@@ -114,6 +158,16 @@ def _earlier_lane(record: DecisionRecord) -> Lane | None:
     """The lane of earlier versions that a decision went by."""
     votes = record.decision.votes
     return next((vote.lane for vote in votes if vote.reason.code == "LINEAGE"), None)
+
+
+def _waited_for(declaration_ids: Sequence[str], connection: Connection) -> set[str]:
+    """The declarations among these that inspections wait for."""
+    rows = connection.execute(
+        "SELECT DISTINCT declaration_id FROM inspections WHERE decision_seq IS NULL "
+        f"AND declaration_id IN ({', '.join('?' * len(declaration_ids))})",
+        declaration_ids,
+    )
+    return {name for (name,) in rows.fetchall()}
 
 
 def _parked(declaration_id: str, connection: Connection) -> tuple[Inspection, ...]:

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving import database_version
-from serving.store import AwayError, Connection, Found, Rows
+from serving.store import AwayError, Connection, Found, Rows, insert
 
 NEVER = float("inf")
 WRITER = 0x1A9E5
@@ -116,6 +116,12 @@ class LogDatabase:
     def begin_reading(self, connection: Connection) -> None:
         """PostgreSQL takes the moment of the first read."""
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def add_rows(
+        self, connection: Connection, into: str, columns: Sequence[str], rows: Sequence[Any]
+    ) -> list[int]:
+        """The server numbers the rows of a statement in their order."""
+        return sorted(seq for (seq,) in insert(connection, into, columns, rows, "RETURNING seq"))
 
     def prove(self, connection: Connection) -> None:
         """Write a message that nobody reads into the server's own log, which is synced."""

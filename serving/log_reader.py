@@ -17,6 +17,7 @@ from serving.conflicts import Conflict
 from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
 from serving.store import PAGE, Connection, Later, Store, in_pages
+from serving.under_names import held_in, names_in
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -93,6 +94,11 @@ class LogReader:
         """The lanes of each version under these names, by its key, in order."""
         with self._reading():
             return held_in(self._connection, seq, *names)
+
+    def names_known(self, names: Sequence[str]) -> set[str]:
+        """Those of them under which there is a decision: names of lineages or declarations."""
+        with self._reading():
+            return names_in(self._connection, names)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """Every step of the overrides of this decision, in the order in which they were kept."""
@@ -255,28 +261,6 @@ class LogReader:
             yield
         except self.store.errors as error:
             raise self.store.unusable(error) from error
-
-
-def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
-    """The lanes of each version under these names in front of this place, by its key, in order."""
-    places = places_under(len(names))
-    rows = connection.execute(
-        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
-        f"FROM decisions d WHERE d.seq IN ({places}) AND d.seq < ? ORDER BY d.seq",
-        (seq, *names, *names, seq),
-    ).fetchall()
-    return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
-
-
-def places_under(names: int) -> str:
-    """How to ask for places of decisions under lineages or declarations of so many names; SQL takes
-    the names twice. One look for each index, or a database may walk through all places.
-    """
-    marks = ", ".join("?" * names)
-    return (
-        f"SELECT seq FROM decisions WHERE lineage_id IN ({marks}) "
-        f"UNION SELECT seq FROM decisions WHERE declaration_id IN ({marks})"
-    )
 
 
 def inspections_before(seq: int, declaration_id: str, connection: Connection) -> list[Inspected]:

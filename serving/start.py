@@ -3,7 +3,6 @@
 import gc
 import logging
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -42,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
-SWITCH_SECONDS = 0.0005
 RETRY_SECONDS = 2.0
 """How often to look whether the log is there, if the start waits for it."""
 
@@ -231,9 +229,6 @@ def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
-        # The writer of the log lets go of the interpreter in every statement, and waits for so
-        # long to get it back from the event loop when that is busy.
-        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listening])
 
 

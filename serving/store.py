@@ -17,6 +17,10 @@ class AwayError(DecisionLogError):
 
 
 PAGE = 1_000
+ROWS_AT_ONCE = 64
+"""Rows that one statement adds: at each statement of a file the interpreter is let go of, and has
+to be waited for.
+"""
 LOWEST = -(1 << 63)
 """In front of every place there can be, also of one that was put in from outside."""
 
@@ -84,6 +88,11 @@ class Store(Protocol):
     def begin_reading(self, connection: Connection) -> None:
         """Begin a transaction that sees the log of one moment; `ROLLBACK` ends it."""
 
+    def add_rows(
+        self, connection: Connection, into: str, columns: Sequence[str], rows: Sequence[Any]
+    ) -> list[int]:
+        """Add rows to a table in a transaction that has begun; gives the place (`seq`) of each."""
+
     def prove(self, connection: Connection) -> None:
         """Change as little as proves that a commit is kept."""
 
@@ -142,6 +151,25 @@ class Later:
     def _opened(self) -> Connection:
         self._connection = self._connection or self._open()
         return self._connection
+
+
+def insert(
+    connection: Connection,
+    into: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    ending: str = "",
+) -> list[Any]:
+    """Add rows to a table, many in a statement; gives what the statements give by their ending."""
+    marks, given = f"({', '.join('?' * len(columns))})", []
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[first : first + ROWS_AT_ONCE]
+        values = ", ".join([marks] * len(some))
+        statement = f"INSERT INTO {into} ({', '.join(columns)}) VALUES {values} {ending}"
+        done = connection.execute(statement, [value for row in some for value in row])
+        if ending:
+            given += done.fetchall()
+    return given
 
 
 def in_pages(

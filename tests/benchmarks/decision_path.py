@@ -25,6 +25,7 @@ from models.bundle import Bundle, load
 from models.lane_model import ASSESSED
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
+from selectivity.modes import Mode
 from selectivity.policy import decide
 from selectivity.rows import columns_of, rows_of
 from selectivity.rules import RuleSet
@@ -104,7 +105,10 @@ def _steps(
     rows = [rows_of(each) for each in lodged]
     known = [(each, [values(row) for row in each]) for each in rows]
     told = [(columns_of(each, ASSESSED), model.features_of_rows(each, v)) for each, v in known]
-    risks = [(each, model.assess(*given, [0])[0]) for each, given in zip(lodged, told, strict=True)]
+    risks = [
+        (each, model.assess(*given, starts=[0])[0])
+        for each, given in zip(lodged, told, strict=True)
+    ]
     one = partial(predictor.decide, earlier_lane=None, now=NOW)
     records = [one(each) for each in lodged]
 
@@ -116,7 +120,7 @@ def _steps(
     yield Step("read profiles", lambda each: [values(row) for row in each], rows)
     yield Step("features", lambda each: model.features_of_rows(*each), known)
     yield Step("predict, calibrate", lambda each: model.probabilities(each[1]), told)
-    yield Step("assess (predict included)", lambda each: model.assess(*each, [0]), told)
+    yield Step("assess (predict included)", lambda each: model.assess(each[0], each[1], [0]), told)
     yield Step("decide", lambda each: _decide(each, bundle), risks)
     yield Step("snapshot digest", lambda each: each.snapshot_sha256(), lodged)
     yield Step("rows to record, together", one, lodged)
@@ -149,7 +153,7 @@ def _choices(lodged: Sequence[Declaration], bundle: Bundle) -> Iterator[tuple[St
     rows = [matrix[at : at + 1] for matrix in matrices for at in range(len(matrix))]
     yield from _predictions("declaration", matrices, model)
     yield from _predictions("goods item", rows, model)
-    assess = Predictor.of_bundle(bundle, draw_key=KEY).assess
+    assess = partial(Predictor.of_bundle(bundle, draw_key=KEY).assess, mode=Mode.NORMAL)
     groups = [lodged[at : at + TOGETHER] for at in range(0, len(lodged), TOGETHER)]
     each = len(lodged) / len(groups)
     yield (

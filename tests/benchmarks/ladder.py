@@ -26,6 +26,8 @@ from tests.bundles import a_bundle
 
 LITTLE, MUCH = 30.0, 0.7
 """Requests a second, and the share of what a side answers at most."""
+LINES = 2_000
+"""Declarations in a batch."""
 
 FORMAT = "{:18}{:>11}{:>9}{:>9}{:>10}{:>8}{:>9}{:>9}"
 
@@ -54,6 +56,7 @@ def main(
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {connections} connections")
         found = sides.in_turns(entered, connections=connections, rounds=rounds, seconds=seconds)
         _tell(entered, found)
+        _tell_of_batches(entered[0], rounds)
         _tell_at_pace(entered, found, connections=connections, seconds=2 * seconds)
 
 
@@ -102,6 +105,11 @@ def _tell(entered: Sequence[Side], found: Sequence[Sequence[Costs]]) -> None:
         )
         if failed := sum(each.measured.failed for each in rounds):
             print(f"{'':18}{failed} failed")
+
+
+def _tell_of_batches(side: Side, rounds: int) -> None:
+    per_second, cpu_us = sides.in_batches(side, lines=LINES, rounds=rounds)
+    print(f"\n{side.name}, {LINES:,} a request: {per_second:,.0f}/s, {cpu_us:,.0f} CPU µs each")
 
 
 def _tell_at_pace(

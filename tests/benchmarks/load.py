@@ -148,7 +148,7 @@ async def _generate(load: Load) -> Measured:
     callers = []
     for each in times:
         caller = _Caller(lambda: next(requests), each, gone.release)
-        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", load.port)
+        await loop.create_connection([caller].pop, "127.0.0.1", load.port)
         callers.append(caller)
     for caller in callers:
         caller.ask()

@@ -16,6 +16,7 @@ import json
 import math
 import sqlite3
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -91,7 +92,7 @@ def naive(bundle: Path, folder: Path) -> Any:
 
     @app.post("/v1/lanes")
     def score(declaration: OpenDeclaration) -> dict[str, Any]:  # type: ignore[valid-type]
-        lodged = declaration.model_dump(mode="json")
+        lodged = declaration.model_dump(mode="json")  # type: ignore[attr-defined]
         rows = [features_of(lodged | item) for item in lodged["items"]]
         frame = pd.DataFrame(rows, columns=columns).astype(float)
         finding, physical, _ = (each.predict(frame, num_threads=1) for each in boosters)
@@ -136,7 +137,9 @@ def bare(bundle: Path, folder: Path) -> Any:
 
 
 class ForgetfulLog(DecisionLog):
-    """Finds nothing and keeps nothing, and says at once that it did."""
+    """Finds nothing and keeps nothing, and says at once that it did: the histories learn it."""
+
+    kept = 0
 
     def find(self, declaration_id: str, version_no: int | None = None) -> None:
         return None
@@ -144,9 +147,14 @@ class ForgetfulLog(DecisionLog):
     def strictest_lane(self, *names: str) -> Lane | None:
         return None
 
+    def names_known(self, names: Sequence[str]) -> set[str]:
+        return set()
+
     def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
+        record.model_dump_json()  # what there is to keep
         kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
-        kept.set_result(Kept(record, new=True))
+        self.kept += 1
+        kept.set_result(Kept(record, new=True, no=self.kept))
         return kept
 
 

@@ -180,6 +180,24 @@ def at_pace(side: Side, per_second: float, *, connections: int, seconds: float) 
     return _round(side, connections, seconds, f"pace{per_second:.0f}", per_second).measured
 
 
+def in_batches(side: Side, *, lines: int, rounds: int) -> tuple[float, float]:
+    """Declarations a second and CPU µs a declaration, so many lines in a request, one at a time."""
+    per_second, cpu_us = [], []
+    for number in range(rounds + 1):
+        bodies = (side.bodies[at % len(side.bodies)] for at in range(lines))
+        content = "\n".join(
+            body.replace(ID, f"batch-{number}-{at}") for at, body in enumerate(bodies)
+        )
+        begun, spent = time.perf_counter(), side.tree.cpu_seconds()
+        url, path = f"http://127.0.0.1:{side.port}", f"{side.path}/batch"
+        status, answers = call(url, "POST", path, content.encode(), key=side.key)
+        if status != 200 or answers.count(b'"lane"') < lines:
+            raise SystemExit(f"{side.name} refuses a batch ({status}): {answers[:500].decode()}")
+        per_second.append(lines / (time.perf_counter() - begun))
+        cpu_us.append((side.tree.cpu_seconds() - spent) / lines * 1e6)
+    return statistics.median(per_second[1:]), statistics.median(cpu_us[1:])
+
+
 def _round(
     side: Side, connections: int, seconds: float, name: str, per_second: float | None = None
 ) -> Costs:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from selectivity.declaration import Declaration, Document, GoodsItem
 from serving.problems import PROBLEM_JSON
@@ -206,7 +207,11 @@ def test_the_declaration_that_the_cases_are_made_from_is_good() -> None:
 
 
 def test_every_field_has_its_cases() -> None:
-    tables = {Declaration: DECLARATION, GoodsItem: ITEM, Document: DOCUMENT}
+    tables: dict[type[BaseModel], Any] = {
+        Declaration: DECLARATION,
+        GoodsItem: ITEM,
+        Document: DOCUMENT,
+    }
     for model, table in tables.items():
         assert set(table) == set(model.model_fields)
     assert len(CASES) + len(HEADERS) >= 200

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from selectivity.inspection import Finding, Inspection
 from selectivity.override import OverrideAsked
@@ -129,7 +130,11 @@ def client(folder: Path) -> Iterator[httpx.Client]:
 
 
 def test_there_are_cases_for_every_field() -> None:
-    tables = {Inspection: INSPECTION, Finding: FINDING, OverrideAsked: OVERRIDE}
+    tables: dict[type[BaseModel], Any] = {
+        Inspection: INSPECTION,
+        Finding: FINDING,
+        OverrideAsked: OVERRIDE,
+    }
     for model, table in tables.items():
         assert set(table) == set(model.model_fields)
     assert len(CASES) + len(ADDRESSES) >= 200

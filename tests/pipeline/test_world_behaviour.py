@@ -730,13 +730,16 @@ def test_december_and_the_ends_of_months_are_busy() -> None:
     table = first_versions(a_world(**AUTUMN))
     day = (table["lodged_at"] + pd.Timedelta(7, "h")).dt.normalize()
     table = table[table["declaration_office"] != "EXP1"]
-    daily = day[table.index].value_counts()
-    december = daily[daily.index.month == 12].sum() / 31
-    october = daily[daily.index.month == 10].sum() / 31
-    weekday = daily[daily.index.day_of_week < 5]
-    to_the_end = weekday.index.days_in_month - weekday.index.day
-    ends = weekday[to_the_end < 3].groupby(weekday[to_the_end < 3].index.day_of_week).mean()
-    usual = weekday[to_the_end >= 3].groupby(weekday[to_the_end >= 3].index.day_of_week).mean()
+    daily = day[table.index].value_counts().rename_axis("day").reset_index(name="lodged")
+    december, october = (
+        daily.loc[daily["day"].dt.month == month, "lodged"].sum() / 31 for month in (12, 10)
+    )
+    weekday = daily[daily["day"].dt.day_of_week < 5]
+    late = weekday["day"].dt.days_in_month - weekday["day"].dt.day < 3
+    ends, usual = (
+        some.groupby(some["day"].dt.day_of_week)["lodged"].mean()
+        for some in (weekday[late], weekday[~late])
+    )
 
     assert december == pytest.approx(1.2 * october, rel=0.08)
     assert (ends / usual.reindex(ends.index)).mean() == pytest.approx(1.3, rel=0.15)

@@ -375,7 +375,7 @@ def test_ids_resemble_nobody() -> None:
     named = [
         (table, name)
         for table, frame in tables.items()
-        for name in frame
+        for name in map(str, frame)
         if name.endswith(("_id", "_key")) or name in ("broker",)
         if name not in codes
     ]

@@ -1,5 +1,6 @@
 """Many declarations at once: a line in, a line out."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -7,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import Request
 
+from selectivity.record import DecisionRecord
+from serving.batch import AHEAD, answer_lines
+from serving.gathering import TOGETHER
+from serving.keep import Kept
+from serving.start import assemble
 from tests.builders import an_item
-from tests.services import KEY, a_service, lodged, ndjson
+from tests.services import KEY, a_service, lodged, ndjson, settings_in
 
 
 def _lines(answer: httpx.Response) -> list[dict[str, Any]]:
@@ -106,3 +114,42 @@ def test_a_batch_speaks_the_callers_language(client: httpx.Client) -> None:
     answer = client.post("/v1/lanes/batch", content=body, headers={"Accept-Language": "vi"})
     assert answer.headers["Content-Language"] == "vi"
     assert _lines(answer)[0]["lane_name"].startswith("luồng")
+
+
+def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings_in(tmp_path))
+    waiting: list[tuple[DecisionRecord, asyncio.Future[Kept]]] = []
+
+    def append(record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
+        kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        waiting.append((record, kept))
+        return kept
+
+    monkeypatch.setattr(parts.log, "append", append)
+    room, ids = AHEAD * TOGETHER, [f"R-{number}" for number in range(AHEAD * TOGETHER + 40)]
+    body = ndjson(*[lodged(declaration_id=id_) for id_ in ids])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def answered() -> list[bytes]:
+        request = Request({"type": "http", "headers": []}, receive)
+        answers = answer_lines(request, parts, "en")
+        first = asyncio.ensure_future(anext(answers))
+        for _ in range(10 * AHEAD):
+            await asyncio.sleep(0)
+        assert len(waiting) == room
+        chunks: list[bytes] = []
+        while len(chunks) < len(ids) / TOGETHER:
+            for record, kept in waiting:
+                if not kept.done():
+                    kept.set_result(Kept(record, new=True))
+            chunks.append(await (first if not chunks else anext(answers)))
+        return chunks
+
+    chunks = asyncio.run(answered())
+    parts.log.close()
+    lines = [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
+    assert [line["declaration_id"] for line in lines] == ids

@@ -1,13 +1,13 @@
 """Declarations that come at the same time are put to the model together, each for itself."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError
-from serving.decision_log import Kept
 from serving.gathering import TOGETHER, Gathering
+from serving.keep import Kept
 from tests.builders import a_declaration
 
 MANY = TOGETHER + 4
@@ -17,24 +17,24 @@ class _Parts:
     """Notes what is asked of them."""
 
     def __init__(self) -> None:
-        self.assessed: list[list[str]] = []
-        self.lodged: list[tuple[str, Any]] = []
+        self.together: list[list[str]] = []
+        self.lodged: list[str] = []
 
-    def assess(self, declarations: Sequence[Declaration]) -> list[Any]:
-        self.assessed.append([each.declaration_id for each in declarations])
-        return [f"said of {each.declaration_id}" for each in declarations]
-
-    def lodge(self, declaration: Declaration, assessed: Any) -> "asyncio.Future[Kept]":
-        if declaration.declaration_id == "D-3":
-            raise ConflictError("D-3 was decided before")
-        self.lodged.append((declaration.declaration_id, assessed))
-        kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
-        return kept
+    def lodge(
+        self, declarations: Sequence[Declaration]
+    ) -> "Iterator[asyncio.Future[Kept] | Exception]":
+        self.together.append([each.declaration_id for each in declarations])
+        for declaration in declarations:
+            if declaration.declaration_id == "D-3":
+                yield ConflictError("D-3 was decided before")
+            else:
+                self.lodged.append(declaration.declaration_id)
+                yield asyncio.get_running_loop().create_future()
 
 
 def test_what_comes_together_is_judged_together_and_lodged_in_order() -> None:
     parts = _Parts()
-    gathering = Gathering(parts.assess, parts.lodge)
+    gathering = Gathering(parts.lodge)
 
     async def come() -> list[Any]:
         coming = [
@@ -44,15 +44,15 @@ def test_what_comes_together_is_judged_together_and_lodged_in_order() -> None:
 
     told = asyncio.run(come())
 
-    assert [len(each) for each in parts.assessed] == [TOGETHER, MANY - TOGETHER]
+    assert [len(each) for each in parts.together] == [TOGETHER, MANY - TOGETHER]
     names = [f"D-{number}" for number in range(MANY) if number != 3]
-    assert parts.lodged == [(name, f"said of {name}") for name in names]
+    assert parts.lodged == names
     assert [at for at, each in enumerate(told) if isinstance(each, ConflictError)] == [3]
 
 
 def test_who_does_not_wait_any_more_is_left_out() -> None:
     parts = _Parts()
-    gathering = Gathering(parts.assess, parts.lodge)
+    gathering = Gathering(parts.lodge)
 
     async def come_and_go() -> None:
         one, other = (
@@ -63,4 +63,4 @@ def test_who_does_not_wait_any_more_is_left_out() -> None:
         await other
 
     asyncio.run(come_and_go())
-    assert parts.assessed == [["D-2"]]
+    assert parts.together == [["D-2"]]

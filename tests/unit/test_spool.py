@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from serving import migrations
 from serving.chain_check import walk
 from serving.decision_log import DecisionLog
 from serving.journal import Journal
-from serving.keep import Receipt, keep_decision
+from serving.keep import NewDecision, Receipt
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
@@ -281,7 +280,7 @@ def test_what_is_spooled_while_the_spool_is_drained_comes_into_the_log_as_well(
     def drained_and_then_one_more(through: Journal) -> None:
         drain(through)
         if not spooling._turn.locked():  # not the last time, when nobody else has the turn
-            spooling.keep([partial(keep_decision, late, late.model_dump_json())])
+            spooling.keep([NewDecision(late, late.model_dump_json())])
 
     monkeypatch.setattr(spooling, "_drain", drained_and_then_one_more)
     spooling.turn_to_spool("held")

@@ -1,0 +1,44 @@
+"""What the log holds under names: a name is that of a lineage or of a declaration."""
+
+from collections.abc import Sequence
+
+from selectivity.lanes import Lane
+from selectivity.override import Held
+from serving import acts
+from serving.store import Connection
+
+
+def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+    """The lanes of each version under these names in front of this place, by its key, in order."""
+    places = places_under(len(names))
+    rows = connection.execute(
+        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
+        f"FROM decisions d WHERE d.seq IN ({places}) AND d.seq < ? ORDER BY d.seq",
+        (seq, *names, *names, seq),
+    ).fetchall()
+    return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
+
+
+def names_in(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Those of the names under which there is a decision, a lineage's or a declaration's."""
+    # As many as few statements have: each number of them is a statement to be prepared.
+    more = (1 << (len(names) - 1).bit_length()) - len(names)
+    asked = list(names) + list(names[:1]) * more
+    marks = ", ".join("?" * len(asked))
+    rows = connection.execute(
+        f"SELECT lineage_id FROM decisions WHERE lineage_id IN ({marks}) "
+        f"UNION SELECT declaration_id FROM decisions WHERE declaration_id IN ({marks})",
+        asked * 2,
+    )
+    return {name for (name,) in rows.fetchall()}
+
+
+def places_under(names: int) -> str:
+    """How to ask for places of decisions under lineages or declarations of so many names; SQL takes
+    the names twice. One look for each index, or a database may walk through all places.
+    """
+    marks = ", ".join("?" * names)
+    return (
+        f"SELECT seq FROM decisions WHERE lineage_id IN ({marks}) "
+        f"UNION SELECT seq FROM decisions WHERE declaration_id IN ({marks})"
+    )
