@@ -58,6 +58,11 @@ bench: $(READY) ## Measure speed and latency
 degraded: $(READY) ## Decide on 100,000 declarations in every degraded state: lanes, what is caught, limits
 	python -m tests.benchmarks.degraded_states --preset mid_n
 
+overload: $(READY) ## Measure the service under three times its load, beside slow callers, and two on one log
+	python -m tests.benchmarks.overload
+	python -m tests.benchmarks.slow_callers
+	python -m tests.benchmarks.several
+
 ladder: $(READY) ## Measure the service between a naive one and the bare minimum (two minutes)
 	python -m tests.benchmarks.ladder $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 

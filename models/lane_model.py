@@ -41,7 +41,9 @@ class Knowledge(BaseModel):
     headings: frozenset[str] = Field(description="HS headings (4 digits) seen.")
     countries: frozenset[str] = Field(description="Countries of origin and export seen.")
     facts: frozenset[str] = Field(description="Item fields declared on most rows.")
-    duty_cap: float = Field(gt=0, description="99th percentile of duty at stake.")
+    duty_cap: float = Field(
+        gt=0, allow_inf_nan=False, description="99th percentile of duty at stake."
+    )
 
 
 class LaneModel:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +16,24 @@ FileOption = Annotated[Path, typer.Option(help="A file or folder, as dvc.yaml na
 
 
 def command(main: Callable[..., Any]) -> None:
-    """Run a stage's `main` with its options from the command line."""
-    typed(lambda: typer.run(main))
+    """Run a stage's `main` with its options from the command line.
+
+    `--help` ends with the examples in the docstring of its module.
+    """
+    app = typer.Typer(add_completion=False)
+    app.command(epilog=examples(sys.modules[main.__module__]))(main)
+    typed(app)
+
+
+def examples(module: ModuleType) -> str:
+    """The commands that a module's docstring shows; that of DVC for a stage that shows none."""
+    shown = [
+        line.strip()
+        for line in (module.__doc__ or "").splitlines()
+        if line.startswith(("    python -m ", "    lanes "))
+    ]
+    name = module.__spec__.name if module.__spec__ else module.__name__
+    return "Example: " + "\n\n".join(shown or [f"dvc repro {name.rpartition('.')[2]}"])
 
 
 def typed(app: Callable[[], Any]) -> None:

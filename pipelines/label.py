@@ -34,7 +34,10 @@ class LabelParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     highest_weight: float = Field(
-        default=20.0, ge=1, description="Cap on 1/propensity, the weight of a controlled row."
+        default=20.0,
+        ge=1,
+        le=1e6,
+        description="Cap on 1/propensity, the weight of a controlled row.",
     )
 
 

@@ -37,8 +37,12 @@ class ScorecardParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     points_to_double: int = Field(default=10, ge=2, le=100, description="Points that double odds.")
-    penalty: float = Field(default=3.0, gt=0, description="Holds back steps few rows speak for.")
-    prior_controls: float = Field(default=200.0, gt=0, description="Pulls rates of codes together.")
+    penalty: float = Field(
+        default=3.0, gt=0, le=1e6, description="Holds back steps few rows speak for."
+    )
+    prior_controls: float = Field(
+        default=200.0, gt=0, le=1e9, description="Pulls rates of codes together."
+    )
     groups: int = Field(default=4, ge=2, le=9, description="Lines for headings and for origins.")
     fewest_values: int = Field(default=20, ge=5, description="Unit values that make one usual.")
 

@@ -5,6 +5,10 @@ Writes  models/published/<16 digits>/            a copy of the bundle
         models/published/history.jsonl           every publication: what, who, when, why
         models/published/current.json            the pointer that the service follows
 
+    python -m pipelines.publish --list
+    python -m pipelines.publish --by ann.lee --note "retrained on March"
+    python -m pipelines.publish --rollback previous --by ann.lee --note "too many reds"
+
 MLflow is told afterwards: the model's alias `champion`. If it is down, it is told later.
 """
 

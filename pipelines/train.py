@@ -82,7 +82,7 @@ class TrainParams(BaseModel):
     lambda_l2: float = Field(
         default=20.0,
         ge=0,
-        allow_inf_nan=False,
+        le=1e9,
         description="How much evidence a leaf needs before it speaks: holds much back where "
         "findings are few, and nothing where they are many.",
     )

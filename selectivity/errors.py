@@ -115,9 +115,16 @@ class DecisionLogError(SelectivityError):
 
 
 class ConflictError(DecisionLogError):
-    """The same key came again with another content; what was kept first stands."""
+    """The same key came again with another content; what was kept first stands.
+
+    `field` is what the caller has to look at.
+    """
 
     exit_code = 41
+
+    def __init__(self, problem: str, *, field: str = "body") -> None:
+        self.field = field
+        super().__init__(problem)
 
 
 class AuditError(DecisionLogError):

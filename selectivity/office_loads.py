@@ -9,6 +9,8 @@ from selectivity.decision import LaneDecision
 from selectivity.guard import GUARDED, score_of
 from selectivity.lanes import Channel, Lane, Vote
 
+MOST_DAYS = 3
+"""Today, the day that just began or ended, and one that a wrong clock told."""
 MIDDLE = 0.5
 """Rank of a vote that says nothing of what it is worth, and of the first one of a day."""
 
@@ -45,19 +47,24 @@ class OfficeLoad:
 
 
 class OfficeLoads:
-    """What every office got on the newest day (UTC) that was seen; older days are forgotten."""
+    """What every office got on the days (UTC) decided on last.
+
+    A clock that jumps a day or a year ahead and back finds the load of its day again, so that the
+    guard goes on where it was; of all days but the last few nothing is kept.
+    """
 
     def __init__(self) -> None:
-        self._day = date.min
-        self._offices: dict[str, OfficeLoad] = {}
+        self._days: dict[date, dict[str, OfficeLoad]] = {}
+        """The day decided on last stands last."""
 
     def of(self, office: str | None, moment: datetime) -> OfficeLoad:
-        """What this office got on the day of this moment; nothing on a day that is over."""
-        if (day := day_in_utc(moment)) > self._day:
-            self._day, self._offices = day, {}
-        if day < self._day:
-            return OfficeLoad()
-        return self._offices.setdefault(office or "", OfficeLoad())
+        """What this office got on the day of this moment."""
+        day = day_in_utc(moment)
+        if not self._days or day != next(reversed(self._days)):
+            self._days[day] = self._days.pop(day, {})
+            if len(self._days) > MOST_DAYS:
+                del self._days[next(iter(self._days))]
+        return self._days[day].setdefault(office or "", OfficeLoad())
 
     def count(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
         """Take in a decision made at this moment."""
@@ -65,7 +72,7 @@ class OfficeLoads:
 
     def take_back(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
         """A decision that was taken in was not kept."""
-        if day_in_utc(moment) == self._day:
+        if day_in_utc(moment) in self._days:
             self.of(office, moment).take_back(decision)
 
 

@@ -44,7 +44,8 @@ class DecisionRecord(BaseModel):
     draw_key_id: str
     known_upto: int | None = Field(
         default=None,
-        description="Last record of the log that the histories had taken in; None without them.",
+        description="Last record of the log that the histories had taken in; None without them, or "
+        "if the log was away when the service was started.",
     )
     features_sha256: str | None = None
     scores: tuple[ItemScore, ...] = ()

@@ -89,7 +89,8 @@ def meanwhile(act: Act) -> ConflictError:
     """What to say to the second of two who act on the same at the same moment."""
     return ConflictError(
         f"Somebody else acted on {act.about!r} at the same moment. Look at it again; send what you "
-        "asked for once more if it is still wanted."
+        "asked for once more if it is still wanted.",
+        field="mode" if act.what is What.MODE else "declaration_id",
     )
 
 

@@ -15,12 +15,17 @@ from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language, for_trader, sentence
+from serving.checkpoints import Anchor
 from serving.keep import Receipt
 
 SHORT = 16
 
 
 _as_json = msgspec.json.Encoder().encode
+
+
+HISTORIES_BEHIND = "HISTORIES_BEHIND"
+"""The model spoke and knew the histories of its bundle alone: the log was away at the start."""
 
 
 class _Answer(BaseModel):
@@ -54,8 +59,12 @@ class LaneAnswer(_Answer):
     source: Source = Field(
         description="The model in force, the last good one, the points table or fallback rules."
     )
-    degraded: bool = Field(description="True when the model in force could not be used.")
-    fallback_cause: str | None
+    degraded: bool = Field(
+        description="True when the model in force could not be used, or its histories are behind."
+    )
+    fallback_cause: str | None = Field(
+        description="Why; HISTORIES_BEHIND if the log was away when the service was started."
+    )
     bundle: str | None = Field(description="First digits of the bundle's digest.")
     rules_version: str
     decided_at: datetime
@@ -140,6 +149,14 @@ class Readiness(_Answer):
         description="spooling: the log fails, decisions are kept in the spool until it is back."
     )
     spooled: int = Field(description="Records in the spool that the log does not have yet.")
+    anchor: Anchor = Field(
+        description="new: nothing in it vouched for what the log held at the start; damaged: lines "
+        "of it are not what was written; failing: no checkpoint could be written lately."
+    )
+    histories: Literal["ok", "behind"] = Field(
+        description="behind: the service was started while the log was away, so the model knows "
+        "the histories of the bundle alone until they are brought up to date."
+    )
     cause: str | None = Field(description="Why there is no model, or no log.")
     detail: str | None = Field(description="The same in words, with what to do.")
 
@@ -155,6 +172,7 @@ def lane_answer(record: DecisionRecord, rules: RuleSet, language: Language) -> b
 def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -> dict[str, object]:
     decision = record.decision
     law = rules if rules.version == record.rules_version else None
+    cause = cause_of(record)
     return {
         "declaration_id": record.declaration_id,
         "version_no": record.version_no,
@@ -164,13 +182,21 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "reasons": reasons_in_words(decision.reasons, law, language),
         "signals": reasons_in_words(decision.signals, law, language),
         "source": decision.source,
-        "degraded": decision.fallback_cause is not None,
-        "fallback_cause": decision.fallback_cause,
+        "degraded": cause is not None,
+        "fallback_cause": cause,
         "bundle": record.bundle_digest and record.bundle_digest[:SHORT],
         "rules_version": record.rules_version,
         "decided_at": record.decided_at,
         "decision_path": decision_path(record.declaration_id, record.version_no),
     }
+
+
+def cause_of(record: DecisionRecord) -> str | None:
+    """Why a decision is not what the model in force says with all that the log knows, as a code."""
+    decision = record.decision
+    if decision.source is Source.MODEL and record.known_upto is None:
+        return HISTORIES_BEHIND
+    return decision.fallback_cause
 
 
 def decision_path(declaration_id: str, version_no: int) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from selectivity.decision import LaneDecision
@@ -15,7 +15,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeStep, last_in_force, standing
-from selectivity.modes import Mode
+from selectivity.modes import AFTERWARDS, Mode, tightens
 from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
 from serving.acts import Act
@@ -32,6 +32,9 @@ from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.settings import Settings
 from serving.tokens import Tokens
+
+BLIND_FOR = timedelta(hours=4)
+"""For so long the orders hold that were known before the log was away."""
 
 
 def _utc_now() -> datetime:
@@ -69,8 +72,14 @@ class Parts:
 
     @property
     def mode(self) -> Mode:
-        """What the service may decide by itself now."""
-        return standing(self.ordered, self.now()).mode
+        """What the service may decide by itself now.
+
+        Who was started without the log and has not seen it for hours releases nothing: nobody here
+        knows what was ordered meanwhile.
+        """
+        mode, seen = standing(self.ordered, self.now()).mode, self.log.copied_at
+        blind = seen is not None and self.now() - seen > BLIND_FOR
+        return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
 
     def caller(self, secret: str) -> Caller | None:
         """Who sends this key or token; None if it opens nothing now."""

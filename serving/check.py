@@ -9,7 +9,9 @@ from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
+from serving.recent import copied_at
 from serving.settings import Settings
+from serving.store import AwayError
 from serving.stores import primary_of
 
 
@@ -61,6 +63,8 @@ def _check_log(settings: Settings) -> Finding:
         decisions, inspections, parked = log.counts()
         conflicts = len(log.conflicts())
         log.close()
+    except AwayError as error:
+        return Finding("log", _without(settings), error)
     except SelectivityError as error:
         return Finding("log", "cannot be used", error)
     if damage:
@@ -70,6 +74,15 @@ def _check_log(settings: Settings) -> Finding:
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     return Finding("log", state)
+
+
+def _without(settings: Settings) -> str:
+    """What a start would do now that the log does not answer."""
+    try:
+        at = copied_at(settings.recent_file, primary_of(settings).name)
+    except DecisionLogError as error:
+        return f"away, and the service would not start: {error}"
+    return f"away; the service would start from its copy of {at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _check_keys(settings: Settings) -> Finding:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from selectivity.errors import DecisionLogError, ParamsError
-from serving.checkpoints import Checkpoint, append, furthest
+from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
 from serving.store import Store
 
@@ -44,17 +44,21 @@ class Checkpointer:
         *,
         often: Often = Often(),
         on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
+        on_anchor: Callable[[Anchor], None] = lambda anchor: None,
+        later: bool = False,
     ) -> None:
-        """Begin with a checkpoint.
+        """Begin with a checkpoint; with `later` as soon as the log can be read.
 
         Raises:
             DecisionLogError: the log is not the one that was vouched for before.
             ParamsError: the anchor cannot be written.
         """
-        self._log, self._anchor, self._key = LogReader(log), anchor, key
-        self._often, self._on_checkpoint = often, on_checkpoint
+        self._log, self._anchor, self._key = LogReader(log, later=later), anchor, key
+        self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
         self._trouble: str | None = None
-        self._begin()
+        self._begun, self._found = False, Anchor.OK
+        if not later:
+            self._begin_or_refuse()
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
@@ -66,9 +70,18 @@ class Checkpointer:
         self._log.close()
 
     def _begin(self) -> None:
+        vouched = check_vouched(self._log, self._anchor, self._key.public_key())
+        self._found = _state_of(vouched, self._log.head().no)
+        if self._found is not Anchor.OK:
+            what = {"cause": self._found, "count": vouched.damaged}
+            logger.critical("anchor not as it was left", extra=what)
+        self._vouch()
+        self._begun = True
+        self._on_anchor(self._found)
+
+    def _begin_or_refuse(self) -> None:
         try:
-            self._check_against_anchor()
-            self._vouch()
+            self._begin()
         except OSError as error:
             self._log.close()
             raise ParamsError(
@@ -92,18 +105,24 @@ class Checkpointer:
             if self._trouble is None:
                 logger.error("no checkpoint", extra={"cause": str(error)})
             self._trouble = str(error)
+            self._on_anchor(Anchor.FAILING)
         else:
             if self._trouble is not None:
                 logger.warning("checkpoints go on")
+                self._on_anchor(self._found)
             self._trouble = None
 
     def _vouch_if_due(self) -> None:
+        if not self._begun:
+            self._begin()
         new = self._log.head().no - self._records
         waited = time.monotonic() - self._when
         if new >= self._often.records or (new > 0 and waited >= self._often.seconds):
             self._vouch()
 
     def _vouch_if_new(self) -> None:
+        if not self._begun:
+            self._begin()
         if self._log.head().no > self._records:
             self._vouch()
 
@@ -115,13 +134,37 @@ class Checkpointer:
         self._records, self._when = checkpoint.records, time.monotonic()
         self._on_checkpoint(checkpoint)
 
-    def _check_against_anchor(self) -> None:
-        known = furthest(self._anchor, self._log.log_id, self._key.public_key())
-        if known is not None and self._log.hash_at(known.records) != known.head:
-            raise DecisionLogError(
-                f"The decision log {self._log.store.name} is not the one that was vouched for: at "
-                f"{known.at:%Y-%m-%d %H:%M:%S %Z} it had {known.records} records, and it has "
-                f"{self._log.head().no} now or others. Run `lanes verify`; restore the newest "
-                "backup. If records are lost for good, keep log and anchor for the auditors and "
-                "give another LANES_STATE."
-            )
+
+def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouched:
+    """Compare a log with the furthest checkpoint that this key signed for it.
+
+    Raises:
+        DecisionLogError: it is not the one that was vouched for, or the anchor is so damaged that
+            nobody can say.
+        OSError: the anchor cannot be read.
+    """
+    vouched = look(anchor, log.log_id, key)
+    known = vouched.furthest
+    if known is not None and log.hash_at(known.records) != known.head:
+        raise DecisionLogError(
+            f"The decision log {log.store.name} is not the one that was vouched for: at "
+            f"{known.at:%Y-%m-%d %H:%M:%S %Z} it had {known.records} records, and it has "
+            f"{log.head().no} now or others. Run `lanes verify`; restore the newest "
+            "backup. If records are lost for good, keep log and anchor for the auditors and "
+            "give another LANES_STATE."
+        )
+    if known is None and vouched.damaged and log.head().no:
+        raise DecisionLogError(
+            f"The anchor {anchor} is damaged ({vouched.damaged} of its lines are not what was "
+            f"written), and nothing left in it vouches for the decision log {log.store.name}. Put "
+            "the newest copy of the anchor in its place. If there is none, run `lanes verify`, "
+            "which still checks the chain, keep both for the auditors and move the anchor away: "
+            "the next start begins another one."
+        )
+    return vouched
+
+
+def _state_of(vouched: Vouched, records: int) -> Anchor:
+    if vouched.damaged:
+        return Anchor.DAMAGED
+    return Anchor.NEW if vouched.furthest is None and records else Anchor.OK

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -75,6 +76,27 @@ class Line(NamedTuple):
     torn: bool
 
 
+class Anchor(StrEnum):
+    """How it stands with an anchor."""
+
+    OK = "ok"
+    NEW = "new"
+    """Nothing in it vouched for what the log held at the start."""
+    DAMAGED = "damaged"
+    """Lines of it are not what was written."""
+    FAILING = "failing"
+    """No checkpoint could be written lately."""
+
+
+class Vouched(NamedTuple):
+    """What an anchor says of one log."""
+
+    furthest: Checkpoint | None
+    """The one for most records."""
+    damaged: int
+    """Lines that cannot be read though they are whole, or claim more and were not signed."""
+
+
 def append(file: Path, checkpoint: Checkpoint) -> None:
     """Add a checkpoint at the end of the anchor file, durably.
 
@@ -107,19 +129,35 @@ def read_all(file: Path) -> Iterable[Line]:
     with file.open("rb") as stream:
         for no, line in enumerate(stream, start=1):
             if line.strip():
-                yield Line(no, _read(line), torn=not line.rstrip().endswith(b"}"))
+                yield Line(no, _read(line), torn=_torn(line))
 
 
-def furthest(file: Path, log_id: str, key: Ed25519PublicKey) -> Checkpoint | None:
-    """The longest log that this key vouched for under this id, among the newest checkpoints."""
+def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
+    """What the newest checkpoints say of the log with this id, as this key signed them.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     if not file.exists():
-        return None
+        return Vouched(None, 0)
     with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - TAIL_BYTES))
-        found = [_read(line) for line in stream]
-    keys = {key_id(key): key}
-    own = [each for each in found if each and each.log_id == log_id and each.signed_by(keys)]
-    return max(own, key=lambda each: each.records, default=None)
+        if stream.seek(max(0, file.stat().st_size - TAIL_BYTES)):
+            stream.readline()  # it began in front of here
+        lines = [line for line in stream if line.strip()]
+    found = [_read(line) for line in lines]
+    unread = [each is None and not _torn(line) for each, line in zip(found, lines, strict=True)]
+    own = [each for each in found if each and each.log_id == log_id]
+    own.sort(key=lambda each: each.records, reverse=True)
+    keys, forged = {key_id(key): key}, 0
+    for each in own:
+        if each.signed_by(keys):
+            return Vouched(each, sum(unread) + forged)
+        forged += each.key_id in keys  # else it is another service's of the same log
+    return Vouched(None, sum(unread) + forged)
+
+
+def _torn(line: bytes) -> bool:
+    return not line.rstrip().endswith(b"}")
 
 
 def _read(line: bytes) -> Checkpoint | None:

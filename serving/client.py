@@ -46,7 +46,7 @@ def send_declarations(
 
 
 def send_inspections(
-    url: str, lines: Iterable[bytes], key: str | None
+    url: str, lines: Iterable[bytes], language: Language, key: str | None
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Status and answer for each inspection, in order.
 
@@ -55,7 +55,7 @@ def send_inspections(
     """
     for line in lines:
         if line.strip():
-            status, body = call(url, "POST", "/v1/inspections", line, key=key)
+            status, body = call(url, "POST", "/v1/inspections", line, language=language, key=key)
             yield status, json.loads(_let_in(status, body))
 
 

@@ -33,6 +33,7 @@ def place(log: LogReader, cursor: str) -> int:
         raise ConflictError(
             f"The cursor {cursor!r:.40} does not belong to this log, which ends at "
             f"{cursor_at(log, head)}: it was replaced or restored. Compare what the office holds "
-            "with it, and begin again without a cursor."
+            "with it, and begin again without a cursor.",
+            field="cursor",
         )
     return int(no)

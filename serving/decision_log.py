@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,8 @@ from typing import TypeVar
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
+from selectivity.mode_orders import ModeStep
+from selectivity.office_loads import day_in_utc
 from selectivity.override import OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts
@@ -22,6 +25,8 @@ from serving.spool import Reserve, Spooled, SpoolingJournal
 from serving.store import Store
 
 Found = TypeVar("Found")
+OLDER_IN_A_ROW = 1_000
+"""After so many decisions of earlier days none of this one is looked for."""
 
 
 class DecisionLog(LogReader):
@@ -47,16 +52,25 @@ class DecisionLog(LogReader):
         self._at_the_end = ExitStack()
         self._queued: dict[str, list[Lane]] = {}
         self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
-        journal = Journal(store, on_commit)
+        self.away = reserve is not None and reserve.away is not None
+        """Whether the log could not be reached when this was made."""
+        journal = Journal(store, on_commit, later=self.away)
         self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
         keeper = self._spooling or journal
         self._writer = GroupWriter(keeper.keep, keeper.let_go)
-        super().__init__(store, quick=True)
+        super().__init__(store, quick=True, later=self.away)
 
     @property
     def spooled(self) -> Spooled | None:
         """How it stands with the spool; None while the log itself is written."""
         return None if self._spooling is None else self._spooling.state
+
+    @property
+    def copied_at(self) -> datetime | None:
+        """When the copy that stands for a log that was away at the start was last in step with it;
+        None if the log was there, or is gone back to.
+        """
+        return None if self._spooling is None else self._spooling.copy_of
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """As the reader's, and of the spool while there is something in it."""
@@ -102,6 +116,15 @@ class DecisionLog(LogReader):
         """As the reader's, and of the copy while the log cannot be asked."""
         found = self._asked(lambda log: LogReader.override_steps(log, declaration_id, version_no))
         return max(found, key=len)
+
+    def mode_steps(self) -> list[ModeStep]:
+        """As the reader's, and of the copy while the log cannot be asked."""
+        return max(self._asked(LogReader.mode_steps), key=len)
+
+    def kept_since(self, day: date) -> list[DecisionRecord]:
+        """What was decided on this day (UTC) or later, wherever it was kept."""
+        found = self._asked(lambda log: _kept_since(log, day))
+        return list({record.key: record for some in found for record in some}.values())
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -171,6 +194,18 @@ class DecisionLog(LogReader):
             lanes.remove(record.decision.lane)
             if not lanes:
                 del self._queued[name]
+
+
+def _kept_since(log: LogReader, day: date) -> list[DecisionRecord]:
+    """Newest first. A clock that was wrong for a while leaves a few older ones between them."""
+    found, older = [], 0
+    for record in LogReader.newest_first(log):
+        if day_in_utc(record.decided_at) >= day:
+            found.append(record)
+            older = 0
+        elif (older := older + 1) == OLDER_IN_A_ROW:
+            break
+    return found
 
 
 def _known(found: Found | None) -> list[Found]:

@@ -28,7 +28,7 @@ def show(
         say(table.row(answer))
         refused += "lane" not in answer
     if (samples / INSPECTIONS).exists():
-        refused += _show_inspections(url, samples / INSPECTIONS, say, key)
+        refused += _show_inspections(url, samples / INSPECTIONS, language, say, key)
     if refused:
         raise SelectivityError(
             f"{refused} of the samples were refused; the lines above say why. If they were "
@@ -36,10 +36,12 @@ def show(
         )
 
 
-def _show_inspections(url: str, file: Path, say: Callable[[str], None], key: str | None) -> int:
+def _show_inspections(
+    url: str, file: Path, language: Language, say: Callable[[str], None], key: str | None
+) -> int:
     receipts: dict[str, int] = {}
     refused = 0
-    for _, answer in send_inspections(url, _lines(file), key):
+    for _, answer in send_inspections(url, _lines(file), language, key):
         if "receipt" not in answer:
             say(f"inspection refused: {table.what_is_wrong(answer)}")
             refused += 1

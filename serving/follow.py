@@ -7,7 +7,7 @@ serving, and the refusal is logged, counted and told by `/health/ready`.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from serving.assign import Parts
 from serving.catch_up import catch_up
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
+from serving.successor import hand_over
 from serving.trial import try_out
 from serving.undisturbed import undisturbed
 
@@ -57,7 +58,8 @@ class Follower:
         while True:
             await asyncio.sleep(self._parts.settings.follow_seconds)
             seen = self._look()
-            if seen != self._seen:
+            # Histories come from the log: what is published while it is away waits for it.
+            if seen != self._seen and self._parts.log.spooled is None:
                 self._seen = seen
                 await self._change()
 
@@ -87,36 +89,17 @@ class Follower:
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts
-        with ExitStack() as stack:
-            stack.callback(parts.handover.end)
-            log = await self._quiet_log(stack)
-            successor = await undisturbed(self._successor, log, pointer)
-            parts.handover.teach(successor)
+
+        def take_office(successor: Predictor) -> None:
             successor.last_good = _last_good(parts.predictor, pointer)
-            parts.predictor = successor
+
+        successor = await hand_over(parts, partial(self._successor, pointer), take_office)
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
         parts.meters.followed("taken over")
         what = {"bundle": successor.bundle_digest, "rules_version": successor.rules.version}
         logger.info("bundle taken over", extra=what)
 
-    async def _quiet_log(self, stack: ExitStack) -> LogReader:
-        """The log as it stands at a moment when nothing is on its way to it."""
-        found: asyncio.Future[LogReader] = asyncio.get_running_loop().create_future()
-
-        def open_it() -> None:
-            try:
-                log = LogReader(self._parts.log.store)
-                stack.callback(log.close)
-                stack.enter_context(log.one_moment())
-                log.find("")  # the moment is that of the first read
-                found.set_result(log)
-            except Exception as error:  # to whoever awaits it, not to the record that arrived
-                found.set_exception(error)
-
-        self._parts.handover.when_quiet(open_it)
-        return await found
-
-    def _successor(self, log: LogReader, pointer: Pointer) -> Predictor:
+    def _successor(self, pointer: Pointer, log: LogReader) -> Predictor:
         successor = self._prepare()
         if successor.bundle_digest != pointer.digest:
             raise BundleError(

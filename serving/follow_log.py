@@ -1,14 +1,21 @@
 """Follows the log for what others wrote into it, so that the histories here know that too."""
 
 import asyncio
+import logging
+from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 
-from selectivity.errors import DecisionLogError
+from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from serving.assign import Parts
+from serving.catch_up import catch_up
 from serving.lessons import fold, lessons
 from serving.log_reader import LogReader
+from serving.predictor import Predictor
+from serving.successor import hand_over
 from serving.undisturbed import undisturbed
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often to look: so much older may be what is known of other services' decisions."""
@@ -16,17 +23,26 @@ AT_ONCE = 1_000
 
 
 class LogFollower:
-    """Teaches the predictor in office and the one behind it."""
+    """Teaches the predictor in office and the one behind it.
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    Histories that know nothing of the log, because it was away at the start, are made anew when it
+    is back: what the bundle learnt from it is not to be learnt twice.
+    """
+
+    def __init__(self, parts: Parts, prepare: Callable[[], Predictor] | None = None) -> None:
+        """`prepare` makes a predictor with the bundle in force; without it none is made anew."""
+        self._parts, self._prepare = parts, prepare
+        self._trouble: str | None = None
 
     async def follow(self) -> None:
         """Until cancelled."""
-        with closing(LogReader(self._parts.log.store)) as log:
+        with closing(LogReader(self._parts.log.store, later=True)) as log:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
                 with suppress(DecisionLogError):  # it is down; what is missed comes with the next
+                    if self._parts.predictor.behind and self._prepare is not None:
+                        await self._bring_up_to_date()
+                        continue
                     while await self._teach_some(log) == AT_ONCE:
                         pass
 
@@ -39,3 +55,27 @@ class LogFollower:
         for lesson in some:
             self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
         return len(some)
+
+    async def _bring_up_to_date(self) -> None:
+        if self._parts.log.spooled is not None:  # it is not gone back to yet
+            return
+        try:
+            await hand_over(self._parts, self._that_knows_the_log)
+        except (SelectivityError, OSError) as error:
+            if self._trouble is None:
+                logger.error("histories stay behind", extra={"cause": str(error)})
+            self._trouble = str(error)
+        else:
+            logger.warning("histories know the log")
+
+    def _that_knows_the_log(self, log: LogReader) -> Predictor:
+        assert self._prepare is not None
+        successor, digest = self._prepare(), self._parts.predictor.bundle_digest
+        if successor.bundle_digest != digest:
+            raise BundleError(
+                f"The bundle in force is not the one that serves ({digest!s:.16}). Publish one "
+                "that can be used, or start the service again."
+            )
+        for each in successor.that_learn():
+            catch_up(each, log)
+        return successor

@@ -147,7 +147,7 @@ def take_over(steps: list[ModeStep], parts: Parts) -> None:
 
 async def watch(parts: Parts) -> None:
     """Take over what other processes keep, and what time ends; until cancelled."""
-    with closing(LogReader(parts.log.store)) as log:
+    with closing(LogReader(parts.log.store, later=True)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
                 take_over(await undisturbed(log.mode_steps), parts)

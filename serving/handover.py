@@ -5,6 +5,7 @@ comes after that moment is remembered, and taught to it when it takes over: noth
 nothing counts twice.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ class Handover:
     """To be used in the event loop alone."""
 
     def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        """Held by whoever makes a successor: there is never more than one."""
         self._on_their_way = 0
         self._begin: Callable[[], None] | None = None
         self._since: list[Fold] | None = None

@@ -37,8 +37,11 @@ class Journal:
         on_commit: Callable[[float], None] = lambda seconds: None,
         *,
         aside: bool = False,
+        later: bool = False,
     ) -> None:
-        """Open the store; `aside` is one that does not know all that there is.
+        """Open the store, or with `later` at the first work.
+
+        `aside` is one that does not know all that there is.
 
         Raises:
             DecisionLogError: it cannot keep anything.
@@ -46,7 +49,7 @@ class Journal:
         self.store, self._on_commit = store, on_commit
         self._links = Links(store, aside=aside)
         self._failures: tuple[type[Exception], ...] = (*store.errors, DecisionLogError)
-        self._connection: Connection | None = store.open_to_write()
+        self._connection: Connection | None = None if later else store.open_to_write()
 
     def keep(self, works: Sequence[Work[Any]]) -> list[Any]:
         """What each work gives, once all of it is on disk; an exception where one was refused.

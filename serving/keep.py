@@ -189,7 +189,8 @@ def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionR
             f"Declaration {earlier.declaration_id!r} version {earlier.version_no} was decided "
             f"before with other content (SHA-256 {earlier.snapshot_sha256[:12]}…, now "
             f"{snapshot_sha256[:12]}…). The first decision stands; send an amendment with a "
-            "higher version_no."
+            "higher version_no.",
+            field="version_no",
         )
     return earlier
 
@@ -246,6 +247,7 @@ def _known(
     if digest != earlier_digest:
         raise ConflictError(
             f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
-            "kept first stands; send a correction under a new inspection_id."
+            "kept first stands; send a correction under a new inspection_id.",
+            field="inspection_id",
         )
     return KeptInspection(Receipt.PARKED if decision_seq is None else Receipt.KNOWN, None)

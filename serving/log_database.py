@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving import database_version
-from serving.store import Connection, Found, Rows, insert
+from serving.store import AwayError, Connection, Found, Rows, insert
 
 NEVER = float("inf")
 WRITER = 0x1A9E5
@@ -70,7 +70,8 @@ class LogDatabase:
         """A connection that commits durably; tables are made or brought up to date.
 
         Raises:
-            DecisionLogError: the database cannot be reached or used.
+            AwayError: the database cannot be reached.
+            DecisionLogError: it cannot be used.
         """
         try:
             server = _Server(self._connect("read-write"), self._patience.read_seconds)
@@ -86,7 +87,8 @@ class LogDatabase:
         """A connection that cannot change anything, and comes back by itself when it was cut.
 
         Raises:
-            DecisionLogError: the database cannot be reached, or holds no log of this version.
+            AwayError: the database cannot be reached.
+            DecisionLogError: it holds no log of this version.
         """
 
         def connect() -> _Impatient:
@@ -145,9 +147,10 @@ class LogDatabase:
         return []
 
     def unusable(self, error: Exception) -> DecisionLogError:
-        """What to say when the database cannot be used."""
+        """What to say when the database cannot be used; AwayError if it does not answer."""
         told = " ".join(str(error).split()) or type(error).__name__
-        return DecisionLogError(
+        kind = AwayError if isinstance(error, psycopg.OperationalError) else DecisionLogError
+        return kind(
             f"The decision log in the {self.name} cannot be used: {told}. Check LANES_DATABASE, "
             "that the server runs and that the role may use the tables."
         )

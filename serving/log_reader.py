@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +13,10 @@ from selectivity.mode_orders import ModeStep
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
-from serving.kept_texts import (
-    read_inspection_kept,
-    read_mode,
-    read_override,
-    read_record,
-)
+from serving.conflicts import Conflict
+from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
-from serving.store import PAGE, Connection, Store, in_pages
+from serving.store import PAGE, Connection, Later, Store, in_pages
 from serving.under_names import held_in, names_in
 
 LAST = 1 << 62
@@ -52,24 +49,25 @@ class Event(NamedTuple):
     """Of an inspection: place and text of its decision; None while it is parked."""
 
 
-class Conflict(NamedTuple):
-    """A record of a spool whose key the log had with another record; that one stands."""
-
-    spool_id: str
-    no: int
-    kind: chain.Kind
-    text: str
-
-
 class LogReader:
     """Reads and never writes; any number of readers may look while the service goes on."""
 
-    def __init__(self, place: Store | Path, *, quick: bool = False) -> None:
-        """A path is that of a file; `quick` is as in `Store.open_to_read`."""
+    def __init__(self, place: Store | Path, *, quick: bool = False, later: bool = False) -> None:
+        """A path is that of a file; `quick` is as in `Store.open_to_read`.
+
+        With `later` the log is opened at the first question, and one that fails is asked anew.
+        """
         self.store = LogFile(place) if isinstance(place, Path) else place
-        self._connection = self.store.open_to_read(quick=quick)
+        opened = partial(self.store.open_to_read, quick=quick)
+        self._connection: Connection = Later(opened) if later else opened()
+        if not later:
+            self.log_id  # noqa: B018  # a log that lost it is refused here
+
+    @cached_property
+    def log_id(self) -> str:
+        """What tells this log from every other."""
         with self._reading():
-            self.log_id = chain.log_id_of(self._connection)
+            return chain.log_id_of(self._connection)
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """The decision on this version of a declaration, or on its newest version."""

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from selectivity.errors import AuditError, SelectivityError
-from selectivity.wording import Language
 from serving import key_commands, mode_commands, rule_commands, table
+from serving.around_commands import PlainErrors, variables
 from serving.client import follow_notices, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
@@ -29,26 +28,6 @@ from serving.settings import PREFIX, Settings
 from serving.stores import primary_of, store_named
 
 
-class _PlainErrors(TyperGroup):
-    """Says what went wrong in one line and ends with the error's own exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SelectivityError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
-
-
-def _variables() -> str:
-    lines = [
-        f"{PREFIX + name.upper():24} {field.description or name.replace('_', ' ')} "
-        f"(default {'none' if field.default is None else field.default})"
-        for name, field in Settings.model_fields.items()
-    ]
-    return "\b\nSettings are environment variables:\n" + "\n".join(lines)
-
-
 def _settings(port: int | None = None) -> Settings:
     environment = dict(os.environ)
     if port is not None:
@@ -57,9 +36,9 @@ def _settings(port: int | None = None) -> Settings:
 
 
 app = typer.Typer(
-    cls=_PlainErrors,
+    cls=PlainErrors,
     help="Puts customs declarations in lanes.",
-    epilog=_variables(),
+    epilog=variables(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -77,30 +56,42 @@ LogPlace = Annotated[
     typer.Option(help="File of the log or address of its database; that in use if left out."),
 ]
 Url = mode_commands.Url
-Spoken = Annotated[Language, typer.Option(help="Language of lanes and reasons.")]
+Spoken = mode_commands.Spoken
 
 
-@app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080")
-def serve(port: Port = None) -> None:
+@app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")
+def serve(
+    port: Port = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86_400,
+            help="Seconds to wait for a database that does not answer. Without it the service "
+            "starts at once if it served with it before, from a copy of what was answered, and "
+            "is refused else.",
+        ),
+    ] = 0,
+) -> None:
     """Serve lanes over HTTP, on this machine only, until stopped."""
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
     _tell_first_key(settings)
     log_json_lines()
-    serve_until_stopped(settings)
+    serve_until_stopped(settings, wait_seconds=wait)
 
 
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
 def score(
     file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
     url: Url = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Send declarations to a running service and print their lanes."""
     lanes: Counter[str] = Counter()
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     typer.echo(table.head())
     for answer in send_declarations(url, _lines_of(file), language, key):
         typer.echo(table.row(answer))
@@ -112,12 +103,13 @@ def score(
 def report_inspections(
     file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
     url: Url = None,
+    language: Spoken = None,
 ) -> None:
     """Send what controls found to a running service."""
     receipts: Counter[str] = Counter()
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
-    for _, answer in send_inspections(url, _lines_of(file), key):
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
+    for _, answer in send_inspections(url, _lines_of(file), language, key):
         if "receipt" not in answer:
             typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
@@ -130,11 +122,11 @@ def notices(
     office: Annotated[str, typer.Argument(help="Code of the office.")],
     url: Url = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Print what an office has not been told yet, and acknowledge it."""
     settings = _settings()
-    key, url = key_to_send(settings), url or settings.url
+    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
 
@@ -222,13 +214,14 @@ def explain(
     declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
     version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
     log: LogPlace = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Say what weighed in the model's score, as the decision saw it; changes nothing."""
     from serving.explanation_table import explanation_lines
 
     settings = _settings()
     with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+        language = language or settings.language
         for line in explanation_lines(reader, settings, declaration_id, version_no, language):
             typer.echo(line)
 
@@ -269,7 +262,7 @@ def demo(
     port: FreePort = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the samples.")] = False,
     samples: Annotated[Path, typer.Option(help="Folder of the samples.")] = Path("data/samples"),
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Start the service, send it the sample declarations and print their lanes."""
     from serving.demo import keep_running, show, where_to_look
@@ -279,7 +272,7 @@ def demo(
     _tell_first_key(settings)
     with running(settings) as url:
         typer.echo(f"service   {url}\n")
-        show(url, samples, language, typer.echo, key_to_send(settings))
+        show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
         typer.echo(where_to_look(url, settings))
         if not once:
             typer.echo("\nCtrl-C ends the service.")

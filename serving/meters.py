@@ -8,7 +8,8 @@ from selectivity.inspection import Inspection
 from selectivity.modes import Mode
 from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
-from serving.checkpoints import Checkpoint
+from serving.answers import cause_of
+from serving.checkpoints import Anchor, Checkpoint
 from serving.spool import Spooled
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
@@ -89,6 +90,13 @@ class Meters:
             "When the newest checkpoint was signed.",
             registry=self._registry,
         )
+        self._anchor = Gauge(
+            "lanes_anchor",
+            "1, with how it stands with the anchor: ok, new, damaged or failing.",
+            ["state"],
+            registry=self._registry,
+        )
+        self.anchored(Anchor.OK)
         self._spooling = Gauge(
             "lanes_spooling",
             "1 while the log fails and decisions go into the spool.",
@@ -97,6 +105,11 @@ class Meters:
         self._spooled_records = Gauge(
             "lanes_spooled_records",
             "Records in the spool that the log does not have yet.",
+            registry=self._registry,
+        )
+        self._behind = Gauge(
+            "lanes_histories_behind",
+            "1 while the histories know nothing of the log, which was away at the start.",
             registry=self._registry,
         )
         self._serving = Gauge(
@@ -112,10 +125,20 @@ class Meters:
         self._vouched_records.set(checkpoint.records)
         self._vouched_at.set(checkpoint.at.timestamp())
 
+    def anchored(self, anchor: Anchor) -> None:
+        """Say how it stands with the anchor."""
+        self.anchor = anchor
+        self._anchor.clear()
+        self._anchor.labels(anchor.value).set(1)
+
     def spooled(self, spooled: Spooled | None) -> None:
         """Say how it stands with the spool."""
         self._spooling.set(spooled is not None)
         self._spooled_records.set(spooled.waiting if spooled else 0)
+
+    def behind(self, behind: bool) -> None:
+        """Say whether the histories know nothing of the log."""
+        self._behind.set(behind)
 
     def serving(self, bundle: str | None, rules_version: str, fallback_cause: str | None) -> None:
         """Say what decides from now on."""
@@ -128,8 +151,7 @@ class Meters:
 
     def decided(self, record: DecisionRecord) -> None:
         """Count a decision that was kept."""
-        decision = record.decision
-        cause = decision.fallback_cause or ""
+        decision, cause = record.decision, cause_of(record) or ""
         lane, source = decision.lane.name, decision.source.value
         self._decisions.labels(lane, decision.channel.value, source, cause).inc()
         if decision.shadow is not None:

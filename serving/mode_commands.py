@@ -27,14 +27,17 @@ Url = Annotated[
     str | None,
     typer.Option(help="A running service; the one of LANES_HOST and LANES_PORT if left out."),
 ]
-Spoken = Annotated[Language, typer.Option(help="Language of refusals.")]
+Spoken = Annotated[
+    Language | None,
+    typer.Option(help="Language of lanes, reasons and refusals; that of LANES_LANGUAGE if unset."),
+]
 
 
 @commands.command(epilog="Example: lanes mode show")
-def show(context: typer.Context, url: Url = None, language: Spoken = "vi") -> None:
+def show(context: typer.Context, url: Url = None, language: Spoken = None) -> None:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
     settings = _settings(context)
-    _tell(mode_answer(url or settings.url, language, key_to_send(settings)))
+    _tell(mode_answer(url or settings.url, language or settings.language, key_to_send(settings)))
 
 
 @commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
@@ -44,12 +47,13 @@ def order(
     reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
     hours: Annotated[float | None, typer.Option(help="How long; not with NORMAL.")] = None,
     url: Url = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Tighten at once, or ask to relax, which waits for a second person."""
     asked = {"mode": mode.value, "hours": hours, "reason": reason}
     settings = _settings(context)
-    _tell(mode_answer(url or settings.url, language, key_to_send(settings), asked=asked))
+    url, language = url or settings.url, language or settings.language
+    _tell(mode_answer(url, language, key_to_send(settings), asked=asked))
 
 
 @commands.command(epilog="Example: lanes mode approve 5f0c2a91b3d44e07a6c1d2e3")
@@ -57,15 +61,12 @@ def approve(
     context: typer.Context,
     order_id: Annotated[str, typer.Argument(help="Id of the order, see `lanes mode show`.")],
     url: Url = None,
-    language: Spoken = "vi",
+    language: Spoken = None,
 ) -> None:
     """Put in force what somebody else ordered."""
     settings = _settings(context)
-    _tell(
-        mode_answer(
-            url or settings.url, language, key_to_send(settings), path=f"/{order_id}/approve"
-        )
-    )
+    url, language = url or settings.url, language or settings.language
+    _tell(mode_answer(url, language, key_to_send(settings), path=f"/{order_id}/approve"))
 
 
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")

@@ -113,6 +113,11 @@ class Predictor:
         return self._ruling_digest
 
     @property
+    def behind(self) -> bool:
+        """Whether some model has histories that know nothing of the log."""
+        return any(each.bundle and each.known_upto is None for each in self.that_learn())
+
+    @property
     def source(self) -> Source:
         """What is asked first now."""
         if self.bundle is not None:

@@ -61,6 +61,16 @@ class RefusedError(Exception):
         super().__init__(problem.title)
 
 
+def about(field: str, detail: str) -> FieldProblem:
+    """What is wrong with this field, and what to do, from words that say the one, then the other.
+
+    >>> about("cursor", "It is of another log. Begin without one.").remedy
+    'Begin without one.'
+    """
+    message, _, remedy = detail.partition(". ")
+    return FieldProblem(field=field, message=message, remedy=remedy or message)
+
+
 def problem(
     status: HTTPStatus, name: str, title: str, detail: str, *problems: FieldProblem
 ) -> Problem:
@@ -91,7 +101,8 @@ def of_error(error: SelectivityError) -> Problem:
     """What an error of this system means to a caller."""
     if isinstance(error, ConflictError):
         title = "The same key came with other content"
-        return problem(HTTPStatus.CONFLICT, "conflict", title, str(error))
+        found = about(error.field, str(error))
+        return problem(HTTPStatus.CONFLICT, "conflict", title, str(error), found)
     if isinstance(error, DecisionLogError):
         title = "The decision could not be kept"
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-kept", title, str(error))

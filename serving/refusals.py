@@ -8,7 +8,16 @@ from selectivity.mode_orders import ModeRefusal
 from selectivity.override import Refusal
 from selectivity.wording import Language
 from serving.api_keys import Role
-from serving.problems import Problem, problem
+from serving.problems import Problem, about, problem
+
+KEY = "Authorization"
+"""The header that names the caller."""
+_FIELDS = {
+    Refusal.SAME_LANE: "to_lane",
+    Refusal.BINDING: "to_lane",
+    Refusal.UNEXPLAINED: "reason_text",
+}
+"""What to change, where it is not the override that is approved."""
 
 
 class _Words(NamedTuple):
@@ -18,21 +27,21 @@ class _Words(NamedTuple):
 
 def no_key(language: Language) -> Problem:
     """Nobody knows who is calling."""
-    return _refusal(HTTPStatus.UNAUTHORIZED, "no-valid-key", _NO_KEY[language])
+    return _refusal(HTTPStatus.UNAUTHORIZED, "no-valid-key", _NO_KEY[language], field=KEY)
 
 
 def wrong_role(language: Language, roles: Iterable[Role]) -> Problem:
     """The caller is known, and this is for others."""
     title, detail = _WRONG_ROLE[language]
     words = _Words(title, detail.format(roles=", ".join(sorted(roles))))
-    return _refusal(HTTPStatus.FORBIDDEN, "wrong-role", words)
+    return _refusal(HTTPStatus.FORBIDDEN, "wrong-role", words, field=KEY)
 
 
 def other_office(language: Language, office: str) -> Problem:
     """The caller is of an office that has nothing to do with it."""
     title, detail = _OTHER_OFFICE[language]
     words = _Words(title, detail.format(office=office))
-    return _refusal(HTTPStatus.FORBIDDEN, "other-office", words)
+    return _refusal(HTTPStatus.FORBIDDEN, "other-office", words, field=KEY)
 
 
 def not_overridden(language: Language, why: Refusal) -> Problem:
@@ -41,7 +50,7 @@ def not_overridden(language: Language, why: Refusal) -> Problem:
     words = _Words(title, detail.format(why=_WHY[why][language]))
     second = why is Refusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
-    return _refusal(status, "not-overridden", words)
+    return _refusal(status, "not-overridden", words, field=_FIELDS.get(why, "override_id"))
 
 
 def not_ordered(language: Language, why: ModeRefusal) -> Problem:
@@ -50,7 +59,8 @@ def not_ordered(language: Language, why: ModeRefusal) -> Problem:
     words = _Words(title, detail.format(why=_WHY_NOT_ORDERED[why][language]))
     second = why is ModeRefusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
-    return _refusal(status, "mode-not-ordered", words)
+    field = "mode" if why is ModeRefusal.SAME_MODE else "order_id"
+    return _refusal(status, "mode-not-ordered", words, field=field)
 
 
 def too_slow(language: Language) -> Problem:
@@ -74,8 +84,10 @@ def overloaded(language: Language) -> Problem:
     return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", _OVERLOADED[language])
 
 
-def _refusal(status: HTTPStatus, name: str, words: _Words) -> Problem:
-    return problem(status, name, *words)
+def _refusal(status: HTTPStatus, name: str, words: _Words, *, field: str | None = None) -> Problem:
+    """`field` is what the caller has to change, if it is one thing."""
+    found = () if field is None else (about(field, words.detail),)
+    return problem(status, name, *words, *found)
 
 
 _NO_KEY: dict[Language, _Words] = {

@@ -1,10 +1,11 @@
-"""What became GREEN while the model in force did not speak: to be looked at afterwards."""
+"""What became GREEN while no model in force spoke or its histories were behind: to be looked at."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving.answers import cause_of
 from serving.log_reader import LogReader
 
 LINE = "{:20}{:24}{:>3}  {:10}{:20}{:>6}  {}"
@@ -16,7 +17,7 @@ def released(log: LogReader, since: datetime) -> Iterator[DecisionRecord]:
     for record in log.newest_first():
         if record.decided_at < since:
             return
-        if record.decision.lane is Lane.GREEN and record.decision.fallback_cause is not None:
+        if record.decision.lane is Lane.GREEN and cause_of(record) is not None:
             yield record
 
 
@@ -28,7 +29,7 @@ def line(record: DecisionRecord) -> str:
         record.declaration_id,
         record.version_no,
         decision.source,
-        decision.fallback_cause or "",
+        cause_of(record) or "",
         "" if decision.shadow is None else decision.shadow.points,
         record.declared.get("declaration_office") or "",
     )

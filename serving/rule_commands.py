@@ -36,7 +36,7 @@ def check(files: Files) -> None:
     typer.echo(f"{len(rules.rules)} rules of version {rules.version}: {told}")
 
 
-@commands.command(epilog="Example: lanes rules test data/reference/rules/mandatory.yaml")
+@commands.command(epilog="Example: lanes rules test data/reference/rules/vietnam.yaml")
 def test(files: Files) -> None:
     """Run the cases of every rule, one by one, and say which fail."""
     failed = 0
@@ -53,7 +53,9 @@ def test(files: Files) -> None:
     read_rules(files)  # each may hold, and two have the same id
 
 
-@commands.command(epilog="Example: lanes rules backtest new/*.yaml --on state/decisions.sqlite")
+@commands.command(
+    epilog="Example: lanes rules backtest data/reference/rules/*.yaml --on state/decisions.sqlite"
+)
 def backtest(context: typer.Context, files: Files, on: Log = None) -> None:
     """Say which lanes of the decision log would have moved under these rules, and whose."""
     from serving.log_reader import LogReader

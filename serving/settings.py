@@ -22,6 +22,7 @@ from pydantic import (
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
+from selectivity.wording import Language
 from serving.api_keys import Role
 
 PREFIX = "LANES_"
@@ -108,6 +109,11 @@ class Settings(BaseModel):
     jwt_roles: Annotated[Mapping[str, Role] | None, BeforeValidator(_pairs)] = Field(
         default=None,
         description="Roles there=roles here, with commas between; the same names if unset.",
+    )
+    language: Language = Field(
+        default="en",
+        description="Language in which commands give lanes, reasons and refusals, vi or en; a "
+        "caller over HTTP names its own (Accept-Language).",
     )
     api_key: SecretStr | None = Field(
         default=None, description="Key that commands send; that of the first run if unset."

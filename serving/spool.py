@@ -2,11 +2,13 @@
 
 The spool is a decision log of its own, chained and synced like any other. A thread looks whether
 the log can be written again; then it drains the spool into it, and the log is written as before.
+A log that comes back as another one, or shorter than was vouched for, is not gone back to.
 """
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,6 +28,10 @@ RETRY_SECONDS = 0.5
 """How often to look whether the log can be written again."""
 
 
+class NotTheLogError(DecisionLogError):
+    """What lies at the log's place is not the log that was written before."""
+
+
 class Reserve(NamedTuple):
     """What stands beside a log for the time when it is down."""
 
@@ -34,6 +40,10 @@ class Reserve(NamedTuple):
     """The log, with the patience to take a spool over; as it is otherwise if left out."""
     recent: Recent | None = None
     """A copy of its newest decisions, if it lies where it may be out of reach."""
+    recognise: Callable[[], None] = lambda: None
+    """Raises DecisionLogError if the log is not the one that was written before."""
+    away: str | None = None
+    """Why the log cannot be reached at the start; None if it can."""
 
 
 class Spooled(NamedTuple):
@@ -43,28 +53,39 @@ class Spooled(NamedTuple):
     """Why the log is not written."""
     waiting: int
     """Records that the log does not have yet."""
+    copy_of: datetime | None = None
+    """If the service was started without the log: when the copy of it was last in step."""
 
 
 class SpoolingJournal:
     """A journal that goes on elsewhere when its store fails. `keep` is for one thread."""
 
     def __init__(self, log: Journal, reserve: Reserve) -> None:
-        """Drain what the last run left.
+        """Drain what the last run left, or begin with the spool if the log is away.
 
         Raises:
             AuditError: the spool is not as it was written.
-            DecisionLogError: the spool or the log cannot be used.
+            DecisionLogError: the spool or the log cannot be used, or it is not the log of before.
         """
         self._log, self._reserve = log, reserve
-        self._draining = Journal(reserve.draining) if reserve.draining else log
+        away = self._cause = reserve.away
+        later = away is not None
+        self._draining = Journal(reserve.draining, later=later) if reserve.draining else log
         self._spool = Journal(reserve.spool, aside=True)
         self.reader = LogReader(reserve.spool)
         """Of the spool, for whoever looks for a decision."""
         self._drained_from = reserve.spool.open_to_read()
         self._turn = threading.Lock()
-        self._cause: str | None = None
         self._upto = Head(0, "")
-        self._drain(self._draining)
+        self.copy_of: datetime | None = None
+        """If the log was away at the start and still is: when the copy of it was last in step."""
+        if away is None:
+            reserve.recognise()
+            self._drain(self._draining)
+        elif reserve.recent is not None:
+            self._upto = reserve.recent.drained(self.reader.log_id)
+            self.copy_of = reserve.recent.in_step
+            logger.error("started without the log", extra={"cause": away})
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -84,7 +105,7 @@ class SpoolingJournal:
         """None while the log itself is written. For the thread that uses `reader`."""
         if (cause := self._cause) is None:
             return None
-        return Spooled(cause, self.reader.head().no - self._upto.no)
+        return Spooled(cause, self.reader.head().no - self._upto.no, self.copy_of)
 
     def keep(self, works: Sequence[Work[Any]]) -> list[Any]:
         """As `Journal.keep`; what went into the spool has no number in the log yet.
@@ -128,16 +149,25 @@ class SpoolingJournal:
             pass  # whoever began to write the log before it was given up has come to an end
         try:
             self._log.keep([prove])
+            self._reserve.recognise()
             self._drain(self._draining)  # others go on spooling meanwhile
             with self._turn:
                 self._drain(self._log)
                 self._cause = None
         except DecisionLogError as error:
-            if isinstance(error, AuditError) and self._cause != str(error):
-                logger.critical("spool altered", extra={"cause": str(error)})
+            if self._cause != _why(error):
+                self._tell(error)
             self._cause = _why(error)
         else:
+            self.copy_of = None
             logger.warning("log is written again")
+
+    def _tell(self, error: DecisionLogError) -> None:
+        """What does not pass by itself is for people to see."""
+        if isinstance(error, AuditError):
+            logger.critical("spool altered", extra={"cause": str(error)})
+        elif isinstance(error, NotTheLogError):
+            logger.critical("log not gone back to", extra={"cause": str(error)})
 
     def _drain(self, through: Journal) -> None:
         """Take everything over."""
@@ -151,11 +181,15 @@ class SpoolingJournal:
             if isinstance(drained, DecisionLogError):
                 raise drained
             self._upto, records, _ = drained
+        if self._reserve.recent is not None:
+            self._reserve.recent.note_drained(self.reader.log_id, self._upto)
 
     def _remembered(self, outcomes: list[Any]) -> list[Any]:
         if self._reserve.recent is not None:
             new = [each.record for each in outcomes if isinstance(each, Kept) and each.new]
             self._reserve.recent.remember(new)
+            if any(isinstance(each, int) for each in outcomes):  # an act, which decisions go by
+                self._reserve.recent.look()
         return outcomes
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 import uvicorn
@@ -34,6 +33,7 @@ from serving.published import open_bundle
 from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.signing_key import read_or_create as read_or_create_signing_key
+from serving.store import AwayError
 from serving.stores import primary_of, reserve_of
 from serving.tokens import SAME_ROLES, TokenRules, Tokens
 
@@ -41,22 +41,28 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
+RETRY_SECONDS = 2.0
+"""How often to look whether the log is there, if the start waits for it."""
 
 
 def assemble(settings: Settings) -> Parts:
     """Everything a service consists of, with its profiles brought up to date.
 
+    While the log is away they are those of the bundle; `LogFollower` brings them up to date.
+
     Raises:
+        AwayError: the log is away, and there is no copy to go by.
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
     meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
     predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
     log = open_log(settings, meters)
     try:
-        with closing(LogReader(log.store)) as reader:
-            for each in predictor.that_learn():
-                catch_up(each, reader)
-        log.at_the_end(checkpointer_for(settings, meters).close)
+        if not log.away:
+            with closing(LogReader(log.store)) as reader:
+                for each in predictor.that_learn():
+                    catch_up(each, reader)
+        log.at_the_end(checkpointer_for(settings, meters, later=log.away).close)
     except SelectivityError:
         log.close()
         raise
@@ -68,11 +74,8 @@ def assemble(settings: Settings) -> Parts:
 
 
 def count_today(parts: Parts) -> None:
-    """What the offices got today before this start, newest first; no more is read than that."""
-    for record in takewhile(
-        lambda record: day_in_utc(record.decided_at) >= day_in_utc(parts.now()),
-        parts.log.newest_first(),
-    ):
+    """What the offices got today before this start; no more is read than that."""
+    for record in reversed(parts.log.kept_since(day_in_utc(parts.now()))):
         office = record.declared.get("declaration_office")
         parts.loads.count(office, record.decided_at, record.decision)
 
@@ -98,9 +101,12 @@ def open_log(settings: Settings, meters: Meters) -> DecisionLog:
     """The log with what stands beside it, made if there is none."""
     if settings.database is None:
         _refuse_emptied(settings)
-    store = primary_of(settings)
-    store.open_to_write().close()  # makes the tables, which the copy of the log follows
-    return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings))
+    store, away = primary_of(settings), None
+    try:
+        store.open_to_write().close()  # makes the tables, which the copy of the log follows
+    except AwayError as error:
+        away = error
+    return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings, away))
 
 
 def _refuse_emptied(settings: Settings) -> None:
@@ -121,14 +127,16 @@ def _refuse_emptied(settings: Settings) -> None:
         )
 
 
-def checkpointer_for(settings: Settings, meters: Meters) -> Checkpointer:
-    """What vouches for the log that is there by now."""
+def checkpointer_for(settings: Settings, meters: Meters, *, later: bool = False) -> Checkpointer:
+    """What vouches for the log that is there by now, or with `later` when it is back."""
     return Checkpointer(
         primary_of(settings),
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
         on_checkpoint=meters.vouched,
+        on_anchor=meters.anchored,
+        later=later,
     )
 
 
@@ -190,7 +198,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
         headers_limit_bytes=settings.headers_limit_bytes,
         on_refused=parts.meters.refused,
     )
-    followers: list[Beside] = [partial(watch, parts), LogFollower(parts).follow]
+    followers: list[Beside] = [partial(watch, parts), LogFollower(parts, prepare).follow]
     if settings.bundle is None:
         followers.append(Follower(parts, prepare).follow)
     config = uvicorn.Config(
@@ -207,16 +215,34 @@ def server_for(parts: Parts) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(settings: Settings) -> None:
-    """Serve until the process is told to stop."""
+def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
+    """Serve until the process is told to stop.
+
+    Raises:
+        AwayError: the log is away, there is no copy to go by, and `wait_seconds` are over.
+        SelectivityError: it could not keep decisions, or has no rules to go by.
+    """
     with listen(settings) as listening:
-        parts = assemble(settings)
+        parts = _assemble_in(wait_seconds, settings)
         server = server_for(parts)
         _say_what_serves(parts.predictor, url_of(listening))
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
         gc.freeze()
         server.run(sockets=[listening])
+
+
+def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return assemble(settings)
+        except AwayError as error:
+            if time.monotonic() >= until:
+                raise
+            cause = str(error.__cause__ or error).strip()
+            logger.warning("waiting for the log", extra={"cause": cause})
+            time.sleep(min(RETRY_SECONDS, max(0.0, until - time.monotonic())))
 
 
 @contextmanager

@@ -1,12 +1,18 @@
 """Which place the decision log lies in, by the settings."""
 
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
+from selectivity.errors import DecisionLogError
+from serving.checkpointer import check_vouched
 from serving.log_file import LogFile
+from serving.log_reader import LogReader
 from serving.recent import Recent
 from serving.settings import Settings
-from serving.spool import Reserve
-from serving.store import Store
+from serving.signing_key import read_or_create
+from serving.spool import NotTheLogError, Reserve
+from serving.store import AwayError, Store
 
 DRAINING_SECONDS = 5.0
 """How long a transaction may take that takes some of a spool over."""
@@ -19,10 +25,11 @@ def primary_of(settings: Settings) -> Store:
     return store_named(settings.database.get_secret_value())
 
 
-def reserve_of(settings: Settings) -> Reserve:
-    """What stands beside it.
+def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
+    """What stands beside it; `away` is why it cannot be reached now.
 
     Raises:
+        AwayError: the log is away, and there is no copy to go by.
         DecisionLogError: the log cannot be read, or the copy of it cannot be written.
     """
     spool = LogFile(settings.spool_file)
@@ -32,8 +39,47 @@ def reserve_of(settings: Settings) -> Reserve:
 
     address = settings.database.get_secret_value()
     draining = LogDatabase(address, Patience(write_seconds=DRAINING_SECONDS))
+    recent = _recent(settings, away)
+    cause = None if away is None else str(away.__cause__ or away).strip()
+    return Reserve(spool, draining, recent, partial(_recognise, settings, recent), cause)
+
+
+def _recent(settings: Settings, away: AwayError | None) -> Recent:
     log, file = primary_of(settings), settings.recent_file
-    return Reserve(spool, draining, Recent(file, log, most=settings.recent_decisions))
+    try:
+        return Recent(file, log, most=settings.recent_decisions, away=away is not None)
+    except DecisionLogError as error:
+        if away is None:
+            raise
+        raise AwayError(
+            f"{away} The service starts without it only with a copy of what was answered before, "
+            f"and {error}: a declaration could get a second lane. Start the database, or let the "
+            "service wait for it: `lanes serve --wait 600`."
+        ) from away.__cause__
+
+
+def _recognise(settings: Settings, recent: Recent) -> None:
+    """Look at the log before it is gone back to.
+
+    Raises:
+        NotTheLogError: it is another one than the copy is of, or not what was vouched for.
+        DecisionLogError: it cannot be read.
+    """
+    with closing(LogReader(primary_of(settings))) as log:
+        if log.log_id != recent.log_id:
+            raise NotTheLogError(
+                f"Another decision log lies in the {log.store.name} than before (its id is "
+                f"{log.log_id:.8}, and was {recent.log_id:.8}). Bring the log back. If this is the "
+                "one to go on with, start the service again: it takes the spool over."
+            )
+        with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
+            try:
+                key = read_or_create(settings.signing_key_file).public_key()
+                check_vouched(log, settings.anchor_file, key)
+            except AwayError:
+                raise
+            except DecisionLogError as error:
+                raise NotTheLogError(str(error)) from None
 
 
 def store_named(place: str) -> Store:

@@ -17,12 +17,14 @@ def lanes(folder: Path, *arguments: str, **variables: str) -> Result:
     return CliRunner().invoke(app, arguments, env=_environment(folder) | variables)
 
 
-def lanes_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def lanes_alone(
+    folder: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "serving.main", *arguments],
         cwd=ROOT,
-        env=os.environ | _environment(folder),
+        env=os.environ | _environment(folder) | variables,
         capture_output=True,
         text=True,
         timeout=60,

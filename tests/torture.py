@@ -168,6 +168,22 @@ def hang_server_and_kill_service(patient: Patient) -> None:
     patient.kill()
 
 
+def kill_both_and_start_the_service_first(patient: Patient) -> None:
+    """Both end, and the service is started while the database is away."""
+    assert patient.server is not None
+    patient.server.kill()
+    patient.kill()
+    patient.wait(0.3, 1.0)
+    patient.server.start()
+
+
+def kill_both_and_the_service_once_more(patient: Patient) -> None:
+    """The same, and the service ends again while it drains, or about then."""
+    kill_both_and_start_the_service_first(patient)
+    patient.wait(0.0, 0.8)
+    patient.kill()
+
+
 def lock_table(patient: Patient) -> None:
     """Somebody holds the table."""
     with PostgreSql.connect(_address(patient)) as other, other.transaction():
@@ -196,6 +212,8 @@ ON_A_SERVER: tuple[Fault, ...] = (
     kill_server,
     hang_server,
     hang_server_and_kill_service,
+    kill_both_and_start_the_service_first,
+    kill_both_and_the_service_once_more,
     lock_table,
     cut_connections,
 )

@@ -44,9 +44,9 @@ class Covers:
 class _Kind(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    usd_per_kg: float = Field(gt=0)
+    usd_per_kg: float = Field(gt=0, le=1e9)
     unit: tuple[str, float]
-    trade: float = Field(gt=0)
+    trade: float = Field(gt=0, le=1e9)
     papers: tuple[Paper, ...]
     controls: tuple[Control, ...]
 

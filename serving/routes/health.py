@@ -13,6 +13,7 @@ from serving.api_keys import Role
 from serving.assign import Parts
 from serving.openapi import answers
 from serving.routes.given import GivenParts
+from serving.spool import Spooled
 
 router = APIRouter(tags=["operation"])
 
@@ -51,6 +52,7 @@ async def show_ready(parts: GivenParts) -> Response:
 async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
     parts.meters.spooled(parts.log.spooled)
+    parts.meters.behind(parts.predictor.behind)
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -65,8 +67,21 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
         rules_version=predictor.rules.version,
         log="failing" if log_trouble else "spooling" if spooled else "ok",
         spooled=spooled.waiting if spooled else 0,
+        anchor=parts.meters.anchor,
+        histories="behind" if predictor.behind else "ok",
         cause="LOG" if log_trouble or spooled else predictor.cause,
-        detail=log_trouble or (spooled.cause if spooled else predictor.cause_detail),
+        detail=log_trouble or (_spooling(spooled) if spooled else predictor.cause_detail),
+    )
+
+
+def _spooling(spooled: Spooled) -> str:
+    if spooled.copy_of is None:
+        return spooled.cause
+    cause = spooled.cause.rstrip(".")
+    return (
+        f"{cause}. The service was started without the log: earlier answers, lanes and orders are "
+        f"those of its copy of {spooled.copy_of:%Y-%m-%d %H:%M:%S %Z}, and a declaration that is "
+        "not in it is decided on anew. Bring the database back."
     )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from selectivity.guard import OfficeCapacity
 from selectivity.lanes import Channel, Lane
 from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.modes import Mode
+from selectivity.office_loads import OfficeLoads
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.assign import Parts, assign, lodge, receive
@@ -33,7 +34,7 @@ from serving.keep import Kept
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.replay import Replayed, replay
-from serving.start import assemble, predictor_for
+from serving.start import assemble, count_today, predictor_for
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in
@@ -414,3 +415,24 @@ def test_what_is_sent_twice_at_the_same_moment_takes_one_place_of_its_office(
     assert [each.new for each in kept] == [True, False]
     office = parts.loads.of(sent.declaration_office, NOON)
     assert sum(office.taken(lane) for lane in Lane) == 1
+
+
+def test_the_guard_holds_when_the_clock_jumps_ahead_and_back_also_over_a_restart(
+    tmp_path: Path,
+) -> None:
+    office = OfficeCapacity(yellow=1_000, red=4)
+    bundle = tmp_path / "bundle"
+    a_bundle(bundle, policy=NO_DRAWS.model_copy(update={"offices": {"OFF01": office}}))
+    day, records = timedelta(days=1), list[DecisionRecord]()
+    for start, clocks in enumerate(((0, 400), (0, -1, 0), (0, 400, 0))):
+        parts = assemble(settings_in(tmp_path, bundle=bundle))
+        for at, ahead in enumerate(clocks):
+            parts.now = lambda ahead=ahead: NOON + ahead * day  # type: ignore[misc]
+            parts.loads = OfficeLoads() if at == 0 else parts.loads
+            if at == 0:
+                count_today(parts)
+            records += take(parts, f"{start}{at}", 12)
+        parts.log.close()
+    today = [each for each in records if each.decided_at == NOON]
+    assert len(today) == 60
+    assert sum(each.decision.lane is Lane.RED for each in today) == 5  # 1.25 times its normal day

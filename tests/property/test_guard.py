@@ -1,6 +1,7 @@
 """The guard of an office's capacity: what it may touch, and how far."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from selectivity.decision import LaneDecision
 from selectivity.guard import LIMITS, OfficeCapacity, guard
 from selectivity.lanes import Channel, Lane, Reason, Vote
 from selectivity.modes import Mode
-from selectivity.office_loads import OfficeLoads
+from selectivity.office_loads import MOST_DAYS, OfficeLoads
 from selectivity.policy import Policy, decide
 from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
@@ -219,3 +220,21 @@ def test_what_is_taken_back_was_never_counted(
     left, right = loads.of("OFF01", NOON), others.of("OFF01", NOON)
     assert left.taken(Lane.RED) == right.taken(Lane.RED)
     assert left.rank(probe) == right.rank(probe)
+
+
+def test_a_clock_that_jumps_ahead_and_back_lets_the_guard_go_on_where_it_was() -> None:
+    loads, red = OfficeLoads(), LaneDecision.of([a_vote(Lane.RED)])
+    for days_ahead in (0, 400, 0, 401, 0):
+        loads.count("OFF01", NOON + timedelta(days=days_ahead), red)
+    assert loads.of("OFF01", NOON).taken(Lane.RED) == 3
+    loads.take_back("OFF01", NOON, red)
+    assert loads.of("OFF01", NOON).taken(Lane.RED) == 2
+
+
+@given(st.lists(st.integers(-1_000, 1_000), min_size=1, max_size=60))
+def test_however_the_clock_jumps_only_the_last_few_days_are_kept(days: list[int]) -> None:
+    loads, red = OfficeLoads(), LaneDecision.of([a_vote(Lane.RED)])
+    for day in days:
+        loads.count("OFF01", NOON + timedelta(days=day), red)
+    assert len(loads._days) <= MOST_DAYS
+    assert loads.of("OFF01", NOON + timedelta(days=days[-1])).taken(Lane.RED) >= 1

@@ -1,7 +1,9 @@
 """The command line says what it does, does it, and ends with a code that means something."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -42,6 +44,41 @@ def test_every_command_is_explained_with_an_example() -> None:
         assert command.epilog.startswith("Example: ")
 
 
+def _with_those_inside(group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        yield name, command
+        for inner, other in _with_those_inside(command) if hasattr(command, "commands") else ():
+            yield f"{name} {inner}", other
+
+
+def test_every_command_of_a_group_is_explained_with_an_example_of_files_there_are() -> None:
+    for name, command in _with_those_inside(typer.main.get_command(app)):
+        assert command.help, name
+        assert command.epilog.startswith("Example: "), name
+        for word in command.epilog.split():
+            if word.endswith(".yaml"):
+                assert list(ROOT.glob(word)), f"{name}: {word}"
+
+
+def test_the_language_is_that_of_the_option_of_the_setting_or_english(tmp_path: Path) -> None:
+    order = ["mode", "set", "normal", "--reason", "as it is"]
+    with a_service(tmp_path) as client:
+        url = ["--url", str(client.base_url)]
+        told = [
+            lanes(tmp_path, *order, *url, *option, **variables).stderr
+            for option, variables in (
+                ([], {}),
+                ([], {"LANES_LANGUAGE": "vi"}),
+                (["--language", "en"], {"LANES_LANGUAGE": "vi"}),
+            )
+        ]
+    assert [text.split(".")[0] for text in told] == [
+        "error: The mode stays as it is",
+        "error: Chế độ được giữ nguyên",
+        "error: The mode stays as it is",
+    ]
+
+
 def test_help_names_every_setting(tmp_path: Path) -> None:
     told = lanes(tmp_path, "--help").stdout
     assert "LANES_STATE" in told
@@ -49,8 +86,8 @@ def test_help_names_every_setting(tmp_path: Path) -> None:
 
 
 def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
-    first = lanes_alone(tmp_path, "demo", "--once")
-    again = lanes(tmp_path, "demo", "--once")
+    first = lanes_alone(tmp_path, "demo", "--once", LANES_LANGUAGE="vi")
+    again = lanes(tmp_path, "demo", "--once", "--language", "vi")
 
     assert (first.returncode, again.exit_code) == (0, 0), first.stderr + again.stderr
     lines = [line for line in first.stdout.splitlines() if line.startswith("SYN")]

@@ -88,7 +88,8 @@ def test_histories_that_moved_on_are_taken_back_to_the_decision(
     printed = lanes(tmp_path, "explain", "H-1", "--language", "en", LANES_BUNDLE=str(bundle)).stdout
     assert "exactly the features" in printed
     assert f"risk {first['items'][0]['risk']:.1%}" in printed
-    vietnamese = lanes(tmp_path, "explain", "H-1", LANES_BUNDLE=str(bundle)).stdout
+    spoken = {"LANES_BUNDLE": str(bundle), "LANES_LANGUAGE": "vi"}
+    vietnamese = lanes(tmp_path, "explain", "H-1", **spoken).stdout
     assert f"rủi ro {first['items'][0]['risk']:.1%}".replace(".", ",") in vietnamese
 
 

@@ -162,3 +162,31 @@ def test_a_wrong_path_gets_a_problem_document(
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == PROBLEM_JSON
     assert answer.json()["detail"]
+
+
+def test_a_refusal_at_the_door_or_for_a_conflict_names_field_and_remedy(
+    client: httpx.Client,
+) -> None:
+    sent = lodged(declaration_id="D-409")
+    client.post("/v1/lanes", json=sent)
+    inspection = an_inspection(declaration_id="D-409", inspection_id="I-409")
+    for result in ("NO_FINDING", "INCONCLUSIVE"):
+        body = inspection.model_dump(mode="json") | {"result": result}
+        again = client.post("/v1/inspections", json=body)
+    lane = client.get("/v1/decisions/D-409").json()["lane"]
+    asked = {"declaration_id": "D-409", "version_no": 1, "to_lane": lane, "reason_code": "SEAL"}
+    cursor = {"after": "ffffffff-1"}
+    found = {
+        "Authorization": client.post("/v1/lanes", json=sent, headers={"Authorization": "Bearer x"}),
+        "version_no": client.post("/v1/lanes", json=sent | {"importer_id": "OTHER"}),
+        "inspection_id": again,
+        "to_lane": client.post("/v1/overrides", json=asked),
+        "mode": client.post("/v1/mode", json={"mode": "NORMAL", "reason": "as it is"}),
+        "cursor": client.get("/v1/offices/OFF01/notices", params=cursor),
+    }
+    for field, answer in found.items():
+        assert answer.status_code in (401, 409), (field, answer.text)
+        (problem,) = answer.json()["problems"]
+        assert problem["field"] == field
+        assert problem["message"]
+        assert problem["remedy"] not in ("", problem["message"])

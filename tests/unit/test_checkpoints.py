@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.chain import Head
 from serving.checkpointer import Checkpointer, Often
-from serving.checkpoints import Checkpoint, append, read_all
+from serving.checkpoints import Anchor, Checkpoint, append, read_all
 from serving.decision_log import DecisionLog
 from serving.signing_key import key_id, public_file, read_or_create, read_public
 from tests.builders import NOON
@@ -166,3 +166,74 @@ def test_an_anchor_that_cannot_be_written_is_named_at_the_start(tmp_path: Path) 
     with pytest.raises(ParamsError, match="LANES_ANCHOR"):
         Checkpointer(log.store, tmp_path, KEY)
     log.close()
+
+
+def garbled(lines: list[bytes]) -> list[bytes]:
+    return [line.replace(b'"records"', b'"rexords"') for line in lines]
+
+
+def the_newest_garbled(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:-1], *garbled(lines[-1:])]
+
+
+def the_newest_claims_more(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:-1], lines[-1].replace(b'"records":2', b'"records":9')]
+
+
+def nothing_but_noise(_: list[bytes]) -> list[bytes]:
+    return [bytes(range(128, 256)).replace(b"\n", b"") + b"}\n"]
+
+
+def cut_short(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:-1], lines[-1][:-20] + b"\n"]
+
+
+def emptied(_: list[bytes]) -> list[bytes]:
+    return []
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (the_newest_garbled, Anchor.DAMAGED),
+        (the_newest_claims_more, Anchor.DAMAGED),
+        (cut_short, Anchor.OK),  # as a power cut leaves it
+        (emptied, Anchor.NEW),
+        (garbled, None),
+        (nothing_but_noise, None),
+    ],
+)
+def test_a_damaged_anchor_is_told_or_keeps_the_log_from_starting(
+    tmp_path: Path,
+    damage: Callable[[list[bytes]], list[bytes]],
+    found: Anchor | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record(), a_record(declaration_id="D-2"))
+    log.close()
+    anchor.write_bytes(b"".join(damage(anchor.read_bytes().splitlines(keepends=True))))
+    told: list[Anchor] = []
+    log = DecisionLog(path_of(log))
+    if found is None:
+        with pytest.raises(DecisionLogError, match=r"The anchor .* is damaged.*lanes verify"):
+            Checkpointer(log.store, anchor, KEY, on_anchor=told.append)
+    else:
+        Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()
+        assert told == [found]
+        assert ("anchor not as it was left" in caplog.text) == (found is not Anchor.OK)
+    log.close()
+
+
+def test_of_a_long_anchor_the_end_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    monkeypatch.setattr("serving.checkpoints.TAIL_BYTES", 500)  # in the midst of a line
+    told: list[Anchor] = []
+    log = DecisionLog(path_of(log))
+    Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()
+    log.close()
+    assert told == [Anchor.OK]

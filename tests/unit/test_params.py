@@ -11,6 +11,7 @@ from pipelines.featurize import FeaturizeParams
 from pipelines.ingest import IngestParams
 from pipelines.label import LabelParams
 from pipelines.params import section
+from pipelines.points import ScorecardParams
 from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
@@ -26,6 +27,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "label": LabelParams,
     "policy": Policy,
     "prepare": PrepareParams,
+    "scorecard": ScorecardParams,
     "search": SearchParams,
     "simulate": SimulateParams,
     "train": TrainParams,
@@ -74,6 +76,28 @@ def test_no_worth_is_so_high_that_a_benefit_is_no_number(steps: tuple[str, ...])
     Policy.model_validate(_with(*steps, value=1.0))
     with pytest.raises(ValidationError):
         Policy.model_validate(_with(*steps, value=1e308))
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "1e308"])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("scorecard", "penalty"),
+        ("scorecard", "prior_controls"),
+        ("label", "highest_weight"),
+        ("train", "lambda_l2"),
+    ],
+)
+def test_a_number_that_nothing_can_be_made_of_is_refused_with_its_field_and_a_remedy(
+    tmp_path: Path, name: str, field: str, value: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{name}:\n  {field}: {value}\n")
+    with pytest.raises(ParamsError) as refused:
+        section(file, name, SECTIONS[name])
+    assert f"{name}.{field}" in str(refused.value)
+    assert value.lstrip(".") in str(refused.value)
+    assert "Correct" in str(refused.value)
 
 
 def test_what_a_control_detects_is_a_chance() -> None:

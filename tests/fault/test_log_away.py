@@ -1,0 +1,381 @@
+"""The service starts while its database is away, and everything comes into the log once."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from models.bundle import verify
+from pipelines.publish import publish
+from selectivity.modes import Mode
+from serving import start
+from serving.chain import Head
+from serving.checkpoints import Checkpoint, append
+from serving.follow_log import LogFollower
+from serving.governing import watch
+from serving.log_database import LogDatabase
+from serving.log_file import LogFile, open_to_write
+from serving.log_reader import LogReader
+from serving.settings import Settings
+from serving.signing_key import read_or_create
+from serving.start import assemble
+from serving.store import AwayError, Connection
+from tests.builders import NOON, a_declaration, an_item
+from tests.bundles import a_bundle
+from tests.command_line import lanes
+from tests.logs import in_a_loop
+from tests.postgresql import PostgreSql
+from tests.services import ENGLISH, KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
+
+SECONDS = 30
+
+
+class Day(NamedTuple):
+    """What a service kept before it was stopped."""
+
+    first: dict[str, Any]
+    """The answer on D-1."""
+    raised: str
+    """A declaration whose lane an officer made RED."""
+
+
+def one_of_many(number: int) -> dict[str, Any]:
+    """Some get a milder lane than others."""
+    return {
+        "declaration_id": f"D-{number}",
+        "importer_id": f"IMP{number % 3}",
+        "importer_compliance_level": (1, 3, 5)[number % 3],
+        "items": (an_item(customs_value=50.0 * 4 ** (number % 4)),),
+    }
+
+
+def a_day(client: httpx.Client) -> Day:
+    first = client.post("/v1/lanes", json=lodged()).json()
+    many = [lodged(**one_of_many(number)) for number in range(2, 20)]
+    lines = client.post("/v1/lanes/batch", content=ndjson(*many)).text.splitlines()
+    raised = next(
+        each["declaration_id"] for each in map(json.loads, lines) if each["lane"] != "RED"
+    )
+    asked = {"declaration_id": raised, "version_no": 1, "to_lane": "RED", "reason_code": "SEAL"}
+    assert client.post("/v1/overrides", json=asked).status_code == 200
+    time.sleep(1.5)  # until the copy has it
+    return Day(first, raised)
+
+
+@contextmanager
+def down(postgresql: PostgreSql) -> Iterator[None]:
+    postgresql.kill()
+    try:
+        yield
+    finally:
+        postgresql.start()
+
+
+def until(client: httpx.Client, **wanted: str) -> dict[str, Any]:
+    """What `/health/ready` says when it says this."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        told: dict[str, Any] = client.get("/health/ready").json()
+        if wanted.items() <= told.items():
+            return told
+        time.sleep(0.05)
+    raise AssertionError(f"not {wanted} but {told}")
+
+
+def ids_in(database: str) -> list[str]:
+    with closing(LogReader(LogDatabase(database))) as log:
+        return [f"{each.declaration_id}/{each.version_no}" for _, each in log.records()]
+
+
+def test_a_start_without_the_database_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        day = a_day(client)
+    with down(postgresql):
+        began = time.monotonic()
+        with a_service(tmp_path, bundle=bundle, database=database) as client:
+            ready = client.get("/health/ready")
+            assert time.monotonic() - began < 10
+            told = ready.json()
+            assert (ready.status_code, told["log"], told["histories"]) == (
+                200,
+                "spooling",
+                "behind",
+            )
+            assert (told["cause"], told["spooled"]) == ("LOG", 0)
+            assert "started without the log" in told["detail"]
+            assert client.post("/v1/lanes", json=lodged()).json() == day.first
+            assert client.post("/v1/lanes", json=lodged(importer_id="IMP2")).status_code == 409
+            amended = client.post(
+                "/v1/lanes", json=lodged(**one_of_many(int(day.raised[2:])), version_no=2)
+            )
+            assert amended.json()["lane"] == "RED"
+            new = client.post("/v1/lanes", json=lodged(declaration_id="N-1")).json()
+            assert (new["degraded"], new["fallback_cause"]) == (True, "HISTORIES_BEHIND")
+            assert client.post("/v1/lanes", json=lodged(declaration_id="N-1")).json() == new
+            assert client.get("/health/ready").json()["spooled"] == 2
+            assert "lanes_histories_behind 1.0" in client.get("/metrics").text
+
+            postgresql.start()
+            assert until(client, log="ok", histories="ok")["spooled"] == 0
+            assert client.post("/v1/lanes", json=lodged(declaration_id="N-1")).json() == new
+            later = client.post("/v1/lanes", json=lodged(declaration_id="N-2")).json()
+            shown = client.get("/v1/decisions/N-2").json()
+            assert later["fallback_cause"] is None
+            assert shown["record"]["known_upto"] == 23  # 19, an override, 2 and their drain
+
+    kept = ids_in(database)
+    assert sorted(kept) == sorted(
+        [*(f"D-{number}/1" for number in range(1, 20)), f"{day.raised}/2", "N-1/1", "N-2/1"]
+    )
+    here = {"LANES_DATABASE": database, "LANES_BUNDLE": str(bundle)}
+    assert lanes(tmp_path, "verify", **here).stdout.startswith("whole: ")
+    again = lanes(tmp_path, "replay", **here)
+    assert "22 decisions replayed and equal" in again.stdout, again.stderr
+    assert lanes(tmp_path, "conflicts", **here).stdout == ""
+
+
+def test_a_service_that_was_started_without_the_database_and_killed_loses_nothing(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    address: Any = {"database": SecretStr(database)}
+    with a_service(tmp_path, database=database) as client:
+        a_day(client)
+    headers = ENGLISH | bearer(KEY)
+    with down(postgresql):
+        for number in (1, 2):  # the second start finds the spool of the first
+            with (
+                a_process(tmp_path, **address) as (_, url),
+                httpx.Client(base_url=url, headers=headers) as client,
+            ):
+                answers = [
+                    client.post("/v1/lanes", json=lodged(declaration_id=f"N-{each}")).json()["lane"]
+                    for each in range(5 * number)
+                ]
+                assert client.get("/health/ready").json()["spooled"] == 5 * number
+    with a_service(tmp_path, database=database) as client:
+        assert until(client, log="ok")["spooled"] == 0
+        again = [
+            client.post("/v1/lanes", json=lodged(declaration_id=f"N-{each}")).json()["lane"]
+            for each in range(10)
+        ]
+    assert again == answers
+    assert len(ids_in(database)) == len(set(ids_in(database))) == 29
+
+
+def test_a_database_that_hangs_keeps_no_service_from_starting(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        day = a_day(client)
+    postgresql.hang()
+    try:
+        began = time.monotonic()
+        with a_service(tmp_path, bundle=bundle, database=database) as client:
+            assert client.get("/health/ready").json()["log"] == "spooling"
+            assert time.monotonic() - began < 10
+            assert client.post("/v1/lanes", json=lodged()).json() == day.first
+            new = client.post("/v1/lanes", json=lodged(declaration_id="N-1")).json()
+            assert new["fallback_cause"] == "HISTORIES_BEHIND"
+            postgresql.go_on()
+            until(client, log="ok", histories="ok")
+    finally:
+        postgresql.go_on()
+    assert ids_in(database).count("N-1/1") == 1
+
+
+def test_a_bundle_published_while_the_log_is_away_takes_over_when_it_is_back(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    a_bundle(first := tmp_path / "first", seed=1)
+    publish(first, tmp_path / "published", by="a manager", at=NOON)
+    fields: dict[str, Any] = {"database": database, "follow_seconds": 0.1}
+    with a_service(tmp_path, **fields) as client:
+        a_day(client)
+    with down(postgresql), a_service(tmp_path, **fields) as client:
+        publish(bundle, tmp_path / "published", by="a manager", at=NOON)
+        time.sleep(0.5)
+        told = client.get("/health/ready").json()
+        assert told["bundle"] == verify(first)[0][:16]
+        assert "bundle was refused" not in told["detail"]
+        postgresql.start()
+        until(client, log="ok", histories="ok", bundle=verify(bundle)[0][:16])
+
+
+def test_an_ordered_mode_holds_at_a_start_without_the_database(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    ordered = {"mode": "NO_GREEN", "hours": 2, "reason": "contraband in green"}
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        time.sleep(1.5)
+        assert client.post("/v1/mode", json=ordered).status_code == 200
+    with down(postgresql), a_service(tmp_path, bundle=bundle, database=database) as client:
+        told = lanes(tmp_path, "check", LANES_DATABASE=database)
+        assert "away; the service would start from its copy of " in told.stdout
+        assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
+        assert client.post("/v1/lanes", json=lodged()).json()["lane"] != "GREEN"
+        assert client.post("/v1/mode", json=ordered | {"mode": "MANUAL"}).status_code == 503
+
+
+def test_after_hours_without_a_look_at_the_log_nothing_is_released_until_it_is_back(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        a_day(client)
+        for number in range(30, 60):
+            client.post("/v1/lanes", json=lodged(**one_of_many(number)))
+        lanes_given = {
+            number: client.post("/v1/lanes", json=lodged(**one_of_many(number))).json()["lane"]
+            for number in range(30, 60)
+        }
+    green = next(number for number, lane in lanes_given.items() if lane == "GREEN")
+    copy = settings_in(tmp_path).recent_file
+    with closing(open_to_write(copy)) as connection:
+        then = (datetime.now(UTC) - timedelta(hours=4, minutes=1)).isoformat()
+        connection.execute("UPDATE marks SET value = ? WHERE name = 'in_step'", (then,))
+    again = one_of_many(green) | {"declaration_id": "N-1"}
+    with down(postgresql), a_service(tmp_path, bundle=bundle, database=database) as client:
+        assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
+        assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "YELLOW"
+        postgresql.start()
+        assert until(client, log="ok", histories="ok")["mode"] == Mode.NORMAL
+        again |= {"declaration_id": "N-2"}
+        assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "GREEN"
+
+
+def no_copy(settings: Settings) -> None:
+    settings.recent_file.unlink()
+
+
+def a_copy_cut_short(settings: Settings) -> None:
+    open_to_write(settings.recent_file).close()  # so that all of it lies in the file
+    with settings.recent_file.open("r+b") as file:
+        file.truncate(5_000)
+
+
+def a_copy_of_another_database(settings: Settings) -> None:
+    with closing(open_to_write(settings.recent_file)) as copy:
+        copy.execute("UPDATE marks SET value = 'the other' WHERE name = 'of'")
+
+
+def a_copy_that_was_never_complete(settings: Settings) -> None:
+    with closing(open_to_write(settings.recent_file)) as copy:
+        copy.execute("DELETE FROM marks WHERE name = 'in_step'")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [no_copy, a_copy_cut_short, a_copy_of_another_database, a_copy_that_was_never_complete],
+)
+def test_without_a_copy_to_go_by_the_start_is_refused_or_waits(
+    tmp_path: Path, database: str, postgresql: PostgreSql, damage: Callable[[Settings], None]
+) -> None:
+    settings = settings_in(tmp_path, database=SecretStr(database))
+    with a_service(tmp_path, database=database) as client:
+        a_day(client)
+    damage(settings)
+    with down(postgresql):
+        with pytest.raises(AwayError, match=r"a second lane.*lanes serve --wait"):
+            assemble(settings)
+        told = lanes(tmp_path, "check", LANES_DATABASE=database)
+        assert "away, and the service would not start: " in told.stdout
+        waited: list[Any] = []
+        thread = threading.Thread(target=lambda: waited.append(start._assemble_in(60, settings)))
+        thread.start()
+        time.sleep(0.5)
+        assert not waited
+    thread.join()
+    (parts,) = waited
+    assert parts.log.find("D-19") is not None
+    parts.log.close()
+
+
+def another_log(settings: Settings) -> str:
+    with closing(open_to_write(settings.recent_file)) as copy:
+        copy.execute("UPDATE meta SET log_id = 'f00d'")
+    return "Another decision log"
+
+
+def a_log_that_lost_records(settings: Settings) -> str:
+    assert settings.database is not None
+    with closing(LogReader(LogDatabase(settings.database.get_secret_value()))) as log:
+        head = Head(log.head().no + 5, "0" * 64)
+        key = read_or_create(settings.signing_key_file)
+        append(settings.anchor_file, Checkpoint.sign(log.log_id, head, datetime.now(UTC), key))
+    return "not the one that was vouched for"
+
+
+@pytest.mark.parametrize("made", [another_log, a_log_that_lost_records])
+def test_a_log_that_is_not_the_one_of_before_is_not_gone_back_to(
+    tmp_path: Path, database: str, postgresql: PostgreSql, made: Callable[[Settings], str]
+) -> None:
+    settings = settings_in(tmp_path, database=SecretStr(database))
+    with a_service(tmp_path, database=database) as client:
+        a_day(client)
+    told = made(settings)
+    with down(postgresql), a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="N-1"))
+        postgresql.start()
+        end = time.monotonic() + SECONDS
+        while told not in client.get("/health/ready").json()["detail"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1.5)
+        assert client.get("/health/ready").json()["log"] == "spooling"
+        assert client.post("/v1/lanes", json=lodged(declaration_id="N-2")).status_code == 200
+    assert len(ids_in(database)) == 19
+
+
+class Reluctant(LogFile):
+    """A log whose first openings for reading fail."""
+
+    def __init__(self, file: Path, failures: int) -> None:
+        super().__init__(file)
+        self.failures = failures
+
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        if self.failures > 0:
+            self.failures -= 1
+            raise AwayError("no descriptor is left")
+        return super().open_to_read(quick=quick)
+
+
+@pytest.mark.parametrize("follows", ["the log", "the mode"])
+def test_what_follows_the_log_outlives_openings_that_fail(
+    tmp_path: Path, bundle: Path, follows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.governing.WATCH_SECONDS", 0.1)
+    settings = settings_in(tmp_path, bundle=bundle)
+    parts, other = assemble(settings), assemble(settings)
+    record = other.predictor.decide(a_declaration(), earlier_lane=None, now=datetime.now(UTC))
+    store = parts.log.store = Reluctant(settings.log_file, failures=3)
+
+    async def follow() -> None:
+        await other.log.append(record)
+        task = asyncio.create_task(
+            LogFollower(parts).follow() if follows == "the log" else watch(parts)
+        )
+        end = time.monotonic() + SECONDS
+        while not task.done() and time.monotonic() < end:
+            known = parts.predictor.known_upto == 1 if follows == "the log" else True
+            if known and store.failures == 0:
+                break
+            await asyncio.sleep(0.05)
+        assert not task.done()
+        task.cancel()
+
+    in_a_loop(follow)
+    for each in (parts, other):
+        each.log.close()
+    assert store.failures == 0
+    assert follows == "the mode" or parts.predictor.known_upto == 1
