@@ -117,9 +117,10 @@ class GuardedConnection(HttpToolsProtocol):
         self._unread_for = self._unread_for + seconds if stands_still else 0.0
         self._unread = unread
         self._waited += seconds if self._waits_for_the_caller() else 0.0
-        if self._unread_for >= self._wait_seconds:
+        # At the next look it would be too late: nobody is waited for longer than is said.
+        if self._unread_for >= self._wait_seconds - seconds:
             self.transport.abort()  # closing it would wait for the reader again
-        elif self._waited >= self._seconds_allowed() and not self.transport.is_closing():
+        elif self._waited >= self._seconds_allowed() - seconds and not self.transport.is_closing():
             self._refuse(too_slow)
         self._look_again()
 

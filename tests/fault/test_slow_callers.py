@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from serving import connection
 from tests.services import KEY, a_service, lodged, ndjson
 
 SECONDS = 0.6
@@ -71,6 +72,16 @@ def test_a_request_that_is_not_completed_is_closed(
     assert answer.partition("\r\n")[0].removeprefix("HTTP/1.1 ") == told
     assert SECONDS * 0.8 < time.monotonic() - begun < SECONDS + 5
     assert answer.count("HTTP/1.1") == bool(told)
+
+
+def test_nobody_is_waited_for_until_the_look_that_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOOKS", 2)
+    begun = time.monotonic()
+    with a_service(tmp_path, wait_seconds=4) as client, calling(client, "P") as caller:
+        rest(caller)
+        assert time.monotonic() - begun < 3.7
 
 
 @pytest.mark.parametrize(
