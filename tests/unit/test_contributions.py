@@ -108,3 +108,25 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
     (reason,) = first.reasons
     assert sentence(reason, "en") == "Customs value 123,450, net mass 100.0 kg"
     assert sentence(reason, "vi") == "Trị giá hải quan 123.450, trọng lượng tịnh 100,0 kg"
+
+
+def test_the_features_named_are_those_that_add_most_up_or_down() -> None:
+    (row,) = rows_of(a_declaration())
+    added = np.zeros((1, len(FEATURES)))
+    adds = {
+        "seller_declared": 0.2,
+        "seller_controlled": -0.9,
+        "seller_known_days": 0.1,
+        "seller_physical_rate": 0.5,
+    }
+    for name, value in adds.items():
+        added[0, FEATURE_NAMES.index(name)] = value
+    goods = Goods(row, Profiles().values(row))
+    (shares,) = families([goods], np.full((1, len(FEATURES)), np.nan), added)
+    (seller,) = (share for share in shares if share.family == "seller")
+    assert seller.added == pytest.approx(-0.1)
+    assert [each.name for each in seller.features] == [
+        "seller_controlled",
+        "seller_physical_rate",
+        "seller_declared",
+    ]
