@@ -49,7 +49,8 @@ class ControlPolicy(BaseModel):
         le=MOST_PLACES,
         allow_inf_nan=False,
         description="Further places of the lane that a control is charged for where nothing is "
-        "to be found, because it holds up its owner for nothing.",
+        "to be found, because it holds up its owner for nothing. 0 where it is left out, as in "
+        "bundles from before there was such a charge.",
     )
     detects: Found = Field(description="Chance that the control finds what is there, in [0, 1].")
 

@@ -98,7 +98,7 @@ class KeyHistory:
             self.waiting = [event]
         day = event[0]
         if day < self.memo_to:
-            self.memo_to = day if day >= self.memo_from else NEVER
+            self.memo_to = day  # in front of `memo_from` nothing is remembered any more
 
     def count(self, day: int) -> None:
         """Take in a goods item that adds `one`."""
@@ -107,7 +107,7 @@ class KeyHistory:
             self.counted_day = day
         self.counted += 1
         if day < self.memo_to:
-            self.memo_to = day if day >= self.memo_from else NEVER
+            self.memo_to = day
 
     def settle(self) -> None:
         """Add up what waits."""

@@ -5,8 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selectivity.decision import LaneDecision
+from selectivity.decision import LaneDecision, Source
 from selectivity.declaration import Declaration
+from selectivity.lanes import Lane
+
+HISTORIES_BEHIND = "HISTORIES_BEHIND"
+"""Cause of a decision on histories that do not know the log, which was away."""
 
 
 class ItemScore(BaseModel):
@@ -55,6 +59,19 @@ class DecisionRecord(BaseModel):
     def key(self) -> tuple[str, int]:
         """What a decision is looked up by and made only once for."""
         return self.declaration_id, self.version_no
+
+    @property
+    def earlier_lane(self) -> Lane | None:
+        """The lane of earlier versions of the lineage that it went by; None without any."""
+        votes = self.decision.votes
+        return next((vote.lane for vote in votes if vote.reason.code == "LINEAGE"), None)
+
+    @property
+    def degraded_cause(self) -> str | None:
+        """Why it is not what the model in force says with all that the log knows, as a code."""
+        if self.decision.source is Source.MODEL and self.known_upto is None:
+            return HISTORIES_BEHIND
+        return self.decision.fallback_cause
 
     def declaration(self) -> Declaration:
         """The declaration as it was lodged."""

@@ -148,5 +148,5 @@ def _starts(counts: Any) -> Ints:
     return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
 
 
-def _joined(lists: Iterable[Iterable[Any]], dtype: Any) -> npt.NDArray[Any]:
-    return np.array([each for one in lists for each in one], dtype=dtype)
+def _joined(parts: Iterable[Any], dtype: Any) -> npt.NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *(np.array(part, dtype) for part in parts)])

@@ -21,8 +21,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
     **FACTS,
     # the model and what stands out in its features
     "LOW_RISK": {
-        "vi": "Lợi ích kiểm tra dự kiến thấp hơn chi phí; rủi ro thấp",
-        "en": "The expected benefit of a check is below its cost; low risk",
+        "vi": "Lợi ích kiểm tra dự kiến thấp hơn giá của một chỗ trong luồng",
+        "en": "The expected benefit of a check is below the price of a place in a lane",
     },
     "RISK": {
         "vi": "Mô hình đề nghị kiểm tra: sai phạm hồ sơ {documentary:.1%}, hàng hóa {physical:.1%}",

@@ -24,7 +24,6 @@ SHORT = 16
 _as_json = msgspec.json.Encoder().encode
 
 
-HISTORIES_BEHIND = "HISTORIES_BEHIND"
 """The model spoke and knew the histories of its bundle alone: the log was away at the start."""
 
 
@@ -172,7 +171,7 @@ def lane_answer(record: DecisionRecord, rules: RuleSet, language: Language) -> b
 def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -> dict[str, object]:
     decision = record.decision
     law = rules if rules.version == record.rules_version else None
-    cause = cause_of(record)
+    cause = record.degraded_cause
     return {
         "declaration_id": record.declaration_id,
         "version_no": record.version_no,
@@ -189,14 +188,6 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "decided_at": record.decided_at,
         "decision_path": decision_path(record.declaration_id, record.version_no),
     }
-
-
-def cause_of(record: DecisionRecord) -> str | None:
-    """Why a decision is not what the model in force says with all that the log knows, as a code."""
-    decision = record.decision
-    if decision.source is Source.MODEL and record.known_upto is None:
-        return HISTORIES_BEHIND
-    return decision.fallback_cause
 
 
 def decision_path(declaration_id: str, version_no: int) -> str:

@@ -116,7 +116,7 @@ class Links:
     end together, which costs half of what writing each at once does.
     """
 
-    def __init__(self, store: Store | None = None, *, aside: bool = False) -> None:
+    def __init__(self, store: Store, *, aside: bool = False) -> None:
         """`store` is where the records lie; `aside` is one that does not know all that there is."""
         self.store, self.aside = store, aside
         self._head = Head(0, "")

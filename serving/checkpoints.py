@@ -23,6 +23,8 @@ from serving.signing_key import key_id
 
 PURPOSE = b"lanes checkpoint 1\n"
 TAIL_BYTES = 1 << 20
+_BEGINNING = b'{"log_id":'
+"""Of every line that was written."""
 
 
 class Checkpoint(BaseModel):
@@ -157,7 +159,10 @@ def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
 
 
 def _torn(line: bytes) -> bool:
-    return not line.rstrip().endswith(b"}")
+    """Whether it is the beginning of what is written, and no more."""
+    line = line.rstrip()
+    begins = line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
+    return begins and not line.endswith(b"}")
 
 
 def _read(line: bytes) -> Checkpoint | None:

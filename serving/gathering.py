@@ -39,9 +39,18 @@ class Gathering:
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), TOGETHER):
             some = [each for each in waiting[first : first + TOGETHER] if not each[1].done()]
+            if some:
+                self._lodge_some(some)
+
+    def _lodge_some(self, some: list[tuple[Declaration, _Turn]]) -> None:
+        try:
             lodged = self._together([declaration for declaration, _ in some])
             for (_, turn), kept in zip(some, lodged, strict=True):
                 if isinstance(kept, Exception):
                     turn.set_exception(kept)
                 else:
                     turn.set_result(kept)
+        except Exception as error:  # whoever waits is told
+            for _, turn in some:
+                if not turn.done():
+                    turn.set_exception(error)

@@ -16,7 +16,7 @@ from serving.journal import outcome
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import LAST, Inspected, inspections_before
 from serving.store import Connection
-from serving.under_names import held_in, names_in, places_under
+from serving.under_names import held_in, names_in, padded, places_under
 
 
 class Kept(NamedTuple):
@@ -108,7 +108,7 @@ class NewDecision:
         outcomes: list[Any] = []
         fresh: list[NewDecision] = []
         for each in works:
-            if known.isdisjoint(each.names) and _earlier_lane(each.record) is None:
+            if known.isdisjoint(each.names) and each.record.earlier_lane is None:
                 fresh.append(each)
             else:
                 outcomes += _keep_fresh(fresh, links, connection)
@@ -136,7 +136,6 @@ def _keep_fresh(works: Sequence[NewDecision], links: Links, connection: Connecti
 
 def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[int]:
     """Write them and link them; gives their numbers among all records."""
-    assert links.store is not None
     columns = (*COLUMNS[DECISION], TEXTS[DECISION])
     rows = [(*each.columns, each.text) for each in works]
     places = links.store.add_rows(connection, "decisions", columns, rows)
@@ -147,25 +146,20 @@ def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -
 
 
 def _check_in_step(record: DecisionRecord, lane: Lane | None) -> None:
-    if lane != _earlier_lane(record):
+    if lane != record.earlier_lane:
         raise OvertakenError(
             f"Another version of declaration {record.declaration_id!r} was decided at the same "
             "moment, so no lane is given. Send it again."
         )
 
 
-def _earlier_lane(record: DecisionRecord) -> Lane | None:
-    """The lane of earlier versions that a decision went by."""
-    votes = record.decision.votes
-    return next((vote.lane for vote in votes if vote.reason.code == "LINEAGE"), None)
-
-
 def _waited_for(declaration_ids: Sequence[str], connection: Connection) -> set[str]:
     """The declarations among these that inspections wait for."""
+    asked = padded(declaration_ids)
     rows = connection.execute(
         "SELECT DISTINCT declaration_id FROM inspections WHERE decision_seq IS NULL "
-        f"AND declaration_id IN ({', '.join('?' * len(declaration_ids))})",
-        declaration_ids,
+        f"AND declaration_id IN ({', '.join('?' * len(asked))})",
+        asked,
     )
     return {name for (name,) in rows.fetchall()}
 

@@ -8,7 +8,6 @@ from selectivity.inspection import Inspection
 from selectivity.modes import Mode
 from selectivity.override import OverrideStep
 from selectivity.record import DecisionRecord
-from serving.answers import cause_of
 from serving.checkpoints import Anchor, Checkpoint
 from serving.spool import Spooled
 
@@ -151,7 +150,7 @@ class Meters:
 
     def decided(self, record: DecisionRecord) -> None:
         """Count a decision that was kept."""
-        decision, cause = record.decision, cause_of(record) or ""
+        decision, cause = record.decision, record.degraded_cause or ""
         lane, source = decision.lane.name, decision.source.value
         self._decisions.labels(lane, decision.channel.value, source, cause).inc()
         if decision.shadow is not None:

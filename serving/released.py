@@ -5,7 +5,6 @@ from datetime import datetime
 
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
-from serving.answers import cause_of
 from serving.log_reader import LogReader
 
 LINE = "{:20}{:24}{:>3}  {:10}{:20}{:>6}  {}"
@@ -17,7 +16,7 @@ def released(log: LogReader, since: datetime) -> Iterator[DecisionRecord]:
     for record in log.newest_first():
         if record.decided_at < since:
             return
-        if record.decision.lane is Lane.GREEN and cause_of(record) is not None:
+        if record.decision.lane is Lane.GREEN and record.degraded_cause is not None:
             yield record
 
 
@@ -29,7 +28,7 @@ def line(record: DecisionRecord) -> str:
         record.declaration_id,
         record.version_no,
         decision.source,
-        cause_of(record) or "",
+        record.degraded_cause or "",
         "" if decision.shadow is None else decision.shadow.points,
         record.declared.get("declaration_office") or "",
     )

@@ -137,9 +137,8 @@ class Again:
         digest = str(record.model_digest or record.bundle_digest)
         predictor, histories = self._that_knows(digest, record.known_upto or 0)
         histories.to(record.known_upto or 0)
-        predictor.known_upto = (
-            record.known_upto
-        )  # None: they knew nothing of the log, which was away
+        # None: they knew nothing of the log, which was away.
+        predictor.known_upto = record.known_upto
         return predictor
 
     def _ruling(self, record: DecisionRecord) -> Predictor:

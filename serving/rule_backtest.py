@@ -6,7 +6,6 @@ import numpy as np
 
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
-from selectivity.lanes import Lane
 from selectivity.policy import Policy
 from selectivity.record import DecisionRecord
 from selectivity.risk import Risk
@@ -41,7 +40,7 @@ def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> Trial:
 
 def _pasts(log: LogReader) -> Iterator[Past]:
     for _, record in log.records():
-        yield Past(record.declaration(), _risk(record), _earlier_lane(record))
+        yield Past(record.declaration(), _risk(record), record.earlier_lane)
 
 
 def _risk(record: DecisionRecord) -> Risk | None:
@@ -58,10 +57,3 @@ def _risk(record: DecisionRecord) -> Risk | None:
             if vote.reason.code == "UNKNOWN_CODE"
         ],
     )
-
-
-def _earlier_lane(record: DecisionRecord) -> Lane | None:
-    for vote in record.decision.votes:
-        if vote.reason.code == "LINEAGE":
-            return vote.lane
-    return None

@@ -21,9 +21,9 @@ def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, in
 
 def names_in(connection: Connection, names: Sequence[str]) -> set[str]:
     """Those of the names under which there is a decision, a lineage's or a declaration's."""
-    # As many as few statements have: each number of them is a statement to be prepared.
-    more = (1 << (len(names) - 1).bit_length()) - len(names)
-    asked = list(names) + list(names[:1]) * more
+    if not names:
+        return set()
+    asked = padded(names)
     marks = ", ".join("?" * len(asked))
     rows = connection.execute(
         f"SELECT lineage_id FROM decisions WHERE lineage_id IN ({marks}) "
@@ -31,6 +31,14 @@ def names_in(connection: Connection, names: Sequence[str]) -> set[str]:
         asked * 2,
     )
     return {name for (name,) in rows.fetchall()}
+
+
+def padded(names: Sequence[str]) -> list[str]:
+    """The names, some twice, so that there are as many as in few other statements: each number of
+    them is a statement to be prepared.
+    """
+    more = (1 << (len(names) - 1).bit_length()) - len(names)
+    return [*names, *[names[0]] * more]
 
 
 def places_under(names: int) -> str:

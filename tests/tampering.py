@@ -350,7 +350,7 @@ def _forge_row(copy: Copy) -> tuple[int, tuple[Any, ...], str]:
 
 def _forge(copy: Copy) -> None:
     seq, columns, text = _forge_row(copy)
-    links = chain.Links()
+    links = chain.Links(LogFile(copy.folder / "decisions.sqlite"))
     with links.within(copy.connection):
         links.add(chain.DECISION, seq, columns, text)
 

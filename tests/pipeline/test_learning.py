@@ -13,7 +13,7 @@ from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
 from pipelines.bundle import check_words
-from pipelines.calibrate import calibrate, duty_factor, prices_of
+from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
 from pipelines.label import (
     UNKNOWN,
@@ -367,6 +367,37 @@ def test_calibration_turns_scores_into_observed_shares() -> None:
     top = true > 0.4
     assert calibrated[top, 1].mean() == pytest.approx(classes[top].mean(), abs=0.02)
     assert abs(overconfident[top, 0].mean() - classes[top].mean()) > 0.15
+
+
+def _outcomes(classes: list[int], days: list[int]) -> pd.DataFrame:
+    """One control of each row, what it found, and on which day that became known."""
+    return pd.DataFrame(
+        {
+            "inspection_id": [f"I-{row}" for row in range(len(classes))],
+            "row": range(len(classes)),
+            "counts": 1,
+            "weight": 1.0,
+            "finding_class": classes,
+            "observed_at": [at(day) for day in days],
+            "additional_duty": 0.0,
+        }
+    )
+
+
+def test_calibration_looks_at_the_controlled_rows_it_is_given_and_at_no_later_outcome() -> None:
+    chance = np.random.default_rng(0)
+    matrix, classes = chance.normal(size=(900, len(FEATURE_NAMES))), chance.integers(0, 2, 900)
+    classes[600:750] = 1  # of another slice
+    settings = TrainParams(rounds=5, smallest_class=1, min_data_in_leaf=5)
+    trees = train(Rows.of(matrix), Labels(np.arange(900) % 3, np.ones(900)), settings)
+    use = np.arange(900) < 600
+    evaluation = (PERIODS.evaluate_from - START.date()).days
+    days = [evaluation - 10] * 750 + [evaluation + 1] * 150  # the last are known too late
+    found = classes[:400].tolist() + [2] * 200 + classes[600:].tolist()
+    known_in_time = [evaluation - 10] * 400 + [evaluation + 1] * 200 + days[600:]
+    told = calibrated(trees, matrix, use, _outcomes(found, known_in_time), PERIODS)
+    share = told.apply(trees.chances(matrix[:400]))[:, 1:].sum(axis=1).mean()
+    assert share == pytest.approx(classes[:400].mean(), abs=0.02)
 
 
 def test_with_few_findings_the_curve_is_smooth_and_keeps_the_order() -> None:

@@ -21,7 +21,12 @@ from pipelines.prepare import in_time_order
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.tables import write_columns
 from pipelines.trials.memory import Memory
+from selectivity.aggregates import VALUES
+from selectivity.columns import to_columns
 from selectivity.errors import ParityError
+from selectivity.features import FEATURE_NAMES
+from selectivity.rows import rows_of
+from tests.builders import NOON, a_declaration
 from tests.worlds import a_simulation
 
 DAYS = [date(2025, 1, 1 + day) for day in range(5)]
@@ -133,3 +138,24 @@ def test_a_look_into_the_day_itself_is_found(copy: Path, monkeypatch: pytest.Mon
     featurized(copy, profiles_until="null")
     with pytest.raises(ParityError, match="no bundle is made"):
         held_together(copy)
+
+
+def test_a_value_that_only_one_side_knows_differs() -> None:
+    columns = to_columns([a_declaration()])
+    known, unknown = np.ones((1, len(FEATURE_NAMES))), np.ones((1, len(FEATURE_NAMES)))
+    unknown[0, 3] = np.nan
+    for bulk, fold in ((known, unknown), (unknown, known)):
+        (found,) = parity.differences(columns, bulk, fold)
+        assert found.feature == FEATURE_NAMES[3]
+    assert not list(parity.differences(columns, unknown, unknown.copy()))
+
+
+def test_what_was_found_before_the_goods_were_accepted_waits_for_them() -> None:
+    outcome = {"row": 0, "finding_class": 2, "counts": 1}
+    early = pd.DataFrame([outcome | {"observed_at": pd.Timestamp(NOON) - pd.Timedelta(days=2)}])
+    fold = parity.Fold(early, before_day=None)
+    (row,) = rows_of(a_declaration())
+    fold.values(0, row)
+    (later,) = rows_of(a_declaration(accepted_at=NOON + pd.Timedelta(days=1)))
+    known = dict(zip(VALUES, fold.values(1, later), strict=True))
+    assert [known[v] for v in VALUES if v.name == "importer_physical"] == [1.0]

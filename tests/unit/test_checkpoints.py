@@ -181,11 +181,19 @@ def the_newest_claims_more(lines: list[bytes]) -> list[bytes]:
 
 
 def nothing_but_noise(_: list[bytes]) -> list[bytes]:
-    return [bytes(range(128, 256)).replace(b"\n", b"") + b"}\n"]
+    return [bytes(range(128, 256)).replace(b"\n", b"") + b"\n"]
+
+
+def nothing_but_zeros(lines: list[bytes]) -> list[bytes]:
+    return [bytes(len(line) - 1) + b"\n" for line in lines]  # as some disks leave a cut of power
 
 
 def cut_short(lines: list[bytes]) -> list[bytes]:
     return [*lines[:-1], lines[-1][:-20] + b"\n"]
+
+
+def the_last_just_begun(lines: list[bytes]) -> list[bytes]:
+    return [*lines, lines[-1][:5]]
 
 
 def emptied(_: list[bytes]) -> list[bytes]:
@@ -201,6 +209,8 @@ def emptied(_: list[bytes]) -> list[bytes]:
         (emptied, Anchor.NEW),
         (garbled, None),
         (nothing_but_noise, None),
+        (nothing_but_zeros, None),
+        (the_last_just_begun, Anchor.OK),
     ],
 )
 def test_a_damaged_anchor_is_told_or_keeps_the_log_from_starting(
@@ -237,3 +247,17 @@ def test_of_a_long_anchor_the_end_is_looked_at(
     Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()
     log.close()
     assert told == [Anchor.OK]
+
+
+def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(tmp_path: Path) -> None:
+    told: list[Anchor] = []
+    log, anchor = a_log(tmp_path, often=Often(records=1, seconds=0), on_anchor=told.append)
+    aside = anchor.with_suffix(".aside")
+    anchor.rename(aside)
+    anchor.mkdir()
+    kept(log, a_record())
+    wait_until(lambda: told[-1] is Anchor.FAILING)
+    anchor.rmdir()
+    aside.rename(anchor)
+    wait_until(lambda: told[-1] is Anchor.OK)
+    log.close()

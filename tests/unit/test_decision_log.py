@@ -319,3 +319,9 @@ def test_of_two_who_act_on_the_same_state_the_second_is_told(file: Path) -> None
     (second,) = in_a_loop(lambda: act("b"))
     assert isinstance(second, ConflictError)
     log.close()
+
+
+def test_names_that_are_known_are_told_and_none_are_asked_for_of_nobody(log: DecisionLog) -> None:
+    kept(log, a_record(lineage_id="L-1"), a_record(declaration_id="D-2"))
+    assert log.names_known(["L-1", "D-1", "D-2", "D-3", "L-2"]) == {"L-1", "D-1", "D-2"}
+    assert log.names_known([]) == set()

@@ -64,3 +64,30 @@ def test_who_does_not_wait_any_more_is_left_out() -> None:
 
     asyncio.run(come_and_go())
     assert parts.together == [["D-2"]]
+
+
+def test_nothing_is_asked_when_nobody_waits_any_more() -> None:
+    parts = _Parts()
+    gathering = Gathering(parts.lodge)
+
+    async def come_and_go() -> None:
+        one = asyncio.ensure_future(gathering.lodge(a_declaration()))
+        asyncio.get_running_loop().call_soon(one.cancel)
+        await asyncio.wait([one])
+        await asyncio.sleep(0)
+
+    asyncio.run(come_and_go())
+    assert parts.together == []
+
+
+def test_whoever_waits_is_told_when_all_fails() -> None:
+    def fails(_: Sequence[Declaration]) -> Iterator[Any]:
+        raise RuntimeError("no model, no log, nothing")
+
+    gathering = Gathering(fails)
+
+    async def come() -> list[Any]:
+        coming = [gathering.lodge(a_declaration(declaration_id=f"D-{n}")) for n in range(MANY)]
+        return await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 5)
+
+    assert [type(each) for each in asyncio.run(come())] == [RuntimeError] * MANY
