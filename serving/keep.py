@@ -1,5 +1,6 @@
 """What is done inside a transaction of the log: keep a decision or an inspection, once."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,15 +9,14 @@ from typing import Any, NamedTuple
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
-from selectivity.lanes import Lane
-from selectivity.override import strictest
+from selectivity.override import Held, strictest
 from selectivity.record import DecisionRecord
 from serving.chain import COLUMNS, DECISION, INSPECTION, TEXTS, Links
 from serving.journal import outcome
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import LAST, Inspected, inspections_before
 from serving.store import Connection
-from serving.under_names import held_in, names_in, padded, places_under
+from serving.under_names import Version, padded, versions_in
 
 
 class Kept(NamedTuple):
@@ -53,13 +53,10 @@ class OvertakenError(DecisionLogError):
     """What a decision went by has changed before it was kept; decide again."""
 
 
-_THERE = f"""
+_THERE = """
 SELECT (SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?),
-       (SELECT count(*) FROM ({places_under(2)}) found),
        (SELECT count(*) FROM inspections WHERE declaration_id = ? AND decision_seq IS NULL)
 """
-"""Everything that is asked before a decision is written, at once: at each statement the interpreter
-is let go of, and has to be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +78,13 @@ class NewDecision:
             OvertakenError: the lineage is not as it was.
         """
         record = self.record
-        earlier, others, waiting = connection.execute(
-            _THERE, (*record.key, *self.names, *self.names, record.declaration_id)
+        earlier, waiting = connection.execute(
+            _THERE, (*record.key, record.declaration_id)
         ).fetchone()
         if earlier is not None:
             return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
-        if self.in_step and not links.aside:
-            held = held_in(connection, LAST, *self.names) if others else {}
-            _check_in_step(record, strictest(held.values()))
+        if self.in_step and not links.aside and not _Lineages([self], connection).in_step(record):
+            raise _overtaken(record)
         parked = _parked(record.declaration_id, connection) if waiting else ()
         (no,) = _write([self], links, connection)
         if parked:
@@ -102,20 +98,32 @@ class NewDecision:
 
     @staticmethod
     def together(works: "Sequence[NewDecision]", links: Links, connection: Connection) -> list[Any]:
-        """Keep them: those whose names are new all at once, the others one by one."""
-        known = names_in(connection, [name for each in works for name in each.names])
-        known |= _waited_for([each.record.declaration_id for each in works], connection)
-        outcomes: list[Any] = []
-        fresh: list[NewDecision] = []
-        for each in works:
-            if known.isdisjoint(each.names) and each.record.earlier_lane is None:
-                fresh.append(each)
+        """Keep them in a few statements, but for those whose key is known already or that
+        inspections wait for: these one by one."""
+        lineages = _Lineages(works, connection)
+        waited_for = _waited_for([each.record.declaration_id for each in works], connection)
+        outcomes: list[Any] = [None] * len(works)
+        new: list[int] = []
+
+        def write() -> None:
+            numbers = _write([works[at] for at in new], links, connection)
+            for at, no in zip(new, numbers, strict=True):
+                outcomes[at] = Kept(works[at].record, new=True, no=no)
+            new.clear()
+
+        for at, each in enumerate(works):
+            if each.record.key in lineages.keys or each.record.declaration_id in waited_for:
+                write()
+                outcomes[at] = told = outcome(each, links, connection)
+                if isinstance(told, Kept) and told.new:
+                    lineages.add(each.record)
+            elif each.in_step and not links.aside and not lineages.in_step(each.record):
+                outcomes[at] = _overtaken(each.record)
             else:
-                outcomes += _keep_fresh(fresh, links, connection)
-                outcomes.append(outcome(each, links, connection))
-                fresh = []
-            known.update(each.names)
-        return outcomes + _keep_fresh(fresh, links, connection)
+                new.append(at)
+                lineages.add(each.record)
+        write()
+        return outcomes
 
     @property
     def names(self) -> tuple[str, str]:
@@ -129,13 +137,40 @@ class NewDecision:
         return *record.key, record.lineage_id, record.snapshot_sha256, lane
 
 
-def _keep_fresh(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[Kept]:
-    numbers = _write(works, links, connection) if works else []
-    return [Kept(each.record, new=True, no=no) for each, no in zip(works, numbers, strict=True)]
+class _Lineages:
+    """The versions under the names of some decisions, those that are added meanwhile included."""
+
+    def __init__(self, works: Sequence[NewDecision], connection: Connection) -> None:
+        names = padded([name for each in works for name in each.names])
+        self._versions = versions_in(connection, LAST, names)
+        self.keys = {each.key for each in self._versions}
+        self._under: dict[str, set[int]] = defaultdict(set)
+        for at, version in enumerate(self._versions):
+            self._file(at, version)
+
+    def in_step(self, record: DecisionRecord) -> bool:
+        """Whether the decision went by the lane that is held under its names."""
+        places = self._under[record.lineage_id] | self._under[record.declaration_id]
+        lane = strictest(self._versions[at].held for at in sorted(places))
+        return lane == record.earlier_lane
+
+    def add(self, record: DecisionRecord) -> None:
+        """Count it among them."""
+        lane = record.decision.lane
+        version = Version(record.key, record.lineage_id, Held(lane, lane))
+        self.keys.add(record.key)
+        self._versions.append(version)
+        self._file(len(self._versions) - 1, version)
+
+    def _file(self, at: int, version: Version) -> None:
+        self._under[version.lineage_id].add(at)
+        self._under[version.key[0]].add(at)
 
 
 def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[int]:
     """Write them and link them; gives their numbers among all records."""
+    if not works:
+        return []
     columns = (*COLUMNS[DECISION], TEXTS[DECISION])
     rows = [(*each.columns, each.text) for each in works]
     places = links.store.add_rows(connection, "decisions", columns, rows)
@@ -145,12 +180,11 @@ def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -
     ]
 
 
-def _check_in_step(record: DecisionRecord, lane: Lane | None) -> None:
-    if lane != record.earlier_lane:
-        raise OvertakenError(
-            f"Another version of declaration {record.declaration_id!r} was decided at the same "
-            "moment, so no lane is given. Send it again."
-        )
+def _overtaken(record: DecisionRecord) -> OvertakenError:
+    return OvertakenError(
+        f"Another version of declaration {record.declaration_id!r} was decided at the same moment, "
+        "so no lane is given. Send it again."
+    )
 
 
 def _waited_for(declaration_ids: Sequence[str], connection: Connection) -> set[str]:

@@ -1,6 +1,7 @@
 """What the log holds under names: a name is that of a lineage or of a declaration."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from selectivity.lanes import Lane
 from selectivity.override import Held
@@ -8,15 +9,31 @@ from serving import acts
 from serving.store import Connection
 
 
-def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
-    """The lanes of each version under these names in front of this place, by its key, in order."""
-    places = places_under(len(names))
+class Version(NamedTuple):
+    """A version that was decided on, and its lanes."""
+
+    key: tuple[str, int]
+    lineage_id: str
+    held: Held
+
+
+def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[Version]:
+    """Each version under these names in front of this place, in order."""
     rows = connection.execute(
-        f"SELECT d.declaration_id, d.version_no, d.lane, {acts.LANE_IN_FORCE} "
-        f"FROM decisions d WHERE d.seq IN ({places}) AND d.seq < ? ORDER BY d.seq",
+        f"SELECT d.declaration_id, d.version_no, d.lineage_id, d.lane, {acts.LANE_IN_FORCE} "
+        f"FROM decisions d WHERE d.seq IN ({_places_under(len(names))}) AND d.seq < ? "
+        "ORDER BY d.seq",
         (seq, *names, *names, seq),
     ).fetchall()
-    return {tuple(key): Held(Lane(decided), Lane(lane)) for *key, decided, lane in rows}
+    return [
+        Version((name, number), lineage_id, Held(Lane(decided), Lane(lane)))
+        for name, number, lineage_id, decided, lane in rows
+    ]
+
+
+def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
+    """The lanes of each version under these names in front of this place, by its key, in order."""
+    return {each.key: each.held for each in versions_in(connection, seq, names)}
 
 
 def names_in(connection: Connection, names: Sequence[str]) -> set[str]:
@@ -41,7 +58,7 @@ def padded(names: Sequence[str]) -> list[str]:
     return [*names, *[names[0]] * more]
 
 
-def places_under(names: int) -> str:
+def _places_under(names: int) -> str:
     """How to ask for places of decisions under lineages or declarations of so many names; SQL takes
     the names twice. One look for each index, or a database may walk through all places.
     """

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selectivity.lanes import Lane
 from serving.chain_check import walk
 from serving.journal import Journal, Work
-from serving.keep import NewDecision, keep_inspection
+from serving.keep import NewDecision, OvertakenError, Receipt, keep_inspection
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile
 from serving.store import ROWS_AT_ONCE, Store
@@ -118,13 +118,43 @@ def test_more_than_one_statement_adds_are_kept(tmp_path: Path) -> None:
     assert [row[1] for row in decisions] == [each.record.declaration_id for each in many]
 
 
-def test_what_is_new_is_kept_in_the_same_few_statements_however_much_it_is(tmp_path: Path) -> None:
+def test_the_same_few_statements_keep_few_and_many_new_versions_too(tmp_path: Path) -> None:
     def statements(count: int) -> int:
         asked: list[str] = []
         journal = Journal(LogFile(tmp_path / f"{count}.sqlite"))
+        first = [_new(f"D-{n}", 1, "050710", None, None, in_step=True) for n in range(count)]
+        lane = first[0].record.decision.lane
+        amended = [_new(f"D-{n}", 2, "050710", None, lane, in_step=True) for n in range(count)]
+        journal.keep([*first, *amended])
+        again = [_new(f"D-{n}", 3, "050710", None, lane, in_step=True) for n in range(count)]
         journal._connection.set_trace_callback(asked.append)  # type: ignore[union-attr]
-        journal.keep([_new(f"D-{n}", 1, "610910", None, None, in_step=True) for n in range(count)])
+        assert all(each.new for each in journal.keep(again))
         journal.let_go()
         return len(asked)
 
     assert statements(2) == statements(ROWS_AT_ONCE)
+
+
+def test_what_is_held_counts_under_both_names_and_whenever_it_was_kept(tmp_path: Path) -> None:
+    def new(name: str, version: int, code: str, lineage: str, before: Lane | None) -> NewDecision:
+        return _new(name, version, code, lineage, before, in_step=True)
+
+    strict, mild = ("050710", "610910")
+    journal = Journal(LogFile(tmp_path / "decisions.sqlite"))
+    first = [new("D-1", 1, strict, "L-1", None), new("D-2", 1, mild, "L-2", None)]
+    red, other = (each.record.decision.lane for each in first)
+    assert other < red is Lane.RED
+    assert all(each.new for each in journal.keep(first))
+    # Of one declaration in another lineage: what either holds counts, and the strictest of them.
+    stale, right = new("D-1", 2, mild, "L-2", other), new("D-1", 2, mild, "L-2", red)
+    for works in ([stale], [stale, new("D-9", 1, mild, "L-9", None)]):
+        assert isinstance(journal.keep(works)[0], OvertakenError)
+    assert journal.keep([right])[0].new
+    # An inspection waits for the first of a batch; what it is given counts for the next.
+    (waits,) = journal.keep([Inspected("I-1", "D-5")])
+    assert waits.receipt is Receipt.PARKED
+    batch = [new("D-5", 1, strict, "L-5", None), new("D-6", 1, mild, "L-5", None)]
+    kept, overtaken = journal.keep(batch)
+    assert kept.parked
+    assert isinstance(overtaken, OvertakenError)
+    journal.let_go()
