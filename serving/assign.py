@@ -5,7 +5,7 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +32,7 @@ from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.settings import Settings
 from serving.tokens import Tokens
+from serving.under_names import Lineages
 
 BLIND_FOR = timedelta(hours=4)
 """For so long the orders hold that were known before the log was away."""
@@ -94,12 +95,12 @@ def lodge_together(
     """`lodge` each in turn, or tell why not; model and log are asked about all of them at once."""
     assessed = parts.predictor.assess(declarations, parts.mode)
     names = [name for each in declarations for name in (each.lineage, each.declaration_id)]
-    known: Container[str] | None = None
+    lineages: Lineages | None = None
     with contextlib.suppress(DecisionLogError):  # who asks for each is told
-        known = parts.log.names_known(names)
+        lineages = parts.log.lineages(names)
     for declaration, said in zip(declarations, assessed, strict=True):
         try:
-            yield lodge(declaration, parts, said, known)
+            yield lodge(declaration, parts, said, lineages)
         except Exception as error:
             yield error
 
@@ -108,7 +109,7 @@ def lodge(
     declaration: Declaration,
     parts: Parts,
     assessed: Assessed | None = None,
-    known: Container[str] | None = None,
+    lineages: Lineages | None = None,
 ) -> "asyncio.Future[Kept]":
     """Decide now and queue the record; the future has it once it is durable.
 
@@ -117,23 +118,17 @@ def lodge(
 
     Args:
         assessed: what the model said of it a moment ago, together with others.
-        known: names that the log knew a moment ago, its lineage and id among them if it did.
+        lineages: what the log knew a moment ago under its lineage and id, and others.
 
     Raises:
         ConflictError: the same version was decided on other content.
         DecisionLogError: the log cannot be read or is closed.
     """
     names = declaration.lineage, declaration.declaration_id
-    if known is None or any(name in known for name in names):
-        earlier_lane = parts.log.strictest_lane(*names)
-    else:
-        earlier_lane = parts.log.strictest_queued(*names)
-    # Where no version was given a lane, none can be found.
-    earlier = (
-        None
-        if earlier_lane is None
-        else parts.log.find(declaration.declaration_id, declaration.version_no)
-    )
+    lineages = lineages or parts.log.lineages(names)
+    earlier_lane = parts.log.strictest_lane(*names, lineages=lineages)
+    key = declaration.declaration_id, declaration.version_no
+    earlier = parts.log.find(*key) if key in lineages.keys else None
     if earlier is not None:
         answered = asyncio.get_running_loop().create_future()
         same = same_or_conflict(earlier, declaration.snapshot_sha256())

@@ -20,9 +20,10 @@ from serving.group_writer import GroupWriter
 from serving.journal import Journal, prove
 from serving.keep import Kept, KeptInspection, NewDecision, keep_inspection
 from serving.log_file import LogFile
-from serving.log_reader import LAST, LogReader
+from serving.log_reader import LogReader
 from serving.spool import Reserve, Spooled, SpoolingJournal
 from serving.store import Store
+from serving.under_names import Lineages
 
 Found = TypeVar("Found")
 OLDER_IN_A_ROW = 1_000
@@ -91,26 +92,26 @@ class DecisionLog(LogReader):
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
         return kept
 
-    def strictest_lane(self, *names: str) -> Lane | None:
-        """As the reader's, counting what is still on its way to the disk."""
-        held = {
-            key: lanes
-            for some in reversed(self._asked(lambda log: log.held_before(LAST, *names)))
-            for key, lanes in some.items()
-        }
+    def lineages(self, names: Sequence[str]) -> Lineages:
+        """All versions under these names, without what is still on its way to the disk."""
+        asked = self._asked(lambda log: LogReader.versions_under(log, names))
+        return Lineages(
+            {version.key: version for some in reversed(asked) for version in some}.values()
+        )
+
+    def strictest_lane(self, *names: str, lineages: Lineages | None = None) -> Lane | None:
+        """As the reader's, counting what is still on its way to the disk.
+
+        Args:
+            lineages: what `lineages` said of these names and others a moment ago.
+        """
+        versions = (lineages or self.lineages(names)).under(*names)
+        held = {version.key: version.held for version in versions}
         for key in held.keys() & self._queued_overrides.keys():
             lane = self._queued_overrides[key]
             held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
-        lanes = self.strictest_queued(*names), strictest(held.values())
-        return max((lane for lane in lanes if lane is not None), default=None)
-
-    def strictest_queued(self, *names: str) -> Lane | None:
-        """The strictest lane under these names of what is still on its way to the disk."""
-        return max((lane for name in names for lane in self._queued.get(name, ())), default=None)
-
-    def names_known(self, names: Sequence[str]) -> set[str]:
-        """As the reader's, and of spool and copy; without what is still on its way to the disk."""
-        return set().union(*self._asked(lambda log: LogReader.names_known(log, names)))
+        queued = [lane for name in names for lane in self._queued.get(name, ())]
+        return max([*queued, *_known(strictest(held.values()))], default=None)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """As the reader's, and of the copy while the log cannot be asked."""

@@ -1,6 +1,5 @@
 """What is done inside a transaction of the log: keep a decision or an inspection, once."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +15,7 @@ from serving.journal import outcome
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import LAST, Inspected, inspections_before
 from serving.store import Connection
-from serving.under_names import Version, padded, versions_in
+from serving.under_names import Lineages, Version, padded, versions_in
 
 
 class Kept(NamedTuple):
@@ -83,7 +82,7 @@ class NewDecision:
         ).fetchone()
         if earlier is not None:
             return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
-        if self.in_step and not links.aside and not _Lineages([self], connection).in_step(record):
+        if self.in_step and not links.aside and not _in_step(record, _lineages([self], connection)):
             raise _overtaken(record)
         parked = _parked(record.declaration_id, connection) if waiting else ()
         (no,) = _write([self], links, connection)
@@ -100,7 +99,7 @@ class NewDecision:
     def together(works: "Sequence[NewDecision]", links: Links, connection: Connection) -> list[Any]:
         """Keep them in a few statements, but for those whose key is known already or that
         inspections wait for: these one by one."""
-        lineages = _Lineages(works, connection)
+        lineages = _lineages(works, connection)
         waited_for = _waited_for([each.record.declaration_id for each in works], connection)
         outcomes: list[Any] = [None] * len(works)
         new: list[int] = []
@@ -116,12 +115,12 @@ class NewDecision:
                 write()
                 outcomes[at] = told = outcome(each, links, connection)
                 if isinstance(told, Kept) and told.new:
-                    lineages.add(each.record)
-            elif each.in_step and not links.aside and not lineages.in_step(each.record):
+                    lineages.add(_as_version(each.record))
+            elif each.in_step and not links.aside and not _in_step(each.record, lineages):
                 outcomes[at] = _overtaken(each.record)
             else:
                 new.append(at)
-                lineages.add(each.record)
+                lineages.add(_as_version(each.record))
         write()
         return outcomes
 
@@ -137,34 +136,20 @@ class NewDecision:
         return *record.key, record.lineage_id, record.snapshot_sha256, lane
 
 
-class _Lineages:
-    """The versions under the names of some decisions, those that are added meanwhile included."""
+def _lineages(works: Sequence[NewDecision], connection: Connection) -> Lineages:
+    names = [name for each in works for name in each.names]
+    return Lineages(versions_in(connection, LAST, names))
 
-    def __init__(self, works: Sequence[NewDecision], connection: Connection) -> None:
-        names = padded([name for each in works for name in each.names])
-        self._versions = versions_in(connection, LAST, names)
-        self.keys = {each.key for each in self._versions}
-        self._under: dict[str, set[int]] = defaultdict(set)
-        for at, version in enumerate(self._versions):
-            self._file(at, version)
 
-    def in_step(self, record: DecisionRecord) -> bool:
-        """Whether the decision went by the lane that is held under its names."""
-        places = self._under[record.lineage_id] | self._under[record.declaration_id]
-        lane = strictest(self._versions[at].held for at in sorted(places))
-        return lane == record.earlier_lane
+def _in_step(record: DecisionRecord, lineages: Lineages) -> bool:
+    """Whether it went by the lane that is held under its names."""
+    versions = lineages.under(record.lineage_id, record.declaration_id)
+    return strictest(version.held for version in versions) == record.earlier_lane
 
-    def add(self, record: DecisionRecord) -> None:
-        """Count it among them."""
-        lane = record.decision.lane
-        version = Version(record.key, record.lineage_id, Held(lane, lane))
-        self.keys.add(record.key)
-        self._versions.append(version)
-        self._file(len(self._versions) - 1, version)
 
-    def _file(self, at: int, version: Version) -> None:
-        self._under[version.lineage_id].add(at)
-        self._under[version.key[0]].add(at)
+def _as_version(record: DecisionRecord) -> Version:
+    lane = record.decision.lane
+    return Version(record.key, record.lineage_id, Held(lane, lane))
 
 
 def _write(works: Sequence[NewDecision], links: Links, connection: Connection) -> list[int]:

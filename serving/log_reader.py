@@ -17,7 +17,7 @@ from serving.conflicts import Conflict
 from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
 from serving.store import PAGE, Connection, Later, Store, in_pages
-from serving.under_names import held_in, names_in
+from serving.under_names import Version, held_in, versions_in
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -95,10 +95,10 @@ class LogReader:
         with self._reading():
             return held_in(self._connection, seq, *names)
 
-    def names_known(self, names: Sequence[str]) -> set[str]:
-        """Those of them under which there is a decision: names of lineages or declarations."""
+    def versions_under(self, names: Sequence[str]) -> list[Version]:
+        """Each version under these names of lineages or declarations, in order."""
         with self._reading():
-            return names_in(self._connection, names)
+            return versions_in(self._connection, LAST, names)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """Every step of the overrides of this decision, in the order in which they were kept."""

@@ -1,6 +1,7 @@
 """What the log holds under names: a name is that of a lineage or of a declaration."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from selectivity.lanes import Lane
@@ -17,13 +18,39 @@ class Version(NamedTuple):
     held: Held
 
 
+class Lineages:
+    """The versions under some names, in the order in which they were decided."""
+
+    def __init__(self, versions: Iterable[Version]) -> None:
+        self.keys: set[tuple[str, int]] = set()
+        self._versions: list[Version] = []
+        self._places: dict[str, set[int]] = defaultdict(set)
+        for version in versions:
+            self.add(version)
+
+    def add(self, version: Version) -> None:
+        """Count another among them."""
+        self.keys.add(version.key)
+        for name in (version.lineage_id, version.key[0]):
+            self._places[name].add(len(self._versions))
+        self._versions.append(version)
+
+    def under(self, *names: str) -> list[Version]:
+        """Those under any of these names."""
+        places = set().union(*(self._places.get(name, ()) for name in names))
+        return [self._versions[at] for at in sorted(places)]
+
+
 def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[Version]:
     """Each version under these names in front of this place, in order."""
+    if not names:
+        return []
+    asked = padded(names)
     rows = connection.execute(
         f"SELECT d.declaration_id, d.version_no, d.lineage_id, d.lane, {acts.LANE_IN_FORCE} "
-        f"FROM decisions d WHERE d.seq IN ({_places_under(len(names))}) AND d.seq < ? "
+        f"FROM decisions d WHERE d.seq IN ({_places_under(len(asked))}) AND d.seq < ? "
         "ORDER BY d.seq",
-        (seq, *names, *names, seq),
+        (seq, *asked, *asked, seq),
     ).fetchall()
     return [
         Version((name, number), lineage_id, Held(Lane(decided), Lane(lane)))
@@ -34,20 +61,6 @@ def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[
 def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
     """The lanes of each version under these names in front of this place, by its key, in order."""
     return {each.key: each.held for each in versions_in(connection, seq, names)}
-
-
-def names_in(connection: Connection, names: Sequence[str]) -> set[str]:
-    """Those of the names under which there is a decision, a lineage's or a declaration's."""
-    if not names:
-        return set()
-    asked = padded(names)
-    marks = ", ".join("?" * len(asked))
-    rows = connection.execute(
-        f"SELECT lineage_id FROM decisions WHERE lineage_id IN ({marks}) "
-        f"UNION SELECT declaration_id FROM decisions WHERE declaration_id IN ({marks})",
-        asked * 2,
-    )
-    return {name for (name,) in rows.fetchall()}
 
 
 def padded(names: Sequence[str]) -> list[str]:

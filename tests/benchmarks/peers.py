@@ -34,6 +34,7 @@ from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog
 from serving.keep import Kept
+from serving.under_names import Lineages
 from tests.services import settings_in
 
 
@@ -144,11 +145,11 @@ class ForgetfulLog(DecisionLog):
     def find(self, declaration_id: str, version_no: int | None = None) -> None:
         return None
 
-    def strictest_lane(self, *names: str) -> Lane | None:
+    def strictest_lane(self, *names: str, lineages: Lineages | None = None) -> Lane | None:
         return None
 
-    def names_known(self, names: Sequence[str]) -> set[str]:
-        return set()
+    def lineages(self, names: Sequence[str]) -> Lineages:
+        return Lineages([])
 
     def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         record.model_dump_json()  # what there is to keep

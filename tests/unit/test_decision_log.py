@@ -321,7 +321,12 @@ def test_of_two_who_act_on_the_same_state_the_second_is_told(file: Path) -> None
     log.close()
 
 
-def test_names_that_are_known_are_told_and_none_are_asked_for_of_nobody(log: DecisionLog) -> None:
-    kept(log, a_record(lineage_id="L-1"), a_record(declaration_id="D-2"))
-    assert log.names_known(["L-1", "D-1", "D-2", "D-3", "L-2"]) == {"L-1", "D-1", "D-2"}
-    assert log.names_known([]) == set()
+def test_lineages_are_told_of_many_at_once_and_of_nobody(log: DecisionLog) -> None:
+    one, other = a_record(lineage_id="L-1"), a_record(declaration_id="D-2")
+    kept(log, one, other)
+    lineages = log.lineages(["L-1", "D-2", "D-3", "L-2"])
+    assert lineages.keys == {one.key, other.key}
+    assert [each.key for each in lineages.under("L-1", "D-1", "D-3")] == [one.key]
+    assert log.strictest_lane("L-1", lineages=lineages) is one.decision.lane
+    assert log.strictest_lane("D-3", lineages=lineages) is None
+    assert not log.lineages([]).keys

@@ -16,7 +16,7 @@ from tests.benchmarks.sides import declaration_bodies
 from tests.bundles import a_bundle
 
 
-@pytest.mark.parametrize("name", ["find", "strictest_lane", "append"])
+@pytest.mark.parametrize("name", ["find", "lineages", "strictest_lane", "append"])
 def test_a_log_that_keeps_nothing_is_asked_like_one_that_does(name: str) -> None:
     ours, theirs = (signature(getattr(log, name)) for log in (DecisionLog, ForgetfulLog))
     assert list(ours.parameters) == list(theirs.parameters)
