@@ -153,10 +153,18 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
+    kept = await parts.gathering.lodge(declaration)
+    return (await kept_or_again(kept, declaration, parts)).record
+
+
+async def kept_or_again(
+    kept: "asyncio.Future[Kept]", declaration: Declaration, parts: Parts
+) -> Kept:
+    """What became of a declaration that was lodged."""
     try:
-        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+        return await asyncio.shield(kept)
     except OvertakenError:  # by another service; now what it decided is known
-        return (await asyncio.shield(await parts.gathering.lodge(declaration))).record
+        return await asyncio.shield(lodge(declaration, parts))
 
 
 async def keep_act(act: Act, parts: Parts) -> None:

@@ -19,7 +19,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.wording import Language
 from serving.answers import lane_answer
-from serving.assign import Parts, lodge_together
+from serving.assign import Parts, kept_or_again, lodge_together
 from serving.bodies import body_too_large, declaration_from
 from serving.gathering import TOGETHER
 from serving.keep import Kept
@@ -94,7 +94,14 @@ class NdjsonResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-_Begun = list[tuple[int | None, "asyncio.Future[Kept] | Problem"]]
+class Lodged(NamedTuple):
+    """A declaration that was lodged, and what becomes of it."""
+
+    declaration: Declaration
+    kept: "asyncio.Future[Kept]"
+
+
+_Begun = list[tuple[int | None, Lodged | Problem]]
 """Lines by their numbers; None for what is told of the request as a whole."""
 
 
@@ -161,14 +168,12 @@ async def _settle_all(
         answers.put_nowait(None)
 
 
-def _begin(
-    lines: Sequence[Line], parts: Parts
-) -> "Iterator[tuple[int, asyncio.Future[Kept] | Problem]]":
+def _begin(lines: Sequence[Line], parts: Parts) -> Iterator[tuple[int, Lodged | Problem]]:
     read = [(line.number, _read(line, parts)) for line in lines]
     declarations = [each for _, each in read if isinstance(each, Declaration)]
     lodged = lodge_together(declarations, parts)
     for number, each in read:
-        yield number, _begun(next(lodged)) if isinstance(each, Declaration) else each
+        yield number, _begun(each, next(lodged)) if isinstance(each, Declaration) else each
 
 
 def _read(line: Line, parts: Parts) -> Declaration | Problem:
@@ -181,18 +186,18 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
         return refused.problem
 
 
-def _begun(lodged: "asyncio.Future[Kept] | Exception") -> "asyncio.Future[Kept] | Problem":
-    if isinstance(lodged, DecisionLogError):
-        return of_error(lodged)
-    if isinstance(lodged, Exception):
-        raise lodged
-    return lodged
+def _begun(declaration: Declaration, kept: "asyncio.Future[Kept] | Exception") -> Lodged | Problem:
+    if isinstance(kept, DecisionLogError):
+        return of_error(kept)
+    if isinstance(kept, Exception):
+        raise kept
+    return Lodged(declaration, kept)
 
 
 async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
     chunk = b""
     for number, pending in some:
-        outcome = pending if isinstance(pending, Problem) else await _outcome(pending)
+        outcome = pending if isinstance(pending, Problem) else await _outcome(pending, parts)
         if isinstance(outcome, Problem):
             parts.meters.refused(outcome.status)
             chunk += _problem_line(outcome.model_copy(update={"line": number}))
@@ -201,9 +206,9 @@ async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
     return chunk
 
 
-async def _outcome(pending: "asyncio.Future[Kept]") -> "Kept | Problem":
+async def _outcome(lodged: Lodged, parts: Parts) -> Kept | Problem:
     try:
-        return await asyncio.shield(pending)
+        return await kept_or_again(lodged.kept, lodged.declaration, parts)
     except DecisionLogError as error:
         return of_error(error)
 

@@ -14,7 +14,7 @@ from fastapi import Request
 from selectivity.record import DecisionRecord
 from serving.batch import AHEAD, answer_lines
 from serving.gathering import TOGETHER
-from serving.keep import Kept
+from serving.keep import Kept, OvertakenError
 from serving.start import assemble
 from tests.builders import an_item
 from tests.services import KEY, a_service, lodged, ndjson, settings_in
@@ -153,3 +153,34 @@ def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_r
     parts.log.close()
     lines = [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
     assert [line["declaration_id"] for line in lines] == ids
+
+
+def test_a_line_that_another_service_overtook_is_decided_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings_in(tmp_path))
+    append, overtaken = parts.log.append, 0
+
+    def once_too_late(record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
+        nonlocal overtaken
+        if record.declaration_id != "O-1" or overtaken:
+            return append(record, in_step=in_step)
+        overtaken += 1
+        late: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        late.set_exception(OvertakenError("another version was decided at the same moment"))
+        return late
+
+    monkeypatch.setattr(parts.log, "append", once_too_late)
+    body = ndjson(*[lodged(declaration_id=f"O-{number}") for number in range(3)])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def answered() -> bytes:
+        request = Request({"type": "http", "headers": []}, receive)
+        return b"".join([chunk async for chunk in answer_lines(request, parts, "en")])
+
+    lines = [json.loads(line) for line in asyncio.run(answered()).splitlines()]
+    parts.log.close()
+    assert [line.get("declaration_id") for line in lines] == ["O-0", "O-1", "O-2"]
+    assert overtaken == 1
