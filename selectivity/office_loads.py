@@ -70,11 +70,6 @@ class OfficeLoads:
         """Take in a decision made at this moment."""
         self.of(office, moment).count(decision)
 
-    def take_back(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
-        """A decision that was taken in was not kept."""
-        if day_in_utc(moment) in self._days:
-            self.of(office, moment).take_back(decision)
-
 
 def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], float]]:
     for vote in decision.votes:

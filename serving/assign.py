@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from selectivity.decision import LaneDecision
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
@@ -135,19 +134,20 @@ def lodge(
         answered.set_result(Kept(same, new=False))
         return answered
     now = parts.now()
+    load = parts.loads.of(declaration.declaration_office, now)
     record = parts.predictor.decide(
         declaration,
         earlier_lane=earlier_lane,
         now=now,
         mode=parts.mode,
-        load=parts.loads.of(declaration.declaration_office, now),
+        load=load,
         assessed=assessed,
     )
     kept = parts.log.append(record, in_step=True)
-    counted = (declaration.declaration_office, now, record.decision)
-    parts.loads.count(*counted)
+    load.count(record.decision)
     parts.handover.sent()
-    kept.add_done_callback(partial(_count_and_fold, declaration, counted, parts))
+    take_back = partial(load.take_back, record.decision)
+    kept.add_done_callback(partial(_count_and_fold, declaration, take_back, parts))
     return kept
 
 
@@ -190,7 +190,7 @@ async def receive(inspection: Inspection, parts: Parts) -> Receipt:
 
 def _count_and_fold(
     declaration: Declaration,
-    counted: tuple[str | None, datetime, LaneDecision],
+    take_back: Callable[[], None],
     parts: Parts,
     kept: "asyncio.Future[Kept]",
 ) -> None:
@@ -198,12 +198,12 @@ def _count_and_fold(
         try:
             record, new, parked, no = kept.result()
         except DecisionLogError:  # who waits is told
-            parts.loads.take_back(*counted)
+            take_back()
             return
         if new:
             parts.meters.decided(record)
         else:
-            parts.loads.take_back(*counted)
+            take_back()
         if no is not None:
             told = taught((inspection, declaration) for inspection in parked)
             _teach(parts, Lesson(no, declaration, tuple(told)))

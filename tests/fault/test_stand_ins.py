@@ -17,6 +17,7 @@ from models.pointer import Pointer, read_pointer, write_pointer
 from models.trees import TREES
 from pipelines.publish import publish
 from selectivity.decision import Source
+from selectivity.errors import DecisionLogError
 from selectivity.guard import OfficeCapacity
 from selectivity.lanes import Channel, Lane
 from selectivity.mode_orders import ModeAsked, ModeStep
@@ -436,3 +437,24 @@ def test_the_guard_holds_when_the_clock_jumps_ahead_and_back_also_over_a_restart
     today = [each for each in records if each.decided_at == NOON]
     assert len(today) == 60
     assert sum(each.decision.lane is Lane.RED for each in today) == 5  # 1.25 times its normal day
+
+
+def test_what_was_not_kept_takes_no_place_of_its_office(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, sent = assemble(settings_in(tmp_path, bundle=bundle)), a_declaration()
+    parts.now = lambda: NOON
+
+    async def not_kept() -> None:
+        failed: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(parts.log, "append", lambda *_, **__: failed)
+        kept = lodge(sent, parts)
+        office = parts.loads.of(sent.declaration_office, NOON)
+        assert sum(office.taken(lane) for lane in Lane) == 1
+        failed.set_exception(DecisionLogError("the disk is full"))
+        await asyncio.wait([kept])
+        await asyncio.sleep(0)
+        assert sum(office.taken(lane) for lane in Lane) == 0
+
+    asyncio.run(not_kept())
+    parts.log.close()

@@ -215,7 +215,7 @@ def test_what_is_taken_back_was_never_counted(
         if at not in gone:
             others.count("OFF01", NOON, decision)
     for at in gone:
-        loads.take_back("OFF01", NOON, decisions[at])
+        loads.of("OFF01", NOON).take_back(decisions[at])
     probe = a_vote(Lane.RED)
     left, right = loads.of("OFF01", NOON), others.of("OFF01", NOON)
     assert left.taken(Lane.RED) == right.taken(Lane.RED)
@@ -227,7 +227,7 @@ def test_a_clock_that_jumps_ahead_and_back_lets_the_guard_go_on_where_it_was() -
     for days_ahead in (0, 400, 0, 401, 0):
         loads.count("OFF01", NOON + timedelta(days=days_ahead), red)
     assert loads.of("OFF01", NOON).taken(Lane.RED) == 3
-    loads.take_back("OFF01", NOON, red)
+    loads.of("OFF01", NOON).take_back(red)
     assert loads.of("OFF01", NOON).taken(Lane.RED) == 2
 
 

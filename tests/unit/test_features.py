@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.declared_features import CODED
 from selectivity.features import FEATURE_NAMES, feature_row
@@ -300,3 +301,14 @@ def test_what_came_that_morning_is_known_for_a_week_to_what_comes_late(
 ) -> None:
     past = [declared(days_late), declared(0)]
     assert features(declared(days_late, hour=9), past, [])["importer_today"] == counted
+
+
+@pytest.mark.parametrize(("days_late", "counted"), [(1, 1), (7, 1)])
+def test_what_came_that_morning_is_known_over_a_restart(days_late: int, counted: int) -> None:
+    profiles = Profiles()
+    for each in (declared(days_late), declared(0)):
+        profiles.observe(rows_of(each))
+    (late,) = rows_of(declared(days_late, hour=9))
+    again = Profiles.restore(profiles.snapshot())
+    at = next(at for at, value in enumerate(VALUES) if value.name == "importer_today")
+    assert again.values(late)[at] == counted
