@@ -7,7 +7,6 @@ they are used, because that takes seconds.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +14,17 @@ from typing import Annotated
 
 import typer
 
-from selectivity.errors import AuditError, SelectivityError
+from selectivity.errors import AuditError
 from serving import key_commands, mode_commands, rule_commands, table
 from serving.around_commands import PlainErrors, variables
-from serving.client import follow_notices, send_declarations, send_inspections
+from serving.client import follow_notices, lines_of, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
 from serving.log_reader import LogReader
 from serving.migrations import VERSION
 from serving.settings import PREFIX, Settings
+from serving.store import AwayError
 from serving.stores import primary_of, store_named
 
 
@@ -67,9 +67,9 @@ def serve(
         typer.Option(
             min=0,
             max=86_400,
-            help="Seconds to wait for a database that does not answer. Without it the service "
-            "starts at once if it served with it before, from a copy of what was answered, and "
-            "is refused else.",
+            help="Seconds to wait for a database that does not answer, where there is no copy of "
+            "what was answered to start from at once, as at a first start. Without it such a "
+            "start is refused.",
         ),
     ] = 0,
 ) -> None:
@@ -79,7 +79,12 @@ def serve(
     settings = _settings(port)
     _tell_first_key(settings)
     log_json_lines()
-    serve_until_stopped(settings, wait_seconds=wait)
+    try:
+        serve_until_stopped(settings, wait_seconds=wait)
+    except AwayError as error:
+        if not wait:
+            raise
+        raise AwayError(f"{error} It was waited for {wait:g} s.") from error.__cause__
 
 
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
@@ -92,11 +97,14 @@ def score(
     lanes: Counter[str] = Counter()
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    typer.echo(table.head())
-    for answer in send_declarations(url, _lines_of(file), language, key):
+    for answer in send_declarations(url, lines_of(file), language, key):
+        if not lanes:
+            typer.echo(table.head())
         typer.echo(table.row(answer))
         lanes[answer.get("lane", "refused")] += 1
-    typer.echo("\n" + ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items())))
+    counted = ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items()))
+    typer.echo(f"\n{counted}" if counted else "none")
+    raise typer.Exit(1 if lanes["refused"] else 0)
 
 
 @app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")
@@ -109,9 +117,9 @@ def report_inspections(
     receipts: Counter[str] = Counter()
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    for _, answer in send_inspections(url, _lines_of(file), language, key):
+    for number, answer in send_inspections(url, lines_of(file), language, key):
         if "receipt" not in answer:
-            typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
+            typer.echo(f"refused: line {number}: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
     typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
     raise typer.Exit(1 if receipts["refused"] else 0)
@@ -129,16 +137,6 @@ def notices(
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
-
-
-def _lines_of(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as stream:
-            yield from stream
-    except OSError as error:
-        raise SelectivityError(
-            f"{file} cannot be read ({error.strerror}). Give a file with one record per line."
-        ) from error
 
 
 @app.command(epilog="Example: lanes export --to data/raw/feedback")
