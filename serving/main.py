@@ -16,7 +16,7 @@ import typer
 
 from selectivity.errors import AuditError
 from serving import key_commands, mode_commands, rule_commands, table
-from serving.around_commands import PlainErrors, variables
+from serving.around_commands import PlainErrors, Version, variables
 from serving.client import follow_notices, lines_of, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
@@ -37,7 +37,6 @@ def _settings(port: int | None = None) -> Settings:
 
 app = typer.Typer(
     cls=PlainErrors,
-    help="Puts customs declarations in lanes.",
     epilog=variables(),
     no_args_is_help=True,
     add_completion=False,
@@ -57,6 +56,11 @@ LogPlace = Annotated[
 ]
 Url = mode_commands.Url
 Spoken = mode_commands.Spoken
+
+
+@app.callback()
+def around(version: Version = False) -> None:
+    """Puts customs declarations in lanes."""
 
 
 @app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")
@@ -82,9 +86,8 @@ def serve(
     try:
         serve_until_stopped(settings, wait_seconds=wait)
     except AwayError as error:
-        if not wait:
-            raise
-        raise AwayError(f"{error} It was waited for {wait:g} s.") from error.__cause__
+        waited = f" It was waited for {wait:g} s." if wait else ""
+        raise AwayError(f"{error}{waited}") from error.__cause__
 
 
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
@@ -121,6 +124,8 @@ def report_inspections(
         if "receipt" not in answer:
             typer.echo(f"refused: line {number}: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
+        if receipts.total() % 1_000 == 0:
+            typer.echo(f"{receipts.total()} sent", err=True)
     typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
     raise typer.Exit(1 if receipts["refused"] else 0)
 
@@ -135,8 +140,12 @@ def notices(
     """Print what an office has not been told yet, and acknowledge it."""
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
+    told = 0
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
+        told += 1
+    if not told:
+        typer.echo(f"There is nothing new for office {office}.", err=True)
 
 
 @app.command(epilog="Example: lanes export --to data/raw/feedback")
@@ -205,6 +214,7 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
     from serving.backup import back_up
 
     typer.echo(back_up(_settings(), to).line)
+    typer.echo(f"{to} holds {', '.join(sorted(file.name for file in to.iterdir()))}")
 
 
 @app.command(epilog="Example: lanes explain 10600000000123 --language en")

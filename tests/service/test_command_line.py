@@ -86,6 +86,13 @@ def test_help_names_every_setting(tmp_path: Path) -> None:
     assert "LANES_ITEMS_LIMIT" in told
 
 
+def test_the_version_is_told_and_an_option_before_the_command_is_put_right(tmp_path: Path) -> None:
+    assert lanes(tmp_path, "--version").stdout.startswith("lanes 0.")
+    told = lanes(tmp_path, "--language", "en", "score", "some.ndjson")
+    assert told.exit_code == 2
+    assert "go behind it" in told.stderr
+
+
 def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
     first = lanes_alone(tmp_path, "demo", "--once", LANES_LANGUAGE="vi")
     again = lanes(tmp_path, "demo", "--once", "--language", "vi")
