@@ -34,7 +34,7 @@ cluster: $(READY) ## Add Dask and Spark to .venv, for data beyond one machine (h
 
 run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
 	python -m pipelines.publish --by "$$(id -un)"
-	lanes demo $(if $(ONCE),--once,--port 8080) --language en
+	lanes demo $(if $(ONCE),--once,--port $(or $(LANES_PORT),8080)) --language en
 
 repro: $(READY) ## Bring every stage up to date (SOURCE=kcs SPATH=folder writes other data into params.yaml)
 	dvc $(if $(DATA),exp run $(DATA),repro)

@@ -36,6 +36,8 @@ from selectivity.errors import SourceError
 from selectivity.inspection import Result
 
 SERVICE = "service"
+APART_DAYS = 90
+"""Nothing was declared for so long between source and feedback: they hardly belong together."""
 _FEEDBACK_UPTO = ("log_id", "decision_seq", "inspection_seq")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -69,6 +71,22 @@ def check_quarantine(joined: Canonical, params: IngestParams) -> None:
             f"{_most_often(joined.quarantine)}. Correct the mapping file or the data; "
             "quarantine.csv says where each row stands."
         )
+
+
+def far_apart(source: Canonical, feedback: Canonical, params: IngestParams) -> list[str]:
+    """A line when the feedback is of another time than the source, and would be mixed in unseen."""
+    first, second = source.items["accepted_at"], feedback.items["accepted_at"]
+    if not len(first) or not len(second):
+        return []
+    days = max(second.min() - first.max(), first.min() - second.max()) / np.timedelta64(1, "D")
+    if days <= APART_DAYS:
+        return []
+    return [
+        f"warning: the feedback in {params.feedback} is of {_told(second.min())[:10]} to "
+        f"{_told(second.max())[:10]}, {days:.0f} days away from source {params.source}, "
+        f"{_told(first.min())[:10]} to {_told(first.max())[:10]}. If it is of another source, "
+        "empty that folder and run again."
+    ]
 
 
 def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str]) -> dict[str, Any]:
@@ -107,6 +125,9 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
         places[settings.feedback] = load_mapping(mappings, SERVICE)
     with _progress() as watch:
         sources = [read_source(path, mapping, watch) for path, mapping in places.items()]
+    for feedback in sources[1:]:
+        for warning in far_apart(sources[0], feedback, settings):
+            say(warning)
     joined = join(sources)
     _write_quarantine(joined.quarantine, out / "quarantine.csv")
     check_quarantine(joined, settings)

@@ -37,6 +37,8 @@ from selectivity.errors import BundleError, ParamsError
 
 HISTORY = "history.jsonl"
 PREVIOUS = "previous"
+MOST_NAMED = 5
+"""Of the newest publications, in an error."""
 
 
 class Publication(BaseModel):
@@ -98,9 +100,18 @@ def earlier(published: Path, name: str) -> Path:
     if len(found) != 1:
         raise BundleError(
             f"{'More than one bundle' if found else 'No bundle'} published before fits {name!r}. "
-            "Name one of those that `python -m pipelines.publish --list` shows."
+            + _those_there_are(published)
         )
     return published / found.pop()
+
+
+def _those_there_are(published: Path) -> str:
+    """The newest that may be named instead, each once."""
+    newest = {line.bundle: line.version for line in history(published)[-MOST_NAMED:]}
+    if not newest:
+        return "Nothing was published yet."
+    named = ", ".join(f"{bundle} (version {version})" for bundle, version in newest.items())
+    return f"Name one of these: {named}; `python -m pipelines.publish --list` shows all."
 
 
 def _not_taken_back(published: Path) -> list[str]:
@@ -199,7 +210,7 @@ def main(
     pointer = read_pointer(published)
     assert pointer is not None  # just written
     say(f"publish: bundle {pointer.bundle} is in force, version {pointer.version}, by {by}")
-    say("publish: a running service tries it and takes it over within seconds")
+    say("publish: a running service tries it and takes it over, within seconds while its log is up")
     root = workspace_root(Path.cwd())
     outbox, store = Outbox(root), store_of(root)
     outbox.put_promotion(Promotion(digest=pointer.digest, by=by, at=at))

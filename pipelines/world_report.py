@@ -110,10 +110,13 @@ def head(facts: Facts) -> Head:
 def _verdict(asked: int, missed: list[str], open_: list[str]) -> str:
     if not asked:
         return "This world's preset asks for no figures: look for yourself."
-    later = f" {len(open_)} not computed here: {', '.join(open_)}." if open_ else ""
+    computed = asked - len(open_)
+    later = f" {len(open_)} more not computed here: {', '.join(open_)}." if open_ else ""
     if missed:
-        return f"{len(missed)} of {asked} figures MISSED: {', '.join(missed)}.{later}"
-    return f"{asked - len(open_)} of {asked} figures are where the preset wants them.{later}"
+        return f"{len(missed)} of {computed} figures MISSED: {', '.join(missed)}.{later}"
+    if not computed:
+        return f"None of the figures that the preset asks for is computed here: {', '.join(open_)}."
+    return f"{computed} of {computed} figures are where the preset wants them.{later}"
 
 
 def _number(value: float) -> str:

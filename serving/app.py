@@ -117,9 +117,9 @@ def _answer_refusals(app: FastAPI, parts: Parts) -> None:
         parts.meters.refused(problem.status)
         return problems.response(problem, headers=headers)
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         allowed = error.headers if isinstance(error, HTTPException) else None
-        return refuse(_problem_of(error), allowed)
+        return refuse(_problem_of(error, reading=request.method in ("GET", "HEAD")), allowed)
 
     async def turned_away(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
@@ -144,9 +144,9 @@ _FAILED = problems.problem(
 )
 
 
-def _problem_of(error: Exception) -> Problem:
+def _problem_of(error: Exception, *, reading: bool) -> Problem:
     if isinstance(error, SelectivityError):
-        return problems.of_error(error)
+        return problems.of_error(error, reading=reading)
     if isinstance(error, RequestValidationError):
         return problems.unusable("Some parameter cannot be used.", *_parameters(error))
     assert isinstance(error, HTTPException)

@@ -23,9 +23,10 @@ from serving.assign import Parts, kept_or_again, lodge_together
 from serving.bodies import body_too_large, declaration_from
 from serving.gathering import TOGETHER
 from serving.keep import Kept
-from serving.problems import Problem, RefusedError, of_error, too_large
+from serving.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
+ONE_A_LINE = "Send one declaration a line; curl keeps the lines with --data-binary, not with -d."
 AHEAD = 8
 """Times `TOGETHER` lines that may be decided on and not be kept yet."""
 
@@ -180,10 +181,19 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
     try:
         if line.content is None:
             limit = parts.settings.body_limit_bytes
-            return too_large("line", limit, "bytes", "Split the declaration.")
+            return too_large("line", limit, "bytes", f"{ONE_A_LINE} Split one that is longer.")
         return declaration_from(line.content, parts.settings.items_limit)
     except RefusedError as refused:
-        return refused.problem
+        return _as_a_line(refused.problem)
+
+
+def _as_a_line(refused: Problem) -> Problem:
+    """With the remedy that a batch needs, where the line as a whole is no declaration."""
+    told = [
+        each.model_copy(update={"remedy": ONE_A_LINE}) if each.remedy == ONE_OBJECT else each
+        for each in refused.problems
+    ]
+    return refused.model_copy(update={"problems": tuple(told)})
 
 
 def _begun(declaration: Declaration, kept: "asyncio.Future[Kept] | Exception") -> Lodged | Problem:

@@ -1,16 +1,19 @@
 """Looks at bundle, rules, log and keys as the service would, and says what it would serve."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from models.rules_files import read_rules
-from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from selectivity.errors import BundleError, DecisionLogError, ParamsError, SelectivityError
+from serving.checkpointer import check_vouched
 from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
 from serving.recent import copied_at
 from serving.settings import Settings
+from serving.signing_key import public_file, read_public
 from serving.store import AwayError
 from serving.stores import primary_of
 
@@ -33,9 +36,11 @@ def check(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
-    yield _check_log(settings)
+    log = _check_log(settings)
+    yield log
     yield _check_keys(settings)
-    yield Finding("would serve", _would_serve(opened))
+    refused = log.error is not None and not isinstance(log.error, AwayError)
+    yield Finding("would serve", "nothing: see the log" if refused else _would_serve(opened))
 
 
 def _would_serve(opened: Opened) -> str:
@@ -58,11 +63,12 @@ def _check_log(settings: Settings) -> Finding:
     if settings.database is None and not settings.log_file.exists():
         return Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
     try:
-        log = LogReader(primary_of(settings))
-        damage = log.damage()
-        decisions, inspections, parked = log.counts()
-        conflicts = len(log.conflicts())
-        log.close()
+        with closing(LogReader(primary_of(settings))) as log:
+            damage = log.damage()
+            decisions, inspections, parked = log.counts()
+            conflicts = len(log.conflicts())
+            if not damage:
+                _compare_with_anchor(log, settings)
     except AwayError as error:
         return Finding("log", _without(settings), error)
     except SelectivityError as error:
@@ -74,6 +80,25 @@ def _check_log(settings: Settings) -> Finding:
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     return Finding("log", state)
+
+
+def _compare_with_anchor(log: LogReader, settings: Settings) -> None:
+    """As a start does, without vouching for anything.
+
+    Raises:
+        DecisionLogError: the log is not the one that was vouched for.
+        ParamsError: what would tell cannot be read.
+    """
+    public = public_file(settings.signing_key_file)
+    if not public.exists():  # a start makes a key, for which nothing was vouched yet
+        return
+    try:
+        check_vouched(log, settings.anchor_file, read_public(public))
+    except OSError as error:
+        raise ParamsError(
+            f"The anchor {settings.anchor_file} cannot be read ({error.strerror}). Correct the "
+            "path (LANES_ANCHOR) or its permissions."
+        ) from error
 
 
 def _without(settings: Settings) -> str:

@@ -4,12 +4,14 @@ import http.client
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from selectivity.errors import ServiceError
+from selectivity.errors import SelectivityError, ServiceError
 from selectivity.wording import Language
 from serving.table import what_is_wrong
 
@@ -21,6 +23,21 @@ _LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GAT
 
 class NoAnswerError(ServiceError):
     """Nobody answers now; perhaps later."""
+
+
+def lines_of(file: Path) -> Iterator[bytes]:
+    """The lines of a file that is to be sent.
+
+    Raises:
+        SelectivityError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise SelectivityError(
+            f"{file} cannot be read ({error.strerror}). Give a file with one record per line."
+        ) from error
 
 
 def send_declarations(
@@ -48,15 +65,15 @@ def send_declarations(
 def send_inspections(
     url: str, lines: Iterable[bytes], language: Language, key: str | None
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Status and answer for each inspection, in order.
+    """Line, counted from 1, and answer for each inspection, in order.
 
     Raises:
         ServiceError: no service answers there, or it does not let this key in.
     """
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if line.strip():
-            status, body = call(url, "POST", "/v1/inspections", line, language=language, key=key)
-            yield status, json.loads(_let_in(status, body))
+            answer = call(url, "POST", "/v1/inspections", line, language=language, key=key)
+            yield number, json.loads(_let_in(*answer))
 
 
 def follow_notices(
@@ -122,11 +139,19 @@ def mode_answer(
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
     if status in _LATER:
-        raise NoAnswerError(f"The service answers {status}. Try it again in a moment.")
+        raise NoAnswerError(f"The service answers {status}{_why(body)}")
     content: Mapping[str, Any] = json.loads(body)
     if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
     return content
+
+
+def _why(body: bytes) -> str:
+    """What the service says about it; a proxy before it may say anything."""
+    with suppress(ValueError, TypeError, KeyError):
+        told = json.loads(body)
+        return f": {told['title']}. {told['detail']}"
+    return ". Try it again in a moment."
 
 
 def _let_in(status: int, body: bytes) -> bytes:

@@ -41,9 +41,9 @@ def _show_inspections(
 ) -> int:
     receipts: dict[str, int] = {}
     refused = 0
-    for _, answer in send_inspections(url, _lines(file), language, key):
+    for number, answer in send_inspections(url, _lines(file), language, key):
         if "receipt" not in answer:
-            say(f"inspection refused: {table.what_is_wrong(answer)}")
+            say(f"inspection in line {number} refused: {table.what_is_wrong(answer)}")
             refused += 1
         else:
             receipts[answer["receipt"]] = receipts.get(answer["receipt"], 0) + 1

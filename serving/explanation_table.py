@@ -1,6 +1,7 @@
 """An explanation as lines in the terminal."""
 
 from collections.abc import Iterator
+from math import exp
 
 from selectivity.errors import SelectivityError
 from selectivity.wording import Language, written
@@ -12,6 +13,7 @@ from serving.settings import Settings
 
 LEAST_TIMES = 1.02
 """Families that multiply or divide the odds by less are not printed."""
+_USUAL = {"vi": "odds thông thường, trước hiệu chuẩn", "en": "usual odds, before calibration"}
 _RISK = {"vi": "rủi ro", "en": "risk"}
 
 
@@ -55,6 +57,7 @@ def _item(item: ItemAnswer, language: Language) -> Iterator[str]:
     known = None if item.risk is None else written(item.risk, ".1%", language)
     risk = "" if known is None else f"  {_RISK[language]} {known}"
     yield f"\n{item.item_no}.{risk}"
+    yield f"     {written(exp(item.usual_log_odds), '.3f', language)}  {_USUAL[language]}"
     for family in (*item.raises, *reversed(item.lowers)):
         if max(family.odds_times, 1 / family.odds_times) >= LEAST_TIMES:
             yield _family(family, language)

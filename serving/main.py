@@ -7,7 +7,6 @@ they are used, because that takes seconds.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +14,17 @@ from typing import Annotated
 
 import typer
 
-from selectivity.errors import AuditError, SelectivityError
+from selectivity.errors import AuditError
 from serving import key_commands, mode_commands, rule_commands, table
-from serving.around_commands import PlainErrors, variables
-from serving.client import follow_notices, send_declarations, send_inspections
+from serving.around_commands import PlainErrors, Version, variables
+from serving.client import follow_notices, lines_of, send_declarations, send_inspections
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
 from serving.log_reader import LogReader
 from serving.migrations import VERSION
 from serving.settings import PREFIX, Settings
+from serving.store import AwayError
 from serving.stores import primary_of, store_named
 
 
@@ -37,7 +37,6 @@ def _settings(port: int | None = None) -> Settings:
 
 app = typer.Typer(
     cls=PlainErrors,
-    help="Puts customs declarations in lanes.",
     epilog=variables(),
     no_args_is_help=True,
     add_completion=False,
@@ -59,6 +58,11 @@ Url = mode_commands.Url
 Spoken = mode_commands.Spoken
 
 
+@app.callback()
+def around(version: Version = False) -> None:
+    """Puts customs declarations in lanes."""
+
+
 @app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")
 def serve(
     port: Port = None,
@@ -67,9 +71,9 @@ def serve(
         typer.Option(
             min=0,
             max=86_400,
-            help="Seconds to wait for a database that does not answer. Without it the service "
-            "starts at once if it served with it before, from a copy of what was answered, and "
-            "is refused else.",
+            help="Seconds to wait for a database that does not answer, where there is no copy of "
+            "what was answered to start from at once, as at a first start. Without it such a "
+            "start is refused.",
         ),
     ] = 0,
 ) -> None:
@@ -79,7 +83,11 @@ def serve(
     settings = _settings(port)
     _tell_first_key(settings)
     log_json_lines()
-    serve_until_stopped(settings, wait_seconds=wait)
+    try:
+        serve_until_stopped(settings, wait_seconds=wait)
+    except AwayError as error:
+        waited = f" It was waited for {wait:g} s." if wait else ""
+        raise AwayError(f"{error}{waited}") from error.__cause__
 
 
 @app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
@@ -92,11 +100,14 @@ def score(
     lanes: Counter[str] = Counter()
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    typer.echo(table.head())
-    for answer in send_declarations(url, _lines_of(file), language, key):
+    for answer in send_declarations(url, lines_of(file), language, key):
+        if not lanes:
+            typer.echo(table.head())
         typer.echo(table.row(answer))
         lanes[answer.get("lane", "refused")] += 1
-    typer.echo("\n" + ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items())))
+    counted = ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items()))
+    typer.echo(f"\n{counted}" if counted else "none")
+    raise typer.Exit(1 if lanes["refused"] else 0)
 
 
 @app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")
@@ -109,10 +120,12 @@ def report_inspections(
     receipts: Counter[str] = Counter()
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    for _, answer in send_inspections(url, _lines_of(file), language, key):
+    for number, answer in send_inspections(url, lines_of(file), language, key):
         if "receipt" not in answer:
-            typer.echo(f"refused: {table.what_is_wrong(answer)}", err=True)
+            typer.echo(f"refused: line {number}: {table.what_is_wrong(answer)}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
+        if receipts.total() % 1_000 == 0:
+            typer.echo(f"{receipts.total()} sent", err=True)
     typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
     raise typer.Exit(1 if receipts["refused"] else 0)
 
@@ -127,18 +140,12 @@ def notices(
     """Print what an office has not been told yet, and acknowledge it."""
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
+    told = 0
     for notice in follow_notices(url, office, language, key, follow=follow):
         typer.echo(table.notice_row(notice))
-
-
-def _lines_of(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as stream:
-            yield from stream
-    except OSError as error:
-        raise SelectivityError(
-            f"{file} cannot be read ({error.strerror}). Give a file with one record per line."
-        ) from error
+        told += 1
+    if not told:
+        typer.echo(f"There is nothing new for office {office}.", err=True)
 
 
 @app.command(epilog="Example: lanes export --to data/raw/feedback")
@@ -207,6 +214,7 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
     from serving.backup import back_up
 
     typer.echo(back_up(_settings(), to).line)
+    typer.echo(f"{to} holds {', '.join(sorted(file.name for file in to.iterdir()))}")
 
 
 @app.command(epilog="Example: lanes explain 10600000000123 --language en")

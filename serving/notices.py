@@ -45,6 +45,8 @@ class Notice(BaseModel):
     reasons: tuple[ReasonAnswer, ...]
     override_id: str | None = None
     asked_lane: LaneName | None = Field(default=None, description="Lane that an override is for.")
+    asked_lane_name: str | None = Field(default=None, description="The same, in the language.")
+    reason_text: str | None = Field(default=None, description="Why, in the officer's words.")
     state: str | None = None
     at: datetime
     decision_path: str
@@ -156,6 +158,8 @@ class Teller(NamedTuple):
             reasons=tuple(reasons_in_words([step.reason], None, self.language)),
             override_id=step.override_id,
             asked_lane=asked.to_lane,
+            asked_lane_name=LANES[asked.to_lane][self.language],
+            reason_text=asked.reason_text,
             state=step.state,
             at=step.at,
             decision_path=decision_path(asked.declaration_id, asked.version_no),

@@ -18,6 +18,7 @@ TYPES = "urn:problem-type:lanes:"
 MOST_SHOWN = 20
 MOST_CHARACTERS = 40
 RETRY_SECONDS = 1
+ONE_OBJECT = "Send one JSON object in UTF-8."
 
 
 class FieldProblem(BaseModel):
@@ -97,15 +98,19 @@ def not_found(detail: str, *problems: FieldProblem) -> Problem:
     return problem(HTTPStatus.NOT_FOUND, "not-found", "Not found", detail, *problems)
 
 
-def of_error(error: SelectivityError) -> Problem:
-    """What an error of this system means to a caller."""
+def of_error(error: SelectivityError, *, reading: bool = False) -> Problem:
+    """What an error of this system means to a caller, who wants something kept or only to read."""
     if isinstance(error, ConflictError):
         title = "The same key came with other content"
         found = about(error.field, str(error))
         return problem(HTTPStatus.CONFLICT, "conflict", title, str(error), found)
     if isinstance(error, DecisionLogError):
-        title = "The decision could not be kept"
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-kept", title, str(error))
+        name, title = (
+            ("not-read", "The decision log cannot be read now")
+            if reading
+            else ("not-kept", "The decision could not be kept")
+        )
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, name, title, str(error))
     return unusable(str(error))
 
 
@@ -150,8 +155,12 @@ def _field_problem(found: Mapping[str, Any]) -> FieldProblem:
         field=path,
         value=_value(found["input"]),
         message=_short(found["msg"].removeprefix("Value error, "), 200),
-        remedy=_REMEDIES.get(found["type"], _CORRECT),
+        remedy=_REMEDIES.get(found["type"], _CORRECT) if found["loc"] else _of_all(found["type"]),
     )
+
+
+def _of_all(kind: str) -> str:
+    return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
 
 
 def _value(given: Any) -> str | None:
@@ -175,7 +184,6 @@ _TIME = "Give a date and time with its offset, for example 2026-03-02T09:30:00+0
 _REMEDIES = {
     "missing": "Add the field.",
     "extra_forbidden": "Take the field out; the fields there are stand in the API description.",
-    "json_invalid": "Send one JSON object in UTF-8.",
     "float_type": _NUMBER,
     "int_type": "Give a whole number without quotes.",
     "finite_number": _NUMBER,

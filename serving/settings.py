@@ -140,9 +140,24 @@ class Settings(BaseModel):
         default="127.0.0.1", description="Loopback address to listen on."
     )
     port: int = Field(default=8080, ge=0, le=65_535, description="0 takes a free one.")
-    body_limit_bytes: int = Field(default=4 * MEBIBYTE, ge=1_000, le=64 * MEBIBYTE)
-    batch_limit_bytes: int = Field(default=64 * MEBIBYTE, ge=1_000, le=1_024 * MEBIBYTE)
-    headers_limit_bytes: int = Field(default=16_384, ge=1_024, le=65_536)
+    body_limit_bytes: int = Field(
+        default=4 * MEBIBYTE,
+        ge=1_000,
+        le=64 * MEBIBYTE,
+        description="Longest request, and longest line of a batch; a longer one gets a 413.",
+    )
+    batch_limit_bytes: int = Field(
+        default=64 * MEBIBYTE,
+        ge=1_000,
+        le=1_024 * MEBIBYTE,
+        description="Longest batch; what lies behind gets a 413.",
+    )
+    headers_limit_bytes: int = Field(
+        default=16_384,
+        ge=1_024,
+        le=65_536,
+        description="Longest headers of a request; longer ones get a 431.",
+    )
     wait_seconds: float = Field(
         default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."
     )
@@ -161,7 +176,9 @@ class Settings(BaseModel):
     batches_limit: int = Field(
         default=4, ge=1, le=64, description="Batches taken at once; others get a 503."
     )
-    items_limit: int = Field(default=MAX_ITEMS, ge=1, le=MAX_ITEMS)
+    items_limit: int = Field(
+        default=MAX_ITEMS, ge=1, le=MAX_ITEMS, description="Most goods items in a declaration."
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -1,6 +1,7 @@
 """Answers as lines of a table in the terminal."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 WIDTHS = (22, 3, 11, 10)
@@ -25,9 +26,11 @@ def row(answer: Mapping[str, Any]) -> str:
 def notice_row(notice: Mapping[str, Any]) -> str:
     """One notice: when, which declaration, and the lane that holds, or that is asked for."""
     reasons = "; ".join(dict.fromkeys(reason["text"] for reason in notice["reasons"]))
-    lane = notice["lane_name"] or f"{notice['asked_lane']} {notice['state']}"
-    at, version = notice["at"][:19], f"v{notice['version_no']}"
-    return "  ".join([at, notice["declaration_id"], version, lane, notice["channel"], reasons])
+    lane = notice["lane_name"] or f"{notice['asked_lane_name']} ({notice['state']})"
+    at = datetime.fromisoformat(notice["at"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    cells = [at, notice["declaration_id"], f"v{notice['version_no']}", lane, notice["channel"]]
+    words = [f"“{notice['reason_text']}”"] if notice["reason_text"] else []
+    return "  ".join([*cells, reasons, *words])
 
 
 def what_is_wrong(problem: Mapping[str, Any]) -> str:

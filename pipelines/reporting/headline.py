@@ -121,7 +121,8 @@ def source_of(evidence: Evidence) -> Fact:
     source, folders = evidence.ingested.get("source"), _folders(evidence)
     if not source:
         return say("unknown")
-    return f"{source} ({', '.join(folders)})" if any(folders) else str(source)
+    told = ", ".join(folders)
+    return str(source) if told in ("", source) else f"{source} ({told})"
 
 
 def period(first: date, until: date) -> Sentence:

@@ -137,7 +137,7 @@ def ceiling(facts: Facts) -> Part:
         title="How much of it could be known beforehand?",
         says=f"Who knew every risk would reach an area under the ROC curve of {area:.3f} before "
         "looking at what is declared. A false price or weight gives more away: "
-        "`worlds measure` finds by how much.",
+        "“worlds measure” finds by how much.",
         expect="Should be seen: violations shifted to the right, deep in the honest; an area of "
         f"about 0.80 to 0.95. Wrong: an area above {SEPARABLE:g}, fraud would be separable, "
         "or near 0.5, nothing could be learnt.",

@@ -76,7 +76,7 @@ def _true_and_found(facts: Facts, scheme_at: float | None) -> str:
         if (ripe := ripe_until(facts.declared)) < facts.weeks:
             span(axes, ripe - 0.5, facts.weeks - 0.5, "open")
         months(axes, facts)
-        axes.set_ylim(0, 1.15 * float(truly.max()))
+        axes.set_ylim(0, 1.08 * float(high[of.to_numpy() >= of.median() / 10].max()))
         axes.set_ylabel("share of declarations")
         shares(axes.yaxis, float(truly.max()))
         legend(drawn)

@@ -1,6 +1,7 @@
 """What operators are given fits what there is: settings, commands, paths, metrics, headings."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -75,6 +76,20 @@ def test_names_of_alerts_and_panels_are_their_own() -> None:
     places = [tuple(panel["gridPos"][side] for side in "xy") for panel in PANELS]
     assert len(set(places)) == len(places)
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in PANELS)
+
+
+def test_the_first_run_listens_where_the_settings_say() -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    for port, told in (("8124", "--port 8124 "), ("", "--port 8080 ")):
+        asked = subprocess.run(
+            ["make", "-n", "run"],
+            cwd=ROOT,
+            env=plain | {"LANES_PORT": port},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told in asked.stdout
 
 
 @pytest.mark.parametrize("file", [*OPERATED, ROOT / "README.md"], ids=lambda file: file.name)

@@ -25,6 +25,7 @@ def backed_up(tmp_path: Path, bundle: Path) -> tuple[Path, int]:
         time.sleep(0.3)
     assert made.exit_code == 0, made.stderr
     assert "whole" in made.stdout
+    assert f"{tmp_path / 'backup'} holds decisions.sqlite, draw.key, keys.json" in made.stdout
     return tmp_path / "backup", before
 
 

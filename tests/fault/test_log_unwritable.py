@@ -12,6 +12,7 @@ import httpx
 
 from serving.log_reader import LogReader
 from tests.builders import an_item
+from tests.command_line import lanes
 from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 
@@ -85,6 +86,18 @@ def test_with_log_and_spool_locked_there_is_no_lane(tmp_path: Path) -> None:
         assert client.post("/v1/lanes", json=lodged()).status_code == 200
         until_the_log_is_back(client)
     assert LogReader(settings.log_file).counts()[0] == 1
+
+
+def test_the_command_says_why_an_order_is_not_kept(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    order = ["mode", "set", "NO_GREEN", "--hours", "1", "--reason", "contraband"]
+    with a_service(tmp_path) as client:
+        with held(settings.log_file, settings.spool_file):
+            told = lanes(tmp_path, *order, "--url", str(client.base_url))
+        until_the_log_is_back(client)
+    assert told.exit_code == 60
+    assert told.stderr.startswith("error: The service answers 503: The decision could not be kept")
+    assert "locked" in told.stderr
 
 
 def test_a_full_disk_gives_no_lane_until_there_is_room(tmp_path: Path) -> None:

@@ -180,3 +180,8 @@ def test_a_source_in_tables_by_month_is_named_by_its_folder() -> None:
         ingested={"source": "native", "inputs": inputs | {"data/raw/feedback/log.ndjson": "cd"}}
     )
     assert source_of(evidence) == "native (feedback, simulated)"
+
+
+def test_a_source_in_a_folder_of_its_own_name_is_named_once() -> None:
+    evidence = an_evidence(ingested={"source": "kcs", "inputs": {"shared/kcs/one.csv": "ab"}})
+    assert source_of(evidence) == "kcs"

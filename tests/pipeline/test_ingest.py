@@ -125,6 +125,22 @@ def test_what_the_service_sent_back_is_added(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("day", "said"), [("2026-04-20", ""), ("2021-01-20", "is of 2021-01-20 to 2021-01-20, 1867")]
+)
+def test_feedback_of_another_time_than_the_source_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], day: str, said: str
+) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,", "B,2026-03-03,1,0")
+    new = a_declaration(declaration_id="N", accepted_at=f"{day}T00:00:00Z")
+    _feedback(tmp_path, [new], [])
+    _ingest(tmp_path, feedback=str(tmp_path / "feedback"))
+
+    told = capsys.readouterr().err
+    assert ("warning" in told) == bool(said)
+    assert said in told
+
+
 def test_how_far_the_log_was_exported_is_told_with_the_log_it_is_of(tmp_path: Path) -> None:
     _rows(tmp_path, "A,2026-03-02,1,")
     _feedback(tmp_path, [a_declaration()], [an_inspection()])

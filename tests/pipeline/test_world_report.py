@@ -75,7 +75,7 @@ def test_each_figure_asked_for_has_its_row_and_verdict(html: str) -> None:
     ):
         assert re.search(rf"{name} +ok +0\.\d+ +{wanted}", words(html)), name
     assert (
-        "2 of 3 figures are where the preset wants them. 1 not computed here: ceiling_auroc."
+        "2 of 2 figures are where the preset wants them. 1 more not computed here: ceiling_auroc."
         in html
     )
     assert "All of this is invented" in html
@@ -103,7 +103,10 @@ def test_a_figure_that_was_not_computed_is_neither_hit_nor_missed(
         write_report(world, asked, tmp_path / name, extra)
         said[name] = words((tmp_path / name).read_text(encoding="utf-8"))
 
-    assert "0 of 1 figures are where the preset wants them. 1 not computed here" in said["without"]
+    assert (
+        "None of the figures that the preset asks for is computed here: of_a_model."
+        in said["without"]
+    )
     assert "1 of 1 figures are where the preset wants them." in said["hit"]
     assert "1 of 1 figures MISSED: of_a_model." in said["off"]
 

@@ -1,5 +1,6 @@
 """Who may do what: every route with every role, and what those who may not are told."""
 
+import asyncio
 import base64
 import json
 import re
@@ -12,7 +13,7 @@ import pytest
 from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 
-from selectivity.errors import SelectivityError
+from selectivity.errors import DecisionLogError, SelectivityError
 from serving.access import ANYONE, only
 from serving.api_keys import Role
 from serving.app import ROUTERS, create_app
@@ -234,6 +235,26 @@ def _a_router(declared: Any) -> APIRouter:
     router = APIRouter()
     router.add_api_route("/v1/new", lambda: "new", dependencies=declared)
     return router
+
+
+@pytest.mark.parametrize(("method", "kind"), [("GET", "not-read"), ("POST", "not-kept")])
+def test_who_only_reads_is_told_of_reading_when_the_log_is_away(
+    parts: Parts, method: str, kind: str
+) -> None:
+    def away() -> None:
+        raise DecisionLogError("The log is away.")
+
+    router = APIRouter()
+    router.add_api_route("/v1/new", away, methods=[method], dependencies=[ANYONE])
+
+    async def answer() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(parts, [router]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://lanes") as client:
+            return await client.request(method, "/v1/new")
+
+    told = asyncio.run(answer())
+    assert (told.status_code, told.json()["type"].rpartition(":")[2]) == (503, kind)
+    assert "read" in told.json()["title"] if method == "GET" else "kept" in told.json()["title"]
 
 
 def test_the_api_description_says_which_routes_want_a_key(client: httpx.Client) -> None:

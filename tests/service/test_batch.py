@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,16 @@ def test_a_bad_line_never_stops_the_others(client: httpx.Client) -> None:
     assert (broken["status"], broken["line"]) == (422, 4)
     assert (not_text["status"], not_text["line"]) == (422, 5)
     assert (conflict["status"], conflict["line"]) == (409, 6)
+
+
+@pytest.mark.parametrize("joined", [b"".join, lambda many: b"[" + b",".join(many) + b"]"])
+def test_what_is_not_one_declaration_a_line_is_told_how_to_be_sent(
+    client: httpx.Client, joined: Callable[[list[bytes]], bytes]
+) -> None:
+    many = [json.dumps(lodged(declaration_id=f"J-{number}")).encode() for number in range(2)]
+    (refused,) = _lines(client.post("/v1/lanes/batch", content=joined(many)))
+    assert refused["line"] == 1
+    assert "--data-binary" in refused["problems"][0]["remedy"]
 
 
 def test_a_line_that_is_too_long_is_refused_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -85,6 +86,13 @@ def test_help_names_every_setting(tmp_path: Path) -> None:
     assert "LANES_ITEMS_LIMIT" in told
 
 
+def test_the_version_is_told_and_an_option_before_the_command_is_put_right(tmp_path: Path) -> None:
+    assert lanes(tmp_path, "--version").stdout.startswith("lanes 0.")
+    told = lanes(tmp_path, "--language", "en", "score", "some.ndjson")
+    assert told.exit_code == 2
+    assert "go behind it" in told.stderr
+
+
 def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
     first = lanes_alone(tmp_path, "demo", "--once", LANES_LANGUAGE="vi")
     again = lanes(tmp_path, "demo", "--once", "--language", "vi")
@@ -132,6 +140,13 @@ def test_an_error_is_one_plain_line(
     assert len(plain) == 1
 
 
+def test_a_start_that_waited_in_vain_says_how_long(tmp_path: Path) -> None:
+    nowhere = f"postgresql://lanes@127.0.0.1:{free_port()}/lanes"
+    ended = lanes_alone(tmp_path, "serve", "--port", "0", "--wait", "0.1", LANES_DATABASE=nowhere)
+    assert ended.returncode == 40
+    assert ended.stderr.rstrip().endswith("It was waited for 0.1 s.")
+
+
 def test_a_damaged_log_refuses_to_start(tmp_path: Path) -> None:
     file = settings_in(tmp_path).log_file
     file.parent.mkdir()
@@ -149,12 +164,16 @@ def test_scoring_a_file_needs_a_running_service(tmp_path: Path) -> None:
     with a_service(tmp_path) as client:
         url = str(client.base_url)
         scored = lanes(tmp_path, "score", str(file), "--url", url, "--language", "en")
+        file.write_bytes(ndjson(*many))
+        again = lanes(tmp_path, "score", str(file), "--url", url)
 
     assert nobody.exit_code == 60
     assert "lanes serve" in nobody.stderr
     lines = scored.stdout.splitlines()
-    assert scored.exit_code == 0, scored.stderr
+    assert scored.exit_code == 1  # one got no lane
+    assert nobody.stdout == ""
     assert len(lines) == 1 + 1_101 + 2
+    assert again.exit_code == 0, again.stderr
     assert "lane" in lines[1]
     assert lines[-3].startswith("line 1101")
     assert lines[-1].endswith(", 1 refused")
@@ -163,12 +182,12 @@ def test_scoring_a_file_needs_a_running_service(tmp_path: Path) -> None:
 def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "inspections.ndjson"
     sent = [an_inspection(), an_inspection(inspection_id="I-2", declaration_id="D-9")]
-    file.write_bytes(ndjson(*(each.model_dump(mode="json") for each in sent)) + b"{}\n")
+    file.write_bytes(ndjson(*(each.model_dump(mode="json") for each in sent)) + b"\n{}\n")
     with a_service(tmp_path) as client:
         client.post("/v1/lanes", json=lodged())
         told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
     assert told.exit_code == 1
-    assert "inspection_id" in told.stderr
+    assert told.stderr.startswith("refused: line 4: inspection_id")
     assert told.stdout.strip() == "1 stored, 1 parked, 1 refused"
 
 
@@ -213,6 +232,25 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     assert "1 decisions" in ended.stdout
     assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
+
+
+def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    older = tmp_path / "older.sqlite"
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    copyfile(settings.log_file, older)
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="D-2"))
+    copyfile(older, settings.log_file)
+    anchor = settings.anchor_file.read_bytes()
+    told = lanes(tmp_path, "check")
+
+    assert "is not the one that was vouched for" in told.stderr
+    assert "would serve  nothing" in told.stdout
+    assert settings.anchor_file.read_bytes() == anchor
+    settings.anchor_file.unlink()
+    assert "would serve  fallback" in lanes(tmp_path, "check").stdout
 
 
 def test_a_stopped_service_ends_in_good_order(tmp_path: Path, bundle: Path) -> None:

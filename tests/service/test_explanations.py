@@ -1,6 +1,7 @@
 """Officers see what weighed in a decision, as the decision saw it; traders never do."""
 
 from datetime import timedelta
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_histories_that_moved_on_are_taken_back_to_the_decision(
     printed = lanes(tmp_path, "explain", "H-1", "--language", "en", LANES_BUNDLE=str(bundle)).stdout
     assert "exactly the features" in printed
     assert f"risk {first['items'][0]['risk']:.1%}" in printed
+    assert f"{exp(first['items'][0]['usual_log_odds']):.3f}  usual odds" in printed
     spoken = {"LANES_BUNDLE": str(bundle), "LANES_LANGUAGE": "vi"}
     vietnamese = lanes(tmp_path, "explain", "H-1", **spoken).stdout
     assert f"rủi ro {first['items'][0]['risk']:.1%}".replace(".", ",") in vietnamese

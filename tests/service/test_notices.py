@@ -14,6 +14,7 @@ from serving.api_keys import Role
 from serving.client import follow_notices
 from serving.settings import Settings
 from serving.start import running
+from serving.table import notice_row
 from tests.command_line import lanes
 from tests.services import (
     KEY,
@@ -103,6 +104,10 @@ def test_a_change_of_lane_is_told_and_so_is_one_that_waits(client: httpx.Client)
     assert (raised["lane"], raised["channel"]) == ("RED", "OFFICER")
     assert (pending["lane"], pending["asked_lane"]) == (None, "GREEN")
     assert pending["state"] == "pending"
+    row = notice_row(pending)
+    assert pending["asked_lane_name"] in row
+    assert "GREEN" not in row
+    assert row.endswith("“x”")
 
 
 def test_what_was_acknowledged_is_kept_and_not_told_again(folder: Path) -> None:
@@ -172,6 +177,8 @@ def test_a_branch_follows_its_notices_over_a_service_that_is_killed(tmp_path: Pa
     assert [line.split()[1] for line in shown.stdout.splitlines()] == ["K-0", "K-1", "K-2"]
     assert [line.split()[1] for line in later.stdout.splitlines()] == ["K-3"]
     assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr == "There is nothing new for office GATE6.\n"
+    assert all(line.split()[0].endswith("Z") for line in shown.stdout.splitlines())
 
 
 def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> None:
