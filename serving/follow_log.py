@@ -36,7 +36,8 @@ class LogFollower:
 
     async def follow(self) -> None:
         """Until cancelled."""
-        with closing(LogReader(self._parts.log.store, later=True)) as log:
+        ours = self._parts.log
+        with closing(LogReader(ours.store, later=True, log_id=ours.log_id)) as log:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
                 with suppress(DecisionLogError):  # it is down; what is missed comes with the next

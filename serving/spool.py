@@ -78,7 +78,8 @@ class SpoolingJournal:
         self._turn = threading.Lock()
         self._upto = Head(0, "")
         self.copy_of: datetime | None = None
-        """If the log was away at the start and still is: when the copy of it was last in step."""
+        """If the log was away at the start: when the copy of it was last in step, until somebody
+        has read the orders that were given since."""
         if away is None:
             reserve.recognise()
             self._drain(self._draining)
@@ -159,7 +160,6 @@ class SpoolingJournal:
                 self._tell(error)
             self._cause = _why(error)
         else:
-            self.copy_of = None
             logger.warning("log is written again")
 
     def _tell(self, error: DecisionLogError) -> None:

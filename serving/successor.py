@@ -40,7 +40,7 @@ async def _quiet_log(parts: Parts, stack: ExitStack) -> LogReader:
 
     def open_it() -> None:
         try:
-            log = LogReader(parts.log.store)
+            log = LogReader(parts.log.store, log_id=parts.log.log_id)
             stack.callback(log.close)
             stack.enter_context(log.one_moment())
             log.find("")  # the moment is that of the first read

@@ -21,7 +21,7 @@ from serving import start
 from serving.chain import Head
 from serving.checkpoints import Checkpoint, append
 from serving.follow_log import LogFollower
-from serving.governing import watch
+from serving.governing import WATCH_SECONDS, watch
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile, open_to_write
 from serving.log_reader import LogReader
@@ -239,18 +239,43 @@ def test_after_hours_without_a_look_at_the_log_nothing_is_released_until_it_is_b
             for number in range(30, 60)
         }
     green = next(number for number, lane in lanes_given.items() if lane == "GREEN")
-    copy = settings_in(tmp_path).recent_file
-    with closing(open_to_write(copy)) as connection:
-        then = (datetime.now(UTC) - timedelta(hours=4, minutes=1)).isoformat()
-        connection.execute("UPDATE marks SET value = ? WHERE name = 'in_step'", (then,))
+    last_seen(tmp_path, timedelta(hours=4, minutes=1))
     again = one_of_many(green) | {"declaration_id": "N-1"}
     with down(postgresql), a_service(tmp_path, bundle=bundle, database=database) as client:
         assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
         assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "YELLOW"
         postgresql.start()
-        assert until(client, log="ok", histories="ok")["mode"] == Mode.NORMAL
+        until(client, log="ok", histories="ok", mode=Mode.NORMAL)
         again |= {"declaration_id": "N-2"}
         assert client.post("/v1/lanes", json=lodged(**again)).json()["lane"] == "GREEN"
+
+
+def test_what_was_ordered_while_nobody_looked_holds_before_anything_is_released(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    with a_service(tmp_path / "here", database=database) as client:
+        a_day(client)
+    with a_service(tmp_path / "there", database=database) as client:
+        ordered = {"mode": "MANUAL", "hours": 2, "reason": "a scheme came to light"}
+        assert client.post("/v1/mode", json=ordered).status_code == 200
+    last_seen(tmp_path / "here", timedelta(hours=4, minutes=1))
+    with down(postgresql), a_service(tmp_path / "here", database=database) as client:
+        assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
+        postgresql.start()
+        end, told = time.monotonic() + SECONDS, {"mode": ""}
+        while told["mode"] != Mode.MANUAL and time.monotonic() < end:
+            told = client.get("/health/ready").json()
+            assert told["mode"] in (Mode.NO_GREEN, Mode.MANUAL)
+        assert told["mode"] == Mode.MANUAL
+
+
+def last_seen(folder: Path, ago: timedelta) -> None:
+    """Have the copy be in step so long ago."""
+    with closing(open_to_write(settings_in(folder).recent_file)) as copy:
+        then = (datetime.now(UTC) - ago).isoformat()
+        copy.execute("UPDATE marks SET value = ? WHERE name = 'in_step'", (then,))
 
 
 def no_copy(settings: Settings) -> None:
@@ -334,6 +359,36 @@ def test_a_log_that_is_not_the_one_of_before_is_not_gone_back_to(
         assert client.get("/health/ready").json()["log"] == "spooling"
         assert client.post("/v1/lanes", json=lodged(declaration_id="N-2")).status_code == 200
     assert len(ids_in(database)) == 19
+
+
+def test_another_log_that_takes_the_place_of_a_running_one_teaches_and_orders_nothing(
+    tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
+) -> None:
+    others = postgresql.new_database()
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    with a_service(tmp_path / "there", bundle=bundle, database=others) as client:
+        ordered = {"mode": "NO_GREEN", "hours": 2, "reason": "contraband in green"}
+        assert client.post("/v1/mode", json=ordered).status_code == 200
+        for number in range(30):
+            client.post("/v1/lanes", json=lodged(declaration_id=f"O-{number}"))
+    ours: dict[str, Any] = {"bundle": bundle, "database": database, "checkpoint_seconds": 1}
+    with a_service(tmp_path / "here", **ours) as client:
+        a_day(client)
+        postgresql.replace(database, others)
+        end = time.monotonic() + SECONDS
+        while "Another decision log" not in client.get("/health/ready").json()["detail"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(1.5 * WATCH_SECONDS)
+        told = client.get("/health/ready").json()
+        assert (told["log"], told["mode"]) == ("spooling", Mode.NORMAL)
+        assert client.post("/v1/lanes", json=lodged(declaration_id="N-1")).status_code == 200
+        assert client.get("/v1/decisions/N-1").json()["record"]["known_upto"] == 20
+        postgresql.replace(database, others)
+        until(client, log="ok")  # nothing of the other log was vouched for as if it were ours
+    assert len(ids_in(database)) == 20
+    assert len(ids_in(others)) == 30
 
 
 class Reluctant(LogFile):
