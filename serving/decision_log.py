@@ -55,13 +55,18 @@ class DecisionLog(LogReader):
         self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
         self.away = reserve is not None and reserve.away is not None
         """Whether the log could not be reached when this was made."""
-        journal = Journal(store, on_commit, later=self.away)
-        self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
-        keeper = self._spooling or journal
-        self._writer = GroupWriter(keeper.keep, keeper.let_go)
         recent = None if reserve is None else reserve.recent
-        log_id = "" if recent is None else recent.log_id
-        super().__init__(store, quick=True, later=self.away, log_id=log_id)
+        with ExitStack() as on_failure:  # nothing is left of a start that fails and is tried again
+            if recent is not None:
+                on_failure.callback(recent.close)
+            journal = Journal(store, on_commit, later=self.away)
+            self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
+            keeper = self._spooling or journal
+            self._writer = GroupWriter(keeper.keep, keeper.let_go)
+            on_failure.callback(self._writer.close)
+            log_id = "" if recent is None else recent.log_id
+            super().__init__(store, quick=True, later=self.away, log_id=log_id)
+            on_failure.pop_all()
 
     @property
     def spooled(self) -> Spooled | None:

@@ -59,17 +59,17 @@ def assemble(settings: Settings) -> Parts:
     log = open_log(settings, meters)
     try:
         if not log.away:
-            with closing(LogReader(log.store)) as reader:
+            with closing(LogReader(log.store, log_id=log.log_id)) as reader:
                 for each in predictor.that_learn():
                     catch_up(each, reader)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
+        parts = Parts(predictor, log, meters, settings, keys, tokens)
+        take_over(log.mode_steps(), parts)
+        if predictor.policy.offices:
+            count_today(parts)
     except SelectivityError:
         log.close()
         raise
-    parts = Parts(predictor, log, meters, settings, keys, tokens)
-    take_over(log.mode_steps(), parts)
-    if predictor.policy.offices:
-        count_today(parts)
     return parts
 
 

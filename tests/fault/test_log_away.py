@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import psycopg
 import pytest
+from psycopg import conninfo
 from pydantic import SecretStr
 
 from models.bundle import verify
 from pipelines.publish import publish
+from selectivity.errors import DecisionLogError, SelectivityError
 from selectivity.modes import Mode
-from serving import start
+from serving import migrations, start
 from serving.chain import Head
 from serving.checkpoints import Checkpoint, append
 from serving.follow_log import LogFollower
@@ -323,6 +326,99 @@ def test_without_a_copy_to_go_by_the_start_is_refused_or_waits(
     (parts,) = waited
     assert parts.log.find("D-19") is not None
     parts.log.close()
+
+
+@pytest.mark.parametrize("fails", ["the spool", "the log of before", "the anchor"])
+def test_a_start_that_fails_leaves_nothing_behind(
+    tmp_path: Path, database: str, fails: str
+) -> None:
+    settings = settings_in(tmp_path, database=SecretStr(database))
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+    if fails == "the spool":
+        settings.spool_file.unlink()
+        settings.spool_file.mkdir()
+    elif fails == "the log of before":
+        a_log_that_lost_records(settings)
+    else:
+        settings.anchor_file.unlink()
+        settings.anchor_file.mkdir()
+    before = threading.active_count()
+    with pytest.raises(SelectivityError):
+        assemble(settings)
+    assert threading.active_count() == before
+    with PostgreSql.connect(database) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lanes' "
+            "AND datname = current_database()"
+        ).fetchone()
+    assert found == (0,)
+
+
+def test_a_database_that_refuses_us_is_not_away(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+    name = conninfo.conninfo_to_dict(database)["dbname"]
+    with PostgreSql.connect(postgresql.address("postgres")) as connection:
+        connection.execute(f"DROP DATABASE {name}")
+    with pytest.raises(DecisionLogError, match="does not exist") as refused:
+        assemble(settings_in(tmp_path, database=SecretStr(database)))
+    assert not isinstance(refused.value, AwayError)
+    for words, away in {
+        'FATAL:  password authentication failed for user "lanes"': False,
+        'FATAL:  no pg_hba.conf entry for host "10.0.0.1"': False,
+        "FATAL:  sorry, too many clients already": True,
+        "FATAL:  the database system is starting up": True,
+        "Connection refused": True,
+    }.items():
+        told = LogDatabase(database).unusable(psycopg.OperationalError(words))
+        assert isinstance(told, AwayError) is away, words
+
+
+def test_clusters_on_one_host_are_told_apart_by_their_ports() -> None:
+    names = [
+        LogDatabase(f"postgresql://lanes:secret@h{port}/log").name
+        for port in ("", ":5432", ":5433", ":5434")
+    ]
+    assert names[0] == names[1] == "PostgreSQL database 'log' on h"
+    assert len(set(names)) == 3
+
+
+def test_what_comes_back_empty_is_left_empty(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    empty = postgresql.new_database()
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+    postgresql.replace(database, empty)
+    with down(postgresql), a_service(tmp_path, database=database) as client:
+        postgresql.start()
+        end = time.monotonic() + SECONDS
+        while "it has no id" not in client.get("/health/ready").json()["detail"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert LogDatabase(database).log_id_there() is None
+        postgresql.replace(database, empty)
+        until(client, log="ok")
+
+
+def test_a_log_of_an_older_version_is_brought_up_to_date_when_it_is_back(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+    with PostgreSql.connect(database) as connection:
+        connection.execute("DROP TABLE acts")  # what the newest version added
+        connection.execute("DELETE FROM log_versions WHERE version = %s", (migrations.VERSION,))
+    with pytest.raises(DecisionLogError, match="lanes migrate"):
+        LogDatabase(database).open_to_read()
+    with down(postgresql), a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="N-1"))
+        postgresql.start()
+        until(client, log="ok")
+    assert ids_in(database) == ["D-1/1", "N-1/1"]
 
 
 def another_log(settings: Settings) -> str:
