@@ -508,7 +508,7 @@ def test_a_database_that_refuses_us_is_not_away(
 
 def test_clusters_on_one_host_are_told_apart_by_their_ports() -> None:
     names = [
-        LogDatabase(f"postgresql://lanes:secret@h{port}/log").name
+        LogDatabase(f"postgresql://lanes@h{port}/log").name
         for port in ("", ":5432", ":5433", ":5434")
     ]
     assert names[0] == names[1] == "PostgreSQL database 'log' on h"
