@@ -610,6 +610,7 @@ def test_another_log_that_takes_the_place_of_a_running_one_teaches_and_orders_no
         assert (told["log"], told["mode"]) == ("spooling", Mode.NORMAL)
         assert client.post("/v1/lanes", json=lodged(declaration_id="N-1")).status_code == 200
         assert client.get("/v1/decisions/N-1").json()["record"]["known_upto"] == 20
+        assert client.get("/v1/offices/HQ/notices").status_code == 503  # not the other's
         postgresql.replace(database, others)
         until(client, log="ok")  # nothing of the other log was vouched for as if it were ours
     assert len(ids_in(database)) == 20
