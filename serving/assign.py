@@ -78,7 +78,8 @@ class Parts:
         knows what was ordered meanwhile.
         """
         mode, seen = standing(self.ordered, self.now()).mode, self.log.copied_at
-        blind = seen is not None and self.now() - seen > BLIND_FOR
+        # Of a time to come: then the clock was set back, and nobody knows how long ago that is.
+        blind = seen is not None and not timedelta(0) <= self.now() - seen <= BLIND_FOR
         return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
 
     def caller(self, secret: str) -> Caller | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
-from selectivity.errors import AuditError
+from selectivity.errors import AuditError, DecisionLogError
 from serving.store import Connection, Store, insert
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
@@ -77,6 +77,16 @@ def log_id_of(connection: Connection) -> str:
             "Restore it from a backup, and keep this file for an investigation."
         )
     return str(row[0])
+
+
+def refuse_another(log_id: str, connection: Connection) -> None:
+    """Raises DecisionLogError: this is not the log with that id."""
+    found = log_id_of(connection)
+    if found != log_id:
+        raise DecisionLogError(
+            f"Another decision log lies in the place of the one before (its id is {found:.8}, and "
+            f"was {log_id:.8}). Nothing is taken from it; bring the log back."
+        )
 
 
 def genesis(log_id: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from selectivity.errors import DecisionLogError, ParamsError
+from serving.chain import Head
 from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
 from serving.store import Store
@@ -46,14 +47,18 @@ class Checkpointer:
         on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
         on_anchor: Callable[[Anchor], None] = lambda anchor: None,
         later: bool = False,
+        log_id: str = "",
     ) -> None:
         """Begin with a checkpoint; with `later` as soon as the log can be read.
+
+        With `log_id` no other log is ever vouched for, whatever comes to lie in this one's place.
 
         Raises:
             DecisionLogError: the log is not the one that was vouched for before.
             ParamsError: the anchor cannot be written.
         """
-        self._log, self._anchor, self._key = LogReader(log, later=later), anchor, key
+        self._log, self._anchor = LogReader(log, later=later, log_id=log_id), anchor
+        self._key = key
         self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
         self._trouble: str | None = None
         self._begun, self._found = False, Anchor.OK
@@ -71,7 +76,7 @@ class Checkpointer:
 
     def _begin(self) -> None:
         vouched = check_vouched(self._log, self._anchor, self._key.public_key())
-        self._found = _state_of(vouched, self._log.head().no)
+        self._found = _state_of(vouched, self._head().no)
         if self._found is not Anchor.OK:
             what = {"cause": self._found, "count": vouched.damaged}
             logger.critical("anchor not as it was left", extra=what)
@@ -115,7 +120,7 @@ class Checkpointer:
     def _vouch_if_due(self) -> None:
         if not self._begun:
             self._begin()
-        new = self._log.head().no - self._records
+        new = self._head().no - self._records
         waited = time.monotonic() - self._when
         if new >= self._often.records or (new > 0 and waited >= self._often.seconds):
             self._vouch()
@@ -123,16 +128,18 @@ class Checkpointer:
     def _vouch_if_new(self) -> None:
         if not self._begun:
             self._begin()
-        if self._log.head().no > self._records:
+        if self._head().no > self._records:
             self._vouch()
 
     def _vouch(self) -> None:
-        checkpoint = Checkpoint.sign(
-            self._log.log_id, self._log.head(), datetime.now(UTC), self._key
-        )
+        checkpoint = Checkpoint.sign(self._log.log_id, self._head(), datetime.now(UTC), self._key)
         append(self._anchor, checkpoint)
         self._records, self._when = checkpoint.records, time.monotonic()
         self._on_checkpoint(checkpoint)
+
+    def _head(self) -> Head:
+        with self._log.one_moment():
+            return self._log.head()
 
 
 def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouched:

@@ -55,11 +55,18 @@ class DecisionLog(LogReader):
         self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
         self.away = reserve is not None and reserve.away is not None
         """Whether the log could not be reached when this was made."""
-        journal = Journal(store, on_commit, later=self.away)
-        self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
-        keeper = self._spooling or journal
-        self._writer = GroupWriter(keeper.keep, keeper.let_go)
-        super().__init__(store, quick=True, later=self.away)
+        recent = None if reserve is None else reserve.recent
+        with ExitStack() as on_failure:  # nothing is left of a start that fails and is tried again
+            if recent is not None:
+                on_failure.callback(recent.close)
+            journal = Journal(store, on_commit, later=self.away)
+            self._spooling = None if reserve is None else SpoolingJournal(journal, reserve)
+            keeper = self._spooling or journal
+            self._writer = GroupWriter(keeper.keep, keeper.let_go)
+            on_failure.callback(self._writer.close)
+            log_id = "" if recent is None else recent.log_id
+            super().__init__(store, quick=True, later=self.away, log_id=log_id)
+            on_failure.pop_all()
 
     @property
     def spooled(self) -> Spooled | None:
@@ -69,9 +76,14 @@ class DecisionLog(LogReader):
     @property
     def copied_at(self) -> datetime | None:
         """When the copy that stands for a log that was away at the start was last in step with it;
-        None if the log was there, or is gone back to.
+        None if the log was there, or is gone back to and its orders were read.
         """
         return None if self._spooling is None else self._spooling.copy_of
+
+    def orders_seen(self) -> None:
+        """The orders on the mode were read from the log after it was gone back to."""
+        if self._spooling is not None:
+            self._spooling.copy_of = None
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """As the reader's, and of the spool while there is something in it."""

@@ -32,9 +32,13 @@ def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
 
 
 def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
-    """Whether its model works, is not the one that takes over, and was not taken back."""
+    """Whether its model works and knows the log, is not the one that takes over, and was not taken
+    back.
+    """
     digest = candidate.bundle_digest
     if candidate.bundle is None or digest is None or candidate.breaker.rests_because is not None:
+        return False
+    if candidate.known_upto is None:  # it would have to be made anew, a third in memory
         return False
     taken_back = pointer.rollback and digest[:NAME_DIGITS] != pointer.previous
     return digest != pointer.digest and not taken_back

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 
+from models.pointer import read_pointer
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from serving.assign import Parts
 from serving.catch_up import catch_up
@@ -36,12 +37,14 @@ class LogFollower:
 
     async def follow(self) -> None:
         """Until cancelled."""
-        with closing(LogReader(self._parts.log.store, later=True)) as log:
+        ours = self._parts.log
+        with closing(LogReader(ours.store, later=True, log_id=ours.log_id)) as log:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
                 with suppress(DecisionLogError):  # it is down; what is missed comes with the next
                     if self._parts.predictor.behind and self._prepare is not None:
-                        await self._bring_up_to_date()
+                        if not await self._bring_up_to_date():
+                            await asyncio.sleep(self._parts.settings.follow_seconds)
                         continue
                     while await self._teach_some(log) == AT_ONCE:
                         pass
@@ -56,26 +59,45 @@ class LogFollower:
             self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
         return len(some)
 
-    async def _bring_up_to_date(self) -> None:
-        if self._parts.log.spooled is not None:  # it is not gone back to yet
-            return
+    async def _bring_up_to_date(self) -> bool:
+        """Whether there is nothing to wait for before the next look."""
+        parts = self._parts
+        if parts.log.spooled is not None:  # it is not gone back to yet
+            return True
         try:
-            await hand_over(self._parts, self._that_knows_the_log)
+            self._refuse_another_bundle()
+            # Whoever had the turn may have put a predictor in office that knows the log.
+            make = self._that_knows_the_log
+            await hand_over(parts, make, wanted=lambda: parts.predictor.behind)
         except (SelectivityError, OSError) as error:
-            if self._trouble is None:
+            if self._trouble != str(error):
                 logger.error("histories stay behind", extra={"cause": str(error)})
             self._trouble = str(error)
-        else:
-            logger.warning("histories know the log")
+            return False
+        logger.warning("histories know the log")
+        self._trouble = None
+        return True
+
+    def _refuse_another_bundle(self) -> None:
+        """Before it is loaded: a bundle published meanwhile takes over by itself, if it can."""
+        serves, settings = self._parts.predictor, self._parts.settings
+        pointer = None if settings.bundle else read_pointer(settings.published)
+        if pointer is not None and serves.bundle is not None:  # else another stands in for it
+            self._refuse_another(pointer.digest)
+
+    def _refuse_another(self, digest: str | None) -> None:
+        serves = self._parts.predictor
+        if digest != serves.bundle_digest:
+            raise BundleError(
+                f"The bundle in force ({digest!s:.16}) is not the one that serves "
+                f"({serves.bundle_digest!s:.16}). {serves.cause_detail or 'It is to take over.'} "
+                "Publish one that can be used, or start the service again."
+            )
 
     def _that_knows_the_log(self, log: LogReader) -> Predictor:
         assert self._prepare is not None
-        successor, digest = self._prepare(), self._parts.predictor.bundle_digest
-        if successor.bundle_digest != digest:
-            raise BundleError(
-                f"The bundle in force is not the one that serves ({digest!s:.16}). Publish one "
-                "that can be used, or start the service again."
-            )
+        successor = self._prepare()
+        self._refuse_another(successor.bundle_digest)
         for each in successor.that_learn():
             catch_up(each, log)
         return successor

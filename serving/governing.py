@@ -147,11 +147,19 @@ def take_over(steps: list[ModeStep], parts: Parts) -> None:
 
 async def watch(parts: Parts) -> None:
     """Take over what other processes keep, and what time ends; until cancelled."""
-    with closing(LogReader(parts.log.store, later=True)) as log:
+    with closing(LogReader(parts.log.store, later=True, log_id=parts.log.log_id)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
-                take_over(await undisturbed(log.mode_steps), parts)
+                back = parts.log.spooled is None
+                take_over(await undisturbed(_ordered_in, log), parts)
+                if back:
+                    parts.log.orders_seen()
             await asyncio.sleep(WATCH_SECONDS)
+
+
+def _ordered_in(log: LogReader) -> list[ModeStep]:
+    with log.one_moment():
+        return log.mode_steps()
 
 
 def status_of(answer: ModeAnswer) -> HTTPStatus:

@@ -66,9 +66,9 @@ def fold(lesson: Lesson, predictor: Predictor) -> None:
 
 def lessons(log: LogReader, *, after: int, at_most: int) -> list[Lesson]:
     """What the records behind this number teach."""
-    if log.head().no <= after:
-        return []
     with log.one_moment():
+        if log.head().no <= after:
+            return []
         return list(_lessons(log, after, after + at_most))
 
 

@@ -11,11 +11,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, pq
 from psycopg.pq import TransactionStatus
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving import database_version
+from serving.chain import log_id_of
+from serving.database_refusal import passes
 from serving.store import AwayError, Connection, Found, Rows, insert
 
 NEVER = float("inf")
@@ -62,9 +64,12 @@ class LogDatabase:
 
     @property
     def name(self) -> str:
-        """Host and database, without user and password."""
+        """Host, port and database, without user and password."""
         host, database = self._address.get("host", "localhost"), self._address.get("dbname", "")
-        return f"PostgreSQL database {database!r} on {host}"
+        usual = {each.keyword: each for each in pq.Conninfo.get_defaults()}[b"port"]
+        port = str(self._address.get("port") or (usual.val or b"").decode())
+        at = host if port.encode() == usual.compiled else f"{host}:{port}"
+        return f"PostgreSQL database {database!r} on {at}"
 
     def open_to_write(self) -> Connection:
         """A connection that commits durably; tables are made or brought up to date.
@@ -82,6 +87,21 @@ class LogDatabase:
             raise self.unusable(error) from error
         server.seconds_a_statement = NEVER
         return server
+
+    def log_id_there(self) -> str | None:
+        """The id of the log there, of whatever version it is; None if there is none. Changes
+        nothing.
+
+        Raises:
+            AwayError: the database cannot be reached.
+        """
+        try:
+            server = _Server(self._connect("any"), self._patience.read_seconds)
+            with contextlib.closing(server):
+                there = database_version.version_of(server) != database_version.NO_LOG
+                return log_id_of(server) if there else None
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
 
     def open_to_read(self, *, quick: bool = False) -> Connection:
         """A connection that cannot change anything, and comes back by itself when it was cut.
@@ -147,10 +167,9 @@ class LogDatabase:
         return []
 
     def unusable(self, error: Exception) -> DecisionLogError:
-        """What to say when the database cannot be used; AwayError if it does not answer."""
+        """What to say when the database cannot be used; AwayError if that may pass by itself."""
         told = " ".join(str(error).split()) or type(error).__name__
-        kind = AwayError if isinstance(error, psycopg.OperationalError) else DecisionLogError
-        return kind(
+        return (AwayError if passes(error) else DecisionLogError)(
             f"The decision log in the {self.name} cannot be used: {told}. Check LANES_DATABASE, "
             "that the server runs and that the role may use the tables."
         )

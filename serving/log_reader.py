@@ -52,15 +52,21 @@ class Event(NamedTuple):
 class LogReader:
     """Reads and never writes; any number of readers may look while the service goes on."""
 
-    def __init__(self, place: Store | Path, *, quick: bool = False, later: bool = False) -> None:
+    def __init__(
+        self, place: Store | Path, *, quick: bool = False, later: bool = False, log_id: str = ""
+    ) -> None:
         """A path is that of a file; `quick` is as in `Store.open_to_read`.
 
-        With `later` the log is opened at the first question, and one that fails is asked anew.
+        With `later` the log is opened at the first question, and one that fails is asked anew. With
+        `log_id`, `one_moment` is of the log with this id or of none.
         """
         self.store = LogFile(place) if isinstance(place, Path) else place
         opened = partial(self.store.open_to_read, quick=quick)
         self._connection: Connection = Later(opened) if later else opened()
-        if not later:
+        self._only = log_id
+        if log_id:
+            self.log_id = log_id
+        elif not later:
             self.log_id  # noqa: B018  # a log that lost it is refused here
 
     @cached_property
@@ -226,16 +232,25 @@ class LogReader:
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """Everything read inside is of one moment, whatever the service keeps meanwhile."""
+        """Everything read inside is of one moment, whatever the service keeps meanwhile.
+
+        Raises:
+            DecisionLogError: it cannot be read, or is another log than is meant.
+        """
         if self._connection.in_transaction:  # what is around this began the moment
             yield
             return
         with self._reading():
             self.store.begin_reading(self._connection)
         try:
+            if self._only:  # one that was cut comes back to whatever lies there by then
+                with self._reading():
+                    chain.refuse_another(self._only, self._connection)
             yield
         finally:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a connection that was cut is in none
+                with self._reading():
+                    self._connection.execute("ROLLBACK")
 
     def damage(self) -> list[str]:
         """What is wrong with the place that the log lies in; empty when it is whole."""

@@ -8,7 +8,7 @@ is lost with it: it is filled from the log again.
 import sqlite3
 import threading
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,16 +51,29 @@ class Recent:
         """
         self._most, self._lock = most, threading.Lock()
         self._errors = (*log.errors, sqlite3.Error, DecisionLogError)
+        with ExitStack() as opened:
+            try:
+                self._open(file, log, away, opened)
+            except sqlite3.Error as error:
+                raise DecisionLogError(f"the copy {file} cannot be used ({error})") from error
+            except log.errors as error:
+                raise log.unusable(error) from error
+            self._opened = opened.pop_all()
+        self._enough, self._due = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recent", daemon=True)
+        self._thread.start()
+
+    def _open(self, file: Path, log: Store, away: bool, opened: ExitStack) -> None:
         self._log: Connection = Later(log.open_to_read) if away else log.open_to_read()
-        self._copy = _as_it_is(file, log.name) if away else _open(file, log_id_of(self._log))
+        opened.callback(self._log.close)
+        self._copy = _as_it_is(file, log.name) if away else _copy_of(file, log_id_of(self._log))
+        opened.callback(self._copy.close)
         self.log_id = log_id_of(self._copy)
         """Of the log that this is a copy of."""
         self._mark("of", log.name)
         self.reader = LogReader(file)
         """Of the copy."""
-        self._enough, self._due = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recent", daemon=True)
-        self._thread.start()
+        opened.callback(self.reader.close)
 
     @property
     def in_step(self) -> datetime | None:
@@ -97,8 +110,7 @@ class Recent:
         self._enough.set()
         self._due.set()
         self._thread.join()
-        for each in (self._log, self._copy, self.reader):
-            each.close()
+        self._opened.close()
 
     def _run(self) -> None:
         while not self._enough.is_set():
@@ -146,17 +158,19 @@ def _marked(copy: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _open(file: Path, log_id: str) -> sqlite3.Connection:
-    """A copy of this very log; what is there of another one, or cannot be read, is thrown away."""
-    try:
-        copy = _writable(file)
-        if log_id_of(copy) != log_id and copy.execute("SELECT 1 FROM decisions").fetchone():
-            copy.close()
-            raise DecisionLogError(f"{file} is a copy of another log.")
-    except (DecisionLogError, sqlite3.Error):
-        for part in ("", "-wal", "-shm"):
-            file.with_name(file.name + part).unlink(missing_ok=True)
-        copy = _writable(file)
+def _copy_of(file: Path, log_id: str) -> sqlite3.Connection:
+    """A copy of this very log; what is there of another one, or cannot be read, is thrown away.
+
+    One of another log without a decision may yet hold its orders, and marks of how far it came.
+    """
+    with suppress(DecisionLogError, sqlite3.Error), ExitStack() as unless_ours:
+        copy = unless_ours.enter_context(closing(_writable(file)))
+        if log_id_of(copy) == log_id:
+            unless_ours.pop_all()
+            return copy
+    for part in ("", "-wal", "-shm"):
+        file.with_name(file.name + part).unlink(missing_ok=True)
+    copy = _writable(file)
     copy.execute("UPDATE meta SET log_id = ?", (log_id,))
     return copy
 
@@ -196,6 +210,10 @@ def _as_it_is(file: Path, log: str) -> sqlite3.Connection:
 
 def _writable(file: Path) -> sqlite3.Connection:
     copy = open_to_write(file)
-    copy.execute("PRAGMA synchronous = NORMAL")  # it may be lost in a power cut, not damaged
-    copy.execute(_MARKS)
+    try:
+        copy.execute("PRAGMA synchronous = NORMAL")  # it may be lost in a power cut, not damaged
+        copy.execute(_MARKS)
+    except sqlite3.Error:
+        copy.close()
+        raise
     return copy

@@ -8,6 +8,7 @@ A log that comes back as another one, or shorter than was vouched for, is not go
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -67,28 +68,44 @@ class SpoolingJournal:
             AuditError: the spool is not as it was written.
             DecisionLogError: the spool or the log cannot be used, or it is not the log of before.
         """
-        self._log, self._reserve = log, reserve
-        away = self._cause = reserve.away
-        later = away is not None
-        self._draining = Journal(reserve.draining, later=later) if reserve.draining else log
-        self._spool = Journal(reserve.spool, aside=True)
-        self.reader = LogReader(reserve.spool)
-        """Of the spool, for whoever looks for a decision."""
-        self._drained_from = reserve.spool.open_to_read()
+        self._log, self._reserve, self._cause = log, reserve, reserve.away
         self._turn = threading.Lock()
         self._upto = Head(0, "")
         self.copy_of: datetime | None = None
-        """If the log was away at the start and still is: when the copy of it was last in step."""
-        if away is None:
+        """If the log was away at the start: when the copy of it was last in step, until somebody
+        has read the orders that were given since."""
+        with ExitStack() as opened:  # all is closed if this fails: the start may be tried again
+            self._open(opened)
+            self._begin()
+            self._opened = opened.pop_all()
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def _open(self, opened: ExitStack) -> None:
+        log, reserve = self._log, self._reserve
+        opened.callback(reserve.spool.let_go)
+        if reserve.recent is not None:
+            opened.callback(reserve.recent.close)
+        opened.callback(log.let_go)
+        later = reserve.away is not None
+        self._draining = Journal(reserve.draining, later=later) if reserve.draining else log
+        opened.callback(self._draining.let_go)
+        self._spool = Journal(reserve.spool, aside=True)
+        opened.callback(self._spool.let_go)
+        self.reader = opened.enter_context(closing(LogReader(reserve.spool)))
+        """Of the spool, for whoever looks for a decision."""
+        self._drained_from = opened.enter_context(closing(reserve.spool.open_to_read()))
+
+    def _begin(self) -> None:
+        reserve = self._reserve
+        if reserve.away is None:
             reserve.recognise()
             self._drain(self._draining)
         elif reserve.recent is not None:
             self._upto = reserve.recent.drained(self.reader.log_id)
             self.copy_of = reserve.recent.in_step
-            logger.error("started without the log", extra={"cause": away})
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
-        self._thread.start()
+            logger.error("started without the log", extra={"cause": reserve.away})
 
     @property
     def in_use(self) -> bool:
@@ -131,13 +148,7 @@ class SpoolingJournal:
         """Stop; what is in the spool is drained at the next start."""
         self._enough.set()
         self._thread.join()
-        if self._reserve.recent is not None:
-            self._reserve.recent.close()
-        for journal in (self._log, self._draining, self._spool):
-            journal.let_go()
-        self._drained_from.close()
-        self.reader.close()
-        self._reserve.spool.let_go()
+        self._opened.close()
 
     def _run(self) -> None:
         while not self._enough.wait(RETRY_SECONDS):
@@ -148,8 +159,8 @@ class SpoolingJournal:
         with self._turn:
             pass  # whoever began to write the log before it was given up has come to an end
         try:
+            self._reserve.recognise()  # before anything is written: opening to write makes tables
             self._log.keep([prove])
-            self._reserve.recognise()
             self._drain(self._draining)  # others go on spooling meanwhile
             with self._turn:
                 self._drain(self._log)
@@ -159,7 +170,6 @@ class SpoolingJournal:
                 self._tell(error)
             self._cause = _why(error)
         else:
-            self.copy_of = None
             logger.warning("log is written again")
 
     def _tell(self, error: DecisionLogError) -> None:

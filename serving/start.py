@@ -59,17 +59,17 @@ def assemble(settings: Settings) -> Parts:
     log = open_log(settings, meters)
     try:
         if not log.away:
-            with closing(LogReader(log.store)) as reader:
+            with closing(LogReader(log.store, log_id=log.log_id)) as reader:
                 for each in predictor.that_learn():
                     catch_up(each, reader)
-        log.at_the_end(checkpointer_for(settings, meters, later=log.away).close)
+        log.at_the_end(checkpointer_for(settings, meters, log).close)
+        parts = Parts(predictor, log, meters, settings, keys, tokens)
+        take_over(log.mode_steps(), parts)
+        if predictor.policy.offices:
+            count_today(parts)
     except SelectivityError:
         log.close()
         raise
-    parts = Parts(predictor, log, meters, settings, keys, tokens)
-    take_over(log.mode_steps(), parts)
-    if predictor.policy.offices:
-        count_today(parts)
     return parts
 
 
@@ -127,8 +127,8 @@ def _refuse_emptied(settings: Settings) -> None:
         )
 
 
-def checkpointer_for(settings: Settings, meters: Meters, *, later: bool = False) -> Checkpointer:
-    """What vouches for the log that is there by now, or with `later` when it is back."""
+def checkpointer_for(settings: Settings, meters: Meters, log: DecisionLog) -> Checkpointer:
+    """What vouches for this log, and for no other that may come to lie in its place."""
     return Checkpointer(
         primary_of(settings),
         settings.anchor_file,
@@ -136,7 +136,8 @@ def checkpointer_for(settings: Settings, meters: Meters, *, later: bool = False)
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
         on_checkpoint=meters.vouched,
         on_anchor=meters.anchored,
-        later=later,
+        later=log.away,
+        log_id=log.log_id,
     )
 
 

@@ -3,6 +3,7 @@
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selectivity.errors import DecisionLogError
 from serving.checkpointer import check_vouched
@@ -13,6 +14,9 @@ from serving.settings import Settings
 from serving.signing_key import read_or_create
 from serving.spool import NotTheLogError, Reserve
 from serving.store import AwayError, Store
+
+if TYPE_CHECKING:
+    from serving.log_database import LogDatabase
 
 DRAINING_SECONDS = 5.0
 """How long a transaction may take that takes some of a spool over."""
@@ -41,7 +45,8 @@ def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     draining = LogDatabase(address, Patience(write_seconds=DRAINING_SECONDS))
     recent = _recent(settings, away)
     cause = None if away is None else str(away.__cause__ or away).strip()
-    return Reserve(spool, draining, recent, partial(_recognise, settings, recent), cause)
+    recognise = partial(_recognise, draining, recent, settings)
+    return Reserve(spool, draining, recent, recognise, cause)
 
 
 def _recent(settings: Settings, away: AwayError | None) -> Recent:
@@ -58,28 +63,41 @@ def _recent(settings: Settings, away: AwayError | None) -> Recent:
         ) from away.__cause__
 
 
-def _recognise(settings: Settings, recent: Recent) -> None:
-    """Look at the log before it is gone back to.
+def _recognise(log: "LogDatabase", recent: Recent, settings: Settings) -> None:
+    """Look at the log before it is gone back to. Nothing is written into another one.
 
     Raises:
         NotTheLogError: it is another one than the copy is of, or not what was vouched for.
         DecisionLogError: it cannot be read.
     """
-    with closing(LogReader(primary_of(settings))) as log:
-        if log.log_id != recent.log_id:
-            raise NotTheLogError(
-                f"Another decision log lies in the {log.store.name} than before (its id is "
-                f"{log.log_id:.8}, and was {recent.log_id:.8}). Bring the log back. If this is the "
-                "one to go on with, start the service again: it takes the spool over."
-            )
-        with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
-            try:
-                key = read_or_create(settings.signing_key_file).public_key()
-                check_vouched(log, settings.anchor_file, key)
-            except AwayError:
-                raise
-            except DecisionLogError as error:
-                raise NotTheLogError(str(error)) from None
+    found = log.log_id_there()
+    if found != recent.log_id:
+        its_id = "it has no id" if found is None else f"its id is {found:.8}"
+        raise NotTheLogError(
+            f"Another decision log lies in the {log.name} than before ({its_id}, and it was "
+            f"{recent.log_id:.8}). Bring the log back. If this is the one to go on with, start the "
+            "service again: it takes the spool over."
+        )
+    log.open_to_write().close()  # it is ours, and may lack tables that are new
+    with closing(LogReader(log, log_id=recent.log_id)) as reader:
+        compare_with_anchor(reader, settings)
+
+
+def compare_with_anchor(log: LogReader, settings: Settings) -> None:
+    """See that the log has all that was vouched for.
+
+    Raises:
+        NotTheLogError: it has not.
+        AwayError: it cannot be read any more.
+    """
+    with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
+        try:
+            key = read_or_create(settings.signing_key_file).public_key()
+            check_vouched(log, settings.anchor_file, key)
+        except AwayError:
+            raise
+        except DecisionLogError as error:
+            raise NotTheLogError(str(error)) from None
 
 
 def store_named(place: str) -> Store:

@@ -14,16 +14,20 @@ async def hand_over(
     parts: Parts,
     make: Callable[[LogReader], Predictor],
     take_office: Callable[[Predictor], None] = lambda successor: None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Predictor:
     """Put the successor in office that `make` gives, in a thread, from the log of a quiet moment.
 
     Args:
         take_office: called in the event loop when it knows everything, just before it decides.
+        wanted: asked when it is this one's turn; if not, the one in office stays and is given.
 
     Raises:
         SelectivityError: it cannot be made; the one in office stays.
     """
     async with parts.handover.turn:
+        if not wanted():
+            return parts.predictor
         with ExitStack() as stack:
             stack.callback(parts.handover.end)
             log = await _quiet_log(parts, stack)
@@ -40,7 +44,7 @@ async def _quiet_log(parts: Parts, stack: ExitStack) -> LogReader:
 
     def open_it() -> None:
         try:
-            log = LogReader(parts.log.store)
+            log = LogReader(parts.log.store, log_id=parts.log.log_id)
             stack.callback(log.close)
             stack.enter_context(log.one_moment())
             log.find("")  # the moment is that of the first read

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import conninfo
 
 UNPRIVILEGED = ("postgres", "nobody")
 START_SECONDS = 30
@@ -71,6 +72,22 @@ class PostgreSql:
         with self.connect(self.address("postgres")) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.address(name)
+
+    def replace(self, database: str, other: str) -> None:
+        """Have each of two databases be found at the address of the other; who is in is put out."""
+        one, two = (conninfo.conninfo_to_dict(each)["dbname"] for each in (database, other))
+        with self.connect(self.address("postgres")) as connection:
+            for name in (one, two):
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE datname = %s",
+                    (name,),
+                )
+            for name, new in ((one, "aside"), (two, one), ("aside", two)):
+                connection.execute(f"ALTER DATABASE {name} RENAME TO {new}")
+            for name in (one, two):
+                connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     def address(self, database: str) -> str:
         """Where a database is found."""

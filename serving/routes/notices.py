@@ -62,7 +62,8 @@ async def show_notices(
     _check(caller, office, language)
 
     def look() -> Notices:
-        with closing(LogReader(parts.log.store)) as log, log.one_moment():
+        ours = parts.log  # never what another log in its place has for an office
+        with closing(LogReader(ours.store, log_id=ours.log_id)) as log, log.one_moment():
             return Teller(log, parts.predictor.rules, language).notices(office, after, limit)
 
     return _answer(await asyncio.to_thread(look), language)

@@ -44,15 +44,15 @@ class _SlowLog(LogFile):
             self.closed_under_it = self.begun.is_set() and not self.over
             connection.close()
 
-        return SimpleNamespace(execute=execute, close=close)
+        return SimpleNamespace(execute=execute, close=close, in_transaction=False)
 
 
 def test_a_watch_on_the_mode_ends_behind_its_last_look(parts: Parts) -> None:
     slow = _SlowLog(parts.settings.log_file)
-    watched: Any = SimpleNamespace(log=SimpleNamespace(store=slow))
+    parts.log.store = slow
 
     async def end_it_while_it_looks() -> None:
-        task = asyncio.create_task(watch(watched))
+        task = asyncio.create_task(watch(parts))
         await asyncio.to_thread(slow.begun.wait)
         task.cancel()
         await asyncio.wait([task])

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from selectivity.errors import AuditError, ConflictError
+from selectivity.errors import AuditError, ConflictError, DecisionLogError
 from serving import migrations
 from serving.chain_check import walk
 from serving.decision_log import DecisionLog
 from serving.journal import Journal
 from serving.keep import NewDecision, Receipt
 from serving.log_database import LogDatabase
-from serving.log_file import LogFile
+from serving.log_file import LogFile, open_to_read, open_to_write
 from serving.log_reader import LogReader
 from serving.recent import Recent
 from serving.spool import Reserve
@@ -258,6 +258,36 @@ def test_a_copy_of_another_log_is_thrown_away(folder: Path) -> None:
         recent.remember([a_record(declaration_id=f"D-{name}")])
         recent.close()
     assert ids_in(LogReader(folder / "recent.sqlite")) == ["D-other"]
+
+
+def test_nothing_of_another_log_is_left_in_a_copy_even_if_it_held_orders_alone(
+    folder: Path,
+) -> None:
+    one, other = (LogFile(folder / f"{name}.sqlite") for name in ("one", "other"))
+    for store in (one, other):
+        store.open_to_write().close()
+    file = folder / "recent.sqlite"
+    Recent(file, one, most=10).close()
+    with closing(open_to_write(file)) as copy:
+        copy.execute("INSERT INTO acts VALUES (1, 'o:0', 'mode', 'mode', 0, NULL, 0, '{}')")
+        copy.execute("INSERT INTO marks VALUES ('acts', '61')")
+    recent = Recent(file, other, most=10)
+    recent.close()
+    with closing(open_to_read(file)) as copy:
+        assert copy.execute("SELECT count(*) FROM acts").fetchone() == (0,)
+        assert copy.execute("SELECT * FROM marks WHERE name = 'acts'").fetchone() is None
+
+
+def test_a_copy_that_cannot_be_marked_is_refused_by_name_and_closed(folder: Path) -> None:
+    store, file = LogFile(folder / "decisions.sqlite"), folder / "recent.sqlite"
+    store.open_to_write().close()
+    Recent(file, store, most=10).close()
+    with closing(open_to_write(file)) as copy:
+        copy.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    with pytest.raises(DecisionLogError, match=r"recent.sqlite cannot be used \(disk full\)"):
+        Recent(file, store, most=10)
 
 
 def test_the_copy_holds_the_newest_decisions_alone(folder: Path) -> None:
