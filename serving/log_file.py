@@ -19,6 +19,8 @@ from serving.store import Connection, Found, insert
 UNCHAINED = 1
 LOCK_SECONDS = 1.0
 """How long to wait for another process that holds the file."""
+START_SECONDS = 5.0
+"""The same at the start, when no caller waits: who writes all the time lets others in seldom."""
 FULL = 2
 CHECKPOINT_PAGES = 4_000
 
@@ -39,7 +41,8 @@ class LogFile:
 
     def open_to_write(self) -> Connection:
         """A connection that commits durably; the first one says which file is meant from now on."""
-        connection = open_to_write(self.file)
+        first = self._identity is None
+        connection = open_to_write(self.file, START_SECONDS if first else LOCK_SECONDS)
         self._identity = self._identity or identity_of(self.file)
         return connection
 
@@ -111,8 +114,11 @@ class LogFile:
         return unusable(self.file, error)
 
 
-def open_to_write(file: Path) -> sqlite3.Connection:
+def open_to_write(file: Path, patience: float = LOCK_SECONDS) -> sqlite3.Connection:
     """A connection that commits durably; the file and its tables are made if there are none.
+
+    Args:
+        patience: seconds to wait, in opening it, for another process that holds the file.
 
     Raises:
         DecisionLogError: the file is no decision log, or cannot keep what is committed.
@@ -122,10 +128,11 @@ def open_to_write(file: Path) -> sqlite3.Connection:
         if not file.exists():
             file.touch(mode=0o600)  # what was declared is not for every account of the machine
         connection = sqlite3.connect(
-            file, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            file, timeout=patience, isolation_level=None, check_same_thread=False
         )
         _make_durable(connection, file)
         _make_tables(connection, file)
+        connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1_000:.0f}")
         sync(file.parent)
     except (sqlite3.Error, OSError) as error:
         raise unusable(file, error) from error

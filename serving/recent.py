@@ -78,8 +78,7 @@ class Recent:
     @property
     def in_step(self) -> datetime | None:
         """When it last had all that it is to have; None if it never did."""
-        told = _marked(self._copy, "in_step")
-        return None if told is None else datetime.fromisoformat(told)
+        return _moment(_marked(self._copy, "in_step"))
 
     def remember(self, records: Sequence[DecisionRecord]) -> None:
         """Copy what this service has just kept; a copy that cannot be written stops nothing."""
@@ -102,8 +101,8 @@ class Recent:
 
     def drained(self, spool_id: str) -> Head:
         """How far the log had this spool when it was last known."""
-        no, _, record_hash = (_marked(self._copy, f"drained {spool_id}") or "0 ").partition(" ")
-        return Head(int(no), record_hash)
+        no, _, record_hash = (_marked(self._copy, f"drained {spool_id}") or "").partition(" ")
+        return Head(_number(no), record_hash)
 
     def close(self) -> None:
         """Stop following."""
@@ -123,7 +122,7 @@ class Recent:
         if log_id_of(self._log) != self.log_id:  # another one has taken its place
             return
         (last,) = self._log.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-        upto = max(int(_marked(self._copy, "upto") or 0), last - self._most)
+        upto = max(_number(_marked(self._copy, "upto")), last - self._most)
         while rows := self._log.execute(_NEW, (upto + 1, PAGE)).fetchall():
             upto = rows[-1][0]
             self._insert([row[1:] for row in rows], upto)
@@ -132,7 +131,7 @@ class Recent:
 
     def _follow_acts(self) -> None:
         """Every lane that people changed and every order they gave; they are few."""
-        upto = int(_marked(self._copy, "acts") or 0)
+        upto = _number(_marked(self._copy, "acts"))
         while rows := self._log.execute(_NEW_ACTS, (upto, PAGE)).fetchall():
             upto = rows[-1][0]
             with self._lock, self._copy:
@@ -156,6 +155,19 @@ class Recent:
 def _marked(copy: sqlite3.Connection, name: str) -> str | None:
     row = copy.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
+
+
+def _number(told: str | None) -> int:
+    """A mark as a number; one that cannot be read is as good as none."""
+    return int(told) if told is not None and told.isascii() and told.isdigit() else 0
+
+
+def _moment(told: str | None) -> datetime | None:
+    """A mark as a time; one that cannot be read is as good as none."""
+    with suppress(ValueError):
+        moment = None if told is None else datetime.fromisoformat(told)
+        return moment if moment is not None and moment.tzinfo is not None else None
+    return None
 
 
 def _copy_of(file: Path, log_id: str) -> sqlite3.Connection:
@@ -186,7 +198,7 @@ def copied_at(file: Path, log: str) -> datetime:
     try:
         with closing(open_to_read(file)) as copy:
             damage = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-            name, in_step = _marked(copy, "of"), _marked(copy, "in_step")
+            name, in_step = _marked(copy, "of"), _moment(_marked(copy, "in_step"))
     except (DecisionLogError, sqlite3.Error) as error:
         raise DecisionLogError(f"the copy {file} cannot be read ({error})") from error
     if damage != "ok":
@@ -195,7 +207,7 @@ def copied_at(file: Path, log: str) -> datetime:
         raise DecisionLogError(f"{file} is a copy of another log, the {name}")
     if in_step is None:
         raise DecisionLogError(f"the copy {file} was never complete")
-    return datetime.fromisoformat(in_step)
+    return in_step
 
 
 def _as_it_is(file: Path, log: str) -> sqlite3.Connection:

@@ -18,7 +18,7 @@ from serving.keep import NewDecision, Receipt
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile, open_to_read, open_to_write
 from serving.log_reader import LogReader
-from serving.recent import Recent
+from serving.recent import Recent, copied_at
 from serving.spool import Reserve
 from tests.builders import an_inspection
 from tests.command_line import lanes
@@ -288,6 +288,30 @@ def test_a_copy_that_cannot_be_marked_is_refused_by_name_and_closed(folder: Path
         )
     with pytest.raises(DecisionLogError, match=r"recent.sqlite cannot be used \(disk full\)"):
         Recent(file, store, most=10)
+
+
+@pytest.mark.parametrize("garbage", ["", "soon", "2026-03-02T09:30:00", "-7", "٣"])
+def test_marks_of_a_copy_that_cannot_be_read_are_as_good_as_none(
+    folder: Path, garbage: str
+) -> None:
+    store, file = LogFile(folder / "decisions.sqlite"), folder / "recent.sqlite"
+    with closing(DecisionLog(store)) as log:
+        kept(log, a_record())
+    Recent(file, store, most=10).close()
+    with closing(open_to_write(file)) as copy:
+        for name in ("upto", "acts", "in_step", "drained S"):
+            copy.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, garbage))
+    with pytest.raises(DecisionLogError, match="was never complete"):
+        copied_at(file, store.name)
+    recent = Recent(file, store, most=10)
+    assert recent.drained("S").no == 0
+    until = time.monotonic() + 20
+    while recent.in_step is None and time.monotonic() < until:
+        recent.look()
+        time.sleep(0.05)
+    assert recent.in_step is not None
+    recent.close()
+    assert ids_in(LogReader(file)) == ["D-1"]
 
 
 def test_the_copy_holds_the_newest_decisions_alone(folder: Path) -> None:
