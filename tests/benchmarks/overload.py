@@ -6,17 +6,16 @@ Finds the capacity with as many callers as there are places, then sends a multip
 how much is answered all the same, with the limit on requests at once and without one.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tests.benchmarks.load import ID, Load, Measured, measure
-from tests.benchmarks.sides import SAMPLES
+from tests.benchmarks.load import Measured, measure
+from tests.benchmarks.sides import samples_for
 from tests.bundles import a_bundle
-from tests.services import KEY, a_process
+from tests.services import a_process
 
 NO_LIMIT = 1_024
 
@@ -39,27 +38,11 @@ def main(
 def _measure(bundle: Path, folder: Path, places: int, times: float, seconds: float) -> None:
     with a_process(folder, bundle=bundle.resolve(), at_once_limit=places) as (_, url):
         port = int(url.rpartition(":")[2])
-        measure(_load(port, "warm", 8, 1.0))
-        alone = measure(_load(port, "one", 16, seconds))
+        measure(samples_for(port, "warm", 8, 1.0))
+        alone = measure(samples_for(port, "one", 16, seconds))
         _tell(places, alone.per_second, alone)
         wanted = times * alone.per_second
-        _tell(places, wanted, measure(_load(port, "many", 400, seconds, wanted)))
-
-
-def _load(
-    port: int, name: str, connections: int, seconds: float, per_second: float | None = None
-) -> Load:
-    lines = SAMPLES.read_text(encoding="utf-8").splitlines()
-    return Load(
-        port=port,
-        path="/v1/lanes",
-        bodies=tuple(json.dumps(json.loads(line) | {"declaration_id": ID}) for line in lines),
-        connections=connections,
-        seconds=seconds,
-        name=name,
-        key=KEY,
-        per_second=per_second,
-    )
+        _tell(places, wanted, measure(samples_for(port, "many", 400, seconds, wanted)))
 
 
 def _tell(places: int, sent: float, found: Measured) -> None:

@@ -7,7 +7,6 @@ callers in all, from a process beside them. Where one processor is left to share
 the number of processors is printed with it.
 """
 
-import json
 import os
 import statistics
 import tempfile
@@ -20,11 +19,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
-from tests.benchmarks.load import ID, Load, Measured, measure
-from tests.benchmarks.sides import SAMPLES
+from tests.benchmarks.load import Measured, measure
+from tests.benchmarks.sides import samples_for
 from tests.bundles import a_bundle
 from tests.postgresql import a_server, why_not
-from tests.services import KEY, a_process
+from tests.services import a_process
 
 CALLERS = 32
 
@@ -71,8 +70,10 @@ def _measured(place: str, services: int, bundle: Path, seconds: float) -> list[M
             _, url = stack.enter_context(a_process(folder, bundle=bundle, **log))
             ports.append(int(url.rpartition(":")[2]))
         with ThreadPoolExecutor(services) as callers:
-            list(callers.map(lambda port: measure(_load(port, "warm", 8, 1.0)), ports))
-            loads = [_load(port, f"s{port}", CALLERS // services, seconds) for port in ports]
+            list(
+                callers.map(lambda port: measure(samples_for(port, f"warm-{port}", 8, 1.0)), ports)
+            )
+            loads = [samples_for(port, f"s{port}", CALLERS // services, seconds) for port in ports]
             return list(callers.map(measure, loads))
 
 
@@ -83,19 +84,6 @@ def _log(place: str) -> Iterator[dict[str, Any]]:
         return
     with a_server() as server:
         yield {"database": SecretStr(server.new_database())}
-
-
-def _load(port: int, name: str, connections: int, seconds: float) -> Load:
-    lines = SAMPLES.read_text(encoding="utf-8").splitlines()
-    return Load(
-        port=port,
-        path="/v1/lanes",
-        bodies=tuple(json.dumps(json.loads(line) | {"declaration_id": ID}) for line in lines),
-        connections=connections,
-        seconds=seconds,
-        name=f"{name}-{port}",
-        key=KEY,
-    )
 
 
 def _tell(place: str, services: int, rounds: list[list[Measured]]) -> None:

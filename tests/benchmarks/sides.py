@@ -56,6 +56,22 @@ def declaration_bodies() -> tuple[str, ...]:
     return tuple(json.dumps(each | {"declaration_id": ID}) for each in declarations())
 
 
+def samples_for(
+    port: int, name: str, connections: int, seconds: float, per_second: float | None = None
+) -> Load:
+    """The samples for a service at this port; `name` keeps their ids apart from those of others."""
+    return Load(
+        port=port,
+        path="/v1/lanes",
+        bodies=declaration_bodies(),
+        connections=connections,
+        seconds=seconds,
+        name=name,
+        key=KEY,
+        per_second=per_second,
+    )
+
+
 def invocations(rows: Path | None = None) -> tuple[str, ...]:
     """Rows as MLflow takes them: of a CSV file, else the samples' first goods items."""
     return tuple(

@@ -7,7 +7,6 @@ who hold half a header, half a body or nothing, send a drop every second, and co
 are cut off.
 """
 
-import json
 import selectors
 import socket
 import tempfile
@@ -20,14 +19,16 @@ from typing import Annotated
 
 import typer
 
-from tests.benchmarks.load import ID, Load, Measured, measure
-from tests.benchmarks.sides import SAMPLES
+from tests.benchmarks.load import Measured, measure
+from tests.benchmarks.sides import samples_for
 from tests.bundles import a_bundle
 from tests.services import KEY, a_process
 
 HEAD = f"POST /v1/lanes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
 BEGUN = ("", "P", f"{HEAD}X: ", f"{HEAD}Content-Length: 9999\r\n\r\n{{")
 DROP_SECONDS = 1.0
+CALLERS = 16
+"""Of those who are not slow."""
 
 
 class Slow:
@@ -96,13 +97,13 @@ def main(
             a_bundle(bundle := Path(folder) / "bundle")
         with a_process(Path(folder), bundle=bundle.resolve()) as (_, url):
             port = int(url.rpartition(":")[2])
-            half = measure(_load(port, "one", 5.0)).per_second / 2
+            half = measure(samples_for(port, "one", CALLERS, 5.0)).per_second / 2
             print(
                 f"{'slow':>6}{'sent/s':>9}{'answered/s':>12}{'good %':>8}{'p50 ms':>9}{'p99 ms':>9}"
             )
-            _tell(0, half, measure(_load(port, "alone", seconds, half)))
+            _tell(0, half, measure(samples_for(port, "alone", CALLERS, seconds, half)))
             with _beside(port, slow) as callers:
-                _tell(slow, half, measure(_load(port, "beside", seconds, half)))
+                _tell(slow, half, measure(samples_for(port, "beside", CALLERS, seconds, half)))
             lives = sorted(callers.lives)
             told = f"the longest for {lives[-1]:.1f} s" if lives else "none was cut off"
             print(f"{len(lives)} slow connections were cut off, {told}")
@@ -115,20 +116,6 @@ def _beside(port: int, number: int) -> Iterator[Slow]:
         yield callers
     finally:
         callers.end()
-
-
-def _load(port: int, name: str, seconds: float, per_second: float | None = None) -> Load:
-    lines = SAMPLES.read_text(encoding="utf-8").splitlines()
-    return Load(
-        port=port,
-        path="/v1/lanes",
-        bodies=tuple(json.dumps(json.loads(line) | {"declaration_id": ID}) for line in lines),
-        connections=16,
-        seconds=seconds,
-        name=name,
-        key=KEY,
-        per_second=per_second,
-    )
 
 
 def _tell(slow: int, sent: float, found: Measured) -> None:
