@@ -16,7 +16,6 @@ from starlette.responses import Response
 from selectivity.errors import SelectivityError
 from serving import problems
 from serving.access import require_roles
-from serving.admission import TurnAway
 from serving.assign import Parts
 from serving.openapi import describe
 from serving.problems import FieldProblem, Problem, RefusedError
@@ -91,7 +90,6 @@ def create_app(
         app.include_router(router)
     require_roles(app)
     _answer_refusals(app, parts)
-    _turn_away(app, parts)
     describe(app)
     predictor = parts.predictor
     parts.meters.serving(predictor.bundle_digest, predictor.rules.version, predictor.cause)
@@ -102,14 +100,6 @@ def _tell_of_failure(task: asyncio.Task[None]) -> None:
     """What runs beside the service has no caller to tell, and without it the service goes on."""
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.critical("no longer followed; restart the service", exc_info=error)
-
-
-def _turn_away(app: FastAPI, parts: Parts) -> None:
-    places = {"/v1/lanes/batch": parts.batch_places}
-    places |= dict.fromkeys(
-        ("/v1/lanes", "/v1/inspections", "/v1/overrides", "/v1/mode"), parts.places
-    )
-    app.add_middleware(TurnAway, places=places, on_refused=parts.meters.refused)
 
 
 def _answer_refusals(app: FastAPI, parts: Parts) -> None:

@@ -8,14 +8,14 @@ and as many to go on reading an answer. Time in which the service decides never 
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from selectivity.wording import Language
+from serving.door import Door
 from serving.language import preferred
-from serving.problems import Problem, response
+from serving.problems import Problem, response_bytes
 from serving.refusals import headers_too_large, not_http, too_slow
 
 SLOWEST_BYTES_PER_SECOND = 8_192
@@ -32,14 +32,16 @@ class GuardedConnection(HttpToolsProtocol):
         *arguments: Any,
         wait_seconds: float,
         headers_limit_bytes: int,
+        door: Door,
         on_refused: Callable[[int], None],
         **named: Any,
     ) -> None:
         super().__init__(*arguments, **named)
         self._wait_seconds, self._headers_limit = wait_seconds, headers_limit_bytes
-        self._on_refused = on_refused
+        self._door, self._on_refused = door, on_refused
         self._next_look: asyncio.TimerHandle | None = None
         self._refused = self._begun = False
+        self._turned_away = False  # from the headers of a request to its end
         self._in_body = False  # else between requests, or in the headers of one
         self._headers_bytes = self._body_bytes = 0
         self._waited = self._unread_for = 0.0
@@ -80,27 +82,49 @@ class GuardedConnection(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._headers_limit:
             self._refuse(headers_too_large)
-        if not self._refused:
+        if self._refused:
+            return
+        self._in_body, self._headers_bytes, self._body_bytes = True, 0, 0
+        self._waited = 0.0
+        if (answer := self._door_says()) is None:
             super().on_headers_complete()
-            self._in_body, self._headers_bytes, self._body_bytes = True, 0, 0
-            self._waited = 0.0
+        else:
+            self._turned_away = True
+            self.transport.write(answer)
 
     def on_body(self, body: bytes) -> None:
         """Hand over a part of the body."""
         self._body_bytes += len(body)
-        if not self._refused:
+        if not self._refused and not self._turned_away:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
         self._in_body, self._begun, self._waited = False, False, 0.0
-        if not self._refused:
+        if self._turned_away:
+            self._turned_away = False
+            self._end_of_turned_away()
+        elif not self._refused:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The whole answer is given; the caller gets time for the next request."""
         self._waited = 0.0
         super().on_response_complete()
+
+    def _door_says(self) -> bytes | None:
+        """What to answer at once; None for who may come in, or is out of the ordinary."""
+        behind_another = not self._has_answered()
+        if behind_another or self.expect_100_continue or self.parser.should_upgrade():
+            return None
+        return self._door.refusal(self.parser.get_method(), self.url, self._accept_language())
+
+    def _end_of_turned_away(self) -> None:
+        """Their body, of which nothing was kept, has come to its end."""
+        if self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive():
+            self.on_response_complete()
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP; `msg` is uvicorn's."""
@@ -141,13 +165,17 @@ class GuardedConnection(HttpToolsProtocol):
         if self._refused:
             return
         self._refused = True
-        answered = self.cycle.response_started if self._in_body else not self._has_answered()
-        if self._begun and not answered:
+        if self._begun and not self._is_being_answered():
             language = preferred(self._accept_language())
             problem = why(language)
             self._on_refused(problem.status)
-            self.transport.write(_as_bytes(problem, language))
+            self.transport.write(response_bytes(problem, language, close=True))
         self.transport.close()
+
+    def _is_being_answered(self) -> bool:
+        if self._turned_away:
+            return True
+        return self.cycle.response_started if self._in_body else not self._has_answered()
 
     def _accept_language(self) -> str | None:
         for name, value in self.headers or ():
@@ -157,12 +185,5 @@ class GuardedConnection(HttpToolsProtocol):
 
 
 def connections(**limits: Any) -> Callable[..., GuardedConnection]:
-    """Makes the connections of a server: `wait_seconds`, `headers_limit_bytes`, `on_refused`."""
+    """Makes the connections of a server; the limits are those of `GuardedConnection`."""
     return partial(GuardedConnection, **limits)
-
-
-def _as_bytes(problem: Problem, language: Language) -> bytes:
-    answer = response(problem, language=language, headers={"Connection": "close"})
-    status = f"HTTP/1.1 {problem.status:d} {HTTPStatus(problem.status).phrase}"
-    headers = [name + b": " + value for name, value in answer.raw_headers]
-    return b"\r\n".join([status.encode(), *headers, b"", bytes(answer.body)])

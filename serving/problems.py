@@ -134,6 +134,14 @@ def response(
     return Response(body, found.status, headers, media_type=PROBLEM_JSON)
 
 
+def response_bytes(found: Problem, language: Language, *, close: bool = False) -> bytes:
+    """The same as it goes over the wire, for who answers without an application."""
+    answer = response(found, language=language, headers={"Connection": "close"} if close else None)
+    status = f"HTTP/1.1 {found.status:d} {HTTPStatus(found.status).phrase}"
+    headers = [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join([status.encode(), *headers, b"", bytes(answer.body)])
+
+
 def _without_echoes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Leave out "too few" where the reason is that the ones there are wrong themselves."""
     paths = [each["loc"] for each in found]

@@ -21,6 +21,7 @@ from serving.catch_up import catch_up
 from serving.checkpointer import Checkpointer, Often
 from serving.connection import connections
 from serving.decision_log import DecisionLog
+from serving.door import Door
 from serving.draw_key import read_or_create
 from serving.follow import Follower
 from serving.follow_log import LogFollower
@@ -197,6 +198,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
     guarded: Any = connections(
         wait_seconds=settings.wait_seconds,
         headers_limit_bytes=settings.headers_limit_bytes,
+        door=door_of(parts),
         on_refused=parts.meters.refused,
     )
     followers: list[Beside] = [partial(watch, parts), LogFollower(parts, prepare).follow]
@@ -214,6 +216,15 @@ def server_for(parts: Parts) -> uvicorn.Server:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     return uvicorn.Server(config)
+
+
+def door_of(parts: Parts) -> Door:
+    """Where whoever asks for work finds a place, or none."""
+    single = dict.fromkeys(
+        ("/v1/lanes", "/v1/inspections", "/v1/overrides", "/v1/mode"), parts.places
+    )
+    places = single | {"/v1/lanes/batch": parts.batch_places}
+    return Door(places, on_refused=parts.meters.refused)
 
 
 def serve(settings: Settings, *, wait_seconds: float = 0) -> None:

@@ -1,50 +1,83 @@
 """More is asked than can be answered in time: the rest is told so at once, and nothing is lost."""
 
 import asyncio
+import json
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from serving.admission import Admission
-from serving.app import create_app
 from serving.assign import Parts
+from serving.door import Door
 from serving.problems import RefusedError
-from serving.start import assemble
+from serving.settings import Settings
+from serving.start import assemble, listen, server_for, url_of
 from tests.builders import an_inspection
 from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
 
 HEAD = f"Host: x\r\nAuthorization: Bearer {KEY}\r\n"
 
 
-@asynccontextmanager
-async def calling(parts: Parts) -> AsyncIterator[httpx.AsyncClient]:
-    """A caller of these parts' application, without a network between."""
-    transport = httpx.ASGITransport(create_app(parts))
-    headers = ENGLISH | bearer(KEY)
-    async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=headers) as it:
-        yield it
+@contextmanager
+def served(settings: Settings) -> Iterator[tuple[Parts, str]]:
+    """A service in a thread of this process, whose places a test can take, and its address."""
+    parts = assemble(settings)
+    server = server_for(parts)
+    with listen(settings) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield parts, url_of(listening)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
-    parts = assemble(settings_in(tmp_path, at_once_limit=1))
-    yield parts
-    parts.log.close()
+def service(tmp_path: Path) -> Iterator[tuple[Parts, str]]:
+    with served(settings_in(tmp_path, port=0, at_once_limit=1)) as it:
+        yield it
 
 
-def test_who_finds_no_place_is_told_to_come_again(parts: Parts) -> None:
+def calling(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, headers=ENGLISH | bearer(KEY))
+
+
+@contextmanager
+def speaking(url: str) -> Iterator[socket.socket]:
+    """A connection, for requests that no library sends."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0)) as caller:
+        caller.settimeout(10)
+        yield caller
+
+
+def answers_on(caller: socket.socket, number: int) -> list[bytes]:
+    """The statuses of so many answers; fewer if the service hangs up."""
+    came = b""
+    while came.count(b"HTTP/1.1 ") < number or not came.endswith(b"}"):
+        if not (part := caller.recv(65_536)):
+            break
+        came += part
+    return [each[:3] for each in came.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_who_finds_no_place_is_told_to_come_again(service: tuple[Parts, str]) -> None:
+    parts, url = service
     inspection = an_inspection().model_dump(mode="json", exclude_unset=True)
 
     async def come() -> list[httpx.Response]:
-        async with parts.places.take("en"), calling(parts) as client:
+        async with parts.places.take("en"), calling(url) as client:
             spoken = {"Accept-Language": "vi"}
             return [
-                await client.post("/v1/lanes", json=lodged(), headers=spoken),
+                await client.post("/v1/lanes?", json=lodged(), headers=spoken),
                 await client.post("/v1/inspections", json=inspection),
                 await client.post("/v1/lanes", headers={"Authorization": ""}),
             ]
@@ -59,17 +92,78 @@ def test_who_finds_no_place_is_told_to_come_again(parts: Parts) -> None:
     assert parts.log.counts() == (0, 0, 0)
 
 
-def test_a_full_service_still_answers_about_itself_and_recovers(parts: Parts) -> None:
+def test_a_full_service_still_answers_about_itself_and_recovers(
+    service: tuple[Parts, str],
+) -> None:
+    parts, url = service
+
     async def come() -> None:
-        async with calling(parts) as client:
+        async with calling(url) as client:
             async with parts.places.take("en"):
                 assert (await client.post("/v1/lanes", json=lodged())).status_code == 503
-                assert (await client.get("/health/ready")).status_code == 200
+                for path in ("/health/ready", "/v1/mode"):
+                    assert (await client.get(path)).status_code == 200
                 metrics = (await client.get("/metrics")).text
             assert (await client.post("/v1/lanes", json=lodged())).status_code == 200
         assert 'lanes_refusals_total{status="503"} 1.0' in metrics
 
     asyncio.run(come())
+
+
+def test_what_was_turned_away_leaves_its_connection_as_it_was(service: tuple[Parts, str]) -> None:
+    parts, url = service
+    body = json.dumps(lodged()).encode()
+    head = f"POST /v1/lanes HTTP/1.1\r\n{HEAD}Content-Length: {len(body)}\r\n\r\n".encode()
+    last = head.replace(b"Host: x", b"Host: x\r\nConnection: close")
+
+    async def come(caller: socket.socket) -> None:
+        async with parts.places.take("en"):
+            caller.sendall(head + body + head + body[:100])  # the second comes in two parts
+            assert answers_on(caller, 2) == [b"503", b"503"]
+            caller.sendall(body[100:])
+        await asyncio.sleep(0.1)
+        caller.sendall(head + body)
+        assert answers_on(caller, 1) == [b"200"]
+        async with parts.places.take("en"):
+            caller.sendall(last + body)
+            assert answers_on(caller, 2) == [b"503"]  # and hangs up
+
+    with speaking(url) as caller:
+        asyncio.run(come(caller))
+
+
+def test_who_is_turned_away_and_goes_on_slowly_is_cut_off(tmp_path: Path) -> None:
+    head = f"POST /v1/lanes HTTP/1.1\r\n{HEAD}Content-Length: 500\r\n\r\n{{".encode()
+    settings = settings_in(tmp_path, port=0, at_once_limit=1, wait_seconds=0.5)
+
+    async def come(caller: socket.socket) -> None:
+        async with parts.places.take("en"):
+            caller.sendall(head)
+            assert answers_on(caller, 2) == [b"503"]  # one answer, and it hangs up
+
+    with served(settings) as (parts, url), speaking(url) as caller:
+        begun = time.monotonic()
+        asyncio.run(come(caller))
+    assert time.monotonic() - begun < 5
+
+
+def test_who_comes_in_the_same_turn_is_counted_before_a_place_is_taken() -> None:
+    refused: list[int] = []
+    admission = Admission(2)
+    door = Door({"/v1/lanes": admission}, on_refused=refused.append)
+
+    def come(url: bytes = b"/v1/lanes", method: bytes = b"POST") -> bool:
+        return door.refusal(method, url, None) is None
+
+    async def all_come() -> None:
+        assert [come() for _ in range(4)] == [True, True, False, False]
+        assert come(method=b"GET")
+        assert come(b"/health/live")
+        await asyncio.sleep(0)
+        assert come()
+
+    asyncio.run(all_come())
+    assert refused == [503, 503]
 
 
 def test_a_caller_who_has_not_sent_everything_takes_no_place(tmp_path: Path) -> None:
