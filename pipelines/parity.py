@@ -151,7 +151,8 @@ def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
     kept = Kept.of_arrays(profile, arrays)
     parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
     kind = kind_of(profile)
-    known = (kept.unpack(at, kind) for at in range(len(kept.keys)))
+    packed = kept.packed()
+    known = (packed.unpack(at, kind) for at in range(len(kept.keys)))
     # Written out, because a day that is not known is no number, and equals nothing.
     told = (repr([getattr(each, part) for part in parts]) for each in known)
     return dict(zip(kept.keys, told, strict=True))

@@ -20,7 +20,7 @@ DAYS_OF_MOMENTS = 8
 """So far back from a key's newest goods item it is known when on the day each was accepted."""
 
 
-MOST_WAITING = 32
+MOST_WAITING = 12
 """Events of a key that may wait to be added up: so few that no question waits long for them."""
 
 NEVER = -(10**9)

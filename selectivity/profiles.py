@@ -19,7 +19,7 @@ from selectivity.inspection import FindingClass
 from selectivity.key_history import NEVER, Amounts, Event, KeyHistory, kind_of
 from selectivity.profile_keys import key_of
 from selectivity.rows import Row, rows_in
-from selectivity.snapshot import Kept
+from selectivity.snapshot import Kept, Packed
 
 _NO_OUTCOME = (0.0,) * len(OUTCOMES)
 _NOT_DECLARED = (0.0,) * len(MEASURES)
@@ -44,7 +44,7 @@ class _Fold:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.keys: dict[str, KeyHistory | int] = {}
-        self._kept: Kept | None = None
+        self._packed: Packed | None = None
         self._key_of, self._read = key_of(profile), reader(profile)
         self._kind = kind_of(profile)
         self._today, self._only_counts = profile.today, self._kind.one is not None
@@ -93,8 +93,8 @@ class _Fold:
     def _unpacked(self, key: str) -> KeyHistory | None:
         known = self.keys.get(key)
         if isinstance(known, int):
-            assert self._kept is not None
-            known = self.keys[key] = self._kept.unpack(known, self._kind)
+            assert self._packed is not None
+            known = self.keys[key] = self._packed.unpack(known, self._kind)
         return known
 
     def kept(self) -> Kept:
@@ -103,7 +103,7 @@ class _Fold:
         return Kept.of_histories(histories, self.profile)  # type: ignore[arg-type]
 
     def restore(self, kept: Kept) -> None:
-        self._kept = kept
+        self._packed = kept.packed()
         self.keys = dict(zip(kept.keys, range(len(kept.keys)), strict=True))
 
 

@@ -51,19 +51,18 @@ class Kept:
     moment_starts: Ints
     moments: Ints
 
-    def unpack(self, at: int, kind: Kind) -> KeyHistory:
-        """The history of one key; `kind` is that of the profile."""
-        known = KeyHistory(kind)
-        start, stop = self.cell_starts[at : at + 2].tolist()
-        known.days = array("q", self.days[start:stop].tobytes())
-        known.sums = array("d", self.sums[start:stop].tobytes())
-        if kind.last_day:
-            known.last_days = array("d", self.last_days[start:stop].tobytes())
-        known.first_day = self.first_days.item(at)
-        if kind.today:
-            start, stop = self.moment_starts[at : at + 2].tolist()
-            known.moments = array("q", self.moments[start:stop].tobytes())
-        return known
+    def packed(self) -> "Packed":
+        """The same for reading a key now and then."""
+        return Packed(
+            first_days=_as_array("d", self.first_days),
+            cell_starts=_as_array("q", self.cell_starts),
+            days=_as_array("q", self.days),
+            last_days=_as_array("d", self.last_days),
+            sums=_as_array("d", self.sums),
+            width=self.sums.shape[1],
+            moment_starts=_as_array("q", self.moment_starts),
+            moments=_as_array("q", self.moments),
+        )
 
     def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
         """For a file; the names of the arrays begin with that of the profile."""
@@ -132,6 +131,35 @@ class Kept:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The keys of a snapshot by their places. Slices of these arrays are what a history is made of,
+    and cost a fifth of what slices of numpy's and a change of kind do."""
+
+    first_days: "array[float]"
+    cell_starts: "array[int]"
+    days: "array[int]"
+    last_days: "array[float]"
+    sums: "array[float]"
+    width: int
+    """Measures of the profile."""
+    moment_starts: "array[int]"
+    moments: "array[int]"
+
+    def unpack(self, at: int, kind: Kind) -> KeyHistory:
+        """The history of one key; `kind` is that of the profile."""
+        known, width = KeyHistory(kind), self.width
+        start, stop = self.cell_starts[at], self.cell_starts[at + 1]
+        known.days = self.days[start:stop]
+        known.sums = self.sums[start * width : stop * width]
+        if kind.last_day:
+            known.last_days = self.last_days[start:stop]
+        known.first_day = self.first_days[at]
+        if kind.today:
+            known.moments = self.moments[self.moment_starts[at] : self.moment_starts[at + 1]]
+        return known
+
+
 def longest(profile: Profile) -> int:
     """Days back that the sums of a profile reach, but for those over all days."""
     return max(
@@ -142,6 +170,10 @@ def longest(profile: Profile) -> int:
         ),
         default=0,
     )
+
+
+def _as_array(kind: str, values: npt.NDArray[Any]) -> "array[Any]":
+    return array(kind, values.tobytes())
 
 
 def _starts(counts: Any) -> Ints:
