@@ -5,7 +5,7 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -154,16 +154,13 @@ def lodge(
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    kept = await parts.gathering.lodge(declaration)
-    return (await kept_or_again(kept, declaration, parts)).record
+    return (await kept_or_again(parts.gathering.lodge(declaration), declaration, parts)).record
 
 
-async def kept_or_again(
-    kept: "asyncio.Future[Kept]", declaration: Declaration, parts: Parts
-) -> Kept:
+async def kept_or_again(kept: Awaitable[Kept], declaration: Declaration, parts: Parts) -> Kept:
     """What became of a declaration that was lodged."""
     try:
-        return await asyncio.shield(kept)
+        return await kept
     except OvertakenError:  # by another service; now what it decided is known
         return await asyncio.shield(lodge(declaration, parts))
 

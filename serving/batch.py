@@ -218,7 +218,8 @@ async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
 
 async def _outcome(lodged: Lodged, parts: Parts) -> Kept | Problem:
     try:
-        return await kept_or_again(lodged.kept, lodged.declaration, parts)
+        kept = asyncio.shield(lodged.kept)  # it is kept even if nobody waits any more
+        return await kept_or_again(kept, lodged.declaration, parts)
     except DecisionLogError as error:
         return of_error(error)
 

@@ -6,6 +6,7 @@ that happens once, and a decision costs a third less; one that comes alone does 
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from selectivity.declaration import Declaration
 from serving.keep import Kept
@@ -16,7 +17,7 @@ the first was; others wait for so long, and twice as many would save little more
 
 Lodge = Callable[[Sequence[Declaration]], Iterable["asyncio.Future[Kept] | Exception"]]
 """Lodges each, or tells why not."""
-_Turn = asyncio.Future["asyncio.Future[Kept]"]
+_Turn = asyncio.Future[Kept]
 
 
 class Gathering:
@@ -26,8 +27,12 @@ class Gathering:
         self._together = lodge
         self._waiting: list[tuple[Declaration, _Turn]] = []
 
-    async def lodge(self, declaration: Declaration) -> "asyncio.Future[Kept]":
-        """Lodge it, in the order of coming, together with those that come in this turn."""
+    async def lodge(self, declaration: Declaration) -> Kept:
+        """What stands for it in the log, once that is durable.
+
+        It is lodged in the order of coming, together with those that come in this turn. Once it is
+        lodged it is kept even if nobody waits any more.
+        """
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._lodge_all)
@@ -49,8 +54,18 @@ class Gathering:
                 if isinstance(kept, Exception):
                     turn.set_exception(kept)
                 else:
-                    turn.set_result(kept)
+                    kept.add_done_callback(partial(_tell, turn))
         except Exception as error:  # whoever waits is told
             for _, turn in some:
                 if not turn.done():
                     turn.set_exception(error)
+
+
+def _tell(turn: _Turn, kept: "asyncio.Future[Kept]") -> None:
+    error = kept.exception()
+    if turn.done():
+        return
+    if error is None:
+        turn.set_result(kept.result())
+    else:
+        turn.set_exception(error)

@@ -7,8 +7,9 @@ from typing import Any
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError
 from serving.gathering import TOGETHER, Gathering
-from serving.keep import Kept
+from serving.keep import Kept, OvertakenError
 from tests.builders import a_declaration
+from tests.logs import a_record
 
 MANY = TOGETHER + 4
 
@@ -29,7 +30,9 @@ class _Parts:
                 yield ConflictError("D-3 was decided before")
             else:
                 self.lodged.append(declaration.declaration_id)
-                yield asyncio.get_running_loop().create_future()
+                kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+                kept.set_result(Kept(a_record(declaration_id=declaration.declaration_id), new=True))
+                yield kept
 
 
 def test_what_comes_together_is_judged_together_and_lodged_in_order() -> None:
@@ -64,6 +67,35 @@ def test_who_does_not_wait_any_more_is_left_out() -> None:
 
     asyncio.run(come_and_go())
     assert parts.together == [["D-2"]]
+
+
+def test_who_waits_is_told_what_became_of_it_and_who_has_left_is_not_missed() -> None:
+    lodged: list[asyncio.Future[Kept]] = []
+
+    def lodge(declarations: Sequence[Declaration]) -> "Iterator[asyncio.Future[Kept]]":
+        lodged.extend(asyncio.get_running_loop().create_future() for _ in declarations)
+        yield from lodged
+
+    async def come() -> list[Any]:
+        gathering = Gathering(lodge)
+        coming = [
+            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=f"D-{n}")))
+            for n in range(3)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        coming[2].cancel()
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in lodged)  # it is being kept all the same
+        lodged[0].set_result(Kept(a_record(declaration_id="D-0"), new=True))
+        lodged[1].set_exception(OvertakenError("another version came"))
+        lodged[2].set_result(Kept(a_record(declaration_id="D-2"), new=True))
+        return await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 5)
+
+    kept, overtaken, gone = asyncio.run(come())
+    assert kept.record.declaration_id == "D-0"
+    assert isinstance(overtaken, OvertakenError)
+    assert isinstance(gone, asyncio.CancelledError)
 
 
 def test_nothing_is_asked_when_nobody_waits_any_more() -> None:
