@@ -18,7 +18,8 @@ from selectivity.record import DecisionRecord
 from serving.chain import COLUMNS, DECISION, Head, genesis, log_id_of
 from serving.log_file import open_to_read, open_to_write
 from serving.log_reader import LogReader
-from serving.store import PAGE, Connection, Later, Store
+from serving.opened_later import Later
+from serving.store import PAGE, Connection, Store
 
 LOOK_SECONDS = 1.0
 """How often to look for what other services kept."""
