@@ -18,7 +18,7 @@ from selectivity.errors import DecisionLogError, ParamsError
 from serving.chain import Head
 from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
-from serving.store import Store
+from serving.store import AWAY_SECONDS, Store
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Checkpointer:
             raise
 
     def _run(self) -> None:
-        while not self._enough.wait(LOOK_SECONDS):
+        while not self._enough.wait(AWAY_SECONDS if self._trouble else LOOK_SECONDS):
             self._try(self._vouch_if_due)
         self._try(self._vouch_if_new)
 
