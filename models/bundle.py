@@ -196,7 +196,7 @@ def _read_ruling(directory: Path, digest: str) -> Ruling:
         return Ruling(
             digest,
             RuleSet.build((RULES, row) for row in rows),
-            Policy.model_validate_json((directory / POLICY).read_bytes()),
+            Policy.model_validate_json((directory / POLICY).read_bytes(), strict=True),
             Scorecard.model_validate_json((directory / SCORECARD).read_bytes()),
             Knowledge.model_validate_json((directory / KNOWLEDGE).read_bytes()).facts,
         )

@@ -25,12 +25,16 @@ def command(main: Callable[..., Any]) -> None:
     typed(app)
 
 
-def examples(module: ModuleType) -> str:
-    """The commands that a module's docstring shows; that of DVC for a stage that shows none."""
+def examples(module: ModuleType, subcommand: str = "") -> str:
+    """The commands that a module's docstring shows; that of DVC for a stage that shows none.
+
+    With `subcommand` those of this one alone.
+    """
     shown = [
         line.strip()
         for line in (module.__doc__ or "").splitlines()
         if line.startswith(("    python -m ", "    lanes "))
+        and (not subcommand or f" {subcommand} " in f"{line} ")
     ]
     name = module.__spec__.name if module.__spec__ else module.__name__
     return "Example: " + "\n\n".join(shown or [f"dvc repro {name.rpartition('.')[2]}"])

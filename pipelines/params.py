@@ -1,6 +1,7 @@
 """Reads one section of params.yaml into the model its stage declares."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -21,6 +22,13 @@ class _ParamsLoader(UniqueKeys, yaml.SafeLoader):
     """Numbers, texts and lists."""
 
 
+_ParamsLoader.add_implicit_resolver(  # 1e-05 is a number, as DVC reads it and Python writes it
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
 def section(path: Path, name: str, model: type[Model]) -> Model:
     """Section `name` of the params file at `path`.
 
@@ -34,7 +42,8 @@ def section(path: Path, name: str, model: type[Model]) -> Model:
             f"Add a section {name!r} with {', '.join(model.model_fields)}."
         )
     try:
-        return model.model_validate(content[name])
+        # As JSON, where a number is a number: 3 and "3", or 1 and true, are not the same.
+        return model.model_validate_json(json.dumps(content[name], default=str), strict=True)
     except ValidationError as error:
         raise ParamsError(f"Params file {path}: {explain(error, model, name)}") from error
 

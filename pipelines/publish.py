@@ -39,6 +39,8 @@ HISTORY = "history.jsonl"
 PREVIOUS = "previous"
 MOST_NAMED = 5
 """Of the newest publications, in an error."""
+NOBODY = "root"
+"""Whoever runs a machine shares this login; it stands in the history only if somebody wrote it."""
 
 
 class Publication(BaseModel):
@@ -184,7 +186,9 @@ def _alone(published: Path) -> Iterator[None]:
 def main(
     bundle: FileOption = Path("models/artifacts/bundle"),
     published: FileOption = Path("models/published"),
-    by: Annotated[str, typer.Option(help="Who answers for it; your login if left out.")] = "",
+    by: Annotated[
+        str, typer.Option(help="Who answers for it; your login if left out, unless that is root.")
+    ] = "",
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     rollback: Annotated[
         str, typer.Option(help="Instead of a new bundle: `previous`, or a name from --list.")
@@ -231,11 +235,17 @@ def _show(published: Path) -> None:
 
 def _login() -> str:
     try:
-        return getpass.getuser()
+        login = getpass.getuser()
     except (KeyError, OSError) as error:
         raise ParamsError(
             "Nobody's name is known to publish the bundle under. Give it with --by."
         ) from error
+    if login == NOBODY:
+        raise ParamsError(
+            f"The login {login!r} is no person's, and the history has to say who answers for the "
+            "bundle. Give a name with --by, and why with --note."
+        )
+    return login
 
 
 if __name__ == "__main__":

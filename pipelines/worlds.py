@@ -4,6 +4,7 @@
     python -m pipelines.worlds make --preset vn_low --out /tmp/vn
     python -m pipelines.worlds report /tmp/vn
     python -m pipelines.worlds continue /tmp/vn --weeks 8 --bundle models/artifacts/bundle
+    python -m pipelines.worlds check /tmp/vn
     python -m pipelines.worlds measure /tmp/vn
     python -m pipelines.worlds ablate /tmp/vn
 
@@ -11,7 +12,9 @@ A world in a folder can be the source of the pipeline:  dvc exp run -S ingest.pa
 """
 
 import math
+import re
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +29,7 @@ from models.bundle import load as load_bundle
 from pipelines.ablation import Resamples
 from pipelines.ablation import ablate as ablated
 from pipelines.ablation import write as write_ablation
-from pipelines.command import say, typed
+from pipelines.command import examples, say, typed
 from pipelines.files import read_json, write_json, write_text
 from pipelines.progress import shown
 from pipelines.simulate import GOODS
@@ -49,7 +52,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help=(__doc__ or "").replace("\n\n    python", "\n\n\b\n    python"),
+    help=re.sub(r"^    .*\n\n?", "", __doc__ or "", flags=re.MULTILINE),
+    epilog=examples(sys.modules[__name__]),
 )
 
 Place = Annotated[Path, typer.Argument(help="Folder of a world.", show_default=False)]
@@ -60,14 +64,14 @@ DONE = ("ok", "MISSED")
 DRAW_KEY = b"a world's own draws, and nobody's service"
 
 
-@app.command("presets")
+@app.command("presets", epilog=examples(sys.modules[__name__], "presets"))
 def list_presets(reference: Reference = REFERENCE) -> None:
     """The presets there are."""
     for name, title in presets(reference).items():
         print(f"{name:<14}{title}")
 
 
-@app.command()
+@app.command(epilog=examples(sys.modules[__name__], "make"))
 def make(
     out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
     preset: Annotated[str, typer.Option(help="A name of `presets`, or a file of your own.")] = (
@@ -97,7 +101,7 @@ def make(
     say(f"Look at it:  python -m pipelines.worlds report {out}")
 
 
-@app.command("continue")
+@app.command("continue", epilog=examples(sys.modules[__name__], "continue"))
 def go_on(
     place: Place,
     weeks: Annotated[int, typer.Option(min=1, help="How many weeks more.")] = 4,
@@ -151,7 +155,7 @@ def _policy(
     return BundlePolicy(first, memory, draw_key=DRAW_KEY, retrain=retrain)
 
 
-@app.command()
+@app.command(epilog=examples(sys.modules[__name__], "check"))
 def check(place: Place, reference: Reference = REFERENCE) -> None:
     """Figures of a world against those its preset has to come to; fails where one is missed."""
     settings = _settings(place, reference)
@@ -161,7 +165,7 @@ def check(place: Place, reference: Reference = REFERENCE) -> None:
         raise ParamsError(f"World {place}: {'; '.join(problems)}. Look at its report.")
 
 
-@app.command()
+@app.command(epilog=examples(sys.modules[__name__], "measure"))
 def measure(
     place: Place,
     params: Annotated[Path, typer.Option(help="How bundles are made.")] = Path("params.yaml"),
@@ -183,7 +187,7 @@ def measure(
         raise ParamsError(f"World {place}: {'; '.join(problems)}.")
 
 
-@app.command()
+@app.command(epilog=examples(sys.modules[__name__], "ablate"))
 def ablate(
     place: Place,
     params: Annotated[Path, typer.Option(help="How models are trained.")] = Path("params.yaml"),
@@ -194,7 +198,7 @@ def ablate(
     write_ablation(ablated(trial, resamples), place)
 
 
-@app.command()
+@app.command(epilog=examples(sys.modules[__name__], "report"))
 def report(
     place: Place,
     out: Annotated[Path | None, typer.Option(help="The page; world.html in the world.")] = None,

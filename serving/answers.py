@@ -149,8 +149,9 @@ class Readiness(_Answer):
     )
     spooled: int = Field(description="Records in the spool that the log does not have yet.")
     anchor: Anchor = Field(
-        description="new: nothing in it vouched for what the log held at the start; damaged: lines "
-        "of it are not what was written; failing: no checkpoint could be written lately."
+        description="new: nothing in it vouched for what the log held at the start; other: it "
+        "vouched for another log, of which nothing is known here; damaged: lines of it are not "
+        "what was written; failing: no checkpoint could be written lately."
     )
     histories: Literal["ok", "behind"] = Field(
         description="behind: the service was started while the log was away, so the model knows "

@@ -18,7 +18,7 @@ from selectivity.errors import DecisionLogError, ParamsError
 from serving.chain import Head
 from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
-from serving.store import Store
+from serving.store import AWAY_SECONDS, Store
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +77,25 @@ class Checkpointer:
     def _begin(self) -> None:
         vouched = check_vouched(self._log, self._anchor, self._key.public_key())
         self._found = _state_of(vouched, self._head().no)
-        if self._found is not Anchor.OK:
+        if self._found not in (Anchor.OK, Anchor.OTHER):
             what = {"cause": self._found, "count": vouched.damaged}
             logger.critical("anchor not as it was left", extra=what)
+        if vouched.other is not None:
+            logger.critical(
+                "another log than before", extra={"cause": self._instead(vouched.other)}
+            )
         self._vouch()
         self._begun = True
         self._on_anchor(self._found)
+
+    def _instead(self, before: Checkpoint) -> str:
+        return (
+            f"The anchor {self._anchor} vouches for the decision log {before.log_id:.8} up to "
+            f"record {before.records} of {before.at:%Y-%m-%d %H:%M:%S %Z}, and for nothing of the "
+            f"log {self._log.log_id:.8} in {self._log.store.name}: what was answered and ordered "
+            "before is not known here. Bring that log back. If this is the one to go on with, "
+            "order the mode that held anew (`lanes mode set`), and keep that log for auditors."
+        )
 
     def _begin_or_refuse(self) -> None:
         try:
@@ -99,7 +112,7 @@ class Checkpointer:
             raise
 
     def _run(self) -> None:
-        while not self._enough.wait(LOOK_SECONDS):
+        while not self._enough.wait(AWAY_SECONDS if self._trouble else LOOK_SECONDS):
             self._try(self._vouch_if_due)
         self._try(self._vouch_if_new)
 
@@ -174,4 +187,6 @@ def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouche
 def _state_of(vouched: Vouched, records: int) -> Anchor:
     if vouched.damaged:
         return Anchor.DAMAGED
+    if vouched.other is not None:
+        return Anchor.OTHER
     return Anchor.NEW if vouched.furthest is None and records else Anchor.OK

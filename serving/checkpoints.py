@@ -84,6 +84,8 @@ class Anchor(StrEnum):
     OK = "ok"
     NEW = "new"
     """Nothing in it vouched for what the log held at the start."""
+    OTHER = "other"
+    """It vouched for another log at the start, and for nothing of this one."""
     DAMAGED = "damaged"
     """Lines of it are not what was written."""
     FAILING = "failing"
@@ -97,6 +99,8 @@ class Vouched(NamedTuple):
     """The one for most records."""
     damaged: int
     """Lines that cannot be read though they are whole, or claim more and were not signed."""
+    other: Checkpoint | None = None
+    """If none is for this log: the newest one, of the log that this service had before."""
 
 
 def append(file: Path, checkpoint: Checkpoint) -> None:
@@ -155,7 +159,9 @@ def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
         if each.signed_by(keys):
             return Vouched(each, sum(unread) + forged)
         forged += each.key_id in keys  # else it is another service's of the same log
-    return Vouched(None, sum(unread) + forged)
+    held = [each for each in reversed(found) if each and each.records and not own]
+    signed = (each for each in held if each.signed_by(keys))
+    return Vouched(None, sum(unread) + forged, next(signed, None))
 
 
 def _torn(line: bytes) -> bool:

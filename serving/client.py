@@ -157,7 +157,7 @@ def _why(body: bytes) -> str:
 def _let_in(status: int, body: bytes) -> bytes:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = json.loads(body)
-        raise ServiceError(f"{problem['title']}. {problem['detail']}")
+        raise ServiceError(f"{problem['title']}. {what_is_wrong(problem)}")
     return body
 
 

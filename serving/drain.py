@@ -6,12 +6,12 @@ stands; another one on the same key is kept beside it as a conflict, for people 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, ConflictError
-from serving.chain import DECISION, DRAIN, INSPECTION, Head, Links, genesis, log_id_of
+from serving.chain import DECISION, DRAIN, INSPECTION, Head, Links, genesis, hash_at, log_id_of
 from serving.chain_check import Link, links
 from serving.keep import NewDecision, keep_inspection
 from serving.kept_texts import read_inspection_kept, read_record
@@ -19,6 +19,10 @@ from serving.store import Connection
 
 AT_ONCE = 100
 """Records in one transaction: meanwhile no other service can write the log."""
+_TO_DO = (
+    "Nothing of it is taken over. Keep the spool for an investigation, then give another "
+    "LANES_SPOOL."
+)
 
 
 class Drained(NamedTuple):
@@ -60,16 +64,29 @@ def taken_upto(spool_id: str, log: Connection) -> Head:
     return Head(0, genesis(spool_id)) if row is None else Head(*row)
 
 
-def _checked(some: list[Link], before: Head, spool: Connection) -> Head:
+def check(spool: Connection, taken: Head) -> Head:
+    """The last record of a spool that was taken over this far, if it is as it was written.
+
+    Raises:
+        AuditError: it is not.
+    """
+    return _checked(links(spool, after=taken.no), taken, spool)
+
+
+def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
     """The last of these records, if each follows on the one before and is what was written."""
+    if hash_at(spool, before.no) != before.record_hash:  # what is added would never be taken over
+        raise AuditError(
+            f"The spool was altered from outside: record {before.no}, up to which the log has it, "
+            f"is not what was written, or is missing. {_TO_DO}"
+        )
     head = before
     for link in some:
         follows = (link.no, link.before) == (head.no + 1, head.record_hash)
         if not follows or link.text is None or link.hash_at(link.no, link.before) != link.stored:
             raise AuditError(
                 f"The spool was altered from outside: {link.name} is not what was written, or one "
-                "in front of it is missing. Nothing of it is taken over. Keep the spool for an "
-                "investigation, then give another LANES_SPOOL."
+                f"in front of it is missing. {_TO_DO}"
             )
         head = Head(link.no, link.stored)
     return head

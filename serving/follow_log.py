@@ -13,6 +13,7 @@ from serving.catch_up import catch_up
 from serving.lessons import fold, lessons
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
+from serving.store import AWAY_SECONDS
 from serving.successor import hand_over
 from serving.undisturbed import undisturbed
 
@@ -37,17 +38,22 @@ class LogFollower:
 
     async def follow(self) -> None:
         """Until cancelled."""
-        ours = self._parts.log
+        ours, pause = self._parts.log, LOOK_SECONDS
         with closing(LogReader(ours.store, later=True, log_id=ours.log_id)) as log:
             while True:
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(pause)
+                pause = AWAY_SECONDS
                 with suppress(DecisionLogError):  # it is down; what is missed comes with the next
-                    if self._parts.predictor.behind and self._prepare is not None:
-                        if not await self._bring_up_to_date():
-                            await asyncio.sleep(self._parts.settings.follow_seconds)
-                        continue
-                    while await self._teach_some(log) == AT_ONCE:
-                        pass
+                    await self._look(log)
+                    pause = LOOK_SECONDS
+
+    async def _look(self, log: LogReader) -> None:
+        if self._parts.predictor.behind and self._prepare is not None:
+            if not await self._bring_up_to_date():
+                await asyncio.sleep(self._parts.settings.follow_seconds)
+            return
+        while await self._teach_some(log) == AT_ONCE:
+            pass
 
     async def _teach_some(self, log: LogReader) -> int:
         learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]

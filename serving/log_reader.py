@@ -16,7 +16,8 @@ from serving import acts, chain
 from serving.conflicts import Conflict
 from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
-from serving.store import PAGE, Connection, Later, Store, in_pages
+from serving.opened_later import Later
+from serving.store import PAGE, Connection, Store, in_pages
 from serving.under_names import Version, held_in, versions_in
 
 LAST = 1 << 62

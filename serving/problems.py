@@ -103,7 +103,8 @@ def of_error(error: SelectivityError, *, reading: bool = False) -> Problem:
     if isinstance(error, ConflictError):
         title = "The same key came with other content"
         found = about(error.field, str(error))
-        return problem(HTTPStatus.CONFLICT, "conflict", title, str(error), found)
+        detail = "Nothing was done or kept: what was there first stands."
+        return problem(HTTPStatus.CONFLICT, "conflict", title, detail, found)
     if isinstance(error, DecisionLogError):
         name, title = (
             ("not-read", "The decision log cannot be read now")

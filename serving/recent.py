@@ -15,10 +15,11 @@ from typing import Any
 
 from selectivity.errors import DecisionLogError
 from selectivity.record import DecisionRecord
-from serving.chain import COLUMNS, DECISION, Head, log_id_of
+from serving.chain import COLUMNS, DECISION, Head, genesis, log_id_of
 from serving.log_file import open_to_read, open_to_write
 from serving.log_reader import LogReader
-from serving.store import PAGE, Connection, Later, Store
+from serving.opened_later import Later
+from serving.store import PAGE, Connection, Store
 
 LOOK_SECONDS = 1.0
 """How often to look for what other services kept."""
@@ -101,8 +102,19 @@ class Recent:
 
     def drained(self, spool_id: str) -> Head:
         """How far the log had this spool when it was last known."""
-        no, _, record_hash = (_marked(self._copy, f"drained {spool_id}") or "").partition(" ")
-        return Head(_number(no), record_hash)
+        told = _marked(self._copy, f"drained {spool_id}")
+        return _head(told) or Head(0, genesis(spool_id))
+
+    def note_held(self, place: str, spool_id: str, head: Head) -> None:
+        """Remember what the spool at this place holds, for a start that finds another there."""
+        with suppress(sqlite3.Error):
+            self._mark(f"held {place}", f"{head.no} {head.record_hash} {spool_id}")
+
+    def held(self, place: str) -> tuple[str, Head] | None:
+        """The spool that was at this place, by its id, and what it held at least."""
+        told, _, spool_id = (_marked(self._copy, f"held {place}") or "").rpartition(" ")
+        head = _head(told)
+        return None if head is None else (spool_id, head)
 
     def close(self) -> None:
         """Stop following."""
@@ -160,6 +172,12 @@ def _marked(copy: sqlite3.Connection, name: str) -> str | None:
 def _number(told: str | None) -> int:
     """A mark as a number; one that cannot be read is as good as none."""
     return int(told) if told is not None and told.isascii() and told.isdigit() else 0
+
+
+def _head(told: str | None) -> Head | None:
+    """A mark as a place in a chain; one that cannot be read is as good as none."""
+    no, _, record_hash = (told or "").partition(" ")
+    return Head(_number(no), record_hash) if _number(no) and record_hash else None
 
 
 def _moment(told: str | None) -> datetime | None:

@@ -27,21 +27,21 @@ class _Words(NamedTuple):
 
 def no_key(language: Language) -> Problem:
     """Nobody knows who is calling."""
-    return _refusal(HTTPStatus.UNAUTHORIZED, "no-valid-key", _NO_KEY[language], field=KEY)
+    return _about(KEY, HTTPStatus.UNAUTHORIZED, "no-valid-key", _NO_KEY[language], language)
 
 
 def wrong_role(language: Language, roles: Iterable[Role]) -> Problem:
     """The caller is known, and this is for others."""
     title, detail = _WRONG_ROLE[language]
     words = _Words(title, detail.format(roles=", ".join(sorted(roles))))
-    return _refusal(HTTPStatus.FORBIDDEN, "wrong-role", words, field=KEY)
+    return _about(KEY, HTTPStatus.FORBIDDEN, "wrong-role", words, language)
 
 
 def other_office(language: Language, office: str) -> Problem:
     """The caller is of an office that has nothing to do with it."""
     title, detail = _OTHER_OFFICE[language]
     words = _Words(title, detail.format(office=office))
-    return _refusal(HTTPStatus.FORBIDDEN, "other-office", words, field=KEY)
+    return _about(KEY, HTTPStatus.FORBIDDEN, "other-office", words, language)
 
 
 def not_overridden(language: Language, why: Refusal) -> Problem:
@@ -50,7 +50,7 @@ def not_overridden(language: Language, why: Refusal) -> Problem:
     words = _Words(title, detail.format(why=_WHY[why][language]))
     second = why is Refusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
-    return _refusal(status, "not-overridden", words, field=_FIELDS.get(why, "override_id"))
+    return _about(_FIELDS.get(why, "override_id"), status, "not-overridden", words, language)
 
 
 def not_ordered(language: Language, why: ModeRefusal) -> Problem:
@@ -60,36 +60,39 @@ def not_ordered(language: Language, why: ModeRefusal) -> Problem:
     second = why is ModeRefusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
     field = "mode" if why is ModeRefusal.SAME_MODE else "order_id"
-    return _refusal(status, "mode-not-ordered", words, field=field)
+    return _about(field, status, "mode-not-ordered", words, language)
 
 
 def too_slow(language: Language) -> Problem:
     """The request was begun and did not come to its end."""
-    return _refusal(HTTPStatus.REQUEST_TIMEOUT, "too-slow", _TOO_SLOW[language])
+    return problem(HTTPStatus.REQUEST_TIMEOUT, "too-slow", *_TOO_SLOW[language])
 
 
 def headers_too_large(language: Language) -> Problem:
     """The headers are longer than any caller needs."""
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    return _refusal(status, "headers-too-large", _HEADERS_TOO_LARGE[language])
+    return problem(status, "headers-too-large", *_HEADERS_TOO_LARGE[language])
 
 
 def not_http(language: Language) -> Problem:
     """What came is no request."""
-    return _refusal(HTTPStatus.BAD_REQUEST, "not-http", _NOT_HTTP[language])
+    return problem(HTTPStatus.BAD_REQUEST, "not-http", *_NOT_HTTP[language])
 
 
 def overloaded(language: Language) -> Problem:
     """As much is in progress as can be answered in time."""
-    return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", _OVERLOADED[language])
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", *_OVERLOADED[language])
 
 
-def _refusal(status: HTTPStatus, name: str, words: _Words, *, field: str | None = None) -> Problem:
-    """`field` is what the caller has to change, if it is one thing."""
-    found = () if field is None else (about(field, words.detail),)
-    return problem(status, name, *words, *found)
+def _about(field: str, status: HTTPStatus, name: str, words: _Words, language: Language) -> Problem:
+    """Of the one thing that the caller has to change."""
+    return problem(status, name, words.title, _NOTHING[language], about(field, words.detail))
 
 
+_NOTHING: dict[Language, str] = {
+    "vi": "Không thực hiện và không lưu gì: xem problems.",
+    "en": "Nothing was done or kept: see problems.",
+}
 _NO_KEY: dict[Language, _Words] = {
     "vi": _Words(
         "Yêu cầu không kèm khóa hợp lệ",
@@ -123,10 +126,10 @@ _OTHER_OFFICE: dict[Language, _Words] = {
     ),
 }
 _NOT_OVERRIDDEN: dict[Language, _Words] = {
-    "vi": _Words("Luồng được giữ nguyên", "Không lưu gì: {why}. Xem lại quyết định trước khi gửi."),
+    "vi": _Words("Luồng được giữ nguyên", "{why}. Xem lại quyết định trước khi gửi."),
     "en": _Words(
         "The lane stays as it is",
-        "Nothing was kept: {why}. Look at the decision again before you send it once more.",
+        "{why}. Look at the decision again before you send it once more.",
     ),
 }
 _WHY: dict[Refusal, dict[Language, str]] = {
@@ -153,12 +156,10 @@ _WHY: dict[Refusal, dict[Language, str]] = {
     },
 }
 _NOT_ORDERED: dict[Language, _Words] = {
-    "vi": _Words(
-        "Chế độ được giữ nguyên", "Không lưu gì: {why}. Xem lại chế độ hiện hành trước khi gửi."
-    ),
+    "vi": _Words("Chế độ được giữ nguyên", "{why}. Xem lại chế độ hiện hành trước khi gửi."),
     "en": _Words(
         "The mode stays as it is",
-        "Nothing was kept: {why}. Look at the mode in force before you send it once more.",
+        "{why}. Look at the mode in force before you send it once more.",
     ),
 }
 _WHY_NOT_ORDERED: dict[ModeRefusal, dict[Language, str]] = {

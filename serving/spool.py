@@ -8,14 +8,14 @@ A log that comes back as another one, or shorter than was vouched for, is not go
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, DecisionLogError
-from serving.chain import Head
-from serving.drain import drain
+from serving.chain import Head, hash_at, head_of
+from serving.drain import check, drain
 from serving.journal import Journal, Work, prove
 from serving.keep import Kept, KeptInspection
 from serving.log_file import LogFile
@@ -101,11 +101,37 @@ class SpoolingJournal:
         reserve = self._reserve
         if reserve.away is None:
             reserve.recognise()
+        if reserve.recent is not None:
+            self._look_at_spool(reserve.recent)
+        if reserve.away is None:
             self._drain(self._draining)
         elif reserve.recent is not None:
-            self._upto = reserve.recent.drained(self.reader.log_id)
             self.copy_of = reserve.recent.in_step
             logger.error("started without the log", extra={"cause": reserve.away})
+
+    def _look_at_spool(self, recent: Recent) -> None:
+        """See, also without the log, that all is there that the log does not have yet."""
+        try:
+            self._refuse_lost(recent)
+            self._upto = recent.drained(self.reader.log_id)
+            check(self._drained_from, self._upto)
+        except self._reserve.spool.errors as error:
+            raise self._reserve.spool.unusable(error) from error
+
+    def _refuse_lost(self, recent: Recent) -> None:
+        """Raises AuditError: the spool at this place held records that are nowhere now."""
+        place = self._reserve.spool.name
+        spool_id, head = recent.held(place) or (self.reader.log_id, self._upto)
+        lost = head.no - recent.drained(spool_id).no
+        ours = spool_id == self.reader.log_id
+        if lost > 0 and not (ours and hash_at(self._drained_from, head.no) == head.record_hash):
+            raise AuditError(
+                f"The spool {place} was emptied, cut or replaced from outside: it held {lost} "
+                f"{'records' if lost > 1 else 'record'} that the log did not have yet. Put the "
+                "spool of before back in its place. If it is lost, keep what is there for an "
+                "investigation and give another LANES_SPOOL: what was answered while the log was "
+                "away is then decided anew when it is sent again."
+            )
 
     @property
     def in_use(self) -> bool:
@@ -148,11 +174,14 @@ class SpoolingJournal:
         """Stop; what is in the spool is drained at the next start."""
         self._enough.set()
         self._thread.join()
+        if self.in_use:
+            self._note_held()
         self._opened.close()
 
     def _run(self) -> None:
         while not self._enough.wait(RETRY_SECONDS):
             if self.in_use:
+                self._note_held()
                 self._try_to_return()
 
     def _try_to_return(self) -> None:
@@ -171,6 +200,12 @@ class SpoolingJournal:
             self._cause = _why(error)
         else:
             logger.warning("log is written again")
+
+    def _note_held(self) -> None:
+        spool, recent = self._reserve.spool, self._reserve.recent
+        if recent is not None:
+            with suppress(*spool.errors):
+                recent.note_held(spool.name, self.reader.log_id, head_of(self._drained_from))
 
     def _tell(self, error: DecisionLogError) -> None:
         """What does not pass by itself is for people to see."""

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import uvicorn
 from models.rules_files import read_rules
 from selectivity.errors import DecisionLogError, ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
+from serving.address import bind, listen, url_of
 from serving.app import Beside, create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
@@ -166,28 +166,6 @@ def predictor_for(settings: Settings, draw_key: bytes) -> Predictor:
     return predictor
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A socket on the settings' address.
-
-    Raises:
-        ParamsError: the port is taken, or may not be used.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=1_024)
-    except OSError as error:
-        raise ParamsError(
-            f"The service cannot listen on {settings.host} port {settings.port} "
-            f"({error.strerror}). Choose another port with LANES_PORT; 0 takes a free one."
-        ) from error
-
-
-def url_of(listening: socket.socket) -> str:
-    """Where callers find the service."""
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def server_for(parts: Parts) -> uvicorn.Server:
     """A server that ends by answering what it has begun and writing what it has queued."""
     settings = parts.settings
@@ -234,9 +212,14 @@ def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
         AwayError: the log is away, there is no copy to go by, and `wait_seconds` are over.
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
-    with listen(settings) as listening:
+    with bind(settings) as listening:
         parts = _assemble_in(wait_seconds, settings)
         server = server_for(parts)
+        try:
+            listen(listening, settings)
+        except ParamsError:
+            parts.log.close()
+            raise
         _say_what_serves(parts.predictor, url_of(listening))
         # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
         gc.collect()
@@ -260,7 +243,7 @@ def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:
 @contextmanager
 def running(settings: Settings) -> Iterator[str]:
     """A service beside this thread; gives its address, and ends it in good order."""
-    with listen(settings) as listening:
+    with bind(settings) as listening:
         server = server_for(assemble(settings))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}, name="service"

@@ -5,7 +5,7 @@ as how its errors are called and what makes a commit durable, is its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from selectivity.errors import DecisionLogError
 
@@ -16,6 +16,9 @@ class AwayError(DecisionLogError):
     """The log cannot be reached now: it may be whole, and nobody can look."""
 
 
+AWAY_SECONDS = 1.0
+"""How long to leave a log alone that could not be asked, for those whose task it is not to look
+whether it is back. A database that comes up has better things to do than to turn many away."""
 PAGE = 1_000
 ROWS_AT_ONCE = 64
 """Rows that one statement adds: at each statement of a file the interpreter is let go of, and has
@@ -114,43 +117,6 @@ class Store(Protocol):
 
     def unusable(self, error: Exception) -> DecisionLogError:
         """What to say when it cannot be opened, read or written."""
-
-
-class Later:
-    """A connection that is opened when something is asked, again and again until it can be."""
-
-    def __init__(self, opened: Callable[[], Connection]) -> None:
-        self._open, self._connection = opened, cast(Connection | None, None)
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether one was begun and not ended."""
-        return self._connection is not None and self._connection.in_transaction
-
-    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
-        """Do one statement.
-
-        Raises:
-            DecisionLogError: the connection cannot be opened.
-        """
-        return self._opened().execute(statement, values)
-
-    def executemany(self, statement: str, many: Iterable[Sequence[Any]], /) -> object:
-        """Do it with each of these values.
-
-        Raises:
-            DecisionLogError: the connection cannot be opened.
-        """
-        return self._opened().executemany(statement, many)
-
-    def close(self) -> None:
-        """End it, if it was opened."""
-        if self._connection is not None:
-            self._connection.close()
-
-    def _opened(self) -> Connection:
-        self._connection = self._connection or self._open()
-        return self._connection
 
 
 def insert(

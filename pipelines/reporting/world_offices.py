@@ -129,7 +129,7 @@ def _three_panels(
     codes: list[str], lanes: pd.DataFrame, used: pd.DataFrame, waits: pd.DataFrame
 ) -> str:
     places = np.arange(len(codes))
-    with drawing("offices", 0.9 + 0.29 * len(codes), (1,), (1.15, 1, 1)) as drawn:
+    with drawing("offices", max(5.0, 0.9 + 0.29 * len(codes)), (1,), (1.15, 1, 1)) as drawn:
         first, second, third = drawn.panels
         for axes, values in ((first, lanes), (second, used), (third, waits)):
             for lane, beside in (("RED", 0.2), ("YELLOW", -0.2)):

@@ -35,7 +35,7 @@ def by_channel(facts: Facts) -> Part:
     table = facts.declared
     wrong = table.loc[table["violating"], "lane"].value_counts(normalize=True)
     rows = _channel_rows(table)
-    with drawing("channels", 1.1 + 0.32 * len(rows)) as drawn:
+    with drawing("channels", 1.1 + 0.5 * len(rows)) as drawn:
         (axes,) = drawn.panels
         whiskers(axes, rows, "truly violating")
         axes.set_xlabel("hit rate: declarations with fraud found, 95 % interval", loc="right")

@@ -118,7 +118,7 @@ def tail(facts: Facts) -> Part:
     half = int(np.searchsorted(running, 0.5)) + 1
     top = float(running[max(0, round(0.01 * len(counts)) - 1)])
     places = np.unique(np.geomspace(1, len(counts), 120).round().astype(int))
-    with drawing("tail", 2.9) as drawn:
+    with drawing("tail", 4.2) as drawn:
         (axes,) = drawn.panels
         axes.plot(places, running[places - 1], color=ACCENT, linewidth=2)
         axes.plot([1, half, half], [0.5, 0.5, 0], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))

@@ -18,6 +18,8 @@ from pipelines.world_report import write_report
 from tests.browser.test_report import CHROMIUM, DRIVER, OPTIONS
 
 REFERENCE = Path(__file__).parents[2] / "data/reference/simulator"
+MOST_EMPTY = 80
+"""Pixels that a card may be lower than the one beside it."""
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None,
@@ -94,6 +96,17 @@ def test_every_picture_shows_and_keeps_its_words_inside(shown: Any) -> None:
         assert picture["height"] > 60
         assert picture["words"] > 4
         assert picture["outside"] == []
+
+
+def test_no_card_has_a_hole_between_its_picture_and_what_to_expect(shown: Any) -> None:
+    holes = shown.execute_script(
+        """return [...document.querySelectorAll('.parts .card')]
+             .filter(card => card.querySelector('.shown') && card.querySelector('.expect'))
+             .map(card => [card.id, card.querySelector('.expect').getBoundingClientRect().top
+                           - card.querySelector('.shown').getBoundingClientRect().bottom])"""
+    )
+    assert len(holes) == 14
+    assert [(name, height) for name, height in holes if height > MOST_EMPTY] == []
 
 
 def test_the_contents_lead_to_what_they_name(shown: Any) -> None:

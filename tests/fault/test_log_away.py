@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,9 @@ from selectivity.modes import Mode
 from serving import migrations, start
 from serving.acts import Act, What
 from serving.chain import Head
+from serving.checkpointer import Checkpointer
 from serving.checkpoints import Checkpoint, append
+from serving.decision_log import DecisionLog
 from serving.follow_log import LOOK_SECONDS, LogFollower
 from serving.governing import SUBJECT, WATCH_SECONDS, watch
 from serving.log_database import LogDatabase
@@ -35,7 +38,7 @@ from serving.settings import Settings
 from serving.signing_key import read_or_create
 from serving.spool import NotTheLogError
 from serving.start import assemble
-from serving.store import AwayError, Connection
+from serving.store import AWAY_SECONDS, AwayError, Connection
 from serving.stores import compare_with_anchor
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
@@ -637,9 +640,10 @@ class Reluctant(LogFile):
 
     def __init__(self, file: Path, failures: int) -> None:
         super().__init__(file)
-        self.failures = failures
+        self.failures, self.tried = failures, list[float]()
 
     def open_to_read(self, *, quick: bool = False) -> Connection:
+        self.tried.append(time.monotonic())
         if self.failures > 0:
             self.failures -= 1
             raise AwayError("no descriptor is left")
@@ -680,3 +684,25 @@ def test_what_follows_the_log_outlives_openings_that_fail(
         assert parts.mode is Mode.NO_GREEN
     else:
         assert parts.predictor.known_upto == 2
+        assert shortest_pause(store) >= 0.95 * AWAY_SECONDS
+
+
+def shortest_pause(store: Reluctant) -> float:
+    """Seconds between the openings that failed."""
+    return min(after - before for before, after in pairwise(store.tried[:4]))
+
+
+def test_who_vouches_for_a_log_that_is_away_does_not_knock_five_times_a_second(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in(tmp_path)
+    DecisionLog(settings.log_file).close()
+    store, told = Reluctant(settings.log_file, failures=3), list[Checkpoint]()
+    key = read_or_create(settings.signing_key_file)
+    often: dict[str, Any] = {"later": True, "on_checkpoint": told.append}
+    with closing(Checkpointer(store, settings.anchor_file, key, **often)):
+        end = time.monotonic() + SECONDS
+        while not told and time.monotonic() < end:
+            time.sleep(0.05)
+    assert told
+    assert shortest_pause(store) >= 0.95 * AWAY_SECONDS

@@ -13,7 +13,7 @@ from models.bundle import FILES, verify
 from models.pointer import read_pointer
 from pipelines.outbox import Outbox
 from pipelines.publish import earlier, history, publish
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, ParamsError
 from tests.bundles import a_bundle
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -143,6 +143,19 @@ def test_the_command_publishes_though_mlflow_is_down(bundles: list[Path], tmp_pa
     assert Outbox(tmp_path).promotion.exists()
 
 
+def test_a_login_that_is_no_persons_answers_for_nothing(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    bare = ("--bundle", str(bundles[0]))
+    shared = _command(tmp_path, *bare, LOGNAME="root")
+    assert shared.returncode == ParamsError.exit_code
+    assert "The login 'root' is no person's" in shared.stderr
+    assert "--by" in shared.stderr
+    assert history(tmp_path / "models/published") == []
+    assert _command(tmp_path, *bare, LOGNAME="ann.lee").returncode == 0
+    assert [each.by for each in history(tmp_path / "models/published")] == ["ann.lee"]
+
+
 def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
     done = _command(tmp_path, "--bundle", "nowhere", "--by", "ann.lee")
     assert done.returncode == BundleError.exit_code
@@ -152,7 +165,7 @@ def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
     ]
 
 
-def _command(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+def _command(folder: Path, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "pipelines.publish", *options],
         cwd=folder,
@@ -160,6 +173,7 @@ def _command(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
             **os.environ,
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
             "PYTHONPATH": str(ROOT),
+            **environment,
         },
         capture_output=True,
         text=True,

@@ -1,9 +1,12 @@
 """The command that makes worlds: what it writes, what it refuses, and what to do then."""
 
+import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from pipelines.worlds import app
@@ -55,6 +58,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("worlds") / "world"
     assert make(folder).exit_code == 0
     return folder
+
+
+def test_every_command_is_explained_with_an_example_of_its_own() -> None:
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        assert f"Example: python -m pipelines.worlds {name}" in run(name, "--help").stdout
+        assert f"python -m pipelines.worlds {name}" in group.epilog
+        (words,) = command.epilog.removeprefix("Example: ").splitlines()
+        command.make_context(name, shlex.split(words)[4:]).close()  # it can be typed as it stands
+    assert "Example: python -m pipelines.worlds presets" in run("--help").stdout
 
 
 def test_presets_are_listed_with_their_titles() -> None:

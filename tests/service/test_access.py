@@ -142,7 +142,7 @@ def test_who_is_turned_away_is_told_why_in_their_language(
 
     assert no_key in nobody.json()["title"]
     assert wrong_role in auditor.json()["title"]
-    assert "scorer" in auditor.json()["detail"]
+    assert "scorer" in auditor.json()["problems"][0]["message"]
     assert {nobody.headers["Content-Language"], auditor.headers["Content-Language"]} == {language}
 
 

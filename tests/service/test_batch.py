@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,42 @@ def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_r
     parts.log.close()
     lines = [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
     assert [line["declaration_id"] for line in lines] == ids
+
+
+def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings_in(tmp_path))
+    turns, decided_at = 0, []
+
+    def append(record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
+        decided_at.append(turns)
+        kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        kept.set_result(Kept(record, new=True))
+        return kept
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(parts.log, "append", append)
+    body = ndjson(*[lodged(declaration_id=f"T-{n}") for n in range((AHEAD - 1) * TOGETHER)])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def answered() -> None:
+        beside = asyncio.create_task(others())
+        request = Request({"type": "http", "headers": []}, receive)
+        assert [chunk async for chunk in answer_lines(request, parts, "en")]
+        beside.cancel()
+
+    asyncio.run(answered())
+    parts.log.close()
+    by_turn = Counter(decided_at)
+    assert list(by_turn.values()) == [TOGETHER] * (AHEAD - 1)
 
 
 def test_a_line_that_another_service_overtook_is_decided_again(

@@ -1,6 +1,10 @@
 """The command line says what it does, does it, and ends with a code that means something."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copyfile
@@ -10,7 +14,9 @@ import pytest
 import typer.main
 
 from selectivity.declaration import Declaration
+from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
+from serving.address import bind, listen
 from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
@@ -145,6 +151,33 @@ def test_a_start_that_waited_in_vain_says_how_long(tmp_path: Path) -> None:
     ended = lanes_alone(tmp_path, "serve", "--port", "0", "--wait", "0.1", LANES_DATABASE=nowhere)
     assert ended.returncode == 40
     assert ended.stderr.rstrip().endswith("It was waited for 0.1 s.")
+
+
+def test_while_a_start_waits_for_its_log_callers_are_refused_and_not_left_hanging(
+    tmp_path: Path,
+) -> None:
+    port, nowhere = free_port(), f"postgresql://lanes@127.0.0.1:{free_port()}/lanes"
+    here = {"LANES_STATE": str(tmp_path / "state"), "LANES_DATABASE": nowhere}
+    words = [sys.executable, "-m", "serving.main", "serve", "--port", str(port), "--wait", "60"]
+    with subprocess.Popen(words, cwd=ROOT, env=os.environ | here, stderr=subprocess.PIPE) as waits:
+        try:
+            assert waits.stderr is not None
+            assert any(b"waiting for the log" in line for line in waits.stderr)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        finally:
+            waits.kill()
+
+
+def test_an_address_is_ours_before_callers_are_let_in(tmp_path: Path) -> None:
+    with bind(settings_in(tmp_path, port=0)) as bound:
+        at = bound.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(at, timeout=5).close()
+        listen(bound, settings_in(tmp_path))
+        socket.create_connection(at, timeout=5).close()
+        with pytest.raises(ParamsError, match=rf"cannot listen on 127.0.0.1 port {at[1]} .*LANES"):
+            bind(settings_in(tmp_path, port=at[1]))
 
 
 def test_a_damaged_log_refuses_to_start(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_a_conflicting_result_is_refused(client: httpx.Client) -> None:
     answer = client.post("/v1/inspections", json=other)
 
     assert answer.status_code == 409
-    assert "inspection_id" in answer.json()["detail"]
+    assert "inspection_id" in answer.json()["problems"][0]["remedy"]
 
 
 def test_an_inspection_of_an_unknown_declaration_is_parked(client: httpx.Client) -> None:

@@ -76,7 +76,7 @@ def test_another_content_under_the_same_key_is_a_conflict(client: httpx.Client) 
 
     assert other.status_code == 409
     assert other.headers["Content-Type"] == "application/problem+json"
-    assert "version_no" in other.json()["detail"]
+    assert "version_no" in other.json()["problems"][0]["remedy"]
     assert client.post("/v1/lanes", json=lodged(declaration_id="L-7")).json() == first.json()
 
 

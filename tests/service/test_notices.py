@@ -138,7 +138,7 @@ def test_a_cursor_of_another_log_is_refused(client: httpx.Client) -> None:
         asked = client.get("/v1/offices/GATE1/notices", params={"after": wrong})
         acked = client.post("/v1/offices/GATE1/notices/ack", json={"cursor": wrong})
         assert (asked.status_code, acked.status_code) == (409, 409)
-        assert "begin again without a cursor" in asked.json()["detail"]
+        assert "begin again without a cursor" in asked.json()["problems"][0]["remedy"]
 
 
 @pytest.mark.parametrize("query", [{"after": "x"}, {"limit": 0}, {"limit": 501}, {"limit": "all"}])

@@ -84,7 +84,7 @@ def test_whoever_asked_cannot_approve_even_with_another_key(
     refused = client.post(path, headers=as_manager(settings, "chi"))
 
     assert refused.status_code == 403
-    assert "second person" in refused.json()["detail"]
+    assert "second person" in refused.json()["problems"][0]["message"]
     assert client.get("/v1/decisions/O-3").json()["final_lane"] == "YELLOW"
 
 
@@ -96,7 +96,7 @@ def test_a_mandatory_lane_is_not_lowered(client: httpx.Client, settings: Setting
         "/v1/overrides", json=asked("O-4", "YELLOW"), headers=as_inspector(settings)
     )
     assert refused.status_code == 409
-    assert "mandatory" in refused.json()["detail"]
+    assert "mandatory" in refused.json()["problems"][0]["message"]
 
 
 def test_amendments_are_measured_by_the_lane_that_held(
@@ -136,7 +136,7 @@ def test_an_officer_acts_for_their_own_office_alone(
 
     assert (refused.status_code, not_shown.status_code, done.status_code) == (403, 403, 200)
     assert reported == [403, 200]
-    assert "GATE8" in refused.json()["detail"]
+    assert "GATE8" in refused.json()["problems"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from typing import Any
 
 import httpx
@@ -190,3 +191,12 @@ def test_a_refusal_at_the_door_or_for_a_conflict_names_field_and_remedy(
         assert problem["field"] == field
         assert problem["message"]
         assert problem["remedy"] not in ("", problem["message"])
+        assert twice_in(answer.json()) == []
+
+
+def twice_in(refusal: dict[str, Any]) -> list[str]:
+    """Sentences that a refusal says more than once."""
+    told = [refusal["title"], refusal["detail"]]
+    told += [each[name] for each in refusal["problems"] for name in ("message", "remedy")]
+    sentences = [part.strip(" .") for text in told for part in re.split(r"[.:;] ", text)]
+    return [each for each in set(sentences) if sentences.count(each) > 1]

@@ -235,6 +235,49 @@ def test_a_damaged_anchor_is_told_or_keeps_the_log_from_starting(
     log.close()
 
 
+@pytest.mark.parametrize("records", [0, 2])
+def test_a_start_on_another_log_than_before_is_told_with_what_to_do(
+    tmp_path: Path, records: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    told: list[Anchor] = []
+    other = DecisionLog(tmp_path / "another.sqlite")
+    if records:
+        kept(other, *[a_record(declaration_id=f"D-{each}") for each in range(records)])
+    for _ in range(2):  # at the next start the anchor vouches for this one as well
+        Checkpointer(other.store, anchor, KEY, on_anchor=told.append).close()
+    other.close()
+    assert told == [Anchor.OTHER, Anchor.OK]
+    (cause,) = [vars(it)["cause"] for it in caplog.records if it.msg == "another log than before"]
+    assert f"the decision log {log.log_id:.8} up to record 1" in cause
+    assert f"nothing of the log {other.log_id:.8}" in cause
+    assert "Bring that log back" in cause
+    assert "lanes mode set" in cause
+
+
+def test_a_log_before_that_held_nothing_is_not_missed(tmp_path: Path) -> None:
+    log, anchor = a_log(tmp_path)
+    log.close()
+    other, told = DecisionLog(tmp_path / "another.sqlite"), list[Anchor]()
+    Checkpointer(other.store, anchor, KEY, on_anchor=told.append).close()
+    other.close()
+    assert told == [Anchor.OK]
+
+
+def test_a_log_of_another_service_in_the_anchor_is_none_of_ours(tmp_path: Path) -> None:
+    theirs, anchor = DecisionLog(tmp_path / "theirs.sqlite"), tmp_path / "anchor.log"
+    kept(theirs, a_record())
+    told: list[Anchor] = []
+    Checkpointer(theirs.store, anchor, Ed25519PrivateKey.generate()).close()
+    ours = DecisionLog(tmp_path / "ours.sqlite")
+    Checkpointer(ours.store, anchor, KEY, on_anchor=told.append).close()
+    for log in (theirs, ours):
+        log.close()
+    assert told == [Anchor.OK]
+
+
 def test_of_a_long_anchor_the_end_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

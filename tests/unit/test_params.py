@@ -1,9 +1,11 @@
 """Every number stands in params.yaml; a default in the code says the same."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipelines.evaluate import EvaluateParams
@@ -44,7 +46,7 @@ def test_a_default_in_the_code_is_the_one_of_params_yaml(name: str) -> None:
             assert getattr(chosen, field) == info.get_default(call_default_factory=True), field
 
 
-def _with(*steps: str, value: float) -> dict[str, Any]:
+def _with(*steps: str, value: Any) -> dict[str, Any]:
     """The policy of params.yaml with one number changed."""
     policy = section(PARAMS, "policy", Policy).model_dump(mode="json")
     policy["offices"] = {"OFF01": {"yellow": 40, "red": 10}}
@@ -96,8 +98,41 @@ def test_a_number_that_nothing_can_be_made_of_is_refused_with_its_field_and_a_re
     with pytest.raises(ParamsError) as refused:
         section(file, name, SECTIONS[name])
     assert f"{name}.{field}" in str(refused.value)
-    assert value.lstrip(".") in str(refused.value)
+    assert str(float(value.lstrip("."))) in str(refused.value)
     assert "Correct" in str(refused.value)
+
+
+def numbers_of(content: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """Where the numbers stand."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from numbers_of(value, *path, key)
+    elif isinstance(content, int | float):
+        yield path
+
+
+POLICY = section(PARAMS, "policy", Policy).model_dump(mode="json")
+POLICY["offices"] = {"OFF01": {"yellow": 40, "red": 10}}
+
+
+@pytest.mark.parametrize("steps", list(numbers_of(POLICY)), ids=".".join)
+@pytest.mark.parametrize("value", ["3", "0.5", True, False])
+def test_a_text_or_a_yes_is_no_number_of_the_policy(
+    tmp_path: Path, steps: tuple[str, ...], value: Any
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump({"policy": _with(*steps, value=value)}))
+    with pytest.raises(ParamsError) as refused:
+        section(file, "policy", Policy)
+    assert f"key policy.{'.'.join(steps)}: Input should be a valid number" in str(refused.value)
+    assert f"(there is {value!r}). Correct the value." in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["1e-05", "1E-5", "0.00001", "1.e-5", "+1e-05"])
+def test_a_small_number_is_one_however_it_is_written(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"train:\n  lambda_l2: {value}\n")
+    assert section(file, "train", TrainParams).lambda_l2 == pytest.approx(1e-5)
 
 
 def test_what_a_control_detects_is_a_chance() -> None:

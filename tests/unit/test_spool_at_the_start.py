@@ -1,0 +1,134 @@
+"""A spool that lost what the log does not have is noticed at the start, with the log or without."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selectivity.errors import AuditError
+from serving.decision_log import DecisionLog
+from serving.log_file import LogFile
+from serving.recent import Recent
+from serving.spool import Reserve
+from serving.store import AwayError
+from tests.logs import a_record, kept
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    DecisionLog(tmp_path / "decisions.sqlite").close()
+    return tmp_path
+
+
+def started(folder: Path, *, away: bool = False, spool: str = "spool") -> DecisionLog:
+    """A log with a copy beside it, as one that lies elsewhere has."""
+    store = LogFile(folder / "decisions.sqlite")
+    recent = Recent(folder / "recent.sqlite", store, most=1_000, away=away)
+    beside = LogFile(folder / f"{spool}.sqlite")
+    gone: dict[str, Any] = {"recognise": still_away, "away": "gone"} if away else {}
+    return DecisionLog(store, reserve=Reserve(beside, recent=recent, **gone))
+
+
+def still_away() -> None:
+    raise AwayError("gone")
+
+
+def spool(folder: Path, *ids: str) -> None:
+    """Have the log take what is in the spool, then keep these in it while the log is away."""
+    with closing(started(folder)) as log:
+        copy = recent_of(log)
+        until(lambda: copy.in_step is not None)
+    with closing(started(folder, away=True)) as log:
+        kept(log, *[a_record(declaration_id=each) for each in ids])
+
+
+def recent_of(log: DecisionLog) -> Recent:
+    assert log._spooling is not None
+    assert log._spooling._reserve.recent is not None
+    return log._spooling._reserve.recent
+
+
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def altered(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE decisions SET lane = 3 WHERE seq = (SELECT max(no) FROM chain)")
+
+
+def cut(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DELETE FROM chain WHERE no = (SELECT max(no) FROM chain)")
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.mark.parametrize("drained", [False, True])
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("damage", [altered, cut, emptied, removed])
+def test_a_spool_that_lost_records_is_refused_also_while_the_log_is_away(
+    folder: Path, damage: Callable[[Path], None], away: bool, drained: bool
+) -> None:
+    if drained:
+        spool(folder, "D-1", "D-2")
+    spool(folder, "D-3", "D-4")
+    damage(folder / "spool.sqlite")
+    for _ in range(2):  # what the first start made there does not hide it from the second
+        with pytest.raises(AuditError, match=r"spool.* from outside.*LANES_SPOOL"):
+            started(folder, away=away)
+    started(folder, away=away, spool="another").close()  # as the message says
+
+
+def test_a_whole_spool_is_gone_on_with_while_the_log_is_away(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    spool(folder, "D-3", "D-4")
+    for waiting in (3, 4):
+        with closing(started(folder, away=True)) as log:
+            kept(log, a_record(declaration_id=f"D-{waiting + 2}"))
+            assert log.spooled is not None
+            assert log.spooled.waiting == waiting
+    with closing(started(folder)) as log:
+        assert [each.declaration_id for _, each in log.records()] == [f"D-{n}" for n in range(1, 7)]
+
+
+def test_a_spool_that_the_log_has_may_be_removed(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    started(folder).close()
+    (folder / "spool.sqlite").unlink()
+    for away in (True, False):
+        started(folder, away=away).close()
+
+
+def test_what_a_spool_holds_is_noted_while_it_is_used(folder: Path) -> None:
+    spool(folder, "D-1")
+    with closing(started(folder, away=True)) as log:
+        kept(log, a_record(declaration_id="D-2"))
+        until(lambda: held_in(folder, log) == 2)  # a service that is killed comes to no end
+
+
+def held_in(folder: Path, log: DecisionLog) -> int:
+    found = recent_of(log).held(str(folder / "spool.sqlite"))
+    return 0 if found is None else found[1].no
+
+
+def test_nothing_is_taken_behind_records_that_the_log_has_and_the_spool_lost(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    started(folder).close()
+    cut(folder / "spool.sqlite")  # what is kept in it next would pass for what the log has
+    reserve = Reserve(LogFile(folder / "spool.sqlite"))
+    with pytest.raises(AuditError, match=r"record 2, up to which the log has it.* LANES_SPOOL"):
+        DecisionLog(folder / "decisions.sqlite", reserve=reserve)
