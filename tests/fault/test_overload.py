@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from serving.address import bind, url_of
 from serving.admission import Admission
 from serving.assign import Parts
 from serving.door import Door
 from serving.problems import RefusedError
 from serving.settings import Settings
-from serving.start import assemble, listen, server_for, url_of
+from serving.start import assemble, server_for
 from tests.builders import an_inspection
 from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
 
@@ -30,10 +31,12 @@ def served(settings: Settings) -> Iterator[tuple[Parts, str]]:
     """A service in a thread of this process, whose places a test can take, and its address."""
     parts = assemble(settings)
     server = server_for(parts)
-    with listen(settings) as listening:
+    with bind(settings) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
             yield parts, url_of(listening)
         finally:
             server.should_exit = True
