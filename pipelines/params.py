@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -18,8 +18,19 @@ from selectivity.errors import ParamsError
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
+
 class _ParamsLoader(UniqueKeys, yaml.SafeLoader):
-    """Numbers, texts and lists."""
+    """Numbers, texts and lists, under keys that are texts: JSON has no others."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """As the loader would, after a look at the keys."""
+        for key, _ in node.value:
+            if key.tag not in (_TEXT, _MERGE):
+                what = f"the key {key.value!r} is no text; put it in quotes"
+                raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 _ParamsLoader.add_implicit_resolver(  # 1e-05 is a number, as DVC reads it and Python writes it

@@ -39,7 +39,7 @@ HISTORY = "history.jsonl"
 PREVIOUS = "previous"
 MOST_NAMED = 5
 """Of the newest publications, in an error."""
-NOBODY = "root"
+SHARED_LOGIN = "root"
 """Whoever runs a machine shares this login; it stands in the history only if somebody wrote it."""
 
 
@@ -240,7 +240,7 @@ def _login() -> str:
         raise ParamsError(
             "Nobody's name is known to publish the bundle under. Give it with --by."
         ) from error
-    if login == NOBODY:
+    if login == SHARED_LOGIN:
         raise ParamsError(
             f"The login {login!r} is no person's, and the history has to say who answers for the "
             "bundle. Give a name with --by, and why with --note."

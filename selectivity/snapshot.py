@@ -52,7 +52,7 @@ class Kept:
     moments: Ints
 
     def packed(self) -> "Packed":
-        """The same for reading a key now and then."""
+        """The same for reading a key now and then; a copy, of as many bytes."""
         return Packed(
             first_days=_as_array("d", self.first_days),
             cell_starts=_as_array("q", self.cell_starts),
@@ -133,8 +133,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The keys of a snapshot by their places. Slices of these arrays are what a history is made of,
-    and cost a fifth of what slices of numpy's and a change of kind do."""
+    """The parts of `Kept` as arrays whose slices a history is made of.
+
+    A slice costs a fifth of one of numpy's with a change of kind.
+    """
 
     first_days: "array[float]"
     cell_starts: "array[int]"

@@ -10,7 +10,9 @@ WAITING = 1_024
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket that has the settings' address to itself, and lets nobody in until it listens.
+    """A socket on the settings' address, which lets nobody in until it listens.
+
+    Another service that is about to start may hold the address as well; who listens first has it.
 
     Raises:
         ParamsError: the port is taken, or may not be used.

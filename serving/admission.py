@@ -22,7 +22,7 @@ class Admission:
 
     @property
     def full(self) -> bool:
-        """Whether no place is left."""
+        """Whether no place is left, also for those who come in this turn."""
         return self._taken + self._coming >= self._places
 
     def come(self) -> None:

@@ -111,7 +111,7 @@ def _answer_refusals(app: FastAPI, parts: Parts) -> None:
         allowed = error.headers if isinstance(error, HTTPException) else None
         return refuse(_problem_of(error, reading=request.method in ("GET", "HEAD")), allowed)
 
-    async def turned_away(_: Request, error: Exception) -> Response:
+    async def refused_with_words(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
         parts.meters.refused(error.problem.status)
         return problems.response(error.problem, language=error.language, headers=error.headers)
@@ -122,7 +122,7 @@ def _answer_refusals(app: FastAPI, parts: Parts) -> None:
 
     for kind in (SelectivityError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refused)
-    app.add_exception_handler(RefusedError, turned_away)
+    app.add_exception_handler(RefusedError, refused_with_words)
     app.add_exception_handler(Exception, failed)
 
 

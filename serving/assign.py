@@ -158,7 +158,10 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
 
 
 async def kept_or_again(kept: Awaitable[Kept], declaration: Declaration, parts: Parts) -> Kept:
-    """What became of a declaration that was lodged."""
+    """What becomes of a declaration that is being lodged.
+
+    `kept` has to outlive whoever waits for it, as that of `Gathering.lodge` does.
+    """
     try:
         return await kept
     except OvertakenError:  # by another service; now what it decided is known

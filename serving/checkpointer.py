@@ -77,15 +77,16 @@ class Checkpointer:
     def _begin(self) -> None:
         vouched = check_vouched(self._log, self._anchor, self._key.public_key())
         self._found = _state_of(vouched, self._head().no)
-        if self._found not in (Anchor.OK, Anchor.OTHER):
-            what = {"cause": self._found, "count": vouched.damaged}
+        self._vouch()
+        self._begun = True
+        if vouched.damaged or self._found is Anchor.NEW:
+            cause = Anchor.DAMAGED if vouched.damaged else Anchor.NEW
+            what = {"cause": cause, "count": vouched.damaged}
             logger.critical("anchor not as it was left", extra=what)
         if vouched.other is not None:
             logger.critical(
                 "another log than before", extra={"cause": self._instead(vouched.other)}
             )
-        self._vouch()
-        self._begun = True
         self._on_anchor(self._found)
 
     def _instead(self, before: Checkpoint) -> str:
@@ -94,7 +95,8 @@ class Checkpointer:
             f"record {before.records} of {before.at:%Y-%m-%d %H:%M:%S %Z}, and for nothing of the "
             f"log {self._log.log_id:.8} in {self._log.store.name}: what was answered and ordered "
             "before is not known here. Bring that log back. If this is the one to go on with, "
-            "order the mode that held anew (`lanes mode set`), and keep that log for auditors."
+            "order the mode that held anew (`lanes mode set`), and keep that log for auditors with "
+            "a copy of the anchor."
         )
 
     def _begin_or_refuse(self) -> None:
@@ -185,8 +187,8 @@ def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouche
 
 
 def _state_of(vouched: Vouched, records: int) -> Anchor:
-    if vouched.damaged:
-        return Anchor.DAMAGED
     if vouched.other is not None:
         return Anchor.OTHER
+    if vouched.damaged:
+        return Anchor.DAMAGED
     return Anchor.NEW if vouched.furthest is None and records else Anchor.OK

@@ -115,7 +115,9 @@ class GuardedConnection(HttpToolsProtocol):
     def _door_says(self) -> bytes | None:
         """What to answer at once; None for who may come in, or is out of the ordinary."""
         behind_another = not self._has_answered()
-        if behind_another or self.expect_100_continue or self.parser.should_upgrade():
+        reads_nothing = self.flow.write_paused  # the application waits for who reads, we do not
+        unlike = self.expect_100_continue or self.parser.should_upgrade()
+        if behind_another or reads_nothing or unlike:
             return None
         return self._door.refusal(self.parser.get_method(), self.url, self._accept_language())
 
@@ -184,6 +186,6 @@ class GuardedConnection(HttpToolsProtocol):
         return None
 
 
-def connections(**limits: Any) -> Callable[..., GuardedConnection]:
-    """Makes the connections of a server; the limits are those of `GuardedConnection`."""
-    return partial(GuardedConnection, **limits)
+def connections(**named: Any) -> Callable[..., GuardedConnection]:
+    """Makes the connections of a server, with what `GuardedConnection` needs by name."""
+    return partial(GuardedConnection, **named)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 
 from models.pointer import read_pointer
@@ -42,9 +42,11 @@ class LogFollower:
         with closing(LogReader(ours.store, later=True, log_id=ours.log_id)) as log:
             while True:
                 await asyncio.sleep(pause)
-                pause = AWAY_SECONDS
-                with suppress(DecisionLogError):  # it is down; what is missed comes with the next
+                try:
                     await self._look(log)
+                except DecisionLogError:  # it is down; what is missed comes with the next
+                    pause = AWAY_SECONDS
+                else:
                     pause = LOOK_SECONDS
 
     async def _look(self, log: LogReader) -> None:

@@ -48,17 +48,18 @@ class Gathering:
                 self._lodge_some(some)
 
     def _lodge_some(self, some: list[tuple[Declaration, _Turn]]) -> None:
+        untold = [turn for _, turn in some]
         try:
             lodged = self._together([declaration for declaration, _ in some])
             for (_, turn), kept in zip(some, lodged, strict=True):
+                untold.remove(turn)
                 if isinstance(kept, Exception):
                     turn.set_exception(kept)
                 else:
                     kept.add_done_callback(partial(_tell, turn))
         except Exception as error:  # whoever waits is told
-            for _, turn in some:
-                if not turn.done():
-                    turn.set_exception(error)
+            for turn in untold:
+                turn.set_exception(error)
 
 
 def _tell(turn: _Turn, kept: "asyncio.Future[Kept]") -> None:

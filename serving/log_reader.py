@@ -16,7 +16,7 @@ from serving import acts, chain
 from serving.conflicts import Conflict
 from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
-from serving.opened_later import Later
+from serving.opened_later import OpenedLater
 from serving.store import PAGE, Connection, Store, in_pages
 from serving.under_names import Version, held_in, versions_in
 
@@ -63,7 +63,7 @@ class LogReader:
         """
         self.store = LogFile(place) if isinstance(place, Path) else place
         opened = partial(self.store.open_to_read, quick=quick)
-        self._connection: Connection = Later(opened) if later else opened()
+        self._connection: Connection = OpenedLater(opened) if later else opened()
         self._only = log_id
         if log_id:
             self.log_id = log_id

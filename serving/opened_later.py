@@ -1,16 +1,17 @@
-"""A connection to a log that may be away: it is opened when something is asked."""
+"""Reading a log that may be away at the start."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from serving.store import Connection, Rows
 
 
-class Later:
+class OpenedLater:
     """A connection that is opened when something is asked, again and again until it can be."""
 
     def __init__(self, opened: Callable[[], Connection]) -> None:
-        self._open, self._connection = opened, cast(Connection | None, None)
+        self._open = opened
+        self._connection: Connection | None = None
 
     @property
     def in_transaction(self) -> bool:

@@ -40,12 +40,7 @@ class QuickLanes:
         await response(scope, receive, send)
 
     def _ordinary(self, scope: Scope) -> bool:
-        return (
-            scope.get("path") == PATH
-            and scope["method"] == "POST"
-            and not scope["query_string"]
-            and not self._parts.places.full
-        )
+        return scope.get("path") == PATH and scope["method"] == "POST" and not scope["query_string"]
 
     async def _answer(self, request: Request) -> Response:
         language = preferred(request.headers.get("accept-language"))

@@ -18,7 +18,7 @@ from selectivity.record import DecisionRecord
 from serving.chain import COLUMNS, DECISION, Head, genesis, log_id_of
 from serving.log_file import open_to_read, open_to_write
 from serving.log_reader import LogReader
-from serving.opened_later import Later
+from serving.opened_later import OpenedLater
 from serving.store import PAGE, Connection, Store
 
 LOOK_SECONDS = 1.0
@@ -65,7 +65,7 @@ class Recent:
         self._thread.start()
 
     def _open(self, file: Path, log: Store, away: bool, opened: ExitStack) -> None:
-        self._log: Connection = Later(log.open_to_read) if away else log.open_to_read()
+        self._log: Connection = OpenedLater(log.open_to_read) if away else log.open_to_read()
         opened.callback(self._log.close)
         self._copy = _as_it_is(file, log.name) if away else _copy_of(file, log_id_of(self._log))
         opened.callback(self._copy.close)
@@ -101,7 +101,7 @@ class Recent:
             self._mark(f"drained {spool_id}", f"{upto.no} {upto.record_hash}")
 
     def drained(self, spool_id: str) -> Head:
-        """How far the log had this spool when it was last known."""
+        """How far the log had this spool when it was last known; number 0 of one never seen."""
         told = _marked(self._copy, f"drained {spool_id}")
         return _head(told) or Head(0, genesis(spool_id))
 

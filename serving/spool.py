@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, DecisionLogError
 from serving.chain import Head, hash_at, head_of
-from serving.drain import check, drain
+from serving.drain import check, drain, taken_upto
 from serving.journal import Journal, Work, prove
 from serving.keep import Kept, KeptInspection
 from serving.log_file import LogFile
@@ -113,7 +113,7 @@ class SpoolingJournal:
         """See, also without the log, that all is there that the log does not have yet."""
         try:
             self._refuse_lost(recent)
-            self._upto = recent.drained(self.reader.log_id)
+            self._upto = self._drained(self.reader.log_id, recent)
             check(self._drained_from, self._upto)
         except self._reserve.spool.errors as error:
             raise self._reserve.spool.unusable(error) from error
@@ -121,8 +121,10 @@ class SpoolingJournal:
     def _refuse_lost(self, recent: Recent) -> None:
         """Raises AuditError: the spool at this place held records that are nowhere now."""
         place = self._reserve.spool.name
-        spool_id, head = recent.held(place) or (self.reader.log_id, self._upto)
-        lost = head.no - recent.drained(spool_id).no
+        if (held := recent.held(place)) is None:
+            return
+        spool_id, head = held
+        lost = head.no - self._drained(spool_id, recent).no
         ours = spool_id == self.reader.log_id
         if lost > 0 and not (ours and hash_at(self._drained_from, head.no) == head.record_hash):
             raise AuditError(
@@ -132,6 +134,14 @@ class SpoolingJournal:
                 "investigation and give another LANES_SPOOL: what was answered while the log was "
                 "away is then decided anew when it is sent again."
             )
+
+    def _drained(self, spool_id: str, recent: Recent) -> Head:
+        """How far the log has this spool: it says so itself, or while it is away what was noted."""
+        if self._reserve.away is not None:
+            return recent.drained(spool_id)
+        taken: Head
+        (taken,) = self._draining.keep([lambda _, log: taken_upto(spool_id, log)])
+        return taken
 
     @property
     def in_use(self) -> bool:

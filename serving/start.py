@@ -14,7 +14,7 @@ import uvicorn
 from models.rules_files import read_rules
 from selectivity.errors import DecisionLogError, ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
-from serving.address import bind, listen, url_of
+from serving.address import WAITING, bind, listen, url_of
 from serving.app import Beside, create_app
 from serving.assign import Parts
 from serving.catch_up import catch_up
@@ -190,6 +190,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # nothing asks for the caller's address
+        backlog=WAITING,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

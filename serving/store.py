@@ -19,7 +19,10 @@ class AwayError(DecisionLogError):
 AWAY_SECONDS = 1.0
 """How long to leave a log alone that could not be asked, for those whose task it is not to look
 whether it is back. A database that comes up has better things to do than to turn many away."""
+
 PAGE = 1_000
+"""Rows that are read at once."""
+
 ROWS_AT_ONCE = 64
 """Rows that one statement adds: at each statement of a file the interpreter is let go of, and has
 to be waited for.

@@ -1,6 +1,7 @@
 """More is asked than can be answered in time: the rest is told so at once, and nothing is lost."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -23,6 +24,8 @@ from serving.start import assemble, server_for
 from tests.builders import an_inspection
 from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
 
+MOST_TAKEN_BYTES = 64 << 20
+"""More than the buffers of both sides hold."""
 HEAD = f"Host: x\r\nAuthorization: Bearer {KEY}\r\n"
 
 
@@ -124,7 +127,6 @@ def test_what_was_turned_away_leaves_its_connection_as_it_was(service: tuple[Par
             caller.sendall(head + body + head + body[:100])  # the second comes in two parts
             assert answers_on(caller, 2) == [b"503", b"503"]
             caller.sendall(body[100:])
-        await asyncio.sleep(0.1)
         caller.sendall(head + body)
         assert answers_on(caller, 1) == [b"200"]
         async with parts.places.take("en"):
@@ -148,6 +150,28 @@ def test_who_is_turned_away_and_goes_on_slowly_is_cut_off(tmp_path: Path) -> Non
         begun = time.monotonic()
         asyncio.run(come(caller))
     assert time.monotonic() - begun < 5
+
+
+def test_who_never_reads_what_is_answered_is_not_answered_without_end(
+    service: tuple[Parts, str],
+) -> None:
+    parts, url = service
+    body = json.dumps(lodged()).encode()
+    many = 200 * (
+        f"POST /v1/lanes HTTP/1.1\r\n{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    )
+
+    async def come(caller: socket.socket) -> int:
+        taken = 0
+        async with parts.places.take("en"):
+            with contextlib.suppress(TimeoutError):
+                while taken < MOST_TAKEN_BYTES:
+                    taken += caller.send(many)
+        return taken
+
+    with speaking(url) as caller:
+        caller.settimeout(1)
+        assert asyncio.run(come(caller)) < MOST_TAKEN_BYTES
 
 
 def test_who_comes_in_the_same_turn_is_counted_before_a_place_is_taken() -> None:
@@ -222,3 +246,15 @@ def test_a_place_is_given_back_whatever_happens() -> None:
     for _ in range(2):
         with pytest.raises(KeyError):
             asyncio.run(fail())
+
+
+@pytest.mark.parametrize("path", ["lanes", "lanes/batch", "inspections", "overrides", "mode"])
+def test_a_full_service_does_not_ask_who_comes(tmp_path: Path, path: str) -> None:
+    with served(settings_in(tmp_path, port=0, at_once_limit=1, batches_limit=1)) as (parts, url):
+
+        async def come() -> int:
+            stranger = httpx.AsyncClient(base_url=url)
+            async with parts.places.take("en"), parts.batch_places.take("en"), stranger:
+                return (await stranger.post(f"/v1/{path}")).status_code
+
+        assert asyncio.run(come()) == 503

@@ -123,3 +123,26 @@ def test_whoever_waits_is_told_when_all_fails() -> None:
         return await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 5)
 
     assert [type(each) for each in asyncio.run(come())] == [RuntimeError] * MANY
+
+
+def test_who_was_lodged_is_told_what_became_of_it_whatever_happens_to_those_behind() -> None:
+    lodged: list[asyncio.Future[Kept]] = []
+
+    def breaks_off(_: Sequence[Declaration]) -> "Iterator[asyncio.Future[Kept]]":
+        lodged.append(asyncio.get_running_loop().create_future())
+        yield lodged[0]
+        raise RuntimeError("in the middle")
+
+    async def come() -> list[Any]:
+        gathering = Gathering(breaks_off)
+        coming = [
+            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=f"D-{n}")))
+            for n in range(2)
+        ]
+        await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+        lodged[0].set_result(Kept(a_record(declaration_id="D-0"), new=True))
+        return await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 5)
+
+    kept, broken_off = asyncio.run(come())
+    assert kept.record.declaration_id == "D-0"
+    assert isinstance(broken_off, RuntimeError)

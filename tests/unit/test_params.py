@@ -149,3 +149,15 @@ def test_days_are_so_few_that_a_calendar_holds_them(tmp_path: Path, name: str, k
     file.write_text(f"{name}: {{{key}: 1{'0' * 30}}}\n", encoding="utf-8")
     with pytest.raises(ParamsError, match=rf"key {name}.{key}: .*Correct the value"):
         section(file, name, SECTIONS[name])
+
+
+@pytest.mark.parametrize("key", ["012", "true", "1e3", "2026-03-01", "null", "1.5"])
+def test_a_key_that_is_no_text_is_refused_and_not_taken_for_another(
+    tmp_path: Path, key: str
+) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(f"policy:\n  offices:\n    {key}: {{yellow: 40, red: 10}}\n")
+    with pytest.raises(ParamsError, match=r"put it in quotes"):
+        section(params, "policy", Policy)
+    params.write_text(f"policy:\n  offices:\n    '{key}': {{yellow: 40, red: 10}}\n")
+    assert list(section(params, "policy", Policy).offices) == [key]

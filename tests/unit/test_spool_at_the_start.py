@@ -132,3 +132,13 @@ def test_nothing_is_taken_behind_records_that_the_log_has_and_the_spool_lost(fol
     reserve = Reserve(LogFile(folder / "spool.sqlite"))
     with pytest.raises(AuditError, match=r"record 2, up to which the log has it.* LANES_SPOOL"):
         DecisionLog(folder / "decisions.sqlite", reserve=reserve)
+
+
+def test_what_the_log_has_is_not_missed_though_nobody_noted_it(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    started(folder).close()
+    with closing(sqlite3.connect(folder / "recent.sqlite")) as copy, copy:
+        assert copy.execute("DELETE FROM marks WHERE name LIKE 'drained %'").rowcount == 1
+    (folder / "spool.sqlite").unlink()
+    with closing(started(folder)) as log:
+        assert [each.declaration_id for _, each in log.records()] == ["D-1", "D-2"]
