@@ -24,7 +24,7 @@ from pipelines.prepare import PrepareParams
 from pipelines.progress import shown
 from pipelines.tables import read_columns
 from pipelines.train import TrainParams
-from pipelines.trials.relived import By, Choice, History, Recipe, relive
+from pipelines.weekly import By, Choice, History, Recipe, relive
 from selectivity.metrics import wilson
 from selectivity.policy import Policy
 

@@ -1,1 +1,1 @@
-"""Trials of models and policies where the truth is known: in worlds, and in histories."""
+"""Trials of models and policies in worlds whose truth is known."""

@@ -17,7 +17,7 @@ from pipelines.relive import main, summary
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.tables import columns_from_frame, write_columns
 from pipelines.train import TrainParams
-from pipelines.trials.relived import By, Choice, History, Recipe, Week, relive
+from pipelines.weekly import By, Choice, History, Recipe, Week, relive
 from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError
 from selectivity.policy import Policy
