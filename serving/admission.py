@@ -6,8 +6,8 @@ take none; while all are taken, others are turned away at the connection: see `s
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from selectivity.wording import Language
 from serving.problems import RefusedError
@@ -34,8 +34,8 @@ class Admission:
     def _all_came(self) -> None:
         self._coming = 0
 
-    @asynccontextmanager
-    async def take(self, language: Language) -> AsyncIterator[None]:
+    @contextmanager
+    def take(self, language: Language) -> Iterator[None]:
         """Take a place while the block runs.
 
         Raises:
@@ -45,8 +45,6 @@ class Admission:
             raise RefusedError(overloaded(language), language=language)
         self._taken += 1
         try:
-            # All that came by now take their places, or are turned away, before any is decided on.
-            await asyncio.sleep(0)
             yield
         finally:
             self._taken -= 1

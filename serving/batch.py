@@ -6,7 +6,7 @@ a caller who sends everything before reading anything gets through as well.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ class NdjsonResponse(Response):
         self,
         chunks: AsyncIterator[bytes],
         language: Language,
-        place: AbstractAsyncContextManager[None],
+        place: AbstractContextManager[None],
     ) -> None:
         """`place` is held from the first byte of the answer to the last."""
         super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
@@ -88,7 +88,7 @@ class NdjsonResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream the answers."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        async with self._place:
+        with self._place:
             await send(start)
             async for chunk in self._chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

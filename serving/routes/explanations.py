@@ -51,7 +51,7 @@ async def explain_decision(
     at a time is made, others get a 503.
     """
     record = found_or_refused(declaration_id, version_no, parts, caller, language)
-    async with parts.explanations.take(language):
+    with parts.explanations.take(language):
         explained = await _explained(record, parts)
     answer = ExplanationAnswer.of(explained, parts.predictor.rules, language)
     headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}

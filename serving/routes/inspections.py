@@ -40,7 +40,7 @@ async def receive_inspection(
 ) -> Response:
     """Keep the result of a control; the histories learn from it, and so does the next model."""
     body = await read_body(request, parts.settings.body_limit_bytes)
-    async with parts.places.take(language):
+    with parts.places.take(language):
         inspection = content_from(Inspection, body)
         if caller.office is not None:
             inspected = parts.log.find(inspection.declaration_id)

@@ -51,7 +51,7 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
     """
     with parts.meters.answer_seconds.time():
         body = await read_body(request, parts.settings.body_limit_bytes)
-        async with parts.places.take(language):
+        with parts.places.take(language):
             declaration = declaration_from(body, parts.settings.items_limit)
             record = await assign(declaration, parts)
         answer = lane_answer(record, parts.predictor.rules, language)

@@ -53,7 +53,7 @@ async def order_mode(
     (NO_GREEN) until two people say otherwise.
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
-    async with parts.places.take(language):
+    with parts.places.take(language):
         answer = await give_order(content_from(ModeAsked, body), caller, parts, language)
     return _answer(answer)
 
@@ -70,7 +70,7 @@ async def approve_mode(
     language: GivenLanguage,
 ) -> Response:
     """Agree, as the second person, to an order that somebody else gave."""
-    async with parts.places.take(language):
+    with parts.places.take(language):
         answer = await agree(order_id, caller, parts, language)
     return _answer(answer)
 

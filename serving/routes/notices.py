@@ -96,7 +96,7 @@ async def acknowledge(
     """Keep that the office has every notice up to a cursor, and who said so."""
     _check(caller, office, language)
     body = await read_body(request, parts.settings.body_limit_bytes)
-    async with parts.places.take(language):
+    with parts.places.take(language):
         cursor = content_from(CursorGiven, body).cursor
         kept = await _acknowledge(office, cursor, caller, parts)
     answer = AcknowledgementAnswer(

@@ -44,7 +44,7 @@ async def ask_for_override(
     mandatory rule, a prohibition or the random stratum asked for.
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
-    async with parts.places.take(language):
+    with parts.places.take(language):
         answer = await ask(content_from(OverrideAsked, body), caller, parts, language)
     return _answer(answer, language)
 
@@ -70,7 +70,7 @@ async def approve_override(
     language: GivenLanguage,
 ) -> Response:
     """Agree, as the second person, to a lower lane that somebody else asked for."""
-    async with parts.places.take(language):
+    with parts.places.take(language):
         answer = await agree(override_id, caller, parts, language)
     return _answer(answer, language)
 

@@ -80,13 +80,14 @@ def test_who_finds_no_place_is_told_to_come_again(service: tuple[Parts, str]) ->
     inspection = an_inspection().model_dump(mode="json", exclude_unset=True)
 
     async def come() -> list[httpx.Response]:
-        async with parts.places.take("en"), calling(url) as client:
-            spoken = {"Accept-Language": "vi"}
-            return [
-                await client.post("/v1/lanes?", json=lodged(), headers=spoken),
-                await client.post("/v1/inspections", json=inspection),
-                await client.post("/v1/lanes", headers={"Authorization": ""}),
-            ]
+        with parts.places.take("en"):
+            async with calling(url) as client:
+                spoken = {"Accept-Language": "vi"}
+                return [
+                    await client.post("/v1/lanes?", json=lodged(), headers=spoken),
+                    await client.post("/v1/inspections", json=inspection),
+                    await client.post("/v1/lanes", headers={"Authorization": ""}),
+                ]
 
     vietnamese, english, stranger = asyncio.run(come())
     assert [each.status_code for each in (vietnamese, english, stranger)] == [503, 503, 503]
@@ -105,7 +106,7 @@ def test_a_full_service_still_answers_about_itself_and_recovers(
 
     async def come() -> None:
         async with calling(url) as client:
-            async with parts.places.take("en"):
+            with parts.places.take("en"):
                 assert (await client.post("/v1/lanes", json=lodged())).status_code == 503
                 for path in ("/health/ready", "/v1/mode"):
                     assert (await client.get(path)).status_code == 200
@@ -123,13 +124,13 @@ def test_what_was_turned_away_leaves_its_connection_as_it_was(service: tuple[Par
     last = head.replace(b"Host: x", b"Host: x\r\nConnection: close")
 
     async def come(caller: socket.socket) -> None:
-        async with parts.places.take("en"):
+        with parts.places.take("en"):
             caller.sendall(head + body + head + body[:100])  # the second comes in two parts
             assert answers_on(caller, 2) == [b"503", b"503"]
             caller.sendall(body[100:])
         caller.sendall(head + body)
         assert answers_on(caller, 1) == [b"200"]
-        async with parts.places.take("en"):
+        with parts.places.take("en"):
             caller.sendall(last + body)
             assert answers_on(caller, 2) == [b"503"]  # and hangs up
 
@@ -142,7 +143,7 @@ def test_who_is_turned_away_and_goes_on_slowly_is_cut_off(tmp_path: Path) -> Non
     settings = settings_in(tmp_path, port=0, at_once_limit=1, wait_seconds=0.5)
 
     async def come(caller: socket.socket) -> None:
-        async with parts.places.take("en"):
+        with parts.places.take("en"):
             caller.sendall(head)
             assert answers_on(caller, 2) == [b"503"]  # one answer, and it hangs up
 
@@ -163,10 +164,9 @@ def test_who_never_reads_what_is_answered_is_not_answered_without_end(
 
     async def come(caller: socket.socket) -> int:
         taken = 0
-        async with parts.places.take("en"):
-            with contextlib.suppress(TimeoutError):
-                while taken < MOST_TAKEN_BYTES:
-                    taken += caller.send(many)
+        with parts.places.take("en"), contextlib.suppress(TimeoutError):
+            while taken < MOST_TAKEN_BYTES:
+                taken += caller.send(many)
         return taken
 
     with speaking(url) as caller:
@@ -224,8 +224,9 @@ def test_callers_of_the_same_moment_get_no_more_places_than_there_are() -> None:
     inside: list[int] = []
 
     async def come(number: int) -> None:
-        async with admission.take("en"):
-            inside.append(number)  # decides without a pause, as the service does
+        with admission.take("en"):
+            inside.append(number)
+            await asyncio.sleep(0)  # as whoever is decided on waits for that
 
     async def all_come() -> list[BaseException | None]:
         return await asyncio.gather(*map(come, range(10)), return_exceptions=True)
@@ -240,7 +241,7 @@ def test_a_place_is_given_back_whatever_happens() -> None:
     admission = Admission(1)
 
     async def fail() -> None:
-        async with admission.take("en"):
+        with admission.take("en"):
             raise KeyError
 
     for _ in range(2):
@@ -254,7 +255,8 @@ def test_a_full_service_does_not_ask_who_comes(tmp_path: Path, path: str) -> Non
 
         async def come() -> int:
             stranger = httpx.AsyncClient(base_url=url)
-            async with parts.places.take("en"), parts.batch_places.take("en"), stranger:
-                return (await stranger.post(f"/v1/{path}")).status_code
+            with parts.places.take("en"), parts.batch_places.take("en"):
+                async with stranger:
+                    return (await stranger.post(f"/v1/{path}")).status_code
 
         assert asyncio.run(come()) == 503
