@@ -82,6 +82,15 @@ def fit(examples: Examples, options: Options) -> lgb.Booster:
     return lgb.train(options, data)
 
 
+def constant(chance: float) -> lgb.Booster:
+    """One that gives this chance to every row: for a question that too few rows answer."""
+    rows = np.zeros((2, len(FEATURE_NAMES)))
+    data = lgb.Dataset(rows, [0, 1], weight=[1 - chance, chance], feature_name=list(FEATURE_NAMES))
+    # All rows are alike, so that nothing can be split and the mean is left.
+    booster = lgb.train({"objective": "binary", "num_threads": 1, "verbosity": -1}, data, 1)
+    return lgb.Booster(model_str=booster.model_to_string())
+
+
 def _give_back() -> None:
     """Give memory that is free back to the operating system: the C library keeps small pieces."""
     pa.default_memory_pool().release_unused()

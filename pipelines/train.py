@@ -20,7 +20,15 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.trees import Trees, duty_in_reach
-from pipelines.boosters import Examples, Fit, Options, fit, mean, rounds_until_no_better
+from pipelines.boosters import (
+    Examples,
+    Fit,
+    Options,
+    constant,
+    fit,
+    mean,
+    rounds_until_no_better,
+)
 from pipelines.cluster import fit_on
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
@@ -96,16 +104,18 @@ class TrainParams(BaseModel):
     )
     threads: int = Field(default=1, ge=1)
     smallest_class: int = Field(
-        default=20, ge=1, description="Controlled rows each class needs at least."
+        default=20, ge=1, description="Controlled rows each answer of a question needs at least."
     )
 
 
 def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> Trees:
     """Fit the trees on controlled rows. Pure: the same input gives the same trees.
 
+    Where too few findings are of a class, all findings get the same chance of being physical.
+
     Raises:
         ValueError: a row was never inspected. Unknown is not clean.
-        NotEnoughDataError: a class has too few rows to be learnt.
+        NotEnoughDataError: there are too few rows with or without a finding.
     """
     _check(known.classes, params.smallest_class)
     found = known.classes > FindingClass.NONE
@@ -117,11 +127,18 @@ def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> 
     duties = of_findings.duties
     return Trees(
         learn(Examples([rows], _yes(found), known.weights), "binary", RISK_RISES),
-        learn(Examples([findings], _yes(physical), weights), "binary", PHYSICAL_RISES),
+        learn(Examples([findings], _yes(physical), weights), "binary", PHYSICAL_RISES)
+        if tells_gravity(physical, params)
+        else constant((physical.sum() + 1) / (len(physical) + 2)),
         None
         if duties is None or not duties.any()
         else learn(_of_duties(findings, duties, weights), "tweedie", FREE),
     )
+
+
+def tells_gravity(physical: Mask, params: TrainParams) -> bool:
+    """Whether enough findings are physical, and enough are not, to learn which are."""
+    return min(int(physical.sum()), int((~physical).sum())) >= params.smallest_class
 
 
 def _yes(answers: Mask) -> Numbers:
@@ -138,12 +155,12 @@ def _of_duties(findings: Rows, duties: Floats, weights: Numbers) -> Examples:
 def _check(classes: Whole, smallest: int) -> None:
     if (classes == UNKNOWN).any():
         raise ValueError("a row that was never inspected cannot be trained on")
-    for finding_class in FindingClass:
-        count = int((classes == finding_class).sum())
+    found = classes > FindingClass.NONE
+    for what, count in (("with a finding", found.sum()), ("without one", (~found).sum())):
         if count < smallest:
             raise NotEnoughDataError(
-                f"Only {count} controlled goods items of class {finding_class.name} are known for "
-                f"training, and {smallest} are needed. Bring a longer history, give "
+                f"Only {count} controlled goods items {what} are known for training, and "
+                f"{smallest} are needed. Bring a longer history, give "
                 "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
                 "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
                 "know why, lower `train.smallest_class`."
@@ -250,6 +267,12 @@ def main(
         trees = train(rows, known, settings, fit=chosen)
     for name, text in trees.texts().items():
         write_text(out / name, text)
+    physical = known.classes[known.classes > FindingClass.NONE] == FindingClass.PHYSICAL
+    if not tells_gravity(physical, settings):
+        say(
+            f"train: {physical.sum()} of {len(physical)} findings are physical, which is too few "
+            "of one kind to learn which are: all get the same chance of it"
+        )
     say(
         f"train: {trees.finding.num_trees()} trees from {lodged.sum()} goods items lodged "
         f"in training; additional duty {'is learnt' if trees.duty else 'is not known'}"

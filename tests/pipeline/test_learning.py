@@ -336,11 +336,35 @@ def test_the_same_rows_give_the_same_trees() -> None:
     assert first.texts() == second.texts()
 
 
-def test_a_class_too_rare_to_learn_is_refused() -> None:
-    matrix = np.zeros((60, len(FEATURE_NAMES)))
-    classes = np.array([0] * 30 + [1] * 30)
-    with pytest.raises(NotEnoughDataError, match="class PHYSICAL"):
-        train(Rows.of(matrix), Labels(classes, np.ones(60)), TrainParams())
+@pytest.mark.parametrize(("clean", "found"), [(30, 19), (19, 30)])
+def test_an_answer_too_rare_to_learn_is_refused(clean: int, found: int) -> None:
+    matrix = np.zeros((clean + found, len(FEATURE_NAMES)))
+    known = Labels(np.repeat([0, 1, 2], [clean, found - 9, 9]), np.ones(clean + found))
+    with pytest.raises(NotEnoughDataError, match="Only 19 controlled goods items with"):
+        train(Rows.of(matrix), known, TrainParams())
+
+
+@pytest.mark.parametrize(("documentary", "physical"), [(60, 0), (60, 19), (0, 60), (19, 60)])
+def test_where_too_few_findings_are_of_a_kind_their_share_stands_for_what_each_is(
+    documentary: int, physical: int
+) -> None:
+    chance = np.random.default_rng(0)
+    classes = np.repeat([0, 1, 2], [200, documentary, physical])
+    matrix = chance.normal(size=(len(classes), len(FEATURE_NAMES)))
+    matrix[:, 0] += 3 * (classes > 0)
+    known = Labels(classes, np.ones(len(classes)))
+    trees = train(Rows.of(matrix), known, TrainParams(rounds=20, min_data_in_leaf=5))
+    finding, gravity = trees.chances(matrix).T
+    share = (physical + 1) / (physical + documentary + 2)
+    np.testing.assert_allclose(gravity, share)
+    assert finding[classes > 0].mean() > finding[classes == 0].mean() + 0.2
+
+    calibration = calibrate(trees.chances(matrix), classes, np.ones(len(classes)))
+    probabilities = calibration.apply(trees.chances(matrix))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    expected = physical / (physical + documentary)
+    found = probabilities[:, 1:].sum(axis=1)
+    np.testing.assert_allclose(probabilities[:, 2] / found, expected, atol=0.03)
 
 
 def test_a_line_declared_often_weighs_less_a_row() -> None:
