@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from selectivity.wording import Language
 from serving.door import Door
@@ -20,6 +20,9 @@ from serving.refusals import headers_too_large, not_http, too_slow
 
 SLOWEST_BYTES_PER_SECOND = 8_192
 """A body that comes faster than this may take as long as it needs."""
+MOST_PIPELINED = 32
+"""Requests that may come on a connection before the first of them is answered. Hardly any caller
+sends a second one; whoever sends thousands would keep us busy with nothing else."""
 LOOKS = 10
 """How often a connection is looked at within the seconds that a caller has."""
 
@@ -42,6 +45,8 @@ class GuardedConnection(HttpToolsProtocol):
         self._next_look: asyncio.TimerHandle | None = None
         self._refused = self._begun = False
         self._turned_away = False  # from the headers of a request to its end
+        self._came_together = 0  # requests in what was received last
+        self._running: RequestResponseCycle | None = None
         self._in_body = False  # else between requests, or in the headers of one
         self._headers_bytes = self._body_bytes = 0
         self._waited = self._unread_for = 0.0
@@ -57,12 +62,16 @@ class GuardedConnection(HttpToolsProtocol):
         if self._next_look is not None:
             self._next_look.cancel()
         super().connection_lost(exc)
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True  # uvicorn tells the newest request alone
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Take in what came, unless the caller was refused."""
         if self._refused:
             return
         self._headers_bytes += 0 if self._in_body else len(data)
+        self._came_together = 0
         super().data_received(data)
         if not self._in_body and self._headers_bytes > self._headers_limit:
             self._refuse(headers_too_large)
@@ -70,6 +79,11 @@ class GuardedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request came."""
         self._begun, self._waited = True, 0.0
+        self._came_together += 1
+        if max(self._came_together, len(self.pipeline)) > MOST_PIPELINED and not self._refused:
+            self._refused = True
+            self.transport.abort()
+        self._unset_keepalive_if_required()  # that of a request in front of it which had an answer
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -84,13 +98,13 @@ class GuardedConnection(HttpToolsProtocol):
             self._refuse(headers_too_large)
         if self._refused:
             return
-        self._in_body, self._headers_bytes, self._body_bytes = True, 0, 0
-        self._waited = 0.0
         if (answer := self._door_says()) is None:
-            super().on_headers_complete()
+            super().on_headers_complete()  # refuses an address that cannot be read
         else:
             self._turned_away = True
             self.transport.write(answer)
+        self._in_body, self._headers_bytes, self._body_bytes = True, 0, 0
+        self._waited = 0.0
 
     def on_body(self, body: bytes) -> None:
         """Hand over a part of the body."""
@@ -111,6 +125,10 @@ class GuardedConnection(HttpToolsProtocol):
         """The whole answer is given; the caller gets time for the next request."""
         self._waited = 0.0
         super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _door_says(self) -> bytes | None:
         """What to answer at once; None for who may come in, or is out of the ordinary."""
@@ -175,7 +193,7 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport.close()
 
     def _is_being_answered(self) -> bool:
-        if self._turned_away:
+        if self._turned_away or self.pipeline:
             return True
         return self.cycle.response_started if self._in_body else not self._has_answered()
 

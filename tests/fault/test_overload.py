@@ -4,23 +4,26 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from serving import connection, start
 from serving.address import bind, url_of
 from serving.admission import Admission
 from serving.assign import Parts
 from serving.door import Door
 from serving.problems import RefusedError
 from serving.settings import Settings
-from serving.start import assemble, server_for
+from serving.start import assemble, door_of, server_for
 from tests.builders import an_inspection
 from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
 
@@ -44,6 +47,13 @@ def served(settings: Settings) -> Iterator[tuple[Parts, str]]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def unserved(tmp_path: Path) -> Iterator[Parts]:
+    parts = assemble(settings_in(tmp_path, at_once_limit=1))
+    yield parts
+    parts.log.close()
 
 
 @pytest.fixture
@@ -154,8 +164,9 @@ def test_who_is_turned_away_and_goes_on_slowly_is_cut_off(tmp_path: Path) -> Non
 
 
 def test_who_never_reads_what_is_answered_is_not_answered_without_end(
-    service: tuple[Parts, str],
+    service: tuple[Parts, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "MOST_PIPELINED", 1_000_000)
     parts, url = service
     body = json.dumps(lodged()).encode()
     many = 200 * (
@@ -172,6 +183,183 @@ def test_who_never_reads_what_is_answered_is_not_answered_without_end(
     with speaking(url) as caller:
         caller.settimeout(1)
         assert asyncio.run(come(caller)) < MOST_TAKEN_BYTES
+
+
+def test_who_sends_thousands_of_requests_at_once_is_cut_off_and_holds_up_nobody(
+    service: tuple[Parts, str],
+) -> None:
+    parts, url = service
+    for path in ("/v1/lanes", "/v1/lanes/batch", "/health/live"):
+        flood = 3_000 * f"POST {path} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx".encode()
+        with parts.places.take("en"), speaking(url) as caller, pytest.raises(ConnectionError):
+            send_for_ever(caller, flood)
+        assert httpx.get(f"{url}/health/live", timeout=2).status_code == 200
+
+
+def send_for_ever(caller: socket.socket, what: bytes) -> None:
+    for _ in range(1_000):
+        caller.sendall(what)
+
+
+def test_as_many_as_may_come_together_are_all_answered_in_their_order(
+    service: tuple[Parts, str],
+) -> None:
+    parts, url = service
+    number = connection.MOST_PIPELINED
+    some = b"".join(_posted(declaration_id=f"D-{each}") for each in range(number))
+    with speaking(url) as caller:
+        caller.sendall(some)
+        assert answers_on(caller, number) == [b"200"] * number
+    assert parts.log.counts()[0] == number
+
+
+def test_who_comes_behind_one_that_is_let_in_is_answered_behind_it(
+    service: tuple[Parts, str],
+) -> None:
+    _, url = service
+    with speaking(url) as caller:  # one place: the second comes while the first has it
+        caller.sendall(_posted(declaration_id="D-1") + _posted(declaration_id="D-2"))
+        assert answers_on(caller, 2) == [b"200", b"200"]
+
+
+@pytest.mark.parametrize(
+    ("header", "statuses"),
+    [("Expect: 100-continue", [b"100", b"503"]), ("Connection: upgrade\r\nUpgrade: h2c", [b"503"])],
+)
+def test_what_is_out_of_the_ordinary_is_turned_away_by_the_application(
+    service: tuple[Parts, str], header: str, statuses: list[bytes]
+) -> None:
+    parts, url = service
+
+    async def come(caller: socket.socket) -> None:
+        with parts.places.take("en"):
+            caller.sendall(_posted(header))
+            assert answers_on(caller, len(statuses)) == statuses
+
+    with speaking(url) as caller:
+        asyncio.run(come(caller))
+
+
+@pytest.mark.parametrize("closing", ["HTTP/1.0", "HTTP/1.1\r\nConnection: close"])
+def test_a_connection_that_is_not_kept_ends_with_the_refusal(
+    service: tuple[Parts, str], closing: str
+) -> None:
+    parts, url = service
+
+    async def come(caller: socket.socket) -> bytes:
+        with parts.places.take("en"):
+            caller.sendall(_posted().replace(b"HTTP/1.1", closing.encode(), 1))
+            return b"".join(iter(lambda: caller.recv(65_536), b""))
+
+    with speaking(url) as caller:
+        caller.settimeout(5)  # less than an idle connection is kept
+        assert asyncio.run(come(caller)).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("first", ["CONNECT x:80", "GET http://x:99999/"])
+def test_an_address_that_cannot_be_read_is_refused(
+    tmp_path: Path, first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served(settings_in(tmp_path, port=0)) as (_, url):
+        _send_odd_requests(url, first)
+    assert "Fatal error" not in caplog.text
+
+
+def _send_odd_requests(url: str, first: str) -> None:
+    odd = f"{first} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with speaking(url) as caller:
+        caller.sendall(odd)
+        assert answers_on(caller, 1) == [b"400"]
+    with speaking(url) as caller:
+        caller.sendall(_posted())
+        assert answers_on(caller, 1) == [b"200"]
+        caller.sendall(odd)
+        assert answers_on(caller, 1) == [b"400"]
+    with speaking(url) as caller:  # what is refused is not what was asked first
+        caller.sendall(_posted(declaration_id="D-2") + odd)
+        assert answers_on(caller, 1) == []
+    with speaking(url) as caller:
+        chunked = _posted("Transfer-Encoding: chunked").partition(b"Content-Length")[0]
+        caller.sendall(_posted(declaration_id="D-3") + chunked + b"\r\nzz\r\n")
+        assert answers_on(caller, 1) == []
+
+
+def test_who_pipelines_and_hangs_up_leaves_no_error_behind(
+    service: tuple[Parts, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    _, url = service
+    for each in range(20):
+        with speaking(url) as caller:
+            caller.sendall(_posted(declaration_id=f"D-{each}") * 3)
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert httpx.get(f"{url}/health/live").status_code == 200
+    assert "Exception in ASGI application" not in caplog.text
+
+
+def test_a_batch_behind_a_refusal_may_take_longer_than_an_idle_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "IDLE_SECONDS", 1)
+    batch = ndjson(lodged())
+    head = f"POST /v1/lanes/batch HTTP/1.1\r\n{HEAD}Content-Length: {len(batch) + 1}\r\n\r\n"
+
+    async def come(caller: socket.socket) -> None:
+        with parts.places.take("en"):
+            caller.sendall(_posted() + head.encode() + batch)
+            assert answers_on(caller, 1) == [b"503"]
+        await asyncio.sleep(1.5)
+        caller.sendall(b"\n")
+        came = b""
+        while not came.endswith(b"0\r\n\r\n"):
+            part = caller.recv(65_536)
+            assert part
+            came += part
+        assert b"200 OK" in came
+
+    with (
+        served(settings_in(tmp_path, port=0, at_once_limit=1)) as (parts, url),
+        speaking(url) as caller,
+    ):
+        asyncio.run(come(caller))
+
+
+def _posted(*headers: str, **fields: Any) -> bytes:
+    """A declaration as it goes over the wire."""
+    body = json.dumps(lodged(**fields)).encode()
+    lines = "".join(f"{each}\r\n" for each in headers)
+    head = f"POST /v1/lanes HTTP/1.1\r\n{HEAD}{lines}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_no_place_is_lost_by_those_who_come_and_take_none() -> None:
+    admission = Admission(3)
+
+    async def come() -> None:
+        with admission.take("en"):
+            fulls = []
+            for _ in range(3):
+                admission.come()
+                fulls.append(admission.full)
+            assert fulls == [False, True, True]
+            await asyncio.sleep(0)
+            assert not admission.full
+
+    asyncio.run(come())
+
+
+def test_the_door_knows_which_places_a_path_needs(unserved: Parts) -> None:
+    door = door_of(unserved)
+
+    def full(path: str) -> bool:
+        return door.refusal(b"POST", path.encode(), None) is not None
+
+    async def come() -> None:
+        with unserved.places.take("en"):
+            for path in ("lanes", "lanes?", "inspections", "overrides", "mode"):
+                assert full(f"/v1/{path}")
+            assert not full("/v1/lanes/batch")
+
+    asyncio.run(come())
 
 
 def test_who_comes_in_the_same_turn_is_counted_before_a_place_is_taken() -> None:

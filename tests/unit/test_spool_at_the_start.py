@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from selectivity.errors import AuditError
+from serving.chain import COLUMNS, DECISION, record_hash
 from serving.decision_log import DecisionLog
 from serving.log_file import LogFile
 from serving.recent import Recent
@@ -142,3 +143,38 @@ def test_what_the_log_has_is_not_missed_though_nobody_noted_it(folder: Path) -> 
     (folder / "spool.sqlite").unlink()
     with closing(started(folder)) as log:
         assert [each.declaration_id for _, each in log.records()] == ["D-1", "D-2"]
+
+
+def test_a_single_record_that_was_lost_is_missed(folder: Path) -> None:
+    spool(folder, "D-1")
+    (folder / "spool.sqlite").unlink()
+    with pytest.raises(AuditError, match="it held 1 record that the log did not have yet"):
+        started(folder, away=True)
+
+
+def test_another_record_in_the_place_of_the_last_is_noticed(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    cut(folder / "spool.sqlite")
+    with closing(sqlite3.connect(folder / "spool.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM decisions WHERE seq = (SELECT max(seq) FROM decisions)")
+    with closing(DecisionLog(folder / "spool.sqlite")) as log:
+        kept(log, a_record(declaration_id="D-3"))
+    for away in (True, False):
+        with pytest.raises(AuditError, match="was emptied, cut or replaced"):
+            started(folder, away=away)
+
+
+def test_a_record_that_is_whole_and_follows_on_another_is_noticed(folder: Path) -> None:
+    spool(folder, "D-1", "D-2")
+    with closing(sqlite3.connect(folder / "spool.sqlite")) as connection, connection:
+        (seq, *columns, text) = connection.execute(
+            f"SELECT seq, {', '.join(COLUMNS[DECISION])}, record FROM decisions "
+            "ORDER BY seq LIMIT 1"
+        ).fetchone()
+        found = record_hash("0" * 64, 1, DECISION, seq, columns, text)
+        connection.execute(
+            "UPDATE chain SET prev_hash = ?, record_hash = ? WHERE no = 1", ("0" * 64, found)
+        )
+    for away in (True, False):
+        with pytest.raises(AuditError, match="altered from outside"):
+            started(folder, away=away)
