@@ -169,7 +169,9 @@ def main(
             f"compare: {shared:,} declarations were judged by both, of {len(one):,} of {base} and "
             f"{len(two):,} of {other}; the others are left out"
         )
-    grid = Table("", base, other, "gain (95 %)", "verdict", box=SIMPLE)
+    grid = Table(box=SIMPLE)
+    for heading in ("", base, other, "gain (95 %)", "verdict"):
+        grid.add_column(heading, no_wrap=True)
     for row in table.itertuples():
         gain = f"{row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
         grid.add_row(str(row.figure), f"{row.one:.4f}", f"{row.other:.4f}", gain, str(row.verdict))

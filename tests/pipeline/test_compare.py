@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git = shutil.which("git") or "git"
     for command in (
         [git, "init", "-q"],
-        ["dvc", "init", "-q"],
-        ["dvc", "add", "-q", compare.DECISIONS],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+        [sys.executable, "-m", "dvc", "add", "-q", compare.DECISIONS],
         [git, "add", "."],
         [git, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "first"],
     ):
