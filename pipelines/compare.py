@@ -173,8 +173,8 @@ def main(
     for heading in ("", base, other, "gain (95 %)", "verdict"):
         grid.add_column(heading, no_wrap=True)
     for row in table.itertuples():
-        gain = f"{row.gain:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
-        grid.add_row(str(row.figure), f"{row.one:.4f}", f"{row.other:.4f}", gain, str(row.verdict))
+        gain = f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+        grid.add_row(str(row.figure), f"{row.one:.3f}", f"{row.other:.3f}", gain, str(row.verdict))
     Console().print(grid)
 
 
