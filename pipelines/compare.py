@@ -169,7 +169,7 @@ def main(
             f"compare: {shared:,} declarations were judged by both, of {len(one):,} of {base} and "
             f"{len(two):,} of {other}; the others are left out"
         )
-    grid = Table(box=SIMPLE)
+    grid = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for heading in ("", base, other, "gain (95 %)", "verdict"):
         grid.add_column(heading, no_wrap=True)
     for row in table.itertuples():
