@@ -38,7 +38,7 @@ from selectivity.errors import BundleError, ParamsError
 HISTORY = "history.jsonl"
 PREVIOUS = "previous"
 MOST_NAMED = 5
-"""Of the newest publications, in an error."""
+"""Of the newest bundles, in an error."""
 SHARED_LOGIN = "root"
 """Whoever runs a machine shares this login; it stands in the history only if somebody wrote it."""
 
@@ -108,11 +108,16 @@ def earlier(published: Path, name: str) -> Path:
 
 
 def _those_there_are(published: Path) -> str:
-    """The newest that may be named instead, each once."""
-    newest = {line.bundle: line.version for line in history(published)[-MOST_NAMED:]}
-    if not newest:
+    """The newest that may be named instead, each once; not the one in force."""
+    lines, current = history(published), read_pointer(published)
+    if not lines:
         return "Nothing was published yet."
-    named = ", ".join(f"{bundle} (version {version})" for bundle, version in newest.items())
+    in_force = current.bundle if current else None
+    others = {line.bundle: line.version for line in lines if line.bundle != in_force}
+    if not others:
+        return f"{in_force} is in force and the first: there is nothing to go back to."
+    newest = sorted(others.items(), key=lambda pair: pair[1])[-MOST_NAMED:]
+    named = ", ".join(f"{bundle} (version {version})" for bundle, version in newest)
     return f"Name one of these: {named}; `python -m pipelines.publish --list` shows all."
 
 

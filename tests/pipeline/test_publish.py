@@ -115,6 +115,26 @@ def test_rolling_back_goes_one_step_further_each_time(bundles: list[Path], tmp_p
         earlier(tmp_path, "previous")
 
 
+def test_before_the_first_bundle_there_is_nothing_to_go_back_to(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
+    name = verify(bundles[0])[0][:16]
+    with pytest.raises(BundleError, match=f"{name} is in force and the first: there is nothing"):
+        earlier(tmp_path, "previous")
+
+
+def test_the_bundle_in_force_is_not_offered_to_go_back_to(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    for bundle in bundles[:2]:
+        publish(bundle, tmp_path, by="ann.lee", at=NOW)
+    first, second = (verify(bundle)[0][:16] for bundle in bundles[:2])
+    with pytest.raises(BundleError, match=first) as refused:
+        earlier(tmp_path, "x")
+    assert second not in str(refused.value)
+
+
 def test_any_bundle_published_before_can_be_named(bundles: list[Path], tmp_path: Path) -> None:
     for bundle in bundles:
         publish(bundle, tmp_path, by="ann.lee", at=NOW)
