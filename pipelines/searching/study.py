@@ -22,7 +22,8 @@ USED, FIGURES = "used", "figures"
 def open_study(folder: Path, question: Question) -> optuna.Study:
     """The study of this question with all trials that were made before."""
     folder.mkdir(parents=True, exist_ok=True)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Its warnings are of trials that broke off: Ctrl-C is told by `search`, other errors are raised.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(
         storage=storage, study_name="search", direction="maximize", load_if_exists=True

@@ -1,5 +1,7 @@
 """A search sees nothing of the evaluation, goes on where it was, and says what it found."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +15,10 @@ import pytest
 from pipelines.params import section, write_values
 from pipelines.search import best_of, experiment, search, summary
 from pipelines.searching.question import Question, key_of
-from pipelines.searching.space import SearchParams
+from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, finished, open_study
 from pipelines.train import TrainParams
+from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError, ParamsError
 from tests.pasts import QUICK, a_past
 
@@ -56,6 +59,26 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
     assert study.best_value > 0.8
     assert next(best_of(study, 1)) == study.best_trial.user_attrs[USED]
     assert "best of 3 trials: auroc 0." in summary(study, question)
+
+
+class Broken(Question):
+    """Ctrl-C is pressed while it trains."""
+
+    def risk(self, changes: Mapping[str, Value]) -> Floats:
+        raise KeyboardInterrupt
+
+
+def test_a_trial_that_is_interrupted_prints_no_traceback(
+    question: Question, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = Broken(question.past, question.now, question.wanted)
+    study = open_study(tmp_path, question)
+    logger = logging.getLogger("optuna")
+    logger.addHandler(caplog.handler)
+    search(study, broken, Interrupting(0), trials=1)
+    logger.removeHandler(caplog.handler)
+    assert not finished(study)
+    assert not caplog.records
 
 
 def test_nothing_of_the_evaluation_and_nothing_late_moves_a_trial(question: Question) -> None:
