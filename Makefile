@@ -46,7 +46,8 @@ report: $(READY) ## Bring the managers' report up to date and say where it is
 	dvc repro report
 	@echo "Report: $(CURDIR)/data/reports/report.html"
 
-mlflow: $(READY) ## Look at the tracked runs in a browser, http://127.0.0.1:5000
+mlflow: $(READY) ## Look at the tracked runs in a browser, at the address that it says first
+	@MLFLOW_TRACKING_URI= python -m pipelines.track --where http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
 
 bench: $(READY) ## Measure speed and latency

@@ -84,14 +84,15 @@ def store_of(root: Path, environment: Mapping[str, str] = os.environ) -> Store:
     )
 
 
-def reach(store: Store) -> None:
-    """Ask the store for a sign of life.
+def reach(store: Store) -> str | None:
+    """Ask the store for a sign of life: the number of the experiment, None if there is none yet.
 
     Raises:
         TrackingError: it did not answer within seconds.
     """
     with _answering(store) as client:
-        client.get_experiment_by_name(store.experiment)
+        known = client.get_experiment_by_name(store.experiment)
+        return str(known.experiment_id) if known else None
 
 
 def log_run(folder: Path, store: Store) -> TrackedRun:
@@ -250,7 +251,7 @@ def _sent(client: Any, store: Store, experiment_id: str, run: Run, folder: Path)
 
     tags = {**run.tags, RUN_KEY: run.key, BUNDLE_DIGEST: run.bundle_digest}
     begun = _milliseconds(run.made_at)
-    run_id = client.create_run(experiment_id, begun, tags, run_name=run.key[:12]).info.run_id
+    run_id = client.create_run(experiment_id, begun, tags, run_name=run.name).info.run_id
     with mlflow.start_run(run_id=run_id):  # finished when everything below has arrived
         model = _model(run, folder)
         mlflow.log_params(dict(run.params))

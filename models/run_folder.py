@@ -32,6 +32,8 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
+    name: str | None = None
+    """What people know it by; MLflow makes one up for None."""
     made_at: AwareDatetime
     bundle_digest: str
     params: Mapping[str, str]

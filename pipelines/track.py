@@ -13,6 +13,7 @@ or `python -m pipelines.track --retry`, sends it.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ import typer
 import yaml
 
 from models.bundle import FILES, MANIFEST, verify
-from models.registry import Store, store_of, workspace_root
+from models.registry import Store, reach, store_of, workspace_root
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_json
@@ -43,7 +44,7 @@ REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", 
 """What the code beside a logged model imports, besides MLflow itself."""
 
 _ROOT = Path(__file__).parents[1]
-_KEY_DIGITS = 32
+_KEY_DIGITS, _NAME_DIGITS = 32, 8
 
 
 def describe(
@@ -55,11 +56,16 @@ def describe(
     digest: str,
     tags: dict[str, str],
     at: datetime,
+    experiment: str = "",
 ) -> Run:
-    """The run in MLflow's terms. Its key is the same for the same params, bundle and figures."""
+    """The run in MLflow's terms. Its key is the same for the same params, bundle and figures.
+
+    Its name begins with that of DVC's experiment, if it is one, and ends with the bundle's.
+    """
     content = {"bundle": digest, "params": params, "metrics": metrics}
     return Run(
         key=canonical_sha256(content)[:_KEY_DIGITS],
+        name=f"{experiment} {digest[:_NAME_DIGITS]}".strip(),
         made_at=at,
         bundle_digest=digest,
         params={name: _as_text(value) for name, value in _leaves(params)},
@@ -113,6 +119,12 @@ def fill(
     for package in PACKAGES:
         for file in (_ROOT / package).rglob("*.py"):
             _copy(file, folder / CODE / file.relative_to(_ROOT))
+
+
+def page_of_runs(address: str, store: Store) -> str:
+    """Where the MLflow at this address shows the runs of the store; before the first, its start."""
+    number = reach(store)
+    return f"{address}/#/experiments/{number}/runs" if number else address
 
 
 def answer(key: str, sent: Sent) -> dict[str, Any]:
@@ -178,6 +190,7 @@ def main(
     card: FileOption = Path("data/reports/model_card.html"),
     out: FileOption = Path("data/reports/track.json"),
     retry: Annotated[bool, typer.Option("--retry", help="Only send what waits.")] = False,
+    where: Annotated[str, typer.Option(help="Only say where this MLflow shows the runs.")] = "",
 ) -> None:
     """Tell MLflow of the training run, or with --retry of all that it did not take before.
 
@@ -187,6 +200,9 @@ def main(
     outbox, store = Outbox(root), store_of(root)
     if retry:
         tell(outbox.send(store), store)
+        return
+    if where:
+        print(f"The runs: {page_of_runs(where, store)}")
         return
     content = yaml.safe_load(params.read_bytes())
     mapping = load_mapping(mappings, _source(params, content))
@@ -198,6 +214,7 @@ def main(
         digest=verify(bundle)[0],
         tags=revision(Path.cwd()),
         at=datetime.now(UTC),
+        experiment=os.environ.get("DVC_EXP_NAME", ""),
     )
     file = mappings / f"{mapping.name}.yaml"
     cards = (card, card.with_suffix(".md"))

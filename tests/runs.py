@@ -46,7 +46,9 @@ def a_run(bundle: Path, *, at: datetime, metrics: dict[str, Any] = METRICS) -> R
     """The description of a run of this bundle."""
     kcs = load_mapping(SOURCES, "kcs")
     digest, tags = verify(bundle)[0], revision(bundle)
-    return describe(PARAMS, metrics, INGESTED, kcs, digest=digest, tags=tags, at=at)
+    return describe(
+        PARAMS, metrics, INGESTED, kcs, digest=digest, tags=tags, at=at, experiment="more-leaves"
+    )
 
 
 def put_a_run(

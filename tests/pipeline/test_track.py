@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from models.search_run import SearchRun, Trial
 from pipelines.outbox import Outbox, Promotion, Sent
 from pipelines.score import PROBABILITIES, score
 from pipelines.sources.mappings import load_mapping
-from pipelines.track import REQUIREMENTS, answer, revision
+from pipelines.track import REQUIREMENTS, answer, page_of_runs, revision
 from tests.architecture.tree import imported_names, reached
 from tests.rows import SOURCES, korean_rows
 from tests.runs import MLFLOW_WARNS, put_a_run
@@ -72,6 +73,23 @@ def test_a_run_holds_what_was_asked_and_what_came_out(client: Any, sent: Sent) -
     assert run.data.params["bundle.rules"] == '["a.yaml", "b.yaml"]'
     assert run.data.metrics == {"all_rows.auroc": 0.75, "all_rows.rows": 12.0}
     assert run.data.tags["git_revision"]
+
+
+def test_a_run_is_named_after_its_experiment_and_its_bundle(
+    client: Any, sent: Sent, bundle: Path
+) -> None:
+    (tracked,) = sent.runs.values()
+    digest = load(bundle).digest
+    assert client.get_run(tracked.run_id).info.run_name == f"more-leaves {digest[:8]}"
+
+
+def test_the_page_of_the_runs_is_that_of_their_experiment(
+    store: Store, client: Any, sent: Sent
+) -> None:
+    number = client.get_experiment_by_name(store.experiment).experiment_id
+    assert page_of_runs("http://here", store) == f"http://here/#/experiments/{number}/runs"
+    other = replace(store, experiment="nobody began this one")
+    assert page_of_runs("http://here", other) == "http://here"
 
 
 def test_a_run_names_the_data_it_read_by_their_digests(client: Any, sent: Sent) -> None:
