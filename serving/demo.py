@@ -56,10 +56,12 @@ def where_to_look(url: str, settings: Settings) -> str:
     """Where a newcomer goes from here."""
     made = settings.report.exists()
     asks = "the browser asks for a name, any, and a password, the key"
-    report = f"{url}/reports  ({asks})" if made else "not made yet: make report"
+    served = f"report    {url}/reports  ({asks})\n" if made else ""
     return (
-        f"\nreport    {report}\nAPI       {url}/docs\nhealth    {url}/health/ready\n"
-        "MLflow    make mlflow, then http://127.0.0.1:5000"
+        f"\nwhile this service runs\n{served}API       {url}/docs\n"
+        f"health    {url}/health/ready\n\nat any time\n"
+        f"report    {settings.report if made else 'not made yet: make report'}\n"
+        "MLflow    make mlflow, which says where"
     )
 
 
