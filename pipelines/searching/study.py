@@ -22,7 +22,7 @@ USED, FIGURES = "used", "figures"
 def open_study(folder: Path, question: Question) -> optuna.Study:
     """The study of this question with all trials that were made before."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Its warnings are of trials that broke off: Ctrl-C is told by `search`, other errors are raised.
+    # It warns of trials that broke off: `search` tells of Ctrl-C, and other errors are raised.
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(
