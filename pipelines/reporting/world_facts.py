@@ -37,6 +37,8 @@ class Facts:
     clearance `found` that, and whether any result is `known` if one is due; `items` the goods items
     that are false or wrong, and some of the others; `controls` one row per control, and `looked`
     one per control and false item it had before it. `at` is a row of `declared`.
+    `renamed` has one row per further name of a trader, `accepted_at` when he declared under it
+    for the first time.
     """
 
     settings: Settings
@@ -47,7 +49,7 @@ class Facts:
     looked: pd.DataFrame
     findings: pd.DataFrame
     officers: pd.DataFrame
-    register: pd.DataFrame
+    renamed: pd.DataFrame
     units: pd.DataFrame
     missing: Mapping[str, float]
 
@@ -77,7 +79,7 @@ def read_facts(folder: Folder, settings: Settings, figures: Mapping[str, float])
         looked=_looked(false, controls, findings),
         findings=findings,
         officers=columns(folder, "officers", ["officer_key", "office", "type", "broker"]),
-        register=columns(folder, "traders", ["trader_id", "valid_from"]),
+        renamed=_renamed(folder, declared),
         units=columns(folder, "capacity_calendar", ["office", "lane", "units"]),
         missing={**missing_shares(folder, "declarations"), **missing_shares(folder, "goods_items")},
     )
@@ -129,6 +131,18 @@ def _declared(folder: Folder) -> pd.DataFrame:
     last[at] = later["accepted_at"].to_numpy()
     table["amended"], table["last_accepted_at"] = table.index.isin(at), last
     return table.drop(columns=["lineage_id", "importer_registered_on"])
+
+
+def _renamed(folder: Folder, declared: pd.DataFrame) -> pd.DataFrame:
+    """Registrations of traders after the first one they declared under: by truth, as their ids
+    tell nothing."""
+    who = columns(folder, "declarations", ["importer_id", "exporter_id"], FIRST).astype(object)
+    name = who["importer_id"].where(declared["direction"] == "IMPORT", who["exporter_id"])
+    told = pd.DataFrame(
+        {"trader": declared["trader"], "name": name, "accepted_at": declared["accepted_at"]}
+    )
+    told = told.sort_values("accepted_at", kind="stable").drop_duplicates(["trader", "name"])
+    return told[told.duplicated("trader")]
 
 
 def _items(folder: Folder) -> pd.DataFrame:

@@ -137,10 +137,12 @@ def _three_panels(
                 for bar in bars:
                     bar.set(hatch=HATCHES[lane], edgecolor="white")
                 bars.set_label(lane.lower())
+        second.set_xlim(0, max(1.1, 1.05 * np.nan_to_num(used.max().max())))
         second.axvline(1, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         third.set_xlim(0, max(1.0, 1.05 * np.nan_to_num(waits.max().max())))
         for axes in (first, second):
             shares(axes.xaxis, 1)
+        drawn.figure.set_layout_engine("constrained", w_pad=0.12)  # inches, between ticks
         names = ("share of lanes", "controls / units", "median wait (h)")
         for axes, name in zip(drawn.panels, names, strict=True):
             axes.set_yticks(places, codes if axes is first else [""] * len(codes), fontsize=9)

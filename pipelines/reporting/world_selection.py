@@ -1,5 +1,7 @@
 """World report: who is selected with what chance, what that finds, and what could be found."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -38,8 +40,9 @@ def by_channel(facts: Facts) -> Part:
     with drawing("channels", 1.1 + 0.5 * len(rows)) as drawn:
         (axes,) = drawn.panels
         whiskers(axes, rows, "truly violating")
+        _dots(axes, rows)
         axes.set_xlabel("hit rate: declarations with fraud found, 95 % interval", loc="right")
-        legend(drawn)
+        legend(drawn, 3)
     where = ", ".join(f"{percent(float(wrong.get(lane, 0)))} in {lane.lower()}" for lane in LANES)
     none = [lane.lower() for lane in LANES if not (table["lane"] == lane).any()]
     return Part(
@@ -70,6 +73,15 @@ def _channel_rows(table: pd.DataFrame) -> list[Row]:
         unseen = Interval(float("nan"), 0, 1)
         rows.append(Row(f"green ({len(green):,})", unseen, mark=float(green.mean())))
     return rows
+
+
+def _dots(axes: Axes, rows: Sequence[Row]) -> None:
+    """Names for the legend: what a dot of each colour is."""
+    shown = {row.colour for row in rows if np.isfinite(row.interval.value)}
+    for lane in LANES:
+        if THIN[lane] in shown:
+            name = f"found in {lane.lower()}"
+            axes.plot([], [], "o", color=THIN[lane], mec=INK, mew=0.6, markersize=6, label=name)
 
 
 def chances(facts: Facts) -> Part:

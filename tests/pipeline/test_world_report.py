@@ -198,6 +198,36 @@ def test_a_world_in_which_much_never_happens_says_none(tmp_path: Path) -> None:
     assert "0.00% are amended" in page
 
 
+def test_only_traders_who_were_caught_take_a_new_name(tmp_path: Path) -> None:
+    taken = {}
+    for name, chance in (("never", 0.0), ("always", 1.0)):
+        asked = read_settings(REFERENCE, "small", {"reaction": {"new_id": chance}})
+        taken[name] = read_facts(simulated(tmp_path / name, asked), asked, {}).renamed
+
+    assert taken["never"].empty
+    kinds = read_facts(Folder.of(tmp_path / "always"), asked, {}).declared
+    evaders = set(kinds.loc[kinds["trader_kind"] == "evader", "trader"])
+    assert len(taken["always"])
+    assert set(taken["always"]["trader"]) <= evaders
+    assert (taken["always"]["accepted_at"] > kinds["accepted_at"].min()).all()
+
+
+def test_the_bars_of_new_names_are_those_that_were_taken(
+    world: Folder, settings: Settings, html: str
+) -> None:
+    facts = read_facts(world, settings, {})
+    told = f"Names that traders took anew: {len(facts.renamed)};"
+    assert told in words(html)
+    assert len(facts.renamed) < settings.trade.traders / 10
+
+
+def test_the_legend_of_hit_rates_names_every_dot(html: str) -> None:
+    part = html[html.index('id="channels"') :]
+    legend = part[: part.index("</svg>")]
+    assert all(f"found in {lane}" in legend for lane in ("yellow", "red"))
+    assert "found in green" not in legend
+
+
 def test_separable_fraud_is_warned_of(world: Folder, settings: Settings) -> None:
     facts = read_facts(world, settings, {})
     assert ceiling(facts).warning is None
