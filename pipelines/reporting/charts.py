@@ -129,10 +129,13 @@ def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
             for bar, ripe in zip(bars, weeks.ripe, strict=True):
                 bar.set_alpha(1.0 if ripe else 0.5)
             below = below + weeks[lane].to_numpy()
-        step = max(1, -(-len(weeks) // 7))
+        step = max(1, -(-len(weeks) // 5))
         stars = ["" if ripe else "*" for ripe in weeks.ripe]
-        named = [f"{week:%d/%m}{star}" for week, star in zip(weeks.week, stars, strict=True)]
+        named = [
+            f"{speak(week.date())}{star}" for week, star in zip(weeks.week, stars, strict=True)
+        ]
         axes.set_xticks(places[::step], named[::step])
+        axes.tick_params(axis="x", pad=8)  # the first day is wide, and 0 % stands beside it
         axes.grid(visible=False)
         axes.set_ylim(0, 1)
         axes.set_xlim(-0.6, len(weeks) - 0.4)

@@ -88,7 +88,7 @@ def _rule(evidence: Evidence, rule: Rule) -> Row:
     counts = _counts(evidence, rule)
     rate = wilson(counts["found"], counts["inspected"])
     cells: tuple[Fact, ...] = (
-        say("reasons.rule", rule=rule.id, reason=ReasonCode(rule.reason_code)),
+        _named(rule),
         say(f"layer.{rule.layer}"),
         say(f"heading.{rule.lane.name}"),
         *(Number(counts[name]) for name in ("hits", "inspected", "found")),
@@ -96,6 +96,14 @@ def _rule(evidence: Evidence, rule: Rule) -> Row:
         Between(rate),
     )
     return Row(cells, lane=rule.lane.name)
+
+
+def _named(rule: Rule) -> Sentence:
+    """Its id and words, and the share of its hits that it is cast on: two may differ in that."""
+    named: dict[str, Fact] = {"rule": rule.id, "reason": ReasonCode(rule.reason_code)}
+    if rule.random_share == 1:
+        return say("reasons.rule", **named)
+    return say("reasons.rule_drawn", **named, share=Share(rule.random_share, 0))
 
 
 def _counts(evidence: Evidence, rule: Rule) -> dict[str, int]:

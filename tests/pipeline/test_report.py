@@ -15,9 +15,10 @@ import pytest
 from models.bundle import verify
 from pipelines.files import write_json
 from pipelines.report import LANGUAGES, main, page, read_words, sections
+from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import Evidence, controls_of, results_in_time, ripened
-from pipelines.reporting.lanes import lanes
+from pipelines.reporting.lanes import lanes, per_week
 from pipelines.reporting.leak import leak
 from pipelines.reporting.quality import quality
 from pipelines.reporting.reasons import reasons
@@ -355,6 +356,19 @@ def test_rules_without_a_hit_are_named_but_not_the_fallback_rules() -> None:
     assert not {"R-104", "R-120", "R-901"} & set(unused)
     row = next(row for row in _cells(section, "reasons.rules_caption") if "R-104" in row[0])
     assert row[3:] == ["5", "4", "1", "25.0%", "4.6% to 69.9%"]
+
+
+def test_rules_with_the_same_words_are_told_apart_by_how_often_they_are_cast() -> None:
+    named = [row[0] for row in _cells(reasons(an_evidence()), "reasons.rules_caption")]
+    always, drawn = (next(one for one in named if id_ in one) for id_ in ("R-403", "R-404"))
+    assert drawn.endswith(", drawn for 30% of its hits")
+    assert drawn.partition(", drawn")[0].split()[1:] == always.split()[1:]
+
+
+def test_weeks_stand_on_the_axis_as_in_the_tables() -> None:
+    weeks = per_week(an_evidence().decisions)
+    for speak in (EN, VI):
+        assert f">{speak(weeks.week[0].date())}" in charts.lanes_per_week(weeks, speak)
 
 
 def test_reasons_are_counted_by_lane_in_words() -> None:
