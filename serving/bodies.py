@@ -135,7 +135,7 @@ def _valid(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise RefusedError(of_validation(error)) from error
+        raise RefusedError(of_validation(error, model)) from error
 
 
 def _as_many_texts(body: bytes, canonical: bytes) -> bool:

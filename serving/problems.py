@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
 from selectivity.wording import Language
+from serving.similar import meant_at
 
 PROBLEM_JSON = "application/problem+json"
 TYPES = "urn:problem-type:lanes:"
@@ -115,10 +116,10 @@ def of_error(error: SelectivityError, *, reading: bool = False) -> Problem:
     return unusable(str(error))
 
 
-def of_validation(error: ValidationError) -> Problem:
-    """Every broken rule with its field, value and remedy."""
+def of_validation(error: ValidationError, model: type[BaseModel]) -> Problem:
+    """Every broken rule of this model with its field, value and remedy."""
     found = _without_echoes(error.errors(include_url=False, include_context=False))
-    shown = tuple(_field_problem(each) for each in found[:MOST_SHOWN])
+    shown = tuple(_field_problem(each, model) for each in found[:MOST_SHOWN])
     more = f"; the first {MOST_SHOWN} are shown" if len(found) > MOST_SHOWN else ""
     count = f"{len(found)} problems{more}" if len(found) > 1 else "1 problem"
     return unusable(f"Nothing was decided or kept: {count}. Correct it and send it again.", *shown)
@@ -158,18 +159,23 @@ def _shared(path: Sequence[object], other: Sequence[object]) -> int:
     return sum(a == b for a, b in zip(path, other, strict=False))
 
 
-def _field_problem(found: Mapping[str, Any]) -> FieldProblem:
+def _field_problem(found: Mapping[str, Any], model: type[BaseModel]) -> FieldProblem:
     path = ".".join(_short(step) for step in found["loc"]) or "body"
     return FieldProblem(
         field=path,
         value=_value(found["input"]),
         message=_short(found["msg"].removeprefix("Value error, "), 200),
-        remedy=_REMEDIES.get(found["type"], _CORRECT) if found["loc"] else _of_all(found["type"]),
+        remedy=_remedy(found["type"], found["loc"], model),
     )
 
 
-def _of_all(kind: str) -> str:
-    return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
+def _remedy(kind: str, path: Sequence[int | str], model: type[BaseModel]) -> str:
+    if not path:
+        return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
+    meant = meant_at(model, path) if kind == "extra_forbidden" else None
+    if meant is not None:
+        return f"Did you mean {meant}? The fields there are stand in the API description."
+    return _REMEDIES.get(kind, _CORRECT)
 
 
 def _value(given: Any) -> str | None:

@@ -3,7 +3,6 @@
 Nothing here reads the environment: `serving.main` hands it over.
 """
 
-import difflib
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
 from selectivity.wording import Language
 from serving.api_keys import Role
+from serving.similar import closest
 
 PREFIX = "LANES_"
 SECRET = {"api_key", "database"}
@@ -276,9 +276,8 @@ def _first_problem(error: ValidationError) -> str:
     name = str(first["loc"][0])
     variable = PREFIX + name.upper()
     if first["type"] == "extra_forbidden":
-        known = list(Settings.model_fields)
-        close = difflib.get_close_matches(name, known, n=1)
-        remedy = f"Did you mean {PREFIX}{close[0].upper()}?" if close else "Unset it."
+        close = closest(name, Settings.model_fields)
+        remedy = f"Did you mean {PREFIX}{close.upper()}?" if close else "Unset it."
         return f"The variable {variable} (value {first['input']!r:.60}) is not known. {remedy}"
     problem = first["msg"].removeprefix("Value error, ")
     shown = "what it is" if name in SECRET else f"{first['input']!r:.60}"
