@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from selectivity.errors import SelectivityError
+from serving.client import NoValidKeyError
+from serving.first_key import how_to_send_another
 from serving.settings import PREFIX, Settings
 
 PROJECT = "customs-lane-prediction"
@@ -33,7 +35,8 @@ class PlainErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except SelectivityError as error:
-            typer.echo(f"error: {error}", err=True)
+            remedy = how_to_send_another(ctx.obj()) if isinstance(error, NoValidKeyError) else ""
+            typer.echo(f"error: {error} {remedy}".rstrip(), err=True)
             raise typer.Exit(error.exit_code) from error
 
 

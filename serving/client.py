@@ -25,6 +25,10 @@ class NoAnswerError(ServiceError):
     """Nobody answers now; perhaps later."""
 
 
+class NoValidKeyError(ServiceError):
+    """The service does not know who calls; the command says where its key comes from."""
+
+
 def lines_of(file: Path) -> Iterator[bytes]:
     """The lines of a file that is to be sent.
 
@@ -140,7 +144,7 @@ def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
     if status in _LATER:
         raise NoAnswerError(f"The service answers {status}{_why(body)}")
-    content: Mapping[str, Any] = json.loads(body)
+    content: Mapping[str, Any] = json.loads(_let_in(status, body))
     if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
     return content
@@ -157,6 +161,8 @@ def _why(body: bytes) -> str:
 def _let_in(status: int, body: bytes) -> bytes:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = json.loads(body)
+        if status == HTTPStatus.UNAUTHORIZED:  # its remedy is a header, which commands do not write
+            raise NoValidKeyError(f"{problem['title']}. {problem['problems'][0]['message']}.")
         raise ServiceError(f"{problem['title']}. {what_is_wrong(problem)}")
     return body
 

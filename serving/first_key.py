@@ -54,6 +54,19 @@ def key_to_send(settings: Settings) -> str | None:
         ) from error
 
 
+def how_to_send_another(settings: Settings) -> str:
+    """What to do when the key that commands send is not taken."""
+    file, remedy = settings.demo_key_file, "Set LANES_API_KEY to a key of `lanes keys create`"
+    if not file.exists():
+        return (
+            f"{remedy}. There is no demonstration key in {file}: LANES_STATE names the state folder "
+            "of the service that made one."
+        )
+    if settings.api_key is None:
+        return f"{remedy}: the one that was sent is the demonstration key in {file}."
+    return f"{remedy}, or unset it: then the demonstration key in {file} is sent."
+
+
 def _checked(text: str, where: str) -> str:
     key = text.strip()
     if id_of(key) is None:

@@ -94,6 +94,32 @@ def test_no_first_key_is_made_where_there_was_one_before(tmp_path: Path) -> None
     assert not (tmp_path / "state/demo.key").exists()
 
 
+def test_a_command_whose_key_is_not_taken_says_where_keys_come_from(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    unknown = lanes(tmp_path / "other", "keys", "create", "x", "--role", "scorer").stdout.strip()
+    file, demo = tmp_path / "one.ndjson", tmp_path / "state/demo.key"
+    file.write_bytes(ndjson(lodged()))
+    with a_service(tmp_path) as client:
+
+        def told(*arguments: str, key: str) -> str:
+            asked = (*arguments, "--url", str(client.base_url))
+            ended = lanes(tmp_path, *asked, LANES_API_KEY=key)
+            assert ended.exit_code == 60
+            assert "Bearer" not in ended.stderr
+            return ended.stderr
+
+        for arguments in (("score", str(file)), ("mode", "show"), ("notices", "02CI")):
+            for key in ("", unknown):
+                said = told(*arguments, key=key)
+                assert "Set LANES_API_KEY to a key of `lanes keys create`. There is no" in said
+                assert f"{demo}: LANES_STATE names" in said
+        demo.write_text(unknown)
+        said = told("mode", "show", key=unknown)
+        assert f"or unset it: then the demonstration key in {demo} is sent" in said
+        said = told("mode", "show", key="")
+        assert f"the one that was sent is the demonstration key in {demo}" in said
+
+
 def test_a_service_without_any_key_lets_nobody_in(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, keys=tmp_path / "none.json", port=0)
     with running(settings) as url:
