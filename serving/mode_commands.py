@@ -7,6 +7,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from selectivity.errors import ParamsError
+from selectivity.mode_orders import MOST_HOURS
 from selectivity.modes import Mode
 from selectivity.wording import Language
 from serving.client import mode_answer
@@ -33,6 +35,22 @@ Spoken = Annotated[
 ]
 
 
+def _mode(given: str) -> Mode:
+    try:
+        return Mode(given.upper())
+    except ValueError as error:
+        raise typer.BadParameter(f"{given!r:.40} is none of {', '.join(Mode)}.") from error
+
+
+def _moment(given: str) -> datetime:
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{given!r:.40} is no day. Give one as 2026-03-02, or a time as 2026-03-02T09:30."
+        ) from error
+
+
 @commands.command(epilog="Example: lanes mode show")
 def show(context: typer.Context, url: Url = None, language: Spoken = None) -> None:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
@@ -43,13 +61,16 @@ def show(context: typer.Context, url: Url = None, language: Spoken = None) -> No
 @commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
 def order(
     context: typer.Context,
-    mode: Annotated[Mode, typer.Argument(help="Mode to put in force.", case_sensitive=False)],
+    mode: Annotated[Mode, typer.Argument(help=f"One of {', '.join(Mode)}.", parser=_mode)],
     reason: Annotated[str, typer.Option(help="Why; kept for ever.")],
-    hours: Annotated[float | None, typer.Option(help="How long; not with NORMAL.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help=f"How long, at most {MOST_HOURS:g}; not with NORMAL.")
+    ] = None,
     url: Url = None,
     language: Spoken = None,
 ) -> None:
     """Tighten at once, or ask to relax, which waits for a second person."""
+    _check_hours(mode, hours)
     asked = {"mode": mode.value, "hours": hours, "reason": reason}
     settings = _settings(context)
     url, language = url or settings.url, language or settings.language
@@ -72,7 +93,7 @@ def approve(
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")
 def list_released(
     context: typer.Context,
-    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.")],
+    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.", parser=_moment)],
     log: Annotated[
         str | None, typer.Option(help="Log, a file or an address; that of the settings if unset.")
     ] = None,
@@ -81,8 +102,19 @@ def list_released(
     store = store_named(log) if log else primary_of(_settings(context))
     with closing(LogReader(store)) as reader:
         typer.echo(HEAD)
-        for record in released(reader, since.replace(tzinfo=UTC)):
+        for record in released(reader, _in_utc(since)):
             typer.echo(line(record))
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _check_hours(mode: Mode, hours: float | None) -> None:
+    if mode is Mode.NORMAL and hours is not None:
+        raise ParamsError("NORMAL has no end. Leave --hours out.")
+    if mode is not Mode.NORMAL and hours is None:
+        raise ParamsError(f"{mode} has to end. Add --hours 4 (at most {MOST_HOURS:g}).")
 
 
 def _tell(answer: Mapping[str, Any]) -> None:

@@ -123,6 +123,26 @@ def test_an_order_at_one_process_holds_at_the_other_within_seconds(
             time.sleep(0.1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("set", "NO_GREEN"), "Add --hours 4 (at most 72)"),
+        (("set", "no_green"), "NO_GREEN has to end"),
+        (("set", "NORMAL", "--hours", "4"), "NORMAL has no end. Leave --hours out."),
+        (("set", "NO_GREN"), "'NO_GREN' is none of NORMAL, RULES_ONLY, NO_GREEN, MANUAL."),
+        (("released", "--since", "yesterday"), "as 2026-03-02, or a time as 2026-03-02T09:30"),
+    ],
+)
+def test_what_a_command_cannot_use_is_said_with_what_to_write(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    reason = ("--reason", "an exercise") if arguments[0] == "set" else ()
+    ended = lanes(tmp_path, "mode", *arguments, *reason)
+
+    assert ended.exit_code != 0
+    assert said in " ".join(ended.stderr.split())
+
+
 def test_the_command_says_what_is_wrong_with_an_order(tmp_path: Path, client: httpx.Client) -> None:
     order = ("mode", "set", "NO_GREEN", "--hours", "400", "--reason", "an exercise")
     refused = lanes(tmp_path, *order, "--language", "en", "--url", str(client.base_url))
