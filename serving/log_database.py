@@ -168,7 +168,7 @@ class LogDatabase:
 
     def unusable(self, error: Exception) -> DecisionLogError:
         """What to say when the database cannot be used; AwayError if that may pass by itself."""
-        told = " ".join(str(error).split()) or type(error).__name__
+        told = " ".join(str(error).split()).rstrip("?.!") or type(error).__name__
         return (AwayError if passes(error) else DecisionLogError)(
             f"The decision log in the {self.name} cannot be used: {told}. Check LANES_DATABASE, "
             "that the server runs and that the role may use the tables."

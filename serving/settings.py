@@ -281,7 +281,12 @@ def _first_problem(error: ValidationError) -> str:
         return f"The variable {variable} (value {first['input']!r:.60}) is not known. {remedy}"
     problem = first["msg"].removeprefix("Value error, ")
     shown = "what it is" if name in SECRET else f"{first['input']!r:.60}"
-    return (
-        f"{variable} cannot be {shown}: {problem}. Correct the variable, "
-        f"or unset it to get the default, {Settings.model_fields[name].default}."
-    )
+    return f"{variable} cannot be {shown}: {problem}. Correct the variable, or {_unset(name)}"
+
+
+def _unset(name: str) -> str:
+    """What comes of leaving it out."""
+    field = Settings.model_fields[name]
+    if field.default is not None:
+        return f"unset it to get the default, {field.default}."
+    return f"unset it. It is for this: {field.description}"

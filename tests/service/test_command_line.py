@@ -153,6 +153,7 @@ def test_a_start_that_waited_in_vain_says_how_long(tmp_path: Path) -> None:
     ended = lanes_alone(tmp_path, "serve", "--port", "0", "--wait", "0.1", LANES_DATABASE=nowhere)
     assert ended.returncode == 40
     assert ended.stderr.rstrip().endswith("It was waited for 0.1 s.")
+    assert "?." not in ended.stderr
 
 
 def test_while_a_start_waits_for_its_log_callers_are_refused_and_not_left_hanging(

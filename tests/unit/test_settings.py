@@ -23,6 +23,7 @@ def test_settings_come_from_their_variables_alone() -> None:
         ("LANES_PROT", "1", r"LANES_PROT \(value '1'\) is not known. Did you mean LANES_PORT"),
         ("LANES_PORT", "many", "LANES_PORT cannot be 'many'.*default, 8080"),
         ("LANES_PORT", "70000", "LANES_PORT"),
+        ("LANES_DATABASE", "mysql://x", "or unset it.*a file in the state folder if unset"),
         ("LANES_HOST", "0.0.0.0", "LANES_HOST.*in the clear"),
         ("LANES_HOST", "example.test", "use 127.0.0.1"),
     ],
