@@ -46,8 +46,9 @@ def other_office(language: Language, office: str) -> Problem:
 
 def not_overridden(language: Language, why: Refusal) -> Problem:
     """The lane stays as it is."""
-    title, detail = _NOT_OVERRIDDEN[language]
-    words = _Words(title, detail.format(why=_WHY[why][language]))
+    title, look_again = _NOT_OVERRIDDEN[language]
+    to_do = _TO_DO[why][language] if why in _TO_DO else look_again
+    words = _Words(title, f"{_WHY[why][language]}. {to_do}")
     second = why is Refusal.SAME_PERSON
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
     return _about(_FIELDS.get(why, "override_id"), status, "not-overridden", words, language)
@@ -55,9 +56,10 @@ def not_overridden(language: Language, why: Refusal) -> Problem:
 
 def not_ordered(language: Language, why: ModeRefusal) -> Problem:
     """The mode stays as it is."""
-    title, detail = _NOT_ORDERED[language]
-    words = _Words(title, detail.format(why=_WHY_NOT_ORDERED[why][language]))
+    title, look_again = _NOT_ORDERED[language]
     second = why is ModeRefusal.SAME_PERSON
+    to_do = _TO_DO[Refusal.SAME_PERSON][language] if second else look_again
+    words = _Words(title, f"{_WHY_NOT_ORDERED[why][language]}. {to_do}")
     status = HTTPStatus.FORBIDDEN if second else HTTPStatus.CONFLICT
     field = "mode" if why is ModeRefusal.SAME_MODE else "order_id"
     return _about(field, status, "mode-not-ordered", words, language)
@@ -126,12 +128,22 @@ _OTHER_OFFICE: dict[Language, _Words] = {
     ),
 }
 _NOT_OVERRIDDEN: dict[Language, _Words] = {
-    "vi": _Words("Luồng được giữ nguyên", "{why}. Xem lại quyết định trước khi gửi."),
+    "vi": _Words("Luồng được giữ nguyên", "Xem lại quyết định trước khi gửi."),
     "en": _Words(
-        "The lane stays as it is",
-        "{why}. Look at the decision again before you send it once more.",
+        "The lane stays as it is", "Look at the decision again before you send it once more."
     ),
 }
+_TO_DO: dict[Refusal, dict[Language, str]] = {
+    Refusal.UNEXPLAINED: {
+        "vi": "Thêm reason_text rồi gửi lại.",
+        "en": "Add reason_text and send it again.",
+    },
+    Refusal.SAME_PERSON: {
+        "vi": "Để người khác phê duyệt, bằng khóa của chính người đó.",
+        "en": "Let another person approve it, with a key of their own.",
+    },
+}
+"""Where looking again would not help."""
 _WHY: dict[Refusal, dict[Language, str]] = {
     Refusal.SAME_LANE: {
         "vi": "tờ khai đã ở luồng này",
@@ -156,10 +168,9 @@ _WHY: dict[Refusal, dict[Language, str]] = {
     },
 }
 _NOT_ORDERED: dict[Language, _Words] = {
-    "vi": _Words("Chế độ được giữ nguyên", "{why}. Xem lại chế độ hiện hành trước khi gửi."),
+    "vi": _Words("Chế độ được giữ nguyên", "Xem lại chế độ hiện hành trước khi gửi."),
     "en": _Words(
-        "The mode stays as it is",
-        "{why}. Look at the mode in force before you send it once more.",
+        "The mode stays as it is", "Look at the mode in force before you send it once more."
     ),
 }
 _WHY_NOT_ORDERED: dict[ModeRefusal, dict[Language, str]] = {

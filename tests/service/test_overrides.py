@@ -88,6 +88,31 @@ def test_whoever_asked_cannot_approve_even_with_another_key(
     assert client.get("/v1/decisions/O-3").json()["final_lane"] == "YELLOW"
 
 
+@pytest.mark.parametrize(
+    ("language", "add", "another"),
+    [
+        ("en", "Add reason_text", "Let another person approve it"),
+        ("vi", "Thêm reason_text", "Để người khác phê duyệt"),
+    ],
+)
+def test_who_may_not_change_a_lane_is_told_what_would_help(
+    client: httpx.Client, settings: Settings, language: str, add: str, another: str
+) -> None:
+    a_lane(client, "O-31")
+    chi = {**as_inspector(settings, "Chi"), "Accept-Language": language}
+    chi_too = {**as_manager(settings, "chi"), "Accept-Language": language}
+
+    def remedy(path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> str:
+        answer = client.post(path, json=body, headers=headers)
+        return str(answer.json()["problems"][0]["remedy"])
+
+    bare = asked("O-31", "GREEN", reason_text=None)
+    assert remedy("/v1/overrides", bare, chi).startswith(add)
+    pending = client.post("/v1/overrides", json=asked("O-31", "GREEN"), headers=chi).json()
+    approval = f"/v1/overrides/{pending['override_id']}/approve"
+    assert remedy(approval, None, chi_too).startswith(another)
+
+
 def test_a_mandatory_lane_is_not_lowered(client: httpx.Client, settings: Settings) -> None:
     ivory = [lodged()["items"][0] | {"hs_code": "050710"}]
     answer = client.post("/v1/lanes", json=lodged(declaration_id="O-4") | {"items": ivory})
