@@ -38,6 +38,7 @@ class Walked(NamedTuple):
     head: chain.Head
     decisions: int
     inspections: int
+    drains: int
     acts: int
     hashes: dict[int, str]
     """Hashes of the records that were asked for, as far as there are such."""
@@ -79,7 +80,7 @@ _CALLED: Mapping[chain.Kind, str] = {
     chain.ACT: "act",
 }
 """What stands in front of the first column."""
-_COUNTED = (chain.DECISION, chain.INSPECTION, chain.ACT)
+_COUNTED = (chain.DECISION, chain.INSPECTION, chain.DRAIN, chain.ACT)
 
 
 def walk(connection: Connection, wanted: Container[int]) -> Walked:
@@ -94,8 +95,8 @@ def walk(connection: Connection, wanted: Container[int]) -> Walked:
         if link.no in wanted:
             hashes[link.no] = link.stored
     problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
-    decisions, inspections, acts = (walker.counts[kind] for kind in _COUNTED)
-    return Walked(walker.head, decisions, inspections, acts, hashes, sorted(problems))
+    decisions, inspections, drains, acts = (walker.counts[kind] for kind in _COUNTED)
+    return Walked(walker.head, decisions, inspections, drains, acts, hashes, sorted(problems))
 
 
 class _Walker:

@@ -41,16 +41,17 @@ class Verdict(NamedTuple):
         return self._whole() if not self.problems else self._not_whole()
 
     def _whole(self) -> str:
-        _, decisions, inspections, acts, *_ = self.walked
+        _, decisions, inspections, drains, acts, *_ = self.walked
         assert self.vouched is not None
         records, upto = self.walked.head.no, self.vouched.records
-        people = f", {acts} acts of people" if acts else ""
+        more = f", {drains} drains of a spool" if drains else ""
+        more += f", {acts} acts of people" if acts else ""
         behind = f"; {records - upto} newer ones are chained only" if records > upto else ""
         torn = f"; {self.torn} lines of the anchor were cut short" if self.torn else ""
         others = f"; the anchor also names {self.other_logs} other log" if self.other_logs else ""
         others += "s" if self.other_logs > 1 else ""
         return (
-            f"whole: {records} records ({decisions} decisions, {inspections} inspections{people}) "
+            f"whole: {records} records ({decisions} decisions, {inspections} inspections{more}) "
             f"of log {self.log_id:.8}, {upto} of them vouched for by {self.checkpoints} "
             f"checkpoints, the last of {self.vouched.at:%Y-%m-%d %H:%M:%S %Z}{behind}{torn}{others}"
             ". Not shown: what was cut off or replaced behind that checkpoint."

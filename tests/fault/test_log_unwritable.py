@@ -69,6 +69,8 @@ def test_a_locked_log_hands_over_to_the_spool(tmp_path: Path) -> None:
     log = LogReader(settings.log_file)
     assert [record.key for _, record in log.records()] == [("D-0", 1), ("D-1", 1), ("D-1", 2)]
     assert log.conflicts() == []
+    counted = "4 records (3 decisions, 0 inspections, 1 drains of a spool)"
+    assert counted in lanes(tmp_path, "verify").stdout
 
 
 def test_with_log_and_spool_locked_there_is_no_lane(tmp_path: Path) -> None:
