@@ -268,3 +268,6 @@ def _say_what_serves(predictor: Predictor, url: str) -> None:
         "fallback_cause": predictor.cause,
     }
     logger.info("serving", extra=what)
+    if predictor.cause is not None:
+        why = {"cause": predictor.cause, "detail": predictor.cause_detail}
+        logger.warning("not the model in force", extra=why)

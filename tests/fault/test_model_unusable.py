@@ -1,6 +1,7 @@
 """Without a usable model there is still a lane; it says why, and is never a silent green."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from selectivity.lanes import Lane
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
-from tests.services import a_service, lodged
+from tests.services import a_process, a_service, lodged
 
 MANY = [
     lodged(
@@ -48,6 +49,23 @@ def test_without_a_bundle_fallback_rules_decide_and_say_so(tmp_path: Path) -> No
         assert client.get("/health/ready").json()["serving"] == "fallback"
     assert set(lanes) == {"GREEN", "YELLOW", "RED"}
     assert lanes.count("RED") < len(lanes) / 2
+
+
+def test_a_start_without_the_model_in_force_warns_with_cause_and_detail(
+    tmp_path: Path, bundle: Path
+) -> None:
+    for folder, named, told in (
+        ("without", tmp_path / "nowhere", [("NO_MODEL", "Correct LANES_BUNDLE")]),
+        ("with", bundle, []),
+    ):
+        (tmp_path / folder).mkdir()
+        with a_process(tmp_path / folder, bundle=named):
+            lines = (tmp_path / folder / "service.log").read_text().splitlines()
+        warned = [line for line in map(json.loads, lines) if line["level"] == "WARNING"]
+        assert [each["cause"] for each in warned] == [cause for cause, _ in told]
+        for each, (_, detail) in zip(warned, told, strict=True):
+            assert detail in each["detail"]
+            assert str(named) in each["detail"]
 
 
 @pytest.mark.parametrize("name", [*FILES, MANIFEST])
