@@ -34,6 +34,11 @@ def check(files: Files) -> None:
     layers = Counter(str(rule.layer) for rule in rules.rules)
     told = ", ".join(f"{number} {layer}" for layer, number in layers.items())
     typer.echo(f"{len(rules.rules)} rules of version {rules.version}: {told}")
+    if len(files) > 1:
+        order = ", ".join(file.name for file in files)
+        typer.echo(
+            f"The version is that of this order: {order}. A bundle has the order of params.yaml."
+        )
 
 
 @commands.command(epilog="Example: lanes rules test data/reference/rules/vietnam.yaml")

@@ -44,6 +44,18 @@ def test_rules_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
     assert f"of version {version}" in ended.stdout
 
 
+def test_a_version_is_told_with_the_order_it_depends_on(tmp_path: Path) -> None:
+    told = {
+        lanes(tmp_path, "rules", "check", *files).stdout.splitlines()[0]
+        for files in (FILES, FILES[::-1])
+    }
+    backwards = lanes(tmp_path, "rules", "check", *FILES[::-1]).stdout
+    assert len(told) == 2
+    assert f"this order: {', '.join(Path(file).name for file in FILES[::-1])}." in backwards
+    assert "params.yaml" in backwards
+    assert "order" not in lanes(tmp_path, "rules", "check", FILES[0]).stdout
+
+
 def test_a_wrong_rule_is_named(tmp_path: Path) -> None:
     file = a_file(tmp_path, RULE | {"lane": "BLUE"})
     ended = lanes(tmp_path, "rules", "check", file, *FILES)
