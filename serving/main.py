@@ -6,7 +6,6 @@ they are used, because that takes seconds.
 
 import json
 import os
-from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Annotated
 import typer
 
 from selectivity.errors import AuditError
-from serving import key_commands, mode_commands, rule_commands, table
+from serving import file_commands, key_commands, mode_commands, rule_commands, table
 from serving.around_commands import PlainErrors, Version, variables
-from serving.client import follow_notices, lines_of, send_declarations, send_inspections
+from serving.client import follow_notices
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
@@ -90,44 +89,12 @@ def serve(
         raise AwayError(f"{error}{waited}") from error.__cause__
 
 
-@app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")
-def score(
-    file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
-    url: Url = None,
-    language: Spoken = None,
-) -> None:
-    """Send declarations to a running service and print their lanes."""
-    lanes: Counter[str] = Counter()
-    settings = _settings()
-    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    for answer in send_declarations(url, lines_of(file), language, key):
-        if not lanes:
-            typer.echo(table.head())
-        typer.echo(table.row(answer))
-        lanes[answer.get("lane", "refused")] += 1
-    counted = ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items()))
-    typer.echo(f"\n{counted}" if counted else "none")
-    raise typer.Exit(1 if lanes["refused"] else 0)
-
-
-@app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")
-def report_inspections(
-    file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
-    url: Url = None,
-    language: Spoken = None,
-) -> None:
-    """Send what controls found to a running service."""
-    receipts: Counter[str] = Counter()
-    settings = _settings()
-    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
-    for number, answer in send_inspections(url, lines_of(file), language, key):
-        if "receipt" not in answer:
-            typer.echo(f"refused: line {number}: {table.what_is_wrong(answer)}", err=True)
-        receipts[answer.get("receipt", "refused")] += 1
-        if receipts.total() % 1_000 == 0:
-            typer.echo(f"{receipts.total()} sent", err=True)
-    typer.echo(", ".join(f"{number} {receipt}" for receipt, number in receipts.items()) or "none")
-    raise typer.Exit(1 if receipts["refused"] else 0)
+app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")(
+    file_commands.score
+)
+app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")(
+    file_commands.report_inspections
+)
 
 
 @app.command(epilog="Example: lanes notices 02CI --follow --language en")

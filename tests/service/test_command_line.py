@@ -227,6 +227,77 @@ def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
     assert told.stdout.strip() == "1 stored, 1 parked, 1 refused"
 
 
+def _sent(tmp_path: Path, command: str, content: bytes, expected: int = 1) -> tuple[str, str, int]:
+    """Standard output and error of sending this, and how many records the log has."""
+    file = tmp_path / "sent.ndjson"
+    file.write_bytes(content)
+    with a_service(tmp_path) as client:
+        ended = lanes(tmp_path, command, str(file), "--url", str(client.base_url))
+        assert ended.exit_code == expected
+    log = LogReader(settings_in(tmp_path).log_file)
+    return ended.stdout, ended.stderr, sum(log.counts()[:2])
+
+
+def test_a_file_of_the_other_kind_is_told_so_and_not_sent(tmp_path: Path) -> None:
+    declared = ndjson(*(lodged(declaration_id=f"D-{number}") for number in range(7)))
+    found = (an_inspection(inspection_id=f"I-{number}") for number in range(7))
+    inspected = ndjson(*(each.model_dump(mode="json") for each in found))
+    for command, content, said in (
+        (
+            "report-inspections",
+            declared,
+            "These are declarations: send them with `lanes score FILE`",
+        ),
+        ("score", inspected, "These are inspections: send them with `lanes report-inspections"),
+    ):
+        out, error, kept = _sent(tmp_path, command, content)
+        assert (out, kept) == ("", 0)
+        assert said in error
+        assert "None of the 7 lines was sent" in error
+        assert len(error) < 200
+
+
+@pytest.mark.parametrize(
+    ("command", "good"),
+    [
+        ("score", lodged()),
+        ("report-inspections", an_inspection().model_dump(mode="json")),
+    ],
+)
+def test_lines_that_are_all_refused_alike_end_the_sending_and_the_rest_is_counted(
+    tmp_path: Path, command: str, good: dict[str, Any]
+) -> None:
+    out, error, kept = _sent(tmp_path, command, b"# words\n\n" * 6 + ndjson(good))
+
+    assert kept == 0
+    assert out.strip().endswith("5 refused, 2 not sent")
+    assert "the 2 behind them were not sent" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "good"),
+    [
+        ("score", lodged()),
+        ("report-inspections", an_inspection().model_dump(mode="json")),
+    ],
+)
+@pytest.mark.parametrize("first", ["good", "bad"])
+def test_lines_that_may_be_good_are_all_sent(
+    tmp_path: Path, command: str, good: dict[str, Any], first: str
+) -> None:
+    bad = b"# words\n"
+    lines = ndjson(good) + bad * 8 if first == "good" else bad * 4 + ndjson(good)
+    out, error, kept = _sent(tmp_path, command, lines)
+
+    refused = 8 if first == "good" else 4
+    last = 9 if first == "good" else 4
+    assert kept == 1
+    assert out.strip().splitlines()[-1].count(f"{refused} refused") == 1
+    assert "not sent" not in out + error
+    assert f"line {last}" in out + error
+    assert f"line {last + 1}" not in out + error
+
+
 def test_the_log_is_exported_as_it_was_lodged(tmp_path: Path) -> None:
     ivory = lodged(declaration_id="D-2", items=(an_item(hs_code="050710"),))
     documents = an_inspection(declaration_id="D-2", inspection_id="I-2", control_type="DOCUMENT")

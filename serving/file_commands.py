@@ -1,0 +1,78 @@
+"""The commands that send a file to a running service, line by line: score, report-inspections."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from serving import table
+from serving.client import lines_of, send_declarations, send_inspections
+from serving.first_key import key_to_send
+from serving.mode_commands import Spoken, Url
+from serving.sending import TRIED, Kind, Sending
+from serving.settings import Settings
+
+
+def score(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
+    url: Url = None,
+    language: Spoken = None,
+) -> None:
+    """Send declarations to a running service and print their lanes."""
+    settings = cast(Callable[[], Settings], context.obj)()
+    to = (url or settings.url, language or settings.language, key_to_send(settings))
+
+    def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+        return send_declarations(to[0], lines, *to[1:])
+
+    lanes: Counter[str] = Counter()
+    sending = Sending(lines_of(file), send, kind=Kind.DECLARATIONS)
+    for answer in sending:
+        if not lanes:
+            typer.echo(table.head())
+        typer.echo(table.row(answer))
+        lanes[answer.get("lane", "refused")] += 1
+    counted = ", ".join(f"{number} {lane}" for lane, number in sorted(lanes.items()))
+    _end(f"\n{counted}" if counted else "none", lanes["refused"], sending.not_sent)
+
+
+def report_inspections(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
+    url: Url = None,
+    language: Spoken = None,
+) -> None:
+    """Send what controls found to a running service."""
+    settings = cast(Callable[[], Settings], context.obj)()
+    to = (url or settings.url, language or settings.language, key_to_send(settings))
+
+    def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+        for number, answer in send_inspections(to[0], lines, *to[1:]):
+            yield {**answer, "line": number}
+
+    receipts: Counter[str] = Counter()
+    sending = Sending(lines_of(file), send, kind=Kind.INSPECTIONS)
+    for answer in sending:
+        if "receipt" not in answer:
+            told = table.what_is_wrong(answer)
+            typer.echo(f"refused: line {answer['line']}: {told}", err=True)
+        receipts[answer.get("receipt", "refused")] += 1
+        if receipts.total() % 1_000 == 0:
+            typer.echo(f"{receipts.total()} sent", err=True)
+    counted = ", ".join(f"{number} {receipt}" for receipt, number in receipts.items())
+    _end(counted or "none", receipts["refused"], sending.not_sent)
+
+
+def _end(counted: str, refused: int, not_sent: int) -> None:
+    """Say what became of the lines, and end with 1 unless all were taken."""
+    typer.echo(f"{counted}, {not_sent} not sent" if not_sent else counted)
+    if not_sent:
+        typer.echo(
+            f"The first {TRIED} lines were refused alike, so the {not_sent:,} behind them were not "
+            "sent. Correct the file, and send it again.",
+            err=True,
+        )
+    raise typer.Exit(1 if refused else 0)
