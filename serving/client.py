@@ -3,7 +3,7 @@
 import http.client
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from itertools import count, islice
@@ -88,16 +88,19 @@ def follow_notices(
     *,
     follow: bool,
     pause_seconds: float = 2,
+    waits: Callable[[], None] = lambda: None,
 ) -> Iterator[Mapping[str, Any]]:
     """What an office has not acknowledged yet, in order; acknowledged once all of a part was taken.
 
     With `follow` it goes on for ever, over a link or service that comes and goes. Whoever begins
-    again after a crash may be told the last part once more, and never misses one.
+    again after a crash may be told the last part once more, and never misses one. `waits` is called
+    once, when everything that was there is told.
 
     Raises:
         ServiceError: the service refuses; or none answers, unless it follows.
     """
-    path, after, due = f"/v1/offices/{quote(office, safe='')}/notices", "", False
+    path, after = f"/v1/offices/{quote(office, safe='')}/notices", ""
+    due = waited = False
     while True:
         try:
             if not due:
@@ -110,6 +113,9 @@ def follow_notices(
                 due = False
             if told["more"]:
                 continue
+            if follow and not waited:
+                waits()
+                waited = True
         except NoAnswerError:
             if not follow:
                 raise

@@ -108,7 +108,11 @@ def notices(
     settings = _settings()
     key, url, language = key_to_send(settings), url or settings.url, language or settings.language
     told = 0
-    for notice in follow_notices(url, office, language, key, follow=follow):
+
+    def say_it_waits() -> None:
+        typer.echo(f"waiting for notices of {office} (Ctrl-C ends it)", err=True)
+
+    for notice in follow_notices(url, office, language, key, follow=follow, waits=say_it_waits):
         typer.echo(table.notice_row(notice))
         told += 1
     if not told:

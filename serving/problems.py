@@ -102,10 +102,8 @@ def not_found(detail: str, *problems: FieldProblem) -> Problem:
 def of_error(error: SelectivityError, *, reading: bool = False) -> Problem:
     """What an error of this system means to a caller, who wants something kept or only to read."""
     if isinstance(error, ConflictError):
-        title = "The same key came with other content"
-        found = about(error.field, str(error))
-        detail = "Nothing was done or kept: what was there first stands."
-        return problem(HTTPStatus.CONFLICT, "conflict", title, detail, found)
+        name, title, detail = _CURSOR if error.field == "cursor" else _CONTENT
+        return problem(HTTPStatus.CONFLICT, name, title, detail, about(error.field, str(error)))
     if isinstance(error, DecisionLogError):
         name, title = (
             ("not-read", "The decision log cannot be read now")
@@ -114,6 +112,18 @@ def of_error(error: SelectivityError, *, reading: bool = False) -> Problem:
         )
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, name, title, str(error))
     return unusable(str(error))
+
+
+_CURSOR = (
+    "cursor-of-another-log",
+    "The cursor is not of this log",
+    "Nothing was told or kept: see problems.",
+)
+_CONTENT = (
+    "conflict",
+    "The same key came with other content",
+    "Nothing was done or kept: what was there first stands.",
+)
 
 
 def of_validation(error: ValidationError, model: type[BaseModel]) -> Problem:

@@ -1,5 +1,8 @@
 """What a branch is told: everything, in order, once, whatever happens to its link."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ from serving.table import notice_row
 from tests.command_line import lanes
 from tests.services import (
     KEY,
+    ROOT,
     a_process,
     a_service,
     bearer,
@@ -139,6 +143,9 @@ def test_a_cursor_of_another_log_is_refused(client: httpx.Client) -> None:
         acked = client.post("/v1/offices/GATE1/notices/ack", json={"cursor": wrong})
         assert (asked.status_code, acked.status_code) == (409, 409)
         assert "begin again without a cursor" in asked.json()["problems"][0]["remedy"]
+        for refused in (asked.json(), acked.json()):
+            assert refused["type"].endswith(":cursor-of-another-log")
+            assert refused["title"] == "The cursor is not of this log"
 
 
 @pytest.mark.parametrize("query", [{"after": "x"}, {"limit": 0}, {"limit": 501}, {"limit": "all"}])
@@ -185,9 +192,18 @@ def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> 
     settings = settings_in(tmp_path, port=free_port())
     url = f"http://127.0.0.1:{settings.port}"
     taken: list[str] = []
+    waited: list[int] = []
 
     def follow() -> None:
-        for notice in follow_notices(url, "GATE6", "en", KEY, follow=True, pause_seconds=0.05):
+        for notice in follow_notices(
+            url,
+            "GATE6",
+            "en",
+            KEY,
+            follow=True,
+            pause_seconds=0.05,
+            waits=lambda: waited.append(len(taken)),
+        ):
             taken.append(notice["declaration_id"])
             if len(taken) == 2:
                 return
@@ -202,8 +218,26 @@ def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> 
         gone.set()
         with running(settings):
             wait_for(lambda: told(caller, "GATE6")["acknowledged"])
+            time.sleep(0.3)  # several rounds in which there is nothing new
             send(caller, "L-1", "GATE6")
             wait_for(lambda: taken == ["L-0", "L-1"])
+    assert waited == [1]  # said once, when everything that was there was told
+
+
+def test_whoever_follows_an_office_without_notices_is_told_that_it_waits(tmp_path: Path) -> None:
+    with a_process(tmp_path) as (_, url):
+        following = subprocess.Popen(
+            [sys.executable, "-m", "serving.main", "notices", "NONE", "--follow", "--url", url],
+            cwd=ROOT,
+            env=os.environ | {"LANES_API_KEY": KEY},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert following.stderr is not None
+        said = following.stderr.readline()
+        following.kill()
+        following.communicate()
+    assert said == "waiting for notices of NONE (Ctrl-C ends it)\n"
 
 
 def wait_for(what: Callable[[], object]) -> None:
