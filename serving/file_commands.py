@@ -10,9 +10,13 @@ import typer
 from serving import table
 from serving.client import lines_of, send_declarations, send_inspections
 from serving.first_key import key_to_send
+from serving.keep import Receipt
 from serving.mode_commands import Spoken, Url
 from serving.sending import TRIED, Kind, Sending
 from serving.settings import Settings
+
+MOST_NAMED = 10
+"""Declarations without a decision that are named."""
 
 
 def score(
@@ -54,16 +58,29 @@ def report_inspections(
             yield {**answer, "line": number}
 
     receipts: Counter[str] = Counter()
+    undecided: Counter[str] = Counter()
     sending = Sending(lines_of(file), send, kind=Kind.INSPECTIONS)
     for answer in sending:
         if "receipt" not in answer:
             told = table.what_is_wrong(answer)
             typer.echo(f"refused: line {answer['line']}: {told}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
+        if answer.get("receipt") == Receipt.PARKED:
+            undecided[answer["declaration_id"]] += 1
         if receipts.total() % 1_000 == 0:
             typer.echo(f"{receipts.total()} sent", err=True)
     counted = ", ".join(f"{number} {receipt}" for receipt, number in receipts.items())
+    _tell_undecided(list(undecided))
     _end(counted or "none", receipts["refused"], sending.not_sent)
+
+
+def _tell_undecided(declarations: list[str]) -> None:
+    if not declarations:
+        return
+    named = ", ".join(declarations[:MOST_NAMED])
+    more = len(declarations) - MOST_NAMED
+    named += f" and {more:,} more" if more > 0 else ""
+    typer.echo(f"parked until there is a decision on {named}", err=True)
 
 
 def _end(counted: str, refused: int, not_sent: int) -> None:

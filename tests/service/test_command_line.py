@@ -224,7 +224,18 @@ def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
         told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
     assert told.exit_code == 1
     assert told.stderr.startswith("refused: line 4: inspection_id")
+    assert told.stderr.endswith("parked until there is a decision on D-9\n")
     assert told.stdout.strip() == "1 stored, 1 parked, 1 refused"
+
+
+def test_of_many_declarations_without_a_decision_some_are_named(tmp_path: Path) -> None:
+    many = (an_inspection(inspection_id=f"I-{n}", declaration_id=f"D-{n}") for n in range(13))
+    content = ndjson(*(each.model_dump(mode="json") for each in many))
+    out, error, _ = _sent(tmp_path, "report-inspections", content, expected=0)
+    assert out == "13 parked\n"
+    assert error == (
+        f"parked until there is a decision on {', '.join(f'D-{n}' for n in range(10))} and 3 more\n"
+    )
 
 
 def _sent(tmp_path: Path, command: str, content: bytes, expected: int = 1) -> tuple[str, str, int]:
