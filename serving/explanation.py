@@ -16,6 +16,7 @@ from selectivity.columns import Floats
 from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
 from serving.log_reader import LogReader
+from serving.not_declared import not_declared
 from serving.replay import Again
 from serving.settings import Settings
 
@@ -44,6 +45,8 @@ class ItemExplained(NamedTuple):
     usual_log_odds: float
     log_odds: float
     families: tuple[FamilyShare, ...]
+    lacking: frozenset[str]
+    """Facts that it was declared without, see `serving.not_declared`."""
 
 
 class Explained(NamedTuple):
@@ -91,7 +94,14 @@ def explain(record: DecisionRecord, seen: Seen) -> Explained:
     risks = {score.item_no: 1 - score.none for score in record.scores}
     rows = zip(seen.goods, found.usual.tolist(), found.log_odds.tolist(), told, strict=True)
     items = tuple(
-        ItemExplained(no := int(goods.row["item_no"]), risks.get(no), usual, log_odds, shares)
+        ItemExplained(
+            no := int(goods.row["item_no"]),
+            risks.get(no),
+            usual,
+            log_odds,
+            shares,
+            not_declared(goods.row),
+        )
         for goods, usual, log_odds, shares in rows
     )
     return Explained(record, seen.sha256 == record.features_sha256, items)

@@ -12,6 +12,7 @@ from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language
 from serving.answers import ReasonAnswer, reasons_in_words
 from serving.explanation import Explained, ItemExplained
+from serving.not_declared import in_words
 
 NOTES: dict[str, dict[Language, str]] = {
     "same": {
@@ -49,14 +50,15 @@ class FamilyAnswer(BaseModel):
     features: tuple[FeatureAnswer, ...]
 
     @classmethod
-    def of(cls, share: FamilyShare, language: Language) -> Self:
-        """One family in words of this language."""
+    def of(cls, share: FamilyShare, item: ItemExplained, language: Language) -> Self:
+        """One family of a goods item in words of this language."""
+        facts = reasons_in_words(share.reasons, None, language)
         return cls(
             family=share.family,
             name=FAMILIES[share.family][language],
             log_odds=share.added,
             odds_times=exp(share.added),
-            facts=tuple(reasons_in_words(share.reasons, None, language)),
+            facts=tuple(facts or in_words(share.family, item.lacking, item.item_no, language)),
             features=tuple(
                 FeatureAnswer(
                     name=each.name,
@@ -82,7 +84,7 @@ class ItemAnswer(BaseModel):
     @classmethod
     def of(cls, item: ItemExplained, language: Language) -> Self:
         """One goods item in words of this language."""
-        told = [FamilyAnswer.of(share, language) for share in item.families]
+        told = [FamilyAnswer.of(share, item, language) for share in item.families]
         return cls(
             item_no=item.item_no,
             risk=item.risk,

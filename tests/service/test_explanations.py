@@ -3,17 +3,20 @@
 from datetime import timedelta
 from math import exp
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from models.bundle import load
 from selectivity.officer_words import FAMILIES
+from selectivity.rows import rows_of
+from selectivity.wording import Language
 from serving.api_keys import Role
 from serving.explanation import explain, look
 from serving.explanation_answer import ExplanationAnswer
 from serving.log_reader import LogReader
+from serving.not_declared import WORDS, in_words, not_declared
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.command_line import lanes
 from tests.services import a_service, bearer, let_in, lodged, settings_in
@@ -59,6 +62,53 @@ def test_it_is_said_in_the_callers_language(client: httpx.Client) -> None:
     named = {each["name"] for item in answer.json()["items"] for each in item["raises"]}
     assert named
     assert named <= {words["vi"] for words in FAMILIES.values()}
+
+
+@pytest.mark.parametrize(
+    ("language", "seller", "value"),
+    [
+        ("en", "No seller declared", "No customs value declared"),
+        ("vi", "Không khai người bán", "Không khai trị giá hải quan"),
+    ],
+)
+def test_what_was_not_declared_is_told_in_place_of_facts(
+    client: httpx.Client, language: str, seller: str, value: str
+) -> None:
+    bare, whole = a_declaration(seller_id=None, items=(an_item(customs_value=None),)), lodged()
+    client.post("/v1/lanes", json=lodged(bare) | {"declaration_id": f"N-{language}"})
+    client.post("/v1/lanes", json=whole | {"declaration_id": f"W-{language}", "seller_id": "S-1"})
+
+    def told(id_: str) -> dict[str, list[str]]:
+        (item,) = explanation(client, id_, **{"Accept-Language": language}).json()["items"]
+        return {
+            each["family"]: [fact["text"] for fact in each["facts"]]
+            for each in item["raises"] + item["lowers"]
+        }
+
+    lacking, there = told(f"N-{language}"), told(f"W-{language}")
+    said = [text for texts in lacking.values() for text in texts]
+    assert lacking.get("seller", [seller]) == [seller]
+    assert {seller, value} & set(said)
+    assert not {seller, value} & {text for texts in there.values() for text in texts}
+
+
+def test_every_family_and_fact_that_may_be_lacking_has_words() -> None:
+    everything, languages = frozenset(WORDS), get_args(Language)
+    for family in FAMILIES:
+        for language in languages:
+            told = list(in_words(family, everything, 1, language))
+            assert told
+            assert not list(in_words(family, frozenset(), 1, language))
+    bare = a_declaration(
+        importer_id=None,
+        declarant_id=None,
+        seller_id=None,
+        country_of_export=None,
+        items=(an_item(hs_code=None, country_of_origin=None, net_mass_kg=None),),
+    )
+    (row,) = rows_of(bare)
+    assert {"importer_id", "seller_id", "hs_code", "country_of_origin"} <= not_declared(row)
+    assert "customs_value" not in not_declared(row)
 
 
 def test_histories_that_moved_on_are_taken_back_to_the_decision(
