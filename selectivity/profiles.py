@@ -85,16 +85,18 @@ class _Fold:
         if known.__class__ is not KeyHistory:
             if known is None:
                 return self._new
-            known = self._unpacked(key)
+            known = self._unpack(key, known)
         of_day = known.memo_from <= day <= known.memo_to
         values: list[float] = known.memo if of_day else self._read(known, day)
         return [*values, known.so_far(day, row["moment"])] if self._today else values
 
     def _unpacked(self, key: str) -> KeyHistory | None:
         known = self.keys.get(key)
-        if isinstance(known, int):
-            assert self._packed is not None
-            known = self.keys[key] = self._packed.unpack(known, self._kind)
+        return self._unpack(key, known) if isinstance(known, int) else known
+
+    def _unpack(self, key: str, at: int) -> KeyHistory:
+        assert self._packed is not None
+        known = self.keys[key] = self._packed.unpack(at, self._kind)
         return known
 
     def kept(self) -> Kept:
