@@ -8,6 +8,7 @@ and as many to go on reading an answer. Time in which the service decides never 
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -82,6 +83,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._came_together += 1
         if max(self._came_together, len(self.pipeline)) > MOST_PIPELINED and not self._refused:
             self._refused = True
+            self._on_refused(HTTPStatus.TOO_MANY_REQUESTS)  # not told: it reads nothing meanwhile
             self.transport.abort()
         self._unset_keepalive_if_required()  # that of a request in front of it which had an answer
         super().on_message_begin()

@@ -194,6 +194,7 @@ def test_who_sends_thousands_of_requests_at_once_is_cut_off_and_holds_up_nobody(
         with parts.places.take("en"), speaking(url) as caller, pytest.raises(ConnectionError):
             send_for_ever(caller, flood)
         assert httpx.get(f"{url}/health/live", timeout=2).status_code == 200
+    assert 'lanes_refusals_total{status="429"} 3.0' in parts.meters.exposition().decode()
 
 
 def send_for_ever(caller: socket.socket, what: bytes) -> None:
