@@ -24,9 +24,6 @@ SHORT = 16
 _as_json = msgspec.json.Encoder().encode
 
 
-"""The model spoke and knew the histories of its bundle alone: the log was away at the start."""
-
-
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 

@@ -1,19 +1,17 @@
 """The commands that send a file to a running service, line by line: score, report-inspections."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from serving import table
+from serving.asking import Spoken, Url, asked, settings_of
 from serving.client import lines_of, send_declarations, send_inspections
-from serving.first_key import key_to_send
 from serving.keep import Receipt
-from serving.mode_commands import Spoken, Url
 from serving.sending import TRIED, Kind, Sending
-from serving.settings import Settings
 
 MOST_NAMED = 10
 """Declarations without a decision that are named."""
@@ -26,11 +24,10 @@ def score(
     language: Spoken = None,
 ) -> None:
     """Send declarations to a running service and print their lanes."""
-    settings = cast(Callable[[], Settings], context.obj)()
-    to = (url or settings.url, language or settings.language, key_to_send(settings))
+    to = asked(settings_of(context), url, language)
 
     def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-        return send_declarations(to[0], lines, *to[1:])
+        return send_declarations(to.url, lines, to.language, to.key)
 
     lanes: Counter[str] = Counter()
     sending = Sending(lines_of(file), send, kind=Kind.DECLARATIONS)
@@ -50,11 +47,10 @@ def report_inspections(
     language: Spoken = None,
 ) -> None:
     """Send what controls found to a running service."""
-    settings = cast(Callable[[], Settings], context.obj)()
-    to = (url or settings.url, language or settings.language, key_to_send(settings))
+    to = asked(settings_of(context), url, language)
 
     def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-        for number, answer in send_inspections(to[0], lines, *to[1:]):
+        for number, answer in send_inspections(to.url, lines, to.language, to.key):
             yield {**answer, "line": number}
 
     receipts: Counter[str] = Counter()

@@ -4,17 +4,16 @@ A new key alone goes to standard output, so that a script can keep it; what is s
 standard error.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from serving import key_changes
 from serving.api_keys import ApiKey, Role
+from serving.asking import settings_of
 from serving.key_file import read_keys
-from serving.settings import Settings
 
 commands = typer.Typer(
     help="Make, list, revoke and rotate the keys that let callers in.",
@@ -87,8 +86,7 @@ def _show(made: ApiKey, key: str) -> None:
 
 
 def _file(context: typer.Context) -> Path:
-    settings = cast(Callable[[], Settings], context.obj)()
-    return settings.keys_file
+    return settings_of(context).keys_file
 
 
 def _now() -> datetime:

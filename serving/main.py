@@ -16,6 +16,7 @@ import typer
 from selectivity.errors import AuditError
 from serving import file_commands, key_commands, mode_commands, rule_commands, table
 from serving.around_commands import PlainErrors, Version, variables
+from serving.asking import Spoken, Url, asked
 from serving.client import follow_notices
 from serving.export import export as export_log
 from serving.first_key import key_to_send, make_first_key
@@ -53,8 +54,6 @@ LogPlace = Annotated[
     str | None,
     typer.Option(help="File of the log or address of its database; that in use if left out."),
 ]
-Url = mode_commands.Url
-Spoken = mode_commands.Spoken
 
 
 @app.callback()
@@ -105,8 +104,7 @@ def notices(
     language: Spoken = None,
 ) -> None:
     """Print what an office has not been told yet, and acknowledge it."""
-    settings = _settings()
-    key, url, language = key_to_send(settings), url or settings.url, language or settings.language
+    url, language, key = asked(_settings(), url, language)
     told = 0
 
     def say_it_waits() -> None:

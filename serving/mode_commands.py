@@ -1,21 +1,19 @@
 """The commands `lanes mode`: show, set, approve, on a running service; released, on its log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from selectivity.errors import ParamsError
 from selectivity.mode_orders import MOST_HOURS
 from selectivity.modes import Mode
-from selectivity.wording import Language
+from serving.asking import Spoken, Url, asked, settings_of
 from serving.client import mode_answer
-from serving.first_key import key_to_send
 from serving.log_reader import LogReader
 from serving.released import HEAD, line, released
-from serving.settings import Settings
 from serving.stores import primary_of, store_named
 
 commands = typer.Typer(
@@ -24,15 +22,6 @@ commands = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-Url = Annotated[
-    str | None,
-    typer.Option(help="A running service; the one of LANES_HOST and LANES_PORT if left out."),
-]
-Spoken = Annotated[
-    Language | None,
-    typer.Option(help="Language of lanes, reasons and refusals; that of LANES_LANGUAGE if unset."),
-]
 
 
 def _mode(given: str) -> Mode:
@@ -54,8 +43,7 @@ def _moment(given: str) -> datetime:
 @commands.command(epilog="Example: lanes mode show")
 def show(context: typer.Context, url: Url = None, language: Spoken = None) -> None:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
-    settings = _settings(context)
-    _tell(mode_answer(url or settings.url, language or settings.language, key_to_send(settings)))
+    _tell(mode_answer(*asked(settings_of(context), url, language)))
 
 
 @commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
@@ -71,10 +59,8 @@ def order(
 ) -> None:
     """Tighten at once, or ask to relax, which waits for a second person."""
     _check_hours(mode, hours)
-    asked = {"mode": mode.value, "hours": hours, "reason": reason}
-    settings = _settings(context)
-    url, language = url or settings.url, language or settings.language
-    _tell(mode_answer(url, language, key_to_send(settings), asked=asked))
+    wanted = {"mode": mode.value, "hours": hours, "reason": reason}
+    _tell(mode_answer(*asked(settings_of(context), url, language), asked=wanted))
 
 
 @commands.command(epilog="Example: lanes mode approve 5f0c2a91b3d44e07a6c1d2e3")
@@ -85,9 +71,8 @@ def approve(
     language: Spoken = None,
 ) -> None:
     """Put in force what somebody else ordered."""
-    settings = _settings(context)
-    url, language = url or settings.url, language or settings.language
-    _tell(mode_answer(url, language, key_to_send(settings), path=f"/{order_id}/approve"))
+    to = asked(settings_of(context), url, language)
+    _tell(mode_answer(*to, path=f"/{order_id}/approve"))
 
 
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")
@@ -99,7 +84,7 @@ def list_released(
     ] = None,
 ) -> None:
     """List what became GREEN while the model in force did not speak; changes nothing."""
-    store = store_named(log) if log else primary_of(_settings(context))
+    store = store_named(log) if log else primary_of(settings_of(context))
     with closing(LogReader(store)) as reader:
         typer.echo(HEAD)
         for record in released(reader, _in_utc(since)):
@@ -130,7 +115,3 @@ def _tell(answer: Mapping[str, Any]) -> None:
             f"{waiting['mode']} was ordered by {waiting['ordered_by']} ({waiting['reason']}) and "
             f"waits for another person: lanes mode approve {waiting['order_id']}"
         )
-
-
-def _settings(context: typer.Context) -> Settings:
-    return cast(Callable[[], Settings], context.obj)()

@@ -1,17 +1,16 @@
 """The commands `lanes rules`: check, test, backtest. They change nothing."""
 
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from models.rules_files import read_rules, rows_of
 from selectivity.errors import RulesError
 from selectivity.rules import RuleSet
-from serving.settings import Settings
+from serving.asking import settings_of
 
 commands = typer.Typer(
     help="Check rules before they hold, and try them on past declarations.",
@@ -67,7 +66,7 @@ def backtest(context: typer.Context, files: Files, on: Log = None) -> None:
     from serving.rule_backtest import backtest as try_on
     from serving.stores import primary_of, store_named
 
-    settings = cast(Callable[[], Settings], context.obj)()
+    settings = settings_of(context)
     store = store_named(on) if on else primary_of(settings)
     with closing(LogReader(store)) as log:
         trial = try_on(read_rules(files), log, settings)
