@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.lane_model import Knowledge
+from models.lane_model import LaneModel
+from pipelines.calibrate import calibrated
 from pipelines.featurize import knowledge_of
-from pipelines.fitting import Past, Predict, fit
+from pipelines.fitting import Past, grow
 from pipelines.histories.engine import history_in_bulk
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
 from pipelines.prepare import PrepareParams, in_time_order, prepare
 from pipelines.train import TrainParams
 from selectivity.aggregates import duty_at_stake
-from selectivity.capacity import benefit_of
+from selectivity.capacity import benefits
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import feature_matrix
@@ -30,6 +31,8 @@ from selectivity.policy import Policy
 
 Mask = npt.NDArray[np.bool_]
 Tell = Callable[[str], None]
+RED = 1
+"""Column of the goods inspection in `benefits`."""
 
 
 class By(StrEnum):
@@ -78,13 +81,6 @@ class Week(NamedTuple):
     """At stake in the declarations with findings that were chosen; their currency."""
     duty_there: float
     """The most that as many inspections could have found."""
-
-
-class Learnt(NamedTuple):
-    """A model, and what it knew when it was made."""
-
-    predict: Predict
-    knowledge: Knowledge
 
 
 class History:
@@ -167,22 +163,22 @@ def relive(history: History, choice: Choice, tell: Tell = lambda _: None) -> Ite
     chance = np.random.default_rng(choice.seed)
     given = np.flatnonzero((history.week < choice.weeks_known) & history.eligible)
     history.tell(given, np.ones(len(given)))
-    learnt: Learnt | None = None
+    model: LaneModel | None = None
     for week in range(choice.weeks_known, weeks):
         items, of_week = history.until(week)
         outcomes = history.told(len(of_week))
         known = history_in_bulk(items, as_outcomes(outcomes))
-        if learnt is None or (week - choice.weeks_known) % choice.retrain_every == 0:
+        if model is None or (week - choice.weeks_known) % choice.retrain_every == 0:
             try:
-                learnt = _learnt(history, week, items, known, outcomes)
+                model = _learnt(history, week, items, known, outcomes)
             except NotEnoughDataError as error:
                 if week == choice.weeks_known:
                     tell(f"until there is enough to train on, chance chooses. {error}")
         there = np.flatnonzero((history.week == week) & history.eligible)
         worth = None
-        if learnt is not None and len(there):
+        if model is not None and len(there):
             rows = take(items, of_week)
-            every = _worth(learnt, rows, known[:, of_week], choice.by, history.recipe.policy)
+            every = _worth(model, rows, known[:, of_week], choice.by, history.recipe.policy)
             worth = every[history.eligible[history.week == week]]
         chosen, chances = _chosen(len(there), worth, choice, chance)
         history.tell(there[chosen], chances)
@@ -191,7 +187,7 @@ def relive(history: History, choice: Choice, tell: Tell = lambda _: None) -> Ite
 
 def _learnt(
     history: History, week: int, items: Columns, known: Floats, outcomes: pd.DataFrame
-) -> Learnt:
+) -> LaneModel:
     """A model from what is known on the first morning of a week.
 
     Args:
@@ -205,18 +201,20 @@ def _learnt(
     until = {"evaluation_from": day, "evaluation_until": day + timedelta(days=7)}
     _, periods = prepare(items, recipe.prepare.model_copy(update=until))
     knowledge = knowledge_of(take(items, items["accepted_at"] < np.datetime64(day)))
-    matrix = feature_matrix(items, known, knowledge.codes)
-    return Learnt(fit(Past(items, matrix, outcomes, periods), recipe.train), knowledge)
+    past = Past(items, feature_matrix(items, known, knowledge.codes), outcomes, periods)
+    trees, use = grow(past, recipe.train), periods.rows(items, "calibrate")
+    return LaneModel(trees, calibrated(trees, past.matrix, use, outcomes, periods), knowledge)
 
 
-def _worth(learnt: Learnt, items: Columns, known: Floats, by: By, policy: Policy) -> Floats:
+def _worth(model: LaneModel, items: Columns, known: Floats, by: By, policy: Policy) -> Floats:
     """What each declaration of these goods items would be inspected for; shape (declarations,)."""
-    chances = learnt.predict(feature_matrix(items, known, learnt.knowledge.codes))
-    worth = 1 - chances[:, FindingClass.NONE]
+    matrix = model.features(items, known)
+    chances = model.probabilities(matrix)
+    worth: Floats = 1 - chances[:, FindingClass.NONE]
     if by is By.BENEFIT:
-        duty = np.minimum(np.nan_to_num(duty_at_stake(items)) / learnt.knowledge.duty_cap, 1)
-        _, documentary, physical = chances.T
-        worth = benefit_of(policy.red, documentary, physical, duty, value=policy.value)
+        duty = model.duty_share(items, matrix)
+        both = benefits(chances, duty, value=policy.value, yellow=policy.yellow, red=policy.red)
+        worth = both[:, RED]
     highest: Floats = np.maximum.reduceat(worth, first_rows(items))
     return highest
 
