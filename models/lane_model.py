@@ -20,15 +20,13 @@ from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import observations, signals
-from selectivity.features import FEATURE_NAMES, feature_matrix, feature_row
+from selectivity.features import FEATURE_NAMES, feature_matrix, features_of_rows
 from selectivity.known import CodeMaps
 from selectivity.risk import Risk
 from selectivity.rows import Row
 
 CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
 _COUNTRIES = ("country_of_origin", "country_of_export")
-ASSESSED = ("item_no", "hs_code", *_COUNTRIES, "customs_value", "duty_rate_percent")
-"""Fields that `LaneModel.assess` looks at besides the features."""
 
 
 class Knowledge(BaseModel):
@@ -66,10 +64,8 @@ class LaneModel:
         return feature_matrix(columns, histories, self.knowledge.codes)
 
     def features_of_rows(self, rows: Sequence[Row], histories: Sequence[Sequence[float]]) -> Floats:
-        """The same of few rows, to the bit, without the cost of arrays."""
-        codes = self.knowledge.codes
-        made = [feature_row(*each, codes) for each in zip(rows, histories, strict=True)]
-        return np.array(made, dtype=np.float64).reshape(len(made), len(FEATURE_NAMES))
+        """The same of few rows, to the bit."""
+        return features_of_rows(rows, histories, self.knowledge.codes)
 
     def assess(
         self, columns: Columns, matrix: Floats, starts: Sequence[int] | None = None

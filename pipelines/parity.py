@@ -29,7 +29,7 @@ from pipelines.tables import columns_in_parts
 from selectivity.aggregates import PROFILES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
-from selectivity.features import FEATURE_NAMES, feature_row
+from selectivity.features import FEATURE_NAMES, features_of_rows
 from selectivity.key_history import kind_of
 from selectivity.profiles import Profiles
 from selectivity.rows import A_DAY, Row, rows_in
@@ -171,12 +171,11 @@ def main(
     fold = Fold(pd.read_parquet(outcomes), before_day=settings.before_day())
     rows, found, differing = 0, list[str](), 0
     for columns, bulk in _parts(items, features / "features.parquet", settings.rows_at_once):
-        live = [
-            feature_row(row, fold.values(at, row), knowledge.codes)
-            for at, row in enumerate(rows_in(columns), start=rows)
-        ]
-        rows += len(live)
-        for difference in differences(columns, bulk, np.array(live)):
+        came = rows_in(columns)
+        known = [fold.values(at, row) for at, row in enumerate(came, start=rows)]
+        rows += len(came)
+        live = features_of_rows(came, known, knowledge.codes)
+        for difference in differences(columns, bulk, live):
             differing += 1
             found += [str(difference)] if len(found) < TOLD_AT_MOST else []
         say(f"parity: {rows:,} goods items, {differing} differences")

@@ -3,14 +3,13 @@
 Each names what allows customs to use it. NaN means "not known", never zero.
 """
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from selectivity import elementwise
-from selectivity.aggregates import duty_at_stake
-from selectivity.elementwise import Number, Text
+from selectivity.aggregates import PLACE, duty_at_stake
+from selectivity.columns import Floats, Ints
+from selectivity.elementwise import is_known, log, ratio
 from selectivity.known import Feature, Known, share
 
 CODED = {
@@ -33,67 +32,79 @@ CODED = {
 """Fields whose codes enter the model as numbers, by the code map made in training."""
 
 
-def _field(name: str, known: Known) -> Number:
-    return known.declared[name]
+def _field(known: Known, names: Sequence[str]) -> Floats:
+    return known.numbers(names)
 
 
-def _log_field(name: str, known: Known) -> Number:
-    return elementwise.log(known.declared[name])
+def _log_field(known: Known, names: Sequence[str]) -> Floats:
+    return log(known.numbers(names))  # type: ignore[no-any-return]
 
 
-def _log_duty(known: Known) -> Number:
-    return elementwise.log(1.0 + duty_at_stake(known.declared))
+def _log_duty(known: Known) -> Floats:
+    return log(1.0 + duty_at_stake(known.declared))  # type: ignore[no-any-return]
 
 
-def _packing(known: Known) -> Number:
-    gross, net = known.declared["gross_mass_kg"], known.declared["net_mass_kg"]
-    return elementwise.log(elementwise.ratio(gross, net))
+def _packing(known: Known) -> Floats:
+    return log(ratio(known.declared["gross_mass_kg"], known.declared["net_mass_kg"]))  # type: ignore[no-any-return]
 
 
-def _hs_number(digits: int, known: Known) -> Number:
-    return elementwise.digits(known.declared["hs_code"], digits)
+def _duty_gap(known: Known) -> Floats:
+    values = known.values
+    usual = ratio(
+        values[PLACE["hs4_duty_rate"]], values[PLACE["hs4_rated"]]
+    )  # hundredths of a percent
+    return usual / 100 - known.declared["duty_rate_percent"]  # type: ignore[no-any-return]
 
 
-def _same_country(known: Known) -> Number:
-    declared = known.declared
-    return elementwise.same(declared["country_of_origin"], declared["country_of_export"])
+def _hs_number(known: Known, digits: Ints) -> Floats:
+    """The first digits of the code as a number; NaN where it is not known or shorter."""
+    codes = known.declared["hs_code"].tolist()
+    first = [
+        [np.nan if code is None or len(code) < count else float(code[:count]) for code in codes]
+        for count in digits.tolist()
+    ]
+    return np.array(first, dtype=np.float64)
 
 
-def _on_route(origin: Text, export: Text, route: Any) -> Number:
-    if isinstance(origin, np.ndarray):
-        rows = zip(origin.tolist(), export.tolist(), route.tolist(), strict=True)
-        return np.array([_on_route(*row) for row in rows], dtype=np.float64)
+def _same_country(known: Known) -> Floats:
+    return _of_each(_is_same, known, "country_of_origin", "country_of_export")
+
+
+def _is_same(origin: str | None, export: str | None) -> float:
+    return np.nan if origin is None or export is None else float(origin == export)
+
+
+def _origin_on_route(known: Known) -> Floats:
+    fields = "country_of_origin", "country_of_export", "routing_countries"
+    return _of_each(_is_on_route, known, *fields)
+
+
+def _is_on_route(origin: str | None, export: str | None, route: Sequence[str] | None) -> float:
     if origin is None or export is None or route is None:
         return np.nan
     return float(origin == export or origin in route)
 
 
-def _origin_on_route(known: Known) -> Number:
-    fields = ("country_of_origin", "country_of_export", "routing_countries")
-    return _on_route(*(known.declared[name] for name in fields))
+def _of_each(compute: Callable[..., float], known: Known, *fields: str) -> Floats:
+    """What a function makes of the texts of each goods item."""
+    rows = zip(*(known.declared[name].tolist() for name in fields), strict=True)
+    return np.array([compute(*row) for row in rows], dtype=np.float64)
 
 
-def _registered_days(known: Known) -> Number:
+def _registered_days(known: Known) -> Floats:
     return known.declared["day"] - known.declared["importer_registered_day"]
 
 
-def _claimed(known: Known) -> Number:
-    return elementwise.is_known(known.declared["preference_code"])
+def _claimed(known: Known) -> Floats:
+    return is_known(known.declared["preference_code"])  # type: ignore[no-any-return]
 
 
-def _coded(name: str, known: Known) -> Number:
-    numbers, codes = known.codes.get(name, {}), known.declared[name]
-    if isinstance(codes, np.ndarray):
-        found = list(map(numbers.get, codes.tolist()))
-        return np.array(found, dtype=np.float64)  # None, for a code never seen, becomes NaN
-    return float(numbers.get(codes, np.nan))
-
-
-_usual_duty = share("hs4_duty_rate", "hs4_rated")  # in hundredths of a percent
-
-
-def _duty_gap(known: Known) -> Number:
-    return _usual_duty(known) / 100 - known.declared["duty_rate_percent"]
+def _coded(known: Known, names: Sequence[str]) -> Floats:
+    """The number of each code; NaN of one never seen."""
+    numbers = [
+        list(map(known.codes.get(name, {}).get, known.declared[name].tolist())) for name in names
+    ]
+    return np.array(numbers, dtype=np.float64)  # None becomes NaN
 
 
 _VALUE = "TFA 7.4.4: value"
@@ -103,19 +114,16 @@ _ROUTE = "TFA 7.4.4: country of origin, country from which the goods were shippe
 _RECORD = "TFA 7.4.4: compliance record"
 
 DECLARED = (
-    Feature(
-        "customs_value_log", "log currency", "amounts", _VALUE, partial(_log_field, "customs_value")
-    ),
-    Feature("net_mass_log", "log kg", "amounts", _NATURE, partial(_log_field, "net_mass_kg")),
-    Feature(
-        "unit_value_log", "log currency/kg", "amounts", _VALUE, partial(_field, "unit_value_log")
-    ),
+    Feature("customs_value_log", "log currency", "amounts", _VALUE, _log_field, ("customs_value",)),
+    Feature("net_mass_log", "log kg", "amounts", _NATURE, _log_field, ("net_mass_kg",)),
+    Feature("unit_value_log", "log currency/kg", "amounts", _VALUE, _field, ("unit_value_log",)),
     Feature(
         "weight_per_unit_log",
         "log kg/unit",
         "amounts",
         _NATURE,
-        partial(_field, "weight_per_unit_log"),
+        _field,
+        ("weight_per_unit_log",),
     ),
     Feature("packing_log", "log kg/kg", "amounts", _NATURE, _packing),
     Feature(
@@ -123,13 +131,14 @@ DECLARED = (
         "percent",
         "duty",
         "TFA 7.4.4: HS code, value",
-        partial(_field, "duty_rate_percent"),
+        _field,
+        ("duty_rate_percent",),
     ),
     Feature("duty_at_stake_log", "log currency", "duty", _VALUE, _log_duty),
     Feature("hs4_duty_gap", "percent", "duty", "TFA 7.4.4: HS code, value", _duty_gap),
-    Feature("hs2", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 2)),
-    Feature("hs4", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 4)),
-    Feature("hs6", "code", "codes", "TFA 7.4.4: HS code", partial(_hs_number, 6)),
+    Feature("hs2", "code", "codes", "TFA 7.4.4: HS code", _hs_number, (2,)),
+    Feature("hs4", "code", "codes", "TFA 7.4.4: HS code", _hs_number, (4,)),
+    Feature("hs6", "code", "codes", "TFA 7.4.4: HS code", _hs_number, (6,)),
     Feature("origin_is_export_country", "0 or 1", "routing", _ROUTE, _same_country),
     Feature("origin_on_route", "0 or 1", "routing", _ROUTE, _origin_on_route),
     Feature(
@@ -137,7 +146,8 @@ DECLARED = (
         "share",
         "routing",
         _ROUTE,
-        share("origin_export_declared", "origin_declared"),
+        share,
+        (PLACE["origin_export_declared"], PLACE["origin_declared"]),
     ),
     Feature("preference_claimed", "0 or 1", "preference", _ORIGIN, _claimed),
     Feature(
@@ -145,14 +155,16 @@ DECLARED = (
         "share",
         "preference",
         _RECORD,
-        share("importer_preferential", "importer_declared"),
+        share,
+        (PLACE["importer_preferential"], PLACE["importer_declared"]),
     ),
     Feature(
         "origin_preference_share",
         "share",
         "preference",
         _ORIGIN,
-        share("origin_preferential", "origin_declared"),
+        share,
+        (PLACE["origin_preferential"], PLACE["origin_declared"]),
     ),
     Feature("importer_registered_days", "days", "importer", _RECORD, _registered_days),
     Feature(
@@ -160,28 +172,29 @@ DECLARED = (
         "1 to 5",
         "importer",
         _RECORD,
-        partial(_field, "importer_compliance_level"),
+        _field,
+        ("importer_compliance_level",),
     ),
-    Feature(
-        "importer_risk_level", "1 to 9", "importer", _RECORD, partial(_field, "importer_risk_level")
-    ),
+    Feature("importer_risk_level", "1 to 9", "importer", _RECORD, _field, ("importer_risk_level",)),
     Feature(
         "importer_hs4_share",
         "share",
         "importer",
         _RECORD,
-        share("importer_hs4_declared", "importer_declared"),
+        share,
+        (PLACE["importer_hs4_declared"], PLACE["importer_declared"]),
     ),
     Feature(
         "importer_origin_share",
         "share",
         "importer",
         _RECORD,
-        share("importer_origin_declared", "importer_declared"),
+        share,
+        (PLACE["importer_origin_declared"], PLACE["importer_declared"]),
     ),
 )
 
 CODES = tuple(
-    Feature(name, "code", "codes", allowed_by, partial(_coded, name))
+    Feature(name, "code", "codes", allowed_by, _coded, (name,))
     for name, allowed_by in CODED.items()
 )

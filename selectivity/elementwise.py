@@ -1,16 +1,16 @@
 """Arithmetic for one number and for a million alike: NaN is "not known", and never an error.
 
-Features and measures are written once with these. Given floats they give a float, given arrays an
-array of the same shape, with the same bits either way.
+Measures, and what is derived for them, are written once with these. Given floats they give a float,
+given arrays an array of the same shape, with the same bits either way.
 """
 
-from math import isinf, isnan, nan, sqrt
+from math import isinf, isnan, nan
 from typing import Any
 
 import numpy as np
 
 Number = Any
-"""A float, or an array of float64 of shape (n,)."""
+"""A float, or an array of float64 of any shape."""
 
 Text = Any
 """A text or None, or an object array of them of shape (n,)."""
@@ -21,8 +21,9 @@ def ratio(part: Number, whole: Number) -> Number:
     if not isinstance(whole, np.ndarray):
         quotient = part / whole if whole else nan
         return nan if isinf(quotient) else quotient
+    quotients = np.full(np.broadcast(part, whole).shape, nan)
     with np.errstate(over="ignore"):
-        quotients = np.divide(part, whole, out=np.full(len(whole), nan), where=whole != 0)
+        np.divide(part, whole, out=quotients, where=whole != 0)
     quotients[np.isinf(quotients)] = nan
     return quotients
 
@@ -31,21 +32,7 @@ def log(number: Number) -> Number:
     """Natural logarithm; NaN where the number is not above zero or not known."""
     if not isinstance(number, np.ndarray):
         return float(np.log(number)) if number > 0 else nan  # math.log differs in the last bit
-    return np.log(number, out=np.full(len(number), nan), where=number > 0)
-
-
-def root(number: Number) -> Number:
-    """Square root; of a number below zero, which rounding may leave, that of zero."""
-    if not isinstance(number, np.ndarray):
-        return sqrt(number) if number > 0 else (0.0 if number <= 0 else nan)
-    return np.sqrt(np.where(number < 0, 0.0, number))
-
-
-def at_least(number: Number, least: float) -> Number:
-    """The number where it is `least` or more, NaN elsewhere."""
-    if not isinstance(number, np.ndarray):
-        return number if number >= least else nan
-    return np.where(number >= least, number, nan)
+    return np.log(number, out=np.full(number.shape, nan), where=number > 0)
 
 
 def where_above_zero(number: Number, other: Number) -> Number:
@@ -53,13 +40,6 @@ def where_above_zero(number: Number, other: Number) -> Number:
     if not isinstance(number, np.ndarray):
         return other if number > 0 else nan
     return np.where(number > 0, other, nan)
-
-
-def zero_if_unknown(number: Number) -> Number:
-    """The number, or zero where it is not known."""
-    if not isinstance(number, np.ndarray):
-        return 0.0 if isnan(number) else number
-    return np.where(np.isnan(number), 0.0, number)
 
 
 def whole(number: Number, per_unit: int) -> Number:
@@ -78,18 +58,3 @@ def is_known(value: Number | Text) -> Number:
         return 0.0 if value is None or value != value else 1.0
     missing = value == None if value.dtype == object else np.isnan(value)  # noqa: E711
     return 1.0 - missing.astype(np.float64)
-
-
-def same(one: Text, other: Text) -> Number:
-    """1 where two texts are equal, 0 where they differ, NaN where either is not known."""
-    if not isinstance(one, np.ndarray):
-        return nan if one is None or other is None else float(one == other)
-    pairs = zip(one.tolist(), other.tolist(), strict=True)
-    return np.array([same(*pair) for pair in pairs], dtype=np.float64)
-
-
-def digits(code: Text, count: int) -> Number:
-    """The first digits of a code as a number; NaN where it is not known or shorter."""
-    if not isinstance(code, np.ndarray):
-        return nan if code is None or len(code) < count else float(code[:count])
-    return np.array([digits(each, count) for each in code.tolist()], dtype=np.float64)

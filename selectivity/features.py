@@ -3,21 +3,24 @@
 A feature never depends on the rows beside it, nor on anything later than `accepted_at`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats
 from selectivity.declared_features import CODES, DECLARED
 from selectivity.history_features import DEVIATIONS, OF_PROFILES
-from selectivity.known import LINE, CodeMaps, Known
-from selectivity.rows import Row, as_arrays
+from selectivity.known import LINE, CodeMaps, Formula, Known
+from selectivity.rows import Row, arrays_of, as_arrays
+
+ROWS_AT_ONCE = 4_096
+"""So many rows of all that is computed on the way fit into the processor's caches."""
 
 FEATURES = (*DECLARED, *CODES, *OF_PROFILES, *DEVIATIONS)
 """Every feature, in the order of the model's columns."""
-
-_COMPUTE = tuple(feature.compute for feature in FEATURES)
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
@@ -35,27 +38,54 @@ def forget_lines(matrix: Floats) -> Floats:
     return forgotten
 
 
-def feature_row(row: Row, history: Sequence[float], codes: CodeMaps) -> list[float]:
-    """All features of one goods item, in the order of `FEATURES`.
+def features_of_rows(
+    rows: Sequence[Row], histories: Sequence[Sequence[float]], codes: CodeMaps
+) -> Floats:
+    """All features of few goods items, shape (n, number of features), in the order of `FEATURES`.
 
     Args:
-        history: everything known before it, in the order of `selectivity.aggregates.VALUES`.
+        histories: everything known before each, in the order of `selectivity.aggregates.VALUES`.
     """
-    known = Known.of(row, list(history), codes)
-    return [compute(known) for compute in _COMPUTE]
+    values = np.array(histories, dtype=np.float64).reshape(len(rows), len(VALUES))
+    return _features(Known.of(arrays_of(rows), values.T, codes))
 
 
 def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floats:
-    """All features of all rows, shape (n, number of features), in the order of `FEATURES`.
+    """The same of many rows.
 
     Args:
         histories: everything known before each row, shape (values, n).
     """
-    known = Known.of(as_arrays(columns), histories, codes)
-    matrix = np.empty((len(columns["item_no"]), len(FEATURES)))
-    for at, compute in enumerate(_COMPUTE):
-        matrix[:, at] = compute(known)
+    declared = as_arrays(columns)
+    matrix = np.empty((histories.shape[1], len(FEATURES)))
+    for start in range(0, len(matrix), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        part = {name: values[some] for name, values in declared.items()}
+        matrix[some] = _features(Known.of(part, histories[:, some], codes))
     return matrix
+
+
+def _features(known: Known) -> Floats:
+    numbers = np.empty((len(FEATURES), known.values.shape[1]))
+    for formula, places, of in _TOGETHER:
+        numbers[places] = formula(known, *of)
+    return np.ascontiguousarray(numbers.T)
+
+
+def _together() -> Iterator[tuple[Formula, list[int] | int, list[Any]]]:
+    """Each formula with the columns of its features, and what these are of."""
+    of_formula: dict[Formula, list[int]] = defaultdict(list)
+    for at, feature in enumerate(FEATURES):
+        of_formula[feature.formula].append(at)
+    for formula, places in of_formula.items():
+        of = list(zip(*(FEATURES[at].of for at in places), strict=True))
+        if not of and len(places) > 1:
+            raise ValueError(f"{formula.__name__} gives one feature, and is that of several")
+        each = [np.array(given) if isinstance(given[0], int) else given for given in of]
+        yield formula, places if of else places[0], each
+
+
+_TOGETHER = tuple(_together())
 
 
 def numbered(counts: Mapping[Any, int]) -> dict[str, int]:

@@ -1,18 +1,7 @@
 """Features of what was known before: of every key's profile, and of the usual price and weight."""
 
-from selectivity.aggregates import KEYED, PLACE, PROFILES, Profile
-from selectivity.known import Compute, Feature, deviation, rate
-
-
-def _value(name: str) -> Compute:
-    place = PLACE[name]
-    return lambda known: known.values[place]
-
-
-def _days_since(name: str) -> Compute:
-    place = PLACE[name]
-    return lambda known: known.declared["day"] - known.values[place]
-
+from selectivity.aggregates import KEYED, OUTCOMES, PLACE, PROFILES, Profile
+from selectivity.known import Feature, Formula, days_since, decayed_rate, deviation, rate, value
 
 GROUP = {
     "importer": "importer",
@@ -32,30 +21,37 @@ GROUP = {
     "goods_line": "goods_line",
 }
 """Family of the features made of each profile."""
+FINDINGS = OUTCOMES[1:]
+"""In the order of `Known.general_rates`."""
+COUNTED = {"value": "valued", "weight": "weighed"}
+"""The measure that counts the goods items whose logarithms were added up."""
 
 
 def _of_profile(profile: Profile) -> list[Feature]:
     name, group, allowed_by = profile.name, GROUP[profile.name], profile.allowed_by
     made = []
 
-    def add(what: str, unit: str, compute: Compute, direction: int = 0) -> None:
-        made.append(Feature(f"{name}_{what}", unit, group, allowed_by, compute, direction))
+    def add(
+        what: str, unit: str, formula: Formula, of: tuple[int, ...], direction: int = 0
+    ) -> None:
+        made.append(Feature(f"{name}_{what}", unit, group, allowed_by, formula, of, direction))
 
-    for value in profile.values():
-        if value.measure in ("declared", "controlled") and value.kind == "sum":
-            days = f"_{value.days}" if value.days else ""
-            if value.measure == "declared" or not days:
-                add(f"{value.measure}{days}", "items", _value(value.name))
-        if value.measure in ("documentary", "physical"):
-            over = value.name.removeprefix(f"{name}_{value.measure}")
-            rates = rate(name, value.measure, over)
-            add(f"{value.measure}_rate{over}", "share", rates, direction=1)
+    for each in profile.values():
+        if each.measure in ("declared", "controlled") and each.kind == "sum":
+            days = f"_{each.days}" if each.days else ""
+            if each.measure == "declared" or not days:
+                add(f"{each.measure}{days}", "items", value, (PLACE[each.name],))
+        if each.measure in FINDINGS:
+            over = each.name.removeprefix(f"{name}_{each.measure}")
+            of = PLACE[each.name], PLACE[f"{name}_controlled{over}"], FINDINGS.index(each.measure)
+            formula = decayed_rate if each.kind == "decayed" else rate
+            add(f"{each.measure}_rate{over}", "share", formula, of, direction=1)
     if profile.first_day:
-        add("known_days", "days", _days_since(f"{name}_first_day"))
+        add("known_days", "days", days_since, (PLACE[f"{name}_first_day"],))
     if profile.last_day:
-        add("idle_days", "days", _days_since(f"{name}_last_day"))
+        add("idle_days", "days", days_since, (PLACE[f"{name}_last_day"],))
     if profile.today:
-        add("today", "items", _value(f"{name}_today"))
+        add("today", "items", value, (PLACE[f"{name}_today"],))
     return made
 
 
@@ -64,13 +60,15 @@ OF_PROFILES = tuple(feature for profile in KEYED for feature in _of_profile(prof
 
 def _deviations(what: str, logarithm: str, group: str, allowed_by: str) -> list[Feature]:
     """How far a goods item is from what is usual, per profile that adds `log_{what}` up."""
+    measures = COUNTED[what], f"log_{what}", f"log_{what}_squared"
     return [
         Feature(
             f"{profile.name}_{what}_deviation",
             "spreads",
             group,
             allowed_by,
-            deviation(profile.name, what, logarithm),
+            deviation,
+            (*(PLACE[f"{profile.name}_{measure}"] for measure in measures), logarithm),
         )
         for profile in PROFILES
         if f"log_{what}" in profile.measures

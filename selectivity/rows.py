@@ -3,19 +3,19 @@
 Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
 `moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
 the code by its first digits, `hs2`, `hs4` and `hs6`, and what is `derived` from all of these.
-`as_arrays` gives the same names for many rows at once.
+`arrays_of` and `as_arrays` give the same names for many rows at once.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from math import nan
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import derived
+from selectivity.aggregates import DERIVED, derived
 from selectivity.columns import HEADER, ITEM, Columns, day_of
 from selectivity.declaration import Declaration
 
@@ -39,7 +39,9 @@ def _named(fields: Mapping[str, str], *kinds: str) -> tuple[str, ...]:
 
 _HEADER_TEXTS, _HEADER_NUMBERS = _named(HEADER, "text"), _named(HEADER, *NUMBERS)
 _ITEM_TEXTS, _ITEM_NUMBERS = _named(ITEM, "text"), _named(ITEM, *NUMBERS)
-_TEXTS = frozenset((*_HEADER_TEXTS, *_ITEM_TEXTS))
+_TEXTS = (*_HEADER_TEXTS, *_ITEM_TEXTS)
+_NUMBERS = (*_HEADER_NUMBERS, *_ITEM_NUMBERS, "day", "importer_registered_day", *DERIVED)
+_texts_of, _numbers_of = itemgetter(*_TEXTS), itemgetter(*_NUMBERS)
 _header_texts, _header_numbers = attrgetter(*_HEADER_TEXTS), attrgetter(*_HEADER_NUMBERS)
 _item_texts, _item_numbers = attrgetter(*_ITEM_TEXTS), attrgetter(*_ITEM_NUMBERS)
 
@@ -80,11 +82,16 @@ def day_at(moment: datetime) -> int:
     return (moment - _EPOCH).days
 
 
-def columns_of(rows: Sequence[Row], names: Sequence[str]) -> Columns:
-    """Some fields of rows as columns."""
+def arrays_of(rows: Sequence[Row]) -> Columns:
+    """The rows as arrays by the same names, but for their `moment` and beginnings of codes."""
+    numbers = np.array(list(map(_numbers_of, rows)), dtype=np.float64).reshape(len(rows), -1)
+    texts = np.array(list(map(_texts_of, rows)), dtype=object).reshape(len(rows), -1)
+    routes = np.empty(len(rows), dtype=object)
+    routes[:] = [row["routing_countries"] for row in rows]
     return {
-        name: np.array([row[name] for row in rows], dtype=object if name in _TEXTS else np.float64)
-        for name in names
+        **dict(zip(_NUMBERS, np.ascontiguousarray(numbers.T), strict=True)),
+        **dict(zip(_TEXTS, texts.T, strict=True)),
+        "routing_countries": routes,
     }
 
 

@@ -6,11 +6,10 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from models.bundle import Bundle
-from models.lane_model import ASSESSED
 from selectivity.declaration import Declaration
 from selectivity.record import ItemScore
 from selectivity.risk import Risk
-from selectivity.rows import columns_of, rows_of
+from selectivity.rows import arrays_of, rows_of
 
 
 class Assessed(NamedTuple):
@@ -25,7 +24,7 @@ def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed
     rows = [row for declaration in declarations for row in rows_of(declaration)]
     matrix = bundle.model.features_of_rows(rows, [bundle.profiles.values(row) for row in rows])
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
-    risks = bundle.model.assess(columns_of(rows, ASSESSED), matrix, starts[:-1])
+    risks = bundle.model.assess(arrays_of(rows), matrix, starts[:-1])
     return [
         Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest())
         for risk, (start, stop) in zip(risks, pairwise(starts), strict=True)

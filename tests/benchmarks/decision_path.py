@@ -22,12 +22,11 @@ import numpy as np
 import typer
 
 from models.bundle import Bundle, load
-from models.lane_model import ASSESSED
 from selectivity.columns import to_columns
 from selectivity.declaration import Declaration
 from selectivity.modes import Mode
 from selectivity.policy import decide
-from selectivity.rows import columns_of, rows_of
+from selectivity.rows import arrays_of, rows_of
 from selectivity.rules import RuleSet
 from serving.answers import lane_answer
 from serving.bodies import declaration_from
@@ -104,7 +103,7 @@ def _steps(
     model, values = bundle.model, bundle.profiles.values
     rows = [rows_of(each) for each in lodged]
     known = [(each, [values(row) for row in each]) for each in rows]
-    told = [(columns_of(each, ASSESSED), model.features_of_rows(each, v)) for each, v in known]
+    told = [(arrays_of(each), model.features_of_rows(each, v)) for each, v in known]
     risks = [
         (each, model.assess(*given, starts=[0])[0])
         for each, given in zip(lodged, told, strict=True)

@@ -14,7 +14,7 @@ from pipelines.histories.inputs import Outcomes
 from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats, day_of, take, to_columns
 from selectivity.declaration import Declaration
-from selectivity.features import FEATURE_NAMES, feature_matrix, feature_row
+from selectivity.features import FEATURE_NAMES, feature_matrix, features_of_rows
 from selectivity.key_history import MOST_WAITING
 from selectivity.profiles import Profiles
 from selectivity.rows import rows_in, rows_of
@@ -195,9 +195,14 @@ def test_features_one_by_one_equal_features_in_bulk(stream: Stream) -> None:
     known = history_in_bulk(stream.columns, stream.outcomes)
     bulk = feature_matrix(stream.columns, known, codes)
     rows = [row for declaration in stream.declarations for row in rows_of(declaration)]
-    one_by_one = [feature_row(*each, codes) for each in zip(rows, known.T.tolist(), strict=True)]
+    histories = known.T.tolist()
+    one_by_one = [
+        features_of_rows([row], [history], codes)
+        for row, history in zip(rows, histories, strict=True)
+    ]
     assert bulk.shape == (len(rows), len(FEATURE_NAMES))
-    np.testing.assert_array_equal(bulk, np.array(one_by_one))
+    np.testing.assert_array_equal(bulk, np.concatenate(one_by_one))
+    np.testing.assert_array_equal(bulk, features_of_rows(rows, histories, codes))
 
 
 def test_goods_items_of_this_morning_count_so_far() -> None:

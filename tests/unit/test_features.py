@@ -14,7 +14,7 @@ import pytest
 from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, feature_row
+from selectivity.features import FEATURE_NAMES, features_of_rows
 from selectivity.inspection import FindingClass
 from selectivity.profiles import Profiles
 from selectivity.rows import day_at, rows_of
@@ -100,7 +100,7 @@ def features(
     for each, days_ago, class_ in found:
         profiles.learn(rows_of(each)[0], day_at(NOW) - days_ago, class_)
     (row,) = rows_of(of)
-    values = feature_row(row, profiles.values(row), codes or {})
+    (values,) = features_of_rows([row], [profiles.values(row)], codes or {}).tolist()
     return dict(zip(FEATURE_NAMES, values, strict=True))
 
 
