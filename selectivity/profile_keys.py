@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import PROFILES, Profile
+from selectivity.aggregates import PROFILES, Declared, Profile
 from selectivity.columns import Columns
-from selectivity.rows import Row
+
+Key = str | None
+"""None where a part that is needed is missing: then there is no history."""
 
 SEPARATOR = "\x1f"
 """Between the parts of a key."""
@@ -19,7 +21,7 @@ LINE_FIELDS = _LINE.keys
 """What goods declared alike have in common."""
 
 
-def joined(parts: Sequence[Any], profile: Profile) -> str | None:
+def joined(parts: Sequence[Any], profile: Profile) -> Key:
     """The key made of these parts, as they are declared; None if one that is needed is missing.
 
     Numbers are written as Python writes floats, so that the same number gives the same key.
@@ -37,7 +39,12 @@ def joined(parts: Sequence[Any], profile: Profile) -> str | None:
     return SEPARATOR.join(texts)
 
 
-def key_of(profile: Profile) -> Callable[[Row], str | None]:
+def keys_of(declared: Declared) -> list[Key]:
+    """The keys of a goods item, in the order of `PROFILES`."""
+    return [key_of(declared) for key_of in _KEYS_OF]
+
+
+def _key_of(profile: Profile) -> Callable[[Declared], Key]:
     """Gives the key of a row; None if a part that is needed is missing."""
     names = profile.keys
     if not names:
@@ -47,13 +54,16 @@ def key_of(profile: Profile) -> Callable[[Row], str | None]:
     if len(names) == 2:
         one, other = names
 
-        def of_two(row: Row) -> str | None:
+        def of_two(row: Declared) -> Key:
             first, second = row[one], row[other]
             return None if first is None or second is None else f"{first}{SEPARATOR}{second}"
 
         return of_two
     parts = itemgetter(*names)
     return lambda row: joined(parts(row), profile)
+
+
+_KEYS_OF = tuple(map(_key_of, PROFILES))
 
 
 def goods_line(columns: Columns) -> npt.NDArray[Any]:

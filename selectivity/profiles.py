@@ -17,7 +17,7 @@ from selectivity.columns import Columns, Floats
 from selectivity.history_reading import reader
 from selectivity.inspection import FindingClass
 from selectivity.key_history import NEVER, Amounts, Event, KeyHistory, kind_of
-from selectivity.profile_keys import key_of
+from selectivity.profile_keys import Key
 from selectivity.rows import Row, rows_in
 from selectivity.snapshot import Kept, Packed
 
@@ -45,15 +45,13 @@ class _Fold:
         self.profile = profile
         self.keys: dict[str, KeyHistory | int] = {}
         self._packed: Packed | None = None
-        self._key_of, self._read = key_of(profile), reader(profile)
-        self._kind = kind_of(profile)
+        self._read, self._kind = reader(profile), kind_of(profile)
         self._today, self._only_counts = profile.today, self._kind.one is not None
         self.learns = bool(set(profile.measures) & set(OUTCOMES))
         self._no_key = [nan] * len(profile.values())
         self._new = self._read(KeyHistory(self._kind), 0) + ([0.0] if profile.today else [])
 
-    def count(self, row: Row, event: Event) -> None:
-        key = self._key_of(row)
+    def count(self, key: Key, row: Row, event: Event) -> None:
         if key is not None:
             known = self._met(key)
             if self._only_counts:
@@ -63,8 +61,7 @@ class _Fold:
             if self._today:
                 known.came(row["moment"])
 
-    def learn(self, row: Row, event: Event) -> None:
-        key = self._key_of(row)
+    def learn(self, key: Key, event: Event) -> None:
         if key is not None:
             self._met(key).add(event)
 
@@ -77,8 +74,7 @@ class _Fold:
             found = self.keys[key] = KeyHistory(self._kind)
         return found
 
-    def values(self, row: Row, day: int) -> list[float]:
-        key = self._key_of(row)
+    def values(self, key: Key, row: Row, day: int) -> list[float]:
         if key is None:
             return self._no_key
         known: Any = self.keys.get(key)
@@ -114,7 +110,6 @@ class Profiles:
 
     def __init__(self) -> None:
         self._folds = [_Fold(profile) for profile in PROFILES]
-        self._learning = [fold for fold in self._folds if fold.learns]
         self._day = NEVER
 
     def observe(self, rows: Iterable[Row]) -> None:
@@ -124,8 +119,8 @@ class Profiles:
             if day != self._day:
                 self._day = day
             event = self._day, declared_amounts(row)  # one number for all histories of the day
-            for fold in self._folds:
-                fold.count(row, event)
+            for fold, key in zip(self._folds, row["keys"], strict=True):
+                fold.count(key, row, event)
 
     def learn(self, row: Row, day: int, finding_class: int, *, count: int = 1) -> None:
         """Count what a control found in a goods item, on the day it became known.
@@ -133,14 +128,15 @@ class Profiles:
         `count` -1 takes back, from that day on, what an earlier outcome of the goods item said.
         """
         event = day, outcome_amounts(finding_class, count)
-        for fold in self._learning:
-            fold.learn(row, event)
+        for fold, key in zip(self._folds, row["keys"], strict=True):
+            if fold.learns:
+                fold.learn(key, event)
 
     def values(self, row: Row) -> list[float]:
         """Everything known before a goods item, in the order of `VALUES`."""
         day, values = row["day"], list[float]()
-        for fold in self._folds:
-            values += fold.values(row, day)
+        for fold, key in zip(self._folds, row["keys"], strict=True):
+            values += fold.values(key, row, day)
         return values
 
     def read(self, columns: Columns) -> Floats:

@@ -2,7 +2,8 @@
 
 Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
 `moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
-the code by its first digits, `hs2`, `hs4` and `hs6`, and what is `derived` from all of these.
+the code by its first digits, `hs2`, `hs4` and `hs6`, what is `derived` from all of these, and the
+`keys` of its histories.
 `arrays_of` and `as_arrays` give the same names for many rows at once.
 """
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from selectivity.aggregates import DERIVED, derived
 from selectivity.columns import HEADER, ITEM, Columns, day_of
 from selectivity.declaration import Declaration
+from selectivity.profile_keys import keys_of
 
 Row = Mapping[str, Any]
 
@@ -64,6 +66,7 @@ def rows_of(declaration: Declaration) -> list[Row]:
         row.update(zip(_ITEM_NUMBERS, _floats(_item_numbers(item)), strict=True))
         row.update(_beginnings(item.hs_code))
         row.update(derived(row))
+        row["keys"] = keys_of(row)
         rows.append(row)
     return rows
 
@@ -83,7 +86,7 @@ def day_at(moment: datetime) -> int:
 
 
 def arrays_of(rows: Sequence[Row]) -> Columns:
-    """The rows as arrays by the same names, but for their `moment` and beginnings of codes."""
+    """The rows as arrays by the same names, but for `moment`, `keys` and beginnings of codes."""
     numbers = np.array(list(map(_numbers_of, rows)), dtype=np.float64).reshape(len(rows), -1)
     texts = np.array(list(map(_texts_of, rows)), dtype=object).reshape(len(rows), -1)
     routes = np.empty(len(rows), dtype=object)
@@ -96,7 +99,7 @@ def arrays_of(rows: Sequence[Row]) -> Columns:
 
 
 def as_arrays(columns: Columns) -> Mapping[str, npt.NDArray[Any]]:
-    """The columns with what a row has besides its fields, but for the beginnings of codes."""
+    """The columns with what a row has besides its fields, but for `keys` and beginnings of codes."""
     registered = columns["importer_registered_on"].astype("datetime64[D]")
     days = np.where(np.isnat(registered), nan, registered.astype(np.int64).astype(np.float64))
     return {
@@ -120,4 +123,5 @@ def rows_in(columns: Columns) -> Sequence[Row]:
     for row in rows:
         row.update(_beginnings(row["hs_code"]))
         row.update(derived(row))
+        row["keys"] = keys_of(row)
     return rows

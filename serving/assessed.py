@@ -2,32 +2,34 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from models.bundle import Bundle
 from selectivity.declaration import Declaration
 from selectivity.record import ItemScore
 from selectivity.risk import Risk
-from selectivity.rows import arrays_of, rows_of
+from selectivity.rows import Row, arrays_of, rows_of
 
 
 class Assessed(NamedTuple):
-    """What the model says of a declaration, and the digest of the features it looked at."""
+    """What the model says of a declaration, the digest of its features, and its goods items."""
 
     risk: Risk
     features_sha256: str
+    rows: Sequence[Row]
 
 
 def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
     """The same for each as alone, put to the model together."""
-    rows = [row for declaration in declarations for row in rows_of(declaration)]
+    rows_of_each = [rows_of(declaration) for declaration in declarations]
+    rows = list(chain.from_iterable(rows_of_each))
     matrix = bundle.model.features_of_rows(rows, [bundle.profiles.values(row) for row in rows])
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
     risks = bundle.model.assess(arrays_of(rows), matrix, starts[:-1])
     return [
-        Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest())
-        for risk, (start, stop) in zip(risks, pairwise(starts), strict=True)
+        Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest(), goods)
+        for risk, (start, stop), goods in zip(risks, pairwise(starts), rows_of_each, strict=True)
     ]
 
 

@@ -17,6 +17,7 @@ from selectivity.mode_orders import ModeStep, last_in_force, standing
 from selectivity.modes import AFTERWARDS, Mode, tightens
 from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
+from selectivity.rows import rows_of
 from serving.acts import Act
 from serving.admission import Admission
 from serving.api_keys import Caller, id_of
@@ -148,7 +149,7 @@ def lodge(
     load.count(record.decision)
     parts.handover.sent()
     take_back = partial(load.take_back, record.decision)
-    kept.add_done_callback(partial(_count_and_fold, declaration, take_back, parts))
+    kept.add_done_callback(partial(_count_and_fold, declaration, assessed, take_back, parts))
     return kept
 
 
@@ -191,6 +192,7 @@ async def receive(inspection: Inspection, parts: Parts) -> Receipt:
 
 def _count_and_fold(
     declaration: Declaration,
+    assessed: Assessed | None,
     take_back: Callable[[], None],
     parts: Parts,
     kept: "asyncio.Future[Kept]",
@@ -207,7 +209,8 @@ def _count_and_fold(
             take_back()
         if no is not None:
             told = taught((inspection, declaration) for inspection in parked)
-            _teach(parts, Lesson(no, declaration, tuple(told)))
+            rows = rows_of(declaration) if assessed is None else assessed.rows
+            _teach(parts, Lesson(no, rows, tuple(told)))
 
 
 def _count_and_learn(
@@ -218,7 +221,7 @@ def _count_and_learn(
         parts.meters.inspected(inspection, receipt)
         if no is not None:
             new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
-            _teach(parts, Lesson(no, None, tuple(taught(new, about(earlier)))))
+            _teach(parts, Lesson(no, taught=tuple(taught(new, about(earlier)))))
 
 
 def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:

@@ -1,9 +1,9 @@
 """Folds what the log holds into the profiles, but for what the bundle learnt already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from selectivity.declaration import Declaration
+from selectivity.rows import Row, rows_of
 from serving import chain
 from serving.kept_texts import read_record
 from serving.lessons import told_by
@@ -34,14 +34,15 @@ class CatchUp:
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""
         for some in _in_parts(self._log.events(after=self.at, upto=no)):
-            self._predictor.observe([each for event in some for each in self._declared(event)])
+            self._predictor.observe(row for event in some for row in self._declared(event))
             for event in some:
                 self._learn(event)
         self.at = self._predictor.known_upto = no
 
-    def _declared(self, event: Event) -> Iterator[Declaration]:
+    def _declared(self, event: Event) -> Sequence[Row]:
         if event.kind == chain.DECISION and event.seq > self._known.decision_seq:
-            yield read_record(event.text).declaration()
+            return rows_of(read_record(event.text).declaration())
+        return ()
 
     def _learn(self, event: Event) -> None:
         """An inspection teaches when it comes or, if it was parked, when its decision comes."""

@@ -5,12 +5,13 @@ What other services wrote, or a spool brought, is read from the log in its turn.
 says exactly what the histories knew, and a replay can know the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import Told, news
+from selectivity.rows import Row, rows_of
 from serving.chain import DECISION, INSPECTION
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import LAST, Event, Inspected, LogReader
@@ -18,10 +19,10 @@ from serving.predictor import Predictor
 
 
 class Lesson(NamedTuple):
-    """One record: what was declared by it, and what inspections it made known."""
+    """One record: the goods items declared by it, and what inspections it made known."""
 
     no: int
-    declared: Declaration | None = None
+    rows: Sequence[Row] = ()
     taught: tuple["Taught", ...] = ()
 
 
@@ -57,8 +58,7 @@ def fold(lesson: Lesson, predictor: Predictor) -> None:
     """Teach it, if it is the next one: one that is known teaches nothing, one too early waits."""
     if lesson.no != (predictor.known_upto or 0) + 1:
         return
-    if lesson.declared is not None:
-        predictor.observe([lesson.declared])
+    predictor.observe(lesson.rows)
     for declaration, told in lesson.taught:
         predictor.learn(declaration, told)
     predictor.known_upto = lesson.no
@@ -79,7 +79,7 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
             decided, declaration = event.seq, read_record(event.text).declaration()
             parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
             told = taught((each, declaration) for each in parked)
-            yield Lesson(event.no, declaration, tuple(told))
+            yield Lesson(event.no, rows_of(declaration), tuple(told))
         elif event.kind == INSPECTION:
             inspected = event.seq
             yield _of_inspection(log, event, decided)
@@ -91,7 +91,7 @@ def _of_inspection(log: LogReader, event: Event, decided: int) -> Lesson:
     """One that came before its decision teaches when that comes."""
     if event.decision is None or event.decision[0] > decided:
         return Lesson(event.no)
-    return Lesson(event.no, None, tuple(told_by(log, event)))
+    return Lesson(event.no, taught=tuple(told_by(log, event)))
 
 
 def told_by(log: LogReader, event: Event) -> Iterator[Taught]:

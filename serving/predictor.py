@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.policy import Policy, decide
 from selectivity.record import DecisionRecord
-from selectivity.rows import day_at, rows_of
+from selectivity.rows import Row, day_at, rows_of
 from selectivity.rules import RuleSet
 from selectivity.sampling import key_id
 from selectivity.scorecard import Scorecard
@@ -215,11 +215,10 @@ class Predictor:
             return MODEL_OUTPUT
         return assessed
 
-    def observe(self, declarations: Sequence[Declaration]) -> None:
-        """Fold declarations whose decisions are kept into the profiles."""
-        if self.bundle is not None and declarations:
-            for declaration in declarations:
-                self.bundle.profiles.observe(rows_of(declaration))
+    def observe(self, rows: Iterable[Row]) -> None:
+        """Fold goods items whose decisions are kept into the profiles."""
+        if self.bundle is not None:
+            self.bundle.profiles.observe(rows)
 
     def learn(self, declaration: Declaration, told: Told) -> None:
         """Fold what a control of a declaration found into the profiles, or take it back."""

@@ -126,7 +126,7 @@ def _steps(
     yield Step("record as JSON", lambda each: each.model_dump_json(), records)
     yield Step("validate to record as JSON", whole, bodies)
     yield Step("answer as JSON", lambda each: _answer(each, predictor), records)
-    yield Step("fold into profiles", lambda each: predictor.observe([each]), lodged)
+    yield Step("fold into profiles", predictor.observe, rows)
 
 
 def _decide(given: Any, bundle: Bundle) -> object:

@@ -12,6 +12,7 @@ from models.bundle import load
 from selectivity.declaration import Declaration
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
+from selectivity.rows import rows_of
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 
@@ -46,7 +47,7 @@ declarations = st.builds(
 def predictor(bundle: Path) -> Predictor:
     predictor = Predictor.of_bundle(load(bundle), draw_key=b"k" * 32)
     earlier = NOON.replace(year=2025)
-    predictor.observe([a_declaration(accepted_at=earlier, importer_id="IMP2")] * 3)
+    predictor.observe(rows_of(a_declaration(accepted_at=earlier, importer_id="IMP2")) * 3)
     return predictor
 
 
