@@ -15,15 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
 from models.trees import Trees
-from selectivity.aggregates import duty_at_stake
+from selectivity.aggregates import VALUES, duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.explain import observations, signals
-from selectivity.features import FEATURE_NAMES, feature_matrix, features_of_rows
+from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
 from selectivity.known import CodeMaps
 from selectivity.risk import Risk
-from selectivity.rows import Row
 
 CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
 _COUNTRIES = ("country_of_origin", "country_of_export")
@@ -63,9 +62,10 @@ class LaneModel:
         """The model's feature matrix of many rows; `histories` has shape (values, n)."""
         return feature_matrix(columns, histories, self.knowledge.codes)
 
-    def features_of_rows(self, rows: Sequence[Row], histories: Sequence[Sequence[float]]) -> Floats:
-        """The same of few rows, to the bit."""
-        return features_of_rows(rows, histories, self.knowledge.codes)
+    def features_of_rows(self, rows: Columns, histories: Sequence[Sequence[float]]) -> Floats:
+        """The same of rows as arrays, and what is known before each of them."""
+        values = np.array(histories, dtype=np.float64).reshape(-1, len(VALUES))
+        return features_of(rows, values.T, self.knowledge.codes)
 
     def assess(
         self, columns: Columns, matrix: Floats, starts: Sequence[int] | None = None

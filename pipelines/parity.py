@@ -29,10 +29,10 @@ from pipelines.tables import columns_in_parts
 from selectivity.aggregates import PROFILES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
-from selectivity.features import FEATURE_NAMES, features_of_rows
+from selectivity.features import FEATURE_NAMES, features_of
 from selectivity.key_history import kind_of
 from selectivity.profiles import Profiles
-from selectivity.rows import A_DAY, Row, rows_in
+from selectivity.rows import A_DAY, Row, arrays_of, rows_in
 from selectivity.snapshot import Kept
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -172,9 +172,9 @@ def main(
     rows, found, differing = 0, list[str](), 0
     for columns, bulk in _parts(items, features / "features.parquet", settings.rows_at_once):
         came = rows_in(columns)
-        known = [fold.values(at, row) for at, row in enumerate(came, start=rows)]
+        known = np.array([fold.values(at, row) for at, row in enumerate(came, start=rows)])
         rows += len(came)
-        live = features_of_rows(came, known, knowledge.codes)
+        live = features_of(arrays_of(came), known.T, knowledge.codes)
         for difference in differences(columns, bulk, live):
             differing += 1
             found += [str(difference)] if len(found) < TOLD_AT_MOST else []

@@ -4,17 +4,16 @@ A feature never depends on the rows beside it, nor on anything later than `accep
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats
 from selectivity.declared_features import CODES, DECLARED
 from selectivity.history_features import DEVIATIONS, OF_PROFILES
 from selectivity.known import LINE, CodeMaps, Formula, Known
-from selectivity.rows import Row, arrays_of, as_arrays
+from selectivity.rows import as_arrays
 
 ROWS_AT_ONCE = 4_096
 """So many rows of all that is computed on the way fit into the processor's caches."""
@@ -38,35 +37,25 @@ def forget_lines(matrix: Floats) -> Floats:
     return forgotten
 
 
-def features_of_rows(
-    rows: Sequence[Row], histories: Sequence[Sequence[float]], codes: CodeMaps
-) -> Floats:
-    """All features of few goods items, shape (n, number of features), in the order of `FEATURES`.
-
-    Args:
-        histories: everything known before each, in the order of `selectivity.aggregates.VALUES`.
-    """
-    values = np.array(histories, dtype=np.float64).reshape(len(rows), len(VALUES))
-    return _features(Known.of(arrays_of(rows), values.T, codes))
-
-
 def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floats:
-    """The same of many rows.
+    """All features of many goods items, shape (n, number of features), in the order of `FEATURES`.
 
     Args:
-        histories: everything known before each row, shape (values, n).
+        histories: everything known before each, shape (values, n).
     """
     declared = as_arrays(columns)
     matrix = np.empty((histories.shape[1], len(FEATURES)))
     for start in range(0, len(matrix), ROWS_AT_ONCE):
         some = slice(start, start + ROWS_AT_ONCE)
         part = {name: values[some] for name, values in declared.items()}
-        matrix[some] = _features(Known.of(part, histories[:, some], codes))
+        matrix[some] = features_of(part, histories[:, some], codes)
     return matrix
 
 
-def _features(known: Known) -> Floats:
-    numbers = np.empty((len(FEATURES), known.values.shape[1]))
+def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats:
+    """The same of goods items as `selectivity.rows` gives them as arrays."""
+    known = Known.of(declared, histories, codes)
+    numbers = np.empty((len(FEATURES), histories.shape[1]))
     for formula, places, of in _TOGETHER:
         numbers[places] = formula(known, *of)
     return np.ascontiguousarray(numbers.T)

@@ -99,7 +99,7 @@ def arrays_of(rows: Sequence[Row]) -> Columns:
 
 
 def as_arrays(columns: Columns) -> Mapping[str, npt.NDArray[Any]]:
-    """The columns with what a row has besides its fields, but for `keys` and beginnings of codes."""
+    """The columns with what rows have besides them, but for `keys` and beginnings of codes."""
     registered = columns["importer_registered_on"].astype("datetime64[D]")
     days = np.where(np.isnat(registered), nan, registered.astype(np.int64).astype(np.float64))
     return {

@@ -24,9 +24,10 @@ def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed
     """The same for each as alone, put to the model together."""
     rows_of_each = [rows_of(declaration) for declaration in declarations]
     rows = list(chain.from_iterable(rows_of_each))
-    matrix = bundle.model.features_of_rows(rows, [bundle.profiles.values(row) for row in rows])
+    arrays, known = arrays_of(rows), [bundle.profiles.values(row) for row in rows]
+    matrix = bundle.model.features_of_rows(arrays, known)
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
-    risks = bundle.model.assess(arrays_of(rows), matrix, starts[:-1])
+    risks = bundle.model.assess(arrays, matrix, starts[:-1])
     return [
         Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest(), goods)
         for risk, (start, stop), goods in zip(risks, pairwise(starts), rows_of_each, strict=True)

@@ -14,7 +14,7 @@ from selectivity.attribution import FamilyShare, families
 from selectivity.checkable import Goods
 from selectivity.columns import Floats
 from selectivity.record import DecisionRecord
-from selectivity.rows import rows_of
+from selectivity.rows import arrays_of, rows_of
 from serving.log_reader import LogReader
 from serving.not_declared import not_declared
 from serving.replay import Again
@@ -62,7 +62,7 @@ def look(record: DecisionRecord, bundle: Bundle) -> Seen:
     """What this bundle, with its histories as they are now, sees in the declaration."""
     goods = [Goods(row, bundle.profiles.values(row)) for row in rows_of(record.declaration())]
     rows, histories = zip(*goods, strict=True)
-    return Seen(bundle, goods, bundle.model.features_of_rows(rows, histories))
+    return Seen(bundle, goods, bundle.model.features_of_rows(arrays_of(rows), histories))
 
 
 def look_again(record: DecisionRecord, log: LogReader, settings: Settings) -> Seen:

@@ -102,8 +102,8 @@ def _steps(
     predictor = Predictor.of_bundle(bundle, draw_key=KEY)
     model, values = bundle.model, bundle.profiles.values
     rows = [rows_of(each) for each in lodged]
-    known = [(each, [values(row) for row in each]) for each in rows]
-    told = [(arrays_of(each), model.features_of_rows(each, v)) for each, v in known]
+    known = [(arrays_of(each), [values(row) for row in each]) for each in rows]
+    told = [(arrays, model.features_of_rows(arrays, v)) for arrays, v in known]
     risks = [
         (each, model.assess(*given, starts=[0])[0])
         for each, given in zip(lodged, told, strict=True)

@@ -14,10 +14,10 @@ from pipelines.histories.inputs import Outcomes
 from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats, day_of, take, to_columns
 from selectivity.declaration import Declaration
-from selectivity.features import FEATURE_NAMES, feature_matrix, features_of_rows
+from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
 from selectivity.key_history import MOST_WAITING
 from selectivity.profiles import Profiles
-from selectivity.rows import rows_in, rows_of
+from selectivity.rows import arrays_of, rows_in, rows_of
 from selectivity.snapshot import LATE_DAYS
 from tests.builders import a_declaration, an_item
 
@@ -195,14 +195,12 @@ def test_features_one_by_one_equal_features_in_bulk(stream: Stream) -> None:
     known = history_in_bulk(stream.columns, stream.outcomes)
     bulk = feature_matrix(stream.columns, known, codes)
     rows = [row for declaration in stream.declarations for row in rows_of(declaration)]
-    histories = known.T.tolist()
     one_by_one = [
-        features_of_rows([row], [history], codes)
-        for row, history in zip(rows, histories, strict=True)
+        features_of(arrays_of([row]), known[:, [at]], codes) for at, row in enumerate(rows)
     ]
     assert bulk.shape == (len(rows), len(FEATURE_NAMES))
     np.testing.assert_array_equal(bulk, np.concatenate(one_by_one))
-    np.testing.assert_array_equal(bulk, features_of_rows(rows, histories, codes))
+    np.testing.assert_array_equal(bulk, features_of(arrays_of(rows), known, codes))
 
 
 def test_goods_items_of_this_morning_count_so_far() -> None:

@@ -9,15 +9,16 @@ from datetime import UTC, date, datetime, timedelta
 from math import e, isnan, log, nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, features_of_rows
+from selectivity.features import FEATURE_NAMES, features_of
 from selectivity.inspection import FindingClass
 from selectivity.profiles import Profiles
-from selectivity.rows import day_at, rows_of
+from selectivity.rows import arrays_of, day_at, rows_of
 from tests.builders import a_declaration, an_item
 
 NOW = datetime(2026, 6, 30, 9, tzinfo=UTC)
@@ -100,7 +101,8 @@ def features(
     for each, days_ago, class_ in found:
         profiles.learn(rows_of(each)[0], day_at(NOW) - days_ago, class_)
     (row,) = rows_of(of)
-    (values,) = features_of_rows([row], [profiles.values(row)], codes or {}).tolist()
+    known = np.array([profiles.values(row)]).T
+    (values,) = features_of(arrays_of([row]), known, codes or {}).tolist()
     return dict(zip(FEATURE_NAMES, values, strict=True))
 
 
