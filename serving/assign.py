@@ -5,7 +5,7 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -92,18 +92,21 @@ class Parts:
 
 def lodge_together(
     declarations: Sequence[Declaration], parts: Parts
-) -> "Iterator[asyncio.Future[Kept] | Exception]":
+) -> "list[asyncio.Future[Kept] | Exception]":
     """`lodge` each in turn, or tell why not; model and log are asked about all of them at once."""
     assessed = parts.predictor.assess(declarations, parts.mode)
     names = [name for each in declarations for name in (each.lineage, each.declaration_id)]
     lineages: Lineages | None = None
     with contextlib.suppress(DecisionLogError):  # who asks for each is told
         lineages = parts.log.lineages(names)
-    for declaration, said in zip(declarations, assessed, strict=True):
-        try:
-            yield lodge(declaration, parts, said, lineages)
-        except Exception as error:
-            yield error
+    lodged: list[asyncio.Future[Kept] | Exception] = []
+    with parts.log.together():
+        for declaration, said in zip(declarations, assessed, strict=True):
+            try:
+                lodged.append(lodge(declaration, parts, said, lineages))
+            except Exception as error:
+                lodged.append(error)
+    return lodged
 
 
 def lodge(

@@ -172,7 +172,7 @@ async def _settle_all(
 def _begin(lines: Sequence[Line], parts: Parts) -> Iterator[tuple[int, Lodged | Problem]]:
     read = [(line.number, _read(line, parts)) for line in lines]
     declarations = [each for _, each in read if isinstance(each, Declaration)]
-    lodged = lodge_together(declarations, parts)
+    lodged = iter(lodge_together(declarations, parts))
     for number, each in read:
         yield number, _begun(each, next(lodged)) if isinstance(each, Declaration) else each
 

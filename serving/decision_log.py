@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -103,6 +103,10 @@ class DecisionLog(LogReader):
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
         return kept
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is appended inside, without a pause, is kept in one transaction."""
+        return self._writer.together()
 
     def lineages(self, names: Sequence[str]) -> Lineages:
         """All versions under these names, without what is still on its way to the disk."""

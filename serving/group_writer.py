@@ -9,7 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,8 @@ class GroupWriter:
     ) -> None:
         """`keep` does work durably and gives what came of each; `let_go` is called at the end."""
         self._keep, self._let_go = keep, let_go
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._together: list[_Job] | None = None
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._thread.start()
 
@@ -52,8 +53,26 @@ class GroupWriter:
             raise DecisionLogError("The decision log is closed. Start the service again.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._jobs.put(_Job(work, future, loop))
+        job = _Job(work, future, loop)
+        if self._together is None:
+            self._jobs.put([job])
+        else:
+            self._together.append(job)
         return future
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Queue what is submitted inside at the end, at once: else the thread begins with the first
+        and leaves the others for the next transaction.
+        """
+        jobs: list[_Job] = []
+        self._together = jobs
+        try:
+            yield
+        finally:
+            self._together = None
+            if jobs:
+                self._jobs.put(jobs)
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -63,8 +82,7 @@ class GroupWriter:
     def _run(self) -> None:
         batch: list[_Job] = []
         try:
-            while (job := self._jobs.get()) is not None:
-                batch = [job]
+            while batch := self._jobs.get() or []:
                 going_on = self._gather(batch)
                 _deliver(batch, self._commit(batch))
                 batch = []
@@ -78,17 +96,17 @@ class GroupWriter:
         """Tell everybody who still waits; after a proper end nobody does."""
         with contextlib.suppress(queue.Empty):
             while True:
-                batch += [job for job in [self._jobs.get_nowait()] if job is not None]
+                batch += self._jobs.get_nowait() or []
         _deliver(batch, [lost("its writer stopped; start the service again")] * len(batch))
 
     def _gather(self, batch: list[_Job]) -> bool:
         """Add what waits to the batch; False when the end of all work is among it."""
         with contextlib.suppress(queue.Empty):
             while len(batch) < MOST_AT_ONCE:
-                job = self._jobs.get_nowait()
-                if job is None:
+                jobs = self._jobs.get_nowait()
+                if jobs is None:
                     return False
-                batch.append(job)
+                batch += jobs
         return True
 
     def _commit(self, batch: list[_Job]) -> list[Any]:

@@ -2,10 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -223,6 +224,30 @@ def test_nobody_waits_for_a_writer_that_died(file: Path) -> None:
     assert [type(outcome) for outcome in outcomes] == [DecisionLogError] * 3
     with pytest.raises(DecisionLogError, match="Start the service again"):
         in_a_loop(submit_some)
+
+
+def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -> None:
+    batches: list[int] = []
+
+    def keep(works: Sequence[Any]) -> list[Any]:
+        batches.append(len(works))
+        time.sleep(0.05)  # so long that the first alone would be taken without the others
+        return list(works)
+
+    async def submit_some() -> list[Any]:
+        futures: list[Any] = []
+        with suppress(ZeroDivisionError), writer.together():
+            for number in range(5):
+                futures.append(writer.submit(cast(Any, number)))
+                await asyncio.sleep(0.01)
+            1 / 0  # noqa: B018
+        futures.append(writer.submit(cast(Any, 5)))
+        return await asyncio.wait_for(asyncio.gather(*futures), 5)
+
+    writer = GroupWriter(keep)
+    assert in_a_loop(submit_some) == [0, 1, 2, 3, 4, 5]
+    writer.close()
+    assert batches in ([5, 1], [6])
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"x" * 4096])
