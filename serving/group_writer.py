@@ -55,7 +55,7 @@ class GroupWriter:
         future: asyncio.Future[Outcome] = loop.create_future()
         job = _Job(work, future, loop)
         if self._together is None:
-            self._jobs.put([job])
+            self._queue([job])
         else:
             self._together.append(job)
         return future
@@ -72,7 +72,12 @@ class GroupWriter:
         finally:
             self._together = None
             if jobs:
-                self._jobs.put(jobs)
+                self._queue(jobs)
+
+    def _queue(self, jobs: list[_Job]) -> None:
+        self._jobs.put(jobs)
+        if not self._thread.is_alive():  # it stopped meanwhile, and nobody would be told
+            self._give_up([])
 
     def close(self) -> None:
         """Finish what is queued, then stop."""

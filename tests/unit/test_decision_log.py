@@ -16,7 +16,7 @@ from serving.acts import Act, What
 from serving.chain import Links
 from serving.decision_log import DecisionLog
 from serving.group_writer import GroupWriter
-from serving.journal import Journal
+from serving.journal import Journal, prove
 from serving.keep import Receipt
 from serving.log_database import LogDatabase
 from serving.log_file import LogFile, open_to_write
@@ -248,6 +248,18 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
     assert in_a_loop(submit_some) == [0, 1, 2, 3, 4, 5]
     writer.close()
     assert batches in ([5, 1], [6])
+
+
+def test_who_is_held_back_while_the_writer_stops_is_told(file: Path) -> None:
+    async def submit_and_stop() -> Any:
+        with writer.together():
+            held = writer.submit(prove)
+            writer.close()
+        return await asyncio.wait_for(asyncio.gather(held, return_exceptions=True), 5)
+
+    writer = GroupWriter(Journal(LogFile(file)).keep)
+    (told,) = in_a_loop(submit_and_stop)
+    assert "its writer stopped" in str(told)
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"x" * 4096])
