@@ -34,7 +34,7 @@ def duty_in_reach(matrix: Floats) -> Floats:
     0 where nothing is declared: the trees learn what that stands for.
     """
     log_duty: Floats = np.fmax(matrix[:, _AT_STAKE], matrix[:, _VALUE] + log(LOWEST_RATE))
-    return np.nan_to_num(log_duty)
+    return np.where(np.isnan(log_duty), 0.0, log_duty)
 
 
 class Trees:

@@ -21,11 +21,9 @@ def ratio(part: Number, whole: Number) -> Number:
     if not isinstance(whole, np.ndarray):
         quotient = part / whole if whole else nan
         return nan if isinf(quotient) else quotient
-    quotients = np.full(np.broadcast(part, whole).shape, nan)
-    with np.errstate(over="ignore"):
-        np.divide(part, whole, out=quotients, where=whole != 0)
-    quotients[np.isinf(quotients)] = nan
-    return quotients
+    with np.errstate(all="ignore"):
+        quotients = np.divide(part, whole)
+    return np.where(np.isfinite(quotients), quotients, nan)
 
 
 def log(number: Number) -> Number:

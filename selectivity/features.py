@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from selectivity.columns import Columns, Floats
+from selectivity.columns import Columns, Floats, Ints
 from selectivity.declared_features import CODES, DECLARED
 from selectivity.history_features import DEVIATIONS, OF_PROFILES
 from selectivity.known import LINE, CodeMaps, Formula, Known
@@ -61,7 +61,7 @@ def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats
     return np.ascontiguousarray(numbers.T)
 
 
-def _together() -> Iterator[tuple[Formula, list[int] | int, list[Any]]]:
+def _together() -> Iterator[tuple[Formula, Ints | int, list[Any]]]:
     """Each formula with the columns of its features, and what these are of."""
     of_formula: dict[Formula, list[int]] = defaultdict(list)
     for at, feature in enumerate(FEATURES):
@@ -71,7 +71,7 @@ def _together() -> Iterator[tuple[Formula, list[int] | int, list[Any]]]:
         if not of and len(places) > 1:
             raise ValueError(f"{formula.__name__} gives one feature, and is that of several")
         each = [np.array(given) if isinstance(given[0], int) else given for given in of]
-        yield formula, places if of else places[0], each
+        yield formula, np.array(places) if of else places[0], each
 
 
 _TOGETHER = tuple(_together())

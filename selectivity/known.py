@@ -148,23 +148,25 @@ def deviation(
     """
     counted = known.values[count]
     n = np.where(counted >= FEWEST_VALUES, counted, np.nan)
-    mean = ratio(known.values[added], n) / FIXED_POINT
-    square = ratio(known.values[squared], n) / FIXED_POINT**2
+    mean, square = ratio(known.values[np.array((added, squared))], n)
+    mean, square = mean / FIXED_POINT, square / FIXED_POINT**2
     spread = np.sqrt(np.maximum(square - mean * mean, 0.0))  # rounding may leave less than zero
     return (known.numbers(logarithms) - mean) / (spread + LEAST_SPREAD)  # type: ignore[no-any-return]
 
 
 _OF_HEADINGS, _OF_THE_LINE = (
-    [
-        PLACE[f"{name or profile.name}_{measure}"]
-        for profile in PROFILES
-        if profile.name in OF_OTHER_LINES
-        for measure in ("declared", "controlled", "documentary", "physical")
-        if measure in profile.measures
-    ]
+    np.array(
+        [
+            PLACE[f"{name or profile.name}_{measure}"]
+            for profile in PROFILES
+            if profile.name in OF_OTHER_LINES
+            for measure in ("declared", "controlled", "documentary", "physical")
+            if measure in profile.measures
+        ]
+    )
     for name in ("", LINE)
 )
-_LINE_PLACES = [at for name, at in PLACE.items() if name.startswith(f"{LINE}_")]
+_LINE_PLACES = np.array([at for name, at in PLACE.items() if name.startswith(f"{LINE}_")])
 _LINE_CONTROLLED = PLACE[f"{LINE}_controlled"]
 _CONTROLLED = PLACE[f"{EVERYTHING.name}_controlled"]
-_FOUND = [PLACE[f"{EVERYTHING.name}_{name}"] for name in OUTCOMES[1:]]
+_FOUND = np.array([PLACE[f"{EVERYTHING.name}_{name}"] for name in OUTCOMES[1:]])
