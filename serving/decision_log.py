@@ -97,8 +97,8 @@ class DecisionLog(LogReader):
         OvertakenError if it is to be in step with its lineage and is not, and with
         DecisionLogError if nothing was kept.
         """
-        text = record.model_dump_json()
-        kept: asyncio.Future[Kept] = self._writer.submit(NewDecision(record, text, in_step))
+        work = NewDecision(record, record.as_kept(), in_step)
+        kept: asyncio.Future[Kept] = self._writer.submit(work)
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
