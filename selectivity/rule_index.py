@@ -5,7 +5,7 @@ under its values of one field, and asked only for declarations that carry one of
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from selectivity.conditions import Condition
@@ -53,18 +53,21 @@ class RuleIndex(Generic[Filed]):
         self._prefixes: _Drawer = dict(drawers.get(PREFIX, {}))
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
 
-    def candidates(self, declaration: Declaration) -> Iterator[Filed]:
+    def candidates(self, declaration: Declaration) -> list[Filed]:
         """The rules that may hold, in the order in which they were given."""
         found = set(self._unfiled)
         for field, drawer in self._of_header:
-            found.update(drawer.get(getattr(declaration, field), ()))
+            if filed := drawer.get(getattr(declaration, field)):
+                found.update(filed)
         for item in declaration.items:
             for field, drawer in self._of_item:
-                found.update(drawer.get(getattr(item, field), ()))
-            if item.hs_code is not None:
+                if filed := drawer.get(getattr(item, field)):
+                    found.update(filed)
+            if (hs_code := item.hs_code) is not None:
                 for length in self._lengths:
-                    found.update(self._prefixes.get(item.hs_code[:length], ()))
-        return (self._rules[at] for at in sorted(found))
+                    if filed := self._prefixes.get(hs_code[:length]):
+                        found.update(filed)
+        return [self._rules[at] for at in sorted(found)]
 
 
 def _filed_under(condition: Condition | None) -> str | None:
