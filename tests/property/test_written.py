@@ -1,14 +1,22 @@
 """What is written quickly is what the plain way writes: canonical JSON to the byte, and records."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from selectivity.decision import LaneDecision, Source
 from selectivity.declaration import Amount, Declaration, Rate, canonical_json
-from selectivity.record import DecisionRecord
+from selectivity.guard import Room
+from selectivity.lanes import Channel, Lane, Reason, Vote
+from selectivity.modes import Mode
+from selectivity.record import DecisionRecord, ItemScore
+from selectivity.scorecard import Scored
 from tests.builders import a_declaration, an_item
 from tests.logs import a_record
 
@@ -51,6 +59,7 @@ declarations = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(declarations)
 def test_a_declaration_has_the_canonical_bytes_of_the_plain_way(declared: Declaration) -> None:
     assert declared.canonical == canonical_json(declared.as_lodged())
@@ -62,9 +71,50 @@ def test_no_number_is_as_high_as_those_that_canonical_json_writes_otherwise(kind
     assert "e" not in repr(float(most))
 
 
-@given(declarations)
-def test_a_record_is_kept_so_that_the_same_is_read(declared: Declaration) -> None:
-    record = a_record().model_copy(update={"declared": declared.as_lodged()})
+chances = st.floats(0, 1)
+facts = st.dictionaries(texts, chances | st.integers() | texts | st.none(), max_size=3)
+reasons = st.builds(
+    Reason, code=texts, item_no=st.none() | st.integers(1), rule_id=st.none() | texts, facts=facts
+)
+lanes = st.sampled_from(Lane)
+votes = st.builds(
+    Vote,
+    lane=lanes,
+    channel=st.sampled_from(Channel),
+    reason=reasons,
+    probability=chances,
+    cast=st.just(True),
+)
+decisions = st.builds(
+    LaneDecision.of,
+    st.lists(votes, min_size=1, max_size=3),
+    source=st.sampled_from(Source),
+    risk=st.none() | chances,
+    signals=st.lists(reasons, max_size=2).map(tuple),
+    shadow=st.none() | st.builds(Scored, lane=lanes, points=st.integers(), item_no=st.integers()),
+    mode=st.sampled_from(Mode),
+    room=st.none()
+    | st.builds(
+        Room, lane=lanes, normal=amounts, limit=amounts, taken=st.integers(0), rank=chances
+    ),
+)
+scores = st.builds(
+    ItemScore, none=chances, documentary=chances, physical=chances, duty_share=chances
+)
+zones = st.just(UTC) | st.integers(-720, 720).map(
+    lambda minutes: timezone(timedelta(minutes=minutes))
+)
+moments = st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 31), timezones=zones)
+PLAIN = a_record()
+
+
+@settings(deadline=None)
+@given(declarations, decisions, st.lists(scores, max_size=2), moments)
+def test_a_record_is_kept_as_pydantic_writes_it(
+    declared: Declaration, decision: LaneDecision, scored: list[ItemScore], now: datetime
+) -> None:
+    fields = dict(PLAIN) | {"declared": declared.as_lodged(), "decided_at": now}
+    record = DecisionRecord(**fields | {"decision": decision, "scores": tuple(scored)})
     kept = record.as_kept()
     assert DecisionRecord.model_validate_json(kept) == record
     assert json.loads(kept) == json.loads(record.model_dump_json())
@@ -72,8 +122,29 @@ def test_a_record_is_kept_so_that_the_same_is_read(declared: Declaration) -> Non
 
 def test_a_record_of_anything_that_json_can_hold_is_read_as_it_was() -> None:
     odd = {"": None, "é\u2028\x7f": [1e-7, 1e16, 2**64, -(2**80), True, {"b": {"a": "\x00\\"}}]}
-    record = a_record().model_copy(update={"declared": odd})
+    record = PLAIN.model_copy(update={"declared": odd})
     assert DecisionRecord.model_validate_json(record.as_kept()) == record
+
+
+def test_every_lane_in_a_record_stands_under_a_name_by_which_it_is_written_in_words() -> None:
+    found = list(_fields(DecisionRecord))
+    assert {name for name, kinds in found if Lane in kinds} == {"lane"}
+    assert {Vote, Scored, Room} <= {kind for _, kinds in found for kind in kinds}
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, set[Any]]]:
+    for name, field in model.model_fields.items():
+        kinds = set(_kinds(field.annotation))
+        yield name, kinds
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _fields(kind)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
 
 
 def test_a_small_number_is_canonical_as_it_always_was() -> None:
