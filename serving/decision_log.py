@@ -117,12 +117,14 @@ class DecisionLog(LogReader):
         Args:
             lineages: what `lineages` said of these names and others a moment ago.
         """
+        queued = [lane for name in names for lane in self._queued.get(name, ())]
         versions = (lineages or self.lineages(names)).under(*names)
+        if not versions:
+            return max(queued, default=None)
         held = {version.key: version.held for version in versions}
         for key in held.keys() & self._queued_overrides.keys():
             lane = self._queued_overrides[key]
             held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
-        queued = [lane for name in names for lane in self._queued.get(name, ())]
         return max([*queued, *_known(strictest(held.values()))], default=None)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
