@@ -40,7 +40,10 @@ from selectivity.errors import ParamsError
 
 LOADER = "pipelines.pyfunc"
 PACKAGES = ("selectivity", "models", "pipelines")
-REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "typer", "tzdata")
+REQUIREMENTS = (
+    *("lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic"),
+    *("pyyaml", "typer", "tzdata"),
+)
 """What the code beside a logged model imports, besides MLflow itself."""
 
 _ROOT = Path(__file__).parents[1]

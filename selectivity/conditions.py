@@ -118,15 +118,15 @@ def _starts_otherwise(prefixes: tuple[str, ...]) -> ItemTest:
 
 
 def _lacks(types: Collection[str]) -> HeaderTest:
-    return lambda declaration: (
-        not any(document.type in types for document in declaration.documents or ())
+    wanted = frozenset(types)
+    return lambda declaration: wanted.isdisjoint(
+        [document.type for document in declaration.documents or ()]
     )
 
 
 def _passes_through(countries: Collection[str]) -> HeaderTest:
-    return lambda declaration: any(
-        country in countries for country in declaration.routing_countries or ()
-    )
+    wanted = frozenset(countries)
+    return lambda declaration: not wanted.isdisjoint(declaration.routing_countries or ())
 
 
 def _level_unknown(wanted: bool) -> HeaderTest:

@@ -230,18 +230,15 @@ def _unknown_codes(risk: Risk | None, policy: Policy) -> Iterator[Vote]:
 
 
 def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:
-    chances = risk.probabilities.tolist()
-    items = [
-        (documentary, physical, duty_share)
-        for (_, documentary, physical), duty_share in zip(
-            chances, risk.duty_share.tolist(), strict=True
-        )
-    ]
-    of_papers, of_goods = (
-        [benefit_of(control, *item, value=policy.value) for item in items]
+    chances, duty_shares = risk.probabilities.tolist(), risk.duty_share.tolist()
+    of_papers, of_goods = [
+        [
+            benefit_of(control, documentary, physical, duty_share, value=policy.value)
+            for (_, documentary, physical), duty_share in zip(chances, duty_shares, strict=True)
+        ]
         for control in (policy.yellow, policy.red)
-    )
-    nothing = min(none for none, _, _ in chances)
+    ]
+    nothing = min([none for none, _, _ in chances])
     net = (
         0.0,
         max(of_papers) - prices.yellow * places_of(policy.yellow, nothing),
@@ -250,7 +247,7 @@ def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Pr
     lane = Lane(net.index(max(net)))
     decisive = of_goods if lane is Lane.RED else of_papers
     driver = decisive.index(max(decisive))
-    documentary, physical, _ = items[driver]
+    _, documentary, physical = chances[driver]
     facts = {"documentary": documentary, "physical": physical, "net_benefit": net[lane]}
     code = "LOW_RISK" if lane is Lane.GREEN else "RISK"
     reason = Reason(code=code, item_no=declaration.items[driver].item_no, facts=facts)

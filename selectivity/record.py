@@ -3,14 +3,24 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.decision import LaneDecision, Source
 from selectivity.declaration import Declaration
-from selectivity.lanes import Lane
+from selectivity.lanes import LANE_NAMES, Lane
 
 HISTORIES_BEHIND = "HISTORIES_BEHIND"
 """Cause of a decision on histories that do not know the log, which was away."""
+
+
+def _fields_of(model: BaseModel) -> dict[str, Any]:
+    """What is written of a part of a record: its fields, and its lane by name."""
+    fields = vars(model)
+    return fields if "lane" not in fields else {**fields, "lane": LANE_NAMES[fields["lane"]]}
+
+
+_as_json = msgspec.json.Encoder(enc_hook=_fields_of).encode
 
 
 class ItemScore(BaseModel):
@@ -72,6 +82,10 @@ class DecisionRecord(BaseModel):
         if self.decision.source is Source.MODEL and self.known_upto is None:
             return HISTORIES_BEHIND
         return self.decision.fallback_cause
+
+    def as_kept(self) -> str:
+        """The record as JSON, for the log: what `model_dump_json` gives, with less work."""
+        return _as_json(self).decode()
 
     def declaration(self) -> Declaration:
         """The declaration as it was lodged."""

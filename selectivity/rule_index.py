@@ -5,7 +5,7 @@ under its values of one field, and asked only for declarations that carry one of
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from selectivity.conditions import Condition
@@ -29,7 +29,13 @@ OF_HEADER = (
 )
 OF_ITEM = ("country_of_origin", "duty_type")
 PREFIX = "hs_prefix"
-MOST_TELLING_FIRST = (*OF_HEADER[:3], PREFIX, *OF_ITEM, *OF_HEADER[3:])
+CLAIMS = {
+    "quota_claimed": "quota_id",
+    "dangerous_goods": "undg_id",
+    "preference_claimed": "preference_code",
+}
+"""What few goods items claim, and the field in which they do."""
+MOST_TELLING_FIRST = (*OF_HEADER[:3], PREFIX, *CLAIMS, *OF_ITEM, *OF_HEADER[3:])
 """A rule is filed under the first of these that its condition names."""
 
 _Drawer = Mapping[Any, Sequence[int]]
@@ -50,26 +56,38 @@ class RuleIndex(Generic[Filed]):
                 drawers[field or ""][value].append(at)
         self._of_header = _chosen(drawers, OF_HEADER)
         self._of_item = _chosen(drawers, OF_ITEM)
+        self._of_claims = [(CLAIMS[name], at[True]) for name, at in _chosen(drawers, CLAIMS)]
         self._prefixes: _Drawer = dict(drawers.get(PREFIX, {}))
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
 
-    def candidates(self, declaration: Declaration) -> Iterator[Filed]:
+    def candidates(self, declaration: Declaration) -> list[Filed]:
         """The rules that may hold, in the order in which they were given."""
         found = set(self._unfiled)
         for field, drawer in self._of_header:
-            found.update(drawer.get(getattr(declaration, field), ()))
+            if filed := drawer.get(getattr(declaration, field)):
+                found.update(filed)
         for item in declaration.items:
             for field, drawer in self._of_item:
-                found.update(drawer.get(getattr(item, field), ()))
-            if item.hs_code is not None:
+                if filed := drawer.get(getattr(item, field)):
+                    found.update(filed)
+            for field, filed in self._of_claims:
+                if getattr(item, field) is not None:
+                    found.update(filed)
+            if (hs_code := item.hs_code) is not None:
                 for length in self._lengths:
-                    found.update(self._prefixes.get(item.hs_code[:length], ()))
-        return (self._rules[at] for at in sorted(found))
+                    if filed := self._prefixes.get(hs_code[:length]):
+                        found.update(filed)
+        return [self._rules[at] for at in sorted(found)]
 
 
 def _filed_under(condition: Condition | None) -> str | None:
-    named = () if condition is None else condition.model_fields_set
-    return next((field for field in MOST_TELLING_FIRST if field in named), None)
+    if condition is None:
+        return None
+    for field in MOST_TELLING_FIRST:
+        claims_nothing = field in CLAIMS and not getattr(condition, field)  # as most goods do
+        if field in condition.model_fields_set and not claims_nothing:
+            return field
+    return None
 
 
 def _wanted(condition: Condition | None, field: str | None) -> Iterable[Any]:
@@ -79,5 +97,5 @@ def _wanted(condition: Condition | None, field: str | None) -> Iterable[Any]:
     return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
-def _chosen(drawers: Mapping[str, _Drawer], fields: Sequence[str]) -> list[tuple[str, _Drawer]]:
+def _chosen(drawers: Mapping[str, _Drawer], fields: Iterable[str]) -> list[tuple[str, _Drawer]]:
     return [(field, dict(drawers[field])) for field in fields if field in drawers]

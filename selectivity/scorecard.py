@@ -34,10 +34,14 @@ UsualValues = Mapping[str, UsualValue]
 """By HS code of 6 or 4 digits; the longer one counts."""
 
 
+ValueOf = Callable[[Declaration, GoodsItem, UsualValues], Value]
+PointsOf = Callable[[Value], int]
+
+
 class FactOf(NamedTuple):
     """How a fact is found in a goods item, and the lawful criterion that allows it."""
 
-    value: Callable[[Declaration, GoodsItem, UsualValues], Value]
+    value: ValueOf
     allowed_by: str
 
 
@@ -155,26 +159,30 @@ class FactPoints(BaseModel):
         return self
 
     @cached_property
-    def _of_code(self) -> Mapping[str, int]:
-        return {code: band.points for band in self.bands for code in band.codes or ()}
+    def points(self) -> PointsOf:
+        """What a value counts."""
+        missing, points = self.missing, [band.points for band in self.bands]
+        of_code: dict[Value, int] = {
+            code: band.points for band in self.bands for code in band.codes or ()
+        }
+        edges = _given([band.below for band in self.bands[:-1]])
 
-    @cached_property
-    def _edges(self) -> list[float]:
-        return _given([band.below for band in self.bands[:-1]])
+        def of_measure(value: Value) -> int:
+            if value is None or isinstance(value, str) or not isfinite(value):
+                return missing
+            return points[bisect_right(edges, value)]
+
+        return (lambda value: of_code.get(value, missing)) if of_code else of_measure
+
+    def asked_of(self, direction: str | None) -> bool:
+        """Whether it counts for declarations in this direction."""
+        return direction != "EXPORT" or self.fact not in OF_THE_IMPORTER
 
     def of(self, declaration: Declaration, item: GoodsItem, usual: UsualValues) -> int:
         """What this fact of a goods item counts."""
-        if declaration.direction == "EXPORT" and self.fact in OF_THE_IMPORTER:
+        if not self.asked_of(declaration.direction):
             return 0
         return self.points(FACTS[self.fact].value(declaration, item, usual))
-
-    def points(self, value: Value) -> int:
-        """What this value counts."""
-        if isinstance(value, str):
-            return self._of_code.get(value, self.missing)
-        if value is None or not isfinite(value) or self._of_code:
-            return self.missing
-        return self.bands[bisect_right(self._edges, value)].points
 
 
 def _given(edges: list[float | None]) -> list[float]:
@@ -207,15 +215,28 @@ class Scorecard(BaseModel):
             raise ValueError("points have to rise from 0 to yellow_from and on to red_from")
         return self
 
+    @cached_property
+    def _for_exports(self) -> list[tuple[ValueOf, PointsOf]]:
+        return [_parts(each) for each in self.facts if each.asked_of("EXPORT")]
+
+    @cached_property
+    def _for_others(self) -> list[tuple[ValueOf, PointsOf]]:
+        return [_parts(each) for each in self.facts]
+
     def points(self, declaration: Declaration, item: GoodsItem) -> int:
         """Points of one goods item: the sum over the facts."""
-        return sum(each.of(declaration, item, self.usual_unit_values) for each in self.facts)
+        usual, is_export = self.usual_unit_values, declaration.direction == "EXPORT"
+        facts = self._for_exports if is_export else self._for_others
+        return sum([points(value(declaration, item, usual)) for value, points in facts])
 
     def judge(self, declaration: Declaration) -> Scored:
-        """The lane that the goods item with the most points asks for."""
-        points, _, item_no = max(
-            (self.points(declaration, item), -at, item.item_no)
-            for at, item in enumerate(declaration.items)
-        )
+        """The lane that the goods item with the most points asks for; the first of several."""
+        of_items = [self.points(declaration, item) for item in declaration.items]
+        points = max(of_items)
         lane = Lane((points >= self.yellow_from) + (points >= self.red_from))
+        item_no = declaration.items[of_items.index(points)].item_no
         return Scored(lane=lane, points=points, item_no=item_no)
+
+
+def _parts(fact: FactPoints) -> tuple[ValueOf, PointsOf]:
+    return FACTS[fact.fact].value, fact.points

@@ -97,8 +97,8 @@ class DecisionLog(LogReader):
         OvertakenError if it is to be in step with its lineage and is not, and with
         DecisionLogError if nothing was kept.
         """
-        text = record.model_dump_json()
-        kept: asyncio.Future[Kept] = self._writer.submit(NewDecision(record, text, in_step))
+        work = NewDecision(record, record.as_kept(), in_step)
+        kept: asyncio.Future[Kept] = self._writer.submit(work)
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
@@ -121,12 +121,14 @@ class DecisionLog(LogReader):
         Args:
             lineages: what `lineages` said of these names and others a moment ago.
         """
+        queued = [lane for name in names for lane in self._queued.get(name, ())]
         versions = (lineages or self.lineages(names)).under(*names)
+        if not versions:
+            return max(queued, default=None)
         held = {version.key: version.held for version in versions}
         for key in held.keys() & self._queued_overrides.keys():
             lane = self._queued_overrides[key]
             held[key] = held[key] if lane is None else held[key]._replace(in_force=lane)
-        queued = [lane for name in names for lane in self._queued.get(name, ())]
         return max([*queued, *_known(strictest(held.values()))], default=None)
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:

@@ -10,8 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from selectivity.errors import DecisionLogError
 from serving.journal import Outcome, Work, lost
@@ -21,11 +20,9 @@ logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 512
 
 
-@dataclass(frozen=True)
-class _Job:
+class _Job(NamedTuple):
     work: Work[Any]
     future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
 
 
 class GroupWriter:
@@ -51,9 +48,8 @@ class GroupWriter:
         """
         if not self._thread.is_alive():
             raise DecisionLogError("The decision log is closed. Start the service again.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
-        job = _Job(work, future, loop)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        job = _Job(work, future)
         if self._together is None:
             self._queue([job])
         else:
@@ -125,7 +121,7 @@ class GroupWriter:
 def _deliver(batch: list[_Job], outcomes: list[Any]) -> None:
     if batch:
         with contextlib.suppress(RuntimeError):  # the loop has ended, nobody waits
-            batch[0].loop.call_soon_threadsafe(_resolve, batch, outcomes)
+            batch[0].future.get_loop().call_soon_threadsafe(_resolve, batch, outcomes)
 
 
 def _resolve(batch: list[_Job], outcomes: list[Any]) -> None:

@@ -37,7 +37,7 @@ class Lineages:
 
     def under(self, *names: str) -> list[Version]:
         """Those under any of these names."""
-        places = set().union(*(self._places.get(name, ()) for name in names))
+        places = {at for name in names for at in self._places.get(name, ())}
         return [self._versions[at] for at in sorted(places)]
 
 
@@ -45,7 +45,7 @@ def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[
     """Each version under these names in front of this place, in order."""
     if not names:
         return []
-    asked = padded(names)
+    asked = padded(list(dict.fromkeys(names)))  # most lineages are called as their declaration
     rows = connection.execute(
         f"SELECT d.declaration_id, d.version_no, d.lineage_id, d.lane, {acts.LANE_IN_FORCE} "
         f"FROM decisions d WHERE d.seq IN ({_places_under(len(asked))}) AND d.seq < ? "

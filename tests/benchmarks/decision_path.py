@@ -112,7 +112,7 @@ def _steps(
     records = [one(each) for each in lodged]
 
     def whole(body: bytes) -> str:
-        return one(declaration_from(body, 2_000)).model_dump_json()
+        return one(declaration_from(body, 2_000)).as_kept()
 
     yield Step("validate", lambda body: declaration_from(body, 2_000), bodies)
     yield Step("rows", rows_of, lodged)
@@ -123,7 +123,7 @@ def _steps(
     yield Step("decide", lambda each: _decide(each, bundle), risks)
     yield Step("snapshot digest", lambda each: each.snapshot_sha256(), lodged)
     yield Step("rows to record, together", one, lodged)
-    yield Step("record as JSON", lambda each: each.model_dump_json(), records)
+    yield Step("record as JSON", lambda each: each.as_kept(), records)
     yield Step("validate to record as JSON", whole, bodies)
     yield Step("answer as JSON", lambda each: _answer(each, predictor), records)
     yield Step("fold into profiles", predictor.observe, rows)

@@ -26,6 +26,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "importer_risk_level": st.just([8, 9]),
     "importer_tax_debt": st.booleans(),
     "quota_claimed": st.booleans(),
+    "preference_claimed": st.booleans(),
     "lacks_document": st.just(["CITES"]),
     "customs_value_from": st.just(100.0),
 }
@@ -55,13 +56,24 @@ declarations = st.builds(
     importer_tax_debt=st.sampled_from([True, False, None]),
     country_of_export=st.sampled_from([*COUNTRIES, None]),
     items=st.lists(
-        st.tuples(st.sampled_from([*CODES, None]), st.sampled_from([*COUNTRIES, None])),
+        st.tuples(
+            st.sampled_from([*CODES, None]),
+            st.sampled_from([*COUNTRIES, None]),
+            st.sampled_from(["Q1", None]),
+            st.sampled_from(["P1", None]),
+        ),
         min_size=1,
         max_size=3,
     ).map(
         lambda rows: tuple(
-            an_item(item_no=no, hs_code=code, country_of_origin=origin)
-            for no, (code, origin) in enumerate(rows, start=1)
+            an_item(
+                item_no=no,
+                hs_code=code,
+                country_of_origin=origin,
+                quota_id=quota,
+                preference_code=preference,
+            )
+            for no, (code, origin, quota, preference) in enumerate(rows, start=1)
         )
     ),
 )

@@ -218,3 +218,15 @@ def test_a_table_that_does_not_fit_together_is_refused(
 def test_red_may_not_begin_below_yellow() -> None:
     with pytest.raises(ValidationError, match="rise"):
         Scorecard.model_validate(TABLE.model_dump() | {"red_from": 10})
+
+
+@given(st.lists(items, min_size=1, max_size=3), headers)
+@settings(deadline=None)
+def test_the_first_goods_item_with_the_highest_sum_over_the_facts_decides(
+    many: list[GoodsItem], header: dict[str, Any]
+) -> None:
+    numbered = [item.model_copy(update={"item_no": at}) for at, item in enumerate(many, start=1)]
+    declaration, usual = a_declaration(items=tuple(numbered), **header), TABLE.usual_unit_values
+    sums = [sum(fact.of(declaration, item, usual) for fact in TABLE.facts) for item in numbered]
+    scored = TABLE.judge(declaration)
+    assert (scored.points, scored.item_no) == (max(sums), sums.index(max(sums)) + 1)

@@ -1,0 +1,153 @@
+"""What is written quickly is what the plain way writes: canonical JSON to the byte, and records."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from selectivity.decision import LaneDecision, Source
+from selectivity.declaration import Amount, Declaration, Rate, canonical_json
+from selectivity.guard import Room
+from selectivity.lanes import Channel, Lane, Reason, Vote
+from selectivity.modes import Mode
+from selectivity.record import DecisionRecord, ItemScore
+from selectivity.scorecard import Scored
+from tests.builders import a_declaration, an_item
+from tests.logs import a_record
+
+plain = st.characters(exclude_categories=("Cc", "Cs", "Cf"))
+texts = st.text(plain | st.sampled_from('\n\t"\\/e-0.'), min_size=1, max_size=70)
+names = texts.map(lambda text: " ".join(text.split())).filter(bool)
+small = st.sampled_from([-0.0, 5e-324, 1e-6, 1e-5, 9.9e-5, 0.0001, 10.00001, 9.9e14 + 0.125, 1e15])
+amounts = small | st.floats(0, 1e-3) | st.floats(0, 1e15) | st.integers(0, 10**15).map(float)
+items = st.fixed_dictionaries(
+    {},
+    optional={
+        "description": texts,
+        "hs_code": st.none(),
+        "net_mass_kg": amounts,
+        "customs_value": amounts,
+        "package_count": st.integers(0, 99_999_999),
+    },
+)
+declarations = st.builds(
+    lambda many, fields: Declaration.model_validate(
+        {"declaration_id": "D-1", "accepted_at": "2026-03-02T12:00:00.120+07:00"}
+        | fields
+        | {"items": [item | {"item_no": no} for no, item in enumerate(many, 1)]},
+        strict=False,
+    ),
+    st.lists(items, min_size=1, max_size=3),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "declaration_id": names,
+            "invoice_amount": st.none() | amounts,
+            "containerised": st.booleans(),
+            "routing_countries": st.lists(st.sampled_from(["CN", "VN"]), max_size=3),
+            "documents": st.lists(
+                st.fixed_dictionaries({"type": st.just("380")}, optional={"id": names}), max_size=3
+            ),
+            "importer_registered_on": st.dates(),
+        },
+    ),
+)
+
+
+@settings(deadline=None)
+@given(declarations)
+def test_a_declaration_has_the_canonical_bytes_of_the_plain_way(declared: Declaration) -> None:
+    assert declared.canonical == canonical_json(declared.as_lodged())
+
+
+@pytest.mark.parametrize("kind", [Amount, Rate])
+def test_no_number_is_as_high_as_those_that_canonical_json_writes_otherwise(kind: Any) -> None:
+    (most,) = [limit.le for limit in get_args(kind)[1].metadata if hasattr(limit, "le")]
+    assert "e" not in repr(float(most))
+
+
+chances = st.floats(0, 1)
+facts = st.dictionaries(texts, chances | st.integers() | texts | st.none(), max_size=3)
+reasons = st.builds(
+    Reason, code=texts, item_no=st.none() | st.integers(1), rule_id=st.none() | texts, facts=facts
+)
+lanes = st.sampled_from(Lane)
+votes = st.builds(
+    Vote,
+    lane=lanes,
+    channel=st.sampled_from(Channel),
+    reason=reasons,
+    probability=chances,
+    cast=st.just(True),
+)
+decisions = st.builds(
+    LaneDecision.of,
+    st.lists(votes, min_size=1, max_size=3),
+    source=st.sampled_from(Source),
+    risk=st.none() | chances,
+    signals=st.lists(reasons, max_size=2).map(tuple),
+    shadow=st.none() | st.builds(Scored, lane=lanes, points=st.integers(), item_no=st.integers()),
+    mode=st.sampled_from(Mode),
+    room=st.none()
+    | st.builds(
+        Room, lane=lanes, normal=amounts, limit=amounts, taken=st.integers(0), rank=chances
+    ),
+)
+scores = st.builds(
+    ItemScore, none=chances, documentary=chances, physical=chances, duty_share=chances
+)
+zones = st.just(UTC) | st.integers(-720, 720).map(
+    lambda minutes: timezone(timedelta(minutes=minutes))
+)
+moments = st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 31), timezones=zones)
+PLAIN = a_record()
+
+
+@settings(deadline=None)
+@given(declarations, decisions, st.lists(scores, max_size=2), moments)
+def test_a_record_is_kept_as_pydantic_writes_it(
+    declared: Declaration, decision: LaneDecision, scored: list[ItemScore], now: datetime
+) -> None:
+    fields = dict(PLAIN) | {"declared": declared.as_lodged(), "decided_at": now}
+    record = DecisionRecord(**fields | {"decision": decision, "scores": tuple(scored)})
+    kept = record.as_kept()
+    assert DecisionRecord.model_validate_json(kept) == record
+    assert json.loads(kept) == json.loads(record.model_dump_json())
+
+
+def test_a_record_of_anything_that_json_can_hold_is_read_as_it_was() -> None:
+    odd = {"": None, "é\u2028\x7f": [1e-7, 1e16, 2**64, -(2**80), True, {"b": {"a": "\x00\\"}}]}
+    record = PLAIN.model_copy(update={"declared": odd})
+    assert DecisionRecord.model_validate_json(record.as_kept()) == record
+
+
+def test_every_lane_in_a_record_stands_under_a_name_by_which_it_is_written_in_words() -> None:
+    found = list(_fields(DecisionRecord))
+    assert {name for name, kinds in found if Lane in kinds} == {"lane"}
+    assert {Vote, Scored, Room} <= {kind for _, kinds in found for kind in kinds}
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, set[Any]]]:
+    for name, field in model.model_fields.items():
+        kinds = set(_kinds(field.annotation))
+        yield name, kinds
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _fields(kind)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def test_a_small_number_is_canonical_as_it_always_was() -> None:
+    declared = a_declaration(items=(an_item(net_mass_kg=1e-5, customs_value=0.00002),))
+    assert b'"customs_value":2e-05' in declared.canonical
+    assert b'"net_mass_kg":1e-05' in declared.canonical
