@@ -6,6 +6,7 @@ and the application's own handlers if something is refused. Whatever is out of t
 to the application.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,6 +21,22 @@ from serving.routes import lanes
 PATH = "/v1/lanes"
 
 
+class _Request(Request):
+    """One whose headers are looked through once. Their names are in small letters."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._first = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(scope["headers"])
+        }
+
+    @property
+    def headers(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The first of each name."""
+        return self._first
+
+
 class QuickLanes:
     """The application, with a shorter way to its busiest route."""
 
@@ -32,7 +49,7 @@ class QuickLanes:
         if not self._ordinary(scope):
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request = _Request(scope, receive)
         try:
             response = await self._answer(request)
         except Exception as error:  # each kind has its handler, the last is for all kinds
