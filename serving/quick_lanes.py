@@ -17,6 +17,7 @@ from serving.access import BEARER, access_of
 from serving.assign import Parts
 from serving.language import preferred
 from serving.routes import lanes
+from serving.whole_answer import AT_ONCE
 
 PATH = "/v1/lanes"
 
@@ -54,7 +55,9 @@ class QuickLanes:
             response = await self._answer(request)
         except Exception as error:  # each kind has its handler, the last is for all kinds
             response = await self._refused(request, error)
-        await response(scope, receive, send)
+        at_once = scope.get("extensions", {}).get(AT_ONCE)
+        if at_once is None or not at_once(response):
+            await response(scope, receive, send)
 
     def _ordinary(self, scope: Scope) -> bool:
         return scope.get("path") == PATH and scope["method"] == "POST" and not scope["query_string"]
