@@ -13,8 +13,7 @@ import pytest
 from fastapi import Request
 
 from selectivity.record import DecisionRecord
-from serving.batch import AHEAD, answer_lines
-from serving.gathering import TOGETHER
+from serving.batch import AHEAD, LINES_TOGETHER, answer_lines
 from serving.keep import Kept, OvertakenError
 from serving.start import assemble
 from tests.builders import an_item
@@ -139,7 +138,8 @@ def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_r
         return kept
 
     monkeypatch.setattr(parts.log, "append", append)
-    room, ids = AHEAD * TOGETHER, [f"R-{number}" for number in range(AHEAD * TOGETHER + 40)]
+    room = AHEAD * LINES_TOGETHER
+    ids = [f"R-{number}" for number in range(room + 40)]
     body = ndjson(*[lodged(declaration_id=id_) for id_ in ids])
 
     async def receive() -> dict[str, Any]:
@@ -153,7 +153,7 @@ def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_r
             await asyncio.sleep(0)
         assert len(waiting) == room
         chunks: list[bytes] = []
-        while len(chunks) < len(ids) / TOGETHER:
+        while len(chunks) < len(ids) / LINES_TOGETHER:
             for record, kept in waiting:
                 if not kept.done():
                     kept.set_result(Kept(record, new=True))
@@ -185,7 +185,7 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(parts.log, "append", append)
-    body = ndjson(*[lodged(declaration_id=f"T-{n}") for n in range((AHEAD - 1) * TOGETHER)])
+    body = ndjson(*[lodged(declaration_id=f"T-{n}") for n in range((AHEAD - 1) * LINES_TOGETHER)])
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -199,7 +199,7 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
     asyncio.run(answered())
     parts.log.close()
     by_turn = Counter(decided_at)
-    assert list(by_turn.values()) == [TOGETHER] * (AHEAD - 1)
+    assert list(by_turn.values()) == [LINES_TOGETHER] * (AHEAD - 1)
 
 
 def test_a_line_that_another_service_overtook_is_decided_again(
