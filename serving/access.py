@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.params import Depends as Dependency
 from fastapi.routing import RouteContext, iter_route_contexts
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
 
 from selectivity.errors import SelectivityError
 from serving.api_keys import Role
@@ -20,7 +21,17 @@ from serving.routes.given import GivenLanguage, GivenParts
 DESCRIPTION = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs"}
 """Routes of the API description, which FastAPI makes: they tell nothing that anyone declared."""
 
-BEARER = HTTPBearer(
+
+class Bearer(HTTPBearer):
+    """Gives what was sent as a key, and not a model of it."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:  # type: ignore[override]
+        """The key; None if nothing came as one."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return key.strip() if scheme.lower() == "bearer" else None
+
+
+BEARER = Bearer(
     auto_error=False,
     scheme_name="key",
     description="A key, made with `lanes keys create`, or a token (JWT) where the service takes "
@@ -41,7 +52,7 @@ class Access:
     async def __call__(
         self,
         request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+        key: Annotated[str | None, Security(BEARER)],
         parts: GivenParts,
         language: GivenLanguage,
     ) -> None:
@@ -50,7 +61,8 @@ class Access:
         Raises:
             RefusedError: no valid key came, or one without the role.
         """
-        key = bearer.credentials if bearer else _typed_in(request) if self._page else None
+        if not key and self._page:
+            key = _typed_in(request)
         holder = parts.caller(key) if key else None
         if holder is None:
             asked_for = 'Basic realm="lanes", charset="UTF-8"' if self._page else "Bearer"

@@ -6,8 +6,6 @@ take none; while all are taken, others are turned away at the connection: see `s
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from selectivity.wording import Language
 from serving.problems import RefusedError
@@ -34,9 +32,12 @@ class Admission:
     def _all_came(self) -> None:
         self._coming = 0
 
-    @contextmanager
-    def take(self, language: Language) -> Iterator[None]:
-        """Take a place while the block runs.
+    def take(self, language: Language) -> "Place":
+        """A place while a block runs."""
+        return Place(self, language)
+
+    def begin(self, language: Language) -> None:
+        """Take a place.
 
         Raises:
             RefusedError: none is left.
@@ -44,7 +45,22 @@ class Admission:
         if self.full:
             raise RefusedError(overloaded(language), language=language)
         self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
+
+    def end(self) -> None:
+        """Give it back."""
+        self._taken -= 1
+
+
+class Place:
+    """One of the places, held from the begin of a block to its end."""
+
+    __slots__ = ("_language", "_places")
+
+    def __init__(self, places: Admission, language: Language) -> None:
+        self._places, self._language = places, language
+
+    def __enter__(self) -> None:
+        self._places.begin(self._language)
+
+    def __exit__(self, *_: object) -> None:
+        self._places.end()

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect
 
 from selectivity.declaration import Declaration
 from serving.problems import (
@@ -42,14 +41,15 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         RefusedError: it is longer than the limit, encoded, or broke off.
     """
     check_head(request, limit_bytes)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit_bytes:
-                raise RefusedError(body_too_large(limit_bytes))
-    except ClientDisconnect as error:  # nobody reads this answer; it is no failure of ours
-        raise RefusedError(_broken_off()) from error
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":  # nobody reads this answer
+            raise RefusedError(_broken_off())
+        body += message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise RefusedError(body_too_large(limit_bytes))
+        more = message.get("more_body", False)
     return bytes(body)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from selectivity.wording import Language
@@ -18,6 +19,7 @@ from serving.door import Door
 from serving.language import preferred
 from serving.problems import Problem, response_bytes
 from serving.refusals import headers_too_large, not_http, too_slow
+from serving.whole_answer import AT_ONCE, whole
 
 SLOWEST_BYTES_PER_SECOND = 8_192
 """A body that comes faster than this may take as long as it needs."""
@@ -130,7 +132,22 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        offered: dict[str, Any] = {AT_ONCE: partial(self._answer_at_once, cycle)}
+        cycle.scope["extensions"] = offered
         super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, cycle: RequestResponseCycle, answer: Response) -> bool:
+        """Send a whole answer in one piece; False if it has to go uvicorn's way, in two pieces.
+
+        That one waits for who reads slowly, sends nothing to who has gone, and hangs up.
+        """
+        if self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(whole(answer, first=self.server_state.default_headers))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _door_says(self) -> bytes | None:
         """What to answer at once; None for who may come in, or is out of the ordinary."""

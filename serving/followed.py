@@ -1,7 +1,10 @@
 """What a file holds, followed while the service runs."""
 
+import asyncio
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +18,8 @@ Content = TypeVar("Content")
 class Followed(Generic[Content]):
     """Looks at the file at every question: what is taken out of it counts no more at once.
 
+    Questions of one turn of the event loop share a look. Whoever asks then was there before it.
+
     A file that cannot be used after a change is reported once, and what was known before stays in
     force; `read` says what a file that was taken away means.
     """
@@ -26,11 +31,21 @@ class Followed(Generic[Content]):
             ParamsError: the file cannot be used.
         """
         self._file, self._read, self._cause = file, read, cause
+        self._path = str(file)  # asked at every request, where a `Path` costs as much again
         self._seen = self._look()
         self._content = read(file)
+        self._looked = False  # in this turn of the event loop
 
     def content(self) -> Content:
         """What the file holds now."""
+        if not self._looked:
+            self._follow()
+        return self._content
+
+    def _follow(self) -> None:
+        with suppress(RuntimeError):  # outside of an event loop nobody else asks in this turn
+            asyncio.get_running_loop().call_soon(self._turn_is_over)
+            self._looked = True
         seen = self._look()
         if seen != self._seen:
             self._seen = seen  # before reading: what changes meanwhile is read at the next question
@@ -38,11 +53,13 @@ class Followed(Generic[Content]):
                 self._content = self._read(self._file)
             except ParamsError:
                 logger.error("key file refused", extra={"cause": self._cause})
-        return self._content
+
+    def _turn_is_over(self) -> None:
+        self._looked = False
 
     def _look(self) -> Any:
         try:
-            found = self._file.stat()
+            found = os.stat(self._path)  # noqa: PTH116
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
 from selectivity.wording import Language
 from serving.similar import meant_at
+from serving.whole_answer import whole
 
 PROBLEM_JSON = "application/problem+json"
 TYPES = "urn:problem-type:lanes:"
@@ -148,10 +149,8 @@ def response(
 
 def response_bytes(found: Problem, language: Language, *, close: bool = False) -> bytes:
     """The same as it goes over the wire, for who answers without an application."""
-    answer = response(found, language=language, headers={"Connection": "close"} if close else None)
-    status = f"HTTP/1.1 {found.status:d} {HTTPStatus(found.status).phrase}"
-    headers = [name + b": " + value for name, value in answer.raw_headers]
-    return b"\r\n".join([status.encode(), *headers, b"", bytes(answer.body)])
+    headers = {"Connection": "close"} if close else None
+    return whole(response(found, language=language, headers=headers))
 
 
 def _without_echoes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

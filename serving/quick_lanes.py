@@ -6,6 +6,7 @@ and the application's own handlers if something is refused. Whatever is out of t
 to the application.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,8 +17,25 @@ from serving.access import BEARER, access_of
 from serving.assign import Parts
 from serving.language import preferred
 from serving.routes import lanes
+from serving.whole_answer import AT_ONCE
 
 PATH = "/v1/lanes"
+
+
+class _Request(Request):
+    """One whose headers are looked through once. Their names are in small letters."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._first = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(scope["headers"])
+        }
+
+    @property
+    def headers(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The first of each name."""
+        return self._first
 
 
 class QuickLanes:
@@ -32,12 +50,14 @@ class QuickLanes:
         if not self._ordinary(scope):
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request = _Request(scope, receive)
         try:
             response = await self._answer(request)
         except Exception as error:  # each kind has its handler, the last is for all kinds
             response = await self._refused(request, error)
-        await response(scope, receive, send)
+        at_once = scope.get("extensions", {}).get(AT_ONCE)
+        if at_once is None or not at_once(response):
+            await response(scope, receive, send)
 
     def _ordinary(self, scope: Scope) -> bool:
         return scope.get("path") == PATH and scope["method"] == "POST" and not scope["query_string"]

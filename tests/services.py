@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,13 +18,16 @@ from pydantic import SecretStr
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ServiceError
+from serving.address import bind, url_of
 from serving.api_keys import ApiKey, Role, digest, id_of
+from serving.app import create_app
+from serving.assign import Parts
 from serving.client import call
 from serving.key_changes import create
 from serving.key_file import change_keys
 from serving.log_reader import LogReader
 from serving.settings import Settings
-from serving.start import running
+from serving.start import assemble, running, server_for
 from tests.builders import a_declaration
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +77,28 @@ def a_service(folder: Path, **fields: Any) -> Iterator[httpx.Client]:
     headers = ENGLISH | bearer(KEY)
     with running(settings) as url, httpx.Client(base_url=url, headers=headers) as client:
         yield client
+
+
+@contextmanager
+def served(settings: Settings, *, short: bool = True) -> Iterator[tuple[Parts, str]]:
+    """A service in a thread of this process, whose places a test can take, and its address.
+
+    Unless it is to be `short`, the application answers `/v1/lanes` as it does everything else.
+    """
+    parts = assemble(settings)
+    server = server_for(parts)
+    if not short:
+        server.config.app = create_app(parts)
+    with bind(settings) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield parts, url_of(listening)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,36 +16,17 @@ import httpx
 import pytest
 
 from serving import connection, start
-from serving.address import bind, url_of
 from serving.admission import Admission
 from serving.assign import Parts
 from serving.door import Door
 from serving.problems import RefusedError
-from serving.settings import Settings
-from serving.start import assemble, door_of, server_for
+from serving.start import assemble, door_of
 from tests.builders import an_inspection
-from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, settings_in
+from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, served, settings_in
 
 MOST_TAKEN_BYTES = 64 << 20
 """More than the buffers of both sides hold."""
 HEAD = f"Host: x\r\nAuthorization: Bearer {KEY}\r\n"
-
-
-@contextmanager
-def served(settings: Settings) -> Iterator[tuple[Parts, str]]:
-    """A service in a thread of this process, whose places a test can take, and its address."""
-    parts = assemble(settings)
-    server = server_for(parts)
-    with bind(settings) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.01)
-            yield parts, url_of(listening)
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture

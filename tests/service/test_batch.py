@@ -5,6 +5,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ import pytest
 from fastapi import Request
 
 from selectivity.record import DecisionRecord
-from serving.batch import AHEAD, answer_lines
-from serving.gathering import TOGETHER
+from serving.batch import AHEAD, LINES_TOGETHER, TURNS, answer_lines
 from serving.keep import Kept, OvertakenError
 from serving.start import assemble
 from tests.builders import an_item
@@ -132,33 +132,36 @@ def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_r
 ) -> None:
     parts = assemble(settings_in(tmp_path))
     waiting: list[tuple[DecisionRecord, asyncio.Future[Kept]]] = []
+    at_once = False
 
     def append(record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
-        waiting.append((record, kept))
+        if at_once:
+            kept.set_result(Kept(record, new=True))
+        else:
+            waiting.append((record, kept))
         return kept
 
     monkeypatch.setattr(parts.log, "append", append)
-    room, ids = AHEAD * TOGETHER, [f"R-{number}" for number in range(AHEAD * TOGETHER + 40)]
+    room = AHEAD * LINES_TOGETHER
+    ids = [f"R-{number}" for number in range(room + 40)]
     body = ndjson(*[lodged(declaration_id=id_) for id_ in ids])
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def answered() -> list[bytes]:
+        nonlocal at_once
         request = Request({"type": "http", "headers": []}, receive)
         answers = answer_lines(request, parts, "en")
         first = asyncio.ensure_future(anext(answers))
-        for _ in range(10 * AHEAD):
+        for _ in range(2 * TURNS * AHEAD):
             await asyncio.sleep(0)
         assert len(waiting) == room
-        chunks: list[bytes] = []
-        while len(chunks) < len(ids) / TOGETHER:
-            for record, kept in waiting:
-                if not kept.done():
-                    kept.set_result(Kept(record, new=True))
-            chunks.append(await (first if not chunks else anext(answers)))
-        return chunks
+        at_once = True
+        for record, kept in waiting:
+            kept.set_result(Kept(record, new=True))
+        return [await first, *[chunk async for chunk in answers]]
 
     chunks = asyncio.run(answered())
     parts.log.close()
@@ -185,7 +188,7 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(parts.log, "append", append)
-    body = ndjson(*[lodged(declaration_id=f"T-{n}") for n in range((AHEAD - 1) * TOGETHER)])
+    body = ndjson(*[lodged(declaration_id=f"T-{n}") for n in range((AHEAD - 1) * LINES_TOGETHER)])
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -199,7 +202,8 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
     asyncio.run(answered())
     parts.log.close()
     by_turn = Counter(decided_at)
-    assert list(by_turn.values()) == [TOGETHER] * (AHEAD - 1)
+    assert list(by_turn.values()) == [LINES_TOGETHER] * (AHEAD - 1)
+    assert all(later - earlier >= TURNS for earlier, later in pairwise(by_turn))
 
 
 def test_a_line_that_another_service_overtook_is_decided_again(

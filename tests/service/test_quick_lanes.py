@@ -2,18 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from prometheus_client import Histogram
+from uvicorn.server import ServerState
 
 from serving.api_keys import Role
 from serving.app import create_app
 from serving.assign import Parts
+from serving.connection import GuardedConnection
 from serving.quick_lanes import QuickLanes
-from serving.start import assemble
-from tests.services import KEY, bearer, let_in, lodged, settings_in
+from serving.start import assemble, server_for
+from tests.services import KEY, bearer, let_in, lodged, served, settings_in
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +100,153 @@ def test_the_short_way_is_closed_when_all_places_are_taken(parts: Parts) -> None
     plain, short = both(full, content=GOOD, headers=bearer(KEY))
     assert plain.status_code == short.status_code == 503
     assert plain.content == short.content
+
+
+HEAD = f"POST /v1/lanes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+
+
+def on_the_wire(body: bytes, *headers: str, head: str = HEAD) -> bytes:
+    lines = "".join(f"{each}\r\n" for each in (*headers, f"Content-Length: {len(body)}"))
+    return f"{head}{lines}\r\n".encode() + body
+
+
+WIRE = {
+    "good": on_the_wire(GOOD),
+    "in English": on_the_wire(GOOD, "Accept-Language: fr, en"),
+    "two names in one": on_the_wire(GOOD, "accept-language: en", "Accept-Language: vi"),
+    "no JSON": on_the_wire(b"{"),
+    "other scheme": on_the_wire(GOOD, head=HEAD.replace("Bearer", "Basic")),
+    "to be continued": on_the_wire(GOOD, "Expect: 100-continue"),
+    "closing": on_the_wire(GOOD, "Connection: close"),
+    "of old": on_the_wire(GOOD, head=HEAD.replace("1.1", "1.0")),
+}
+
+
+def sent_back(folder: Path, *, short: bool) -> dict[str, bytes]:
+    """What a service sends to each, to the byte but for the date."""
+    with served(settings_in(folder, port=0), short=short) as (_, url):
+        where = "127.0.0.1", urlsplit(url).port or 0
+        return {name: _sent_back(where, asked) for name, asked in WIRE.items()}
+
+
+def _sent_back(where: tuple[str, int], asked: bytes) -> bytes:
+    with socket.create_connection(where) as caller:
+        caller.settimeout(10)
+        caller.sendall(asked)
+        came = b""
+        while not came.endswith(b"}"):
+            part = caller.recv(65_536)
+            assert part, came
+            came += part
+    return re.sub(rb"\r\ndate: [^\r]+", b"\r\ndate:", came)
+
+
+def test_the_short_way_sends_what_the_application_does_to_the_byte(tmp_path: Path) -> None:
+    short, plain = sent_back(tmp_path, short=True), sent_back(tmp_path, short=False)
+    assert short == plain
+    assert short["good"].startswith(b"HTTP/1.1 200 OK\r\ndate:\r\ncontent-language: vi\r\n")
+    assert short["other scheme"].startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+
+
+class _Wire:
+    """Takes what a connection writes."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_extra_info(self, *_: object) -> None:
+        return None
+
+    def pause_reading(self) -> None: ...
+
+    resume_reading = pause_reading
+
+
+async def connected(parts: Parts) -> tuple[GuardedConnection, _Wire]:
+    config = server_for(parts).config
+    config.load()
+    make: Any = config.http_protocol_class
+    connection = make(config=config, server_state=ServerState(), app_state={})
+    connection.connection_made(wire := _Wire())
+    return connection, wire
+
+
+async def soon(happens: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not happens():
+            await asyncio.sleep(0.001)
+
+
+def test_an_answer_goes_out_in_one_piece_and_the_next_one_behind_it(parts: Parts) -> None:
+    async def come() -> list[bytes]:
+        connection, wire = await connected(parts)
+        connection.data_received(WIRE["good"] + WIRE["in English"])
+        await soon(lambda: len(wire.written) >= 2 and connection.cycle.response_complete)
+        connection.connection_lost(None)
+        return wire.written
+
+    first, second = asyncio.run(come())
+    assert b"content-language: vi" in first
+    assert b"content-language: en" in second
+    assert first.endswith(b"}")
+    assert second.endswith(b"}")
+
+
+def test_a_connection_that_is_not_kept_ends_with_its_answer(parts: Parts) -> None:
+    async def come() -> list[bytes]:
+        connection, wire = await connected(parts)
+        connection.data_received(WIRE["closing"])
+        await soon(lambda: wire.closed)
+        connection.connection_lost(None)
+        return wire.written
+
+    assert b"connection: close\r\n" in b"".join(asyncio.run(come()))
+
+
+def test_who_reads_slowly_is_waited_for_with_the_answer(parts: Parts) -> None:
+    async def come() -> tuple[list[bytes], list[bytes]]:
+        connection, wire = await connected(parts)
+        connection.pause_writing()
+        kept = parts.meters.answer_seconds
+        before = answered(kept)
+        connection.data_received(WIRE["good"])
+        await soon(lambda: answered(kept) > before)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        meanwhile = list(wire.written)
+        connection.resume_writing()
+        await soon(lambda: connection.cycle.response_complete)
+        connection.connection_lost(None)
+        return meanwhile, wire.written
+
+    meanwhile, at_last = asyncio.run(come())
+    assert meanwhile == []
+    assert b"".join(at_last).endswith(b"}")
+
+
+def answered(seconds: Histogram) -> float:
+    return next(each.value for each in seconds.collect()[0].samples if each.name.endswith("count"))
+
+
+def test_who_has_gone_is_sent_nothing(parts: Parts) -> None:
+    async def come() -> list[bytes]:
+        connection, wire = await connected(parts)
+        before = answered(parts.meters.answer_seconds)
+        connection.data_received(WIRE["good"])
+        await asyncio.sleep(0)  # it is read, and being decided on
+        connection.connection_lost(None)
+        await soon(lambda: answered(parts.meters.answer_seconds) > before)
+        await asyncio.sleep(0)
+        return wire.written
+
+    assert asyncio.run(come()) == []

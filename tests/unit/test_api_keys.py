@@ -1,5 +1,6 @@
 """API keys: kept as digests, changed as a whole, followed while the service runs."""
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -82,6 +83,24 @@ def test_a_revoked_key_opens_nothing_from_the_next_question_on(file: Path) -> No
     assert ring.holder(key, NOON) is None
     assert ring.holder(other, NOON)
     assert revoke(file, one.id, now=NOON + DAY).revoked_at == NOON
+
+
+def test_questions_of_one_turn_share_a_look_and_the_next_turn_sees_what_was_revoked(
+    file: Path,
+) -> None:
+    one, key = _created(file)
+    ring = KeyRing(file)
+
+    async def ask() -> list[bool]:
+        opened = [ring.holder(key, NOON) is not None]
+        revoke(file, one.id, now=NOON)
+        opened.append(ring.holder(key, NOON) is not None)
+        for _ in range(2):
+            await asyncio.sleep(0)
+            opened.append(ring.holder(key, NOON) is not None)
+        return opened
+
+    assert asyncio.run(ask()) == [True, True, False, False]
 
 
 def test_a_new_key_opens_without_a_restart(file: Path) -> None:
