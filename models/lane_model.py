@@ -75,7 +75,8 @@ class LaneModel:
         Args:
             starts: first row of each declaration; found by their ids and versions if left out.
         """
-        probabilities, duty_share = self.probabilities(matrix), self.duty_share(columns, matrix)
+        probabilities = self.probabilities(matrix).tolist()
+        duty_share = self.duty_share(columns, matrix).tolist()
         item_nos = [int(item_no) for item_no in columns["item_no"].tolist()]
         unknown, observed = self._unknown_codes(columns, item_nos), observations(matrix)
         starts = first_rows(columns).tolist() if starts is None else starts

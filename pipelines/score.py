@@ -115,7 +115,7 @@ def _lanes(items: Columns, bundle: Bundle) -> pd.DataFrame:
     risks = bundle.model.assess(items, matrix)
     decisions = replay(items, risks, bundle)
     scored = pd.DataFrame(
-        np.concatenate([risk.probabilities for risk in risks]), columns=list(PROBABILITIES)
+        [row for risk in risks for row in risk.probabilities], columns=list(PROBABILITIES)
     )
     of_item = np.repeat(np.arange(len(decisions)), decisions["items"])
     for name in _OF_DECLARATION:

@@ -8,6 +8,9 @@ words of these signals.
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
@@ -21,7 +24,7 @@ class Signal(NamedTuple):
 
     code: str
     feature: str
-    stands_out: Callable[[float], bool]
+    stands_out: Callable[[Floats], npt.NDArray[np.bool_]]
     fact: str
 
 
@@ -48,19 +51,20 @@ FAMILY_OF_SIGNAL = {code: FEATURES[PLACE[name]].group for code, name in _WATCHED
 Observed = Mapping[str, Mapping[str, float]]
 """Facts by code, of what stands out in one goods item."""
 
-_WATCHED = tuple(
-    dict.fromkeys(
-        [signal.feature for signal in SIGNALS]
-        + [name for pair in RELATIVE.values() for name in pair]
-    )
-)
-_COLUMNS = [PLACE[name] for name in _WATCHED]
-
 
 def observations(matrix: Floats) -> list[Observed]:
     """What stands out in each row of a feature matrix."""
-    rows: list[list[float]] = matrix[:, _COLUMNS].tolist()
-    return [_of_item(dict(zip(_WATCHED, row, strict=True))) for row in rows]
+    found: list[dict[str, Mapping[str, float]]] = [{} for _ in matrix]
+    for signal in SIGNALS:
+        values = matrix[:, PLACE[signal.feature]]
+        for at in np.flatnonzero(signal.stands_out(values)).tolist():
+            found[at].setdefault(signal.code, {signal.fact: round(float(values[at]), 4)})
+    for code, (own, general) in RELATIVE.items():
+        rates, usual = matrix[:, PLACE[own]], matrix[:, PLACE[general]]
+        for at in np.flatnonzero(rates > 2 * usual).tolist():
+            rate, office_rate = round(float(rates[at]), 4), round(float(usual[at]), 4)
+            found[at][code] = {"rate": rate, "office_rate": office_rate}
+    return list(found)
 
 
 def signals(item_nos: Sequence[int], observed: Sequence[Observed]) -> tuple[Reason, ...]:
@@ -71,16 +75,3 @@ def signals(item_nos: Sequence[int], observed: Sequence[Observed]) -> tuple[Reas
             if code not in found:
                 found[code] = Reason(code=code, item_no=item_no, facts=facts)
     return tuple(found.values())[:MOST]
-
-
-def _of_item(features: Mapping[str, float]) -> Observed:
-    found: dict[str, Mapping[str, float]] = {}
-    for signal in SIGNALS:
-        value = features[signal.feature]
-        if signal.stands_out(value):
-            found.setdefault(signal.code, {signal.fact: round(value, 4)})
-    for code, (own, general) in RELATIVE.items():
-        rate, usual = features[own], features[general]
-        if rate > 2 * usual:
-            found[code] = {"rate": round(rate, 4), "office_rate": round(usual, 4)}
-    return found

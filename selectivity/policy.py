@@ -230,11 +230,11 @@ def _unknown_codes(risk: Risk | None, policy: Policy) -> Iterator[Vote]:
 
 
 def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:
-    chances, duty_shares = risk.probabilities.tolist(), risk.duty_share.tolist()
+    chances = risk.probabilities
     of_papers, of_goods = [
         [
             benefit_of(control, documentary, physical, duty_share, value=policy.value)
-            for (_, documentary, physical), duty_share in zip(chances, duty_shares, strict=True)
+            for (_, documentary, physical), duty_share in zip(chances, risk.duty_share, strict=True)
         ]
         for control in (policy.yellow, policy.red)
     ]

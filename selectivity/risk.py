@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from selectivity.columns import Floats
 from selectivity.lanes import Reason
 
 ROUNDING = 1e-5
@@ -13,10 +12,10 @@ ROUNDING = 1e-5
 class Risk(NamedTuple):
     """What the model says of the goods items of one declaration, in their order."""
 
-    probabilities: Floats
-    """Per item and finding class, shape (n, 3); rows sum to 1."""
-    duty_share: Floats
-    """Duty at stake over the duty cap of training, in [0, 1]; 0 where unknown. Shape (n,)."""
+    probabilities: Sequence[Sequence[float]]
+    """Per item those of each finding class, which sum to 1."""
+    duty_share: Sequence[float]
+    """Duty at stake over the duty cap of training per item, in [0, 1]; 0 where unknown."""
     unknown_codes: Sequence[tuple[int, str]] = ()
     """(item_no, field) of each code that training never saw."""
     signals: Sequence[Reason] = ()
@@ -26,9 +25,9 @@ class Risk(NamedTuple):
         """Whether every probability is a probability. NaN fails: it must never mean green."""
         return all(
             min(row) >= 0 and max(row) <= 1 and abs(sum(row) - 1) <= ROUNDING  # NaN has no sum
-            for row in self.probabilities.tolist()
+            for row in self.probabilities
         )
 
     def highest(self) -> float:
         """Highest chance of a finding over the goods items."""
-        return float(1 - self.probabilities[:, 0].min())
+        return 1 - min(none for none, _, _ in self.probabilities)

@@ -36,14 +36,14 @@ def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed
 
 def item_scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:
     """What the model said of each goods item, for the record."""
-    rows = zip(declaration.items, risk.probabilities.tolist(), risk.duty_share, strict=True)
+    rows = zip(declaration.items, risk.probabilities, risk.duty_share, strict=True)
     return tuple(
         ItemScore(
             item_no=item.item_no,
             none=none,
             documentary=documentary,
             physical=physical,
-            duty_share=float(duty_share),
+            duty_share=duty_share,
         )
         for item, (none, documentary, physical), duty_share in rows
     )

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from models.rules_files import read_rules
 from selectivity.capacity import Prices
 from selectivity.policy import Policy
@@ -49,8 +47,8 @@ def _risk(record: DecisionRecord) -> Risk | None:
         return None
     scores = [(each.none, each.documentary, each.physical) for each in record.scores]
     return Risk(
-        np.array(scores),
-        np.array([each.duty_share for each in record.scores]),
+        scores,
+        [each.duty_share for each in record.scores],
         unknown_codes=[
             (vote.reason.item_no or 0, str(vote.reason.facts["field"]))
             for vote in record.decision.votes

@@ -138,7 +138,7 @@ class _BrokenModel:
         if self._output is None:
             raise RuntimeError("the model failed")
         (risk,) = self._model.assess(*arguments)
-        return [risk._replace(probabilities=np.full_like(risk.probabilities, self._output))]
+        return [risk._replace(probabilities=[[self._output] * 3 for _ in risk.probabilities])]
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_prices_are_fitted_on_the_lanes_that_are_given() -> None:
     lanes = [
         decide(
             each,
-            risk=Risk(chances[[at]], np.zeros(1)),
+            risk=Risk(chances[[at]].tolist(), [0.0]),
             rules=RuleSet([]),
             policy=NO_DRAWS,
             prices=prices,

@@ -102,7 +102,7 @@ def test_the_guard_holds_every_office_within_its_day_when_all_is_risk(days: Days
         }
     )
     storm = [
-        Risk(np.tile([0.1, 0.3, 0.6], (len(each.items), 1)), np.zeros(len(each.items)))
+        Risk([[0.1, 0.3, 0.6]] * len(each.items), [0.0] * len(each.items))
         for each in days.declarations()
     ]
     per_day: Counter[Any] = Counter()

@@ -90,7 +90,7 @@ def test_a_version_that_names_another_lineage_keeps_its_lane_as_in_the_service(
 
     def last_lane(*declarations: Declaration) -> str:
         columns = to_columns(declarations)
-        clean = Risk(np.array([[1.0, 0.0, 0.0]]), np.zeros(1))
+        clean = Risk([[1.0, 0.0, 0.0]], [0.0])
         lanes = replay(columns, [clean] * len(declarations), fresh, draw_key=KEY)["lane"]
         return str(lanes.iloc[-1])
 

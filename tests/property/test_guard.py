@@ -123,7 +123,7 @@ def a_day(policy: Policy, risks: Sequence[Risk | None], **options: object) -> li
 
 
 def risky(physical: float) -> Risk:
-    return Risk(np.array([[1 - physical, 0.0, physical]]), np.zeros(1))
+    return Risk([[1 - physical, 0.0, physical]], [0.0])
 
 
 def test_a_day_of_nothing_but_risk_does_not_flood_the_office() -> None:

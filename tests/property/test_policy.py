@@ -40,7 +40,7 @@ broken = st.sampled_from(
 
 def lane_of(row: list[float] | None, **options: Any) -> LaneDecision:
     """The decision on a declaration whose one goods item has these probabilities."""
-    risk = None if row is None else Risk(np.array([row]), np.array([options.pop("duty", 0.5)]))
+    risk = None if row is None else Risk([row], [options.pop("duty", 0.5)])
     declaration = options.pop("declaration", a_declaration())
     plain = {"rules": RULES, "policy": NO_DRAWS, "prices": Prices(), "draw_key": b"key"}
     return decide(declaration, risk=risk, **{**plain, **options})
@@ -91,7 +91,7 @@ def test_leaving_a_needed_fact_out_never_gives_green(row: list[float], fact: str
 @given(probabilities)
 @settings(deadline=None)
 def test_an_unknown_code_never_gives_green_by_itself(row: list[float]) -> None:
-    risk = Risk(np.array([row]), np.zeros(1), unknown_codes=((1, "hs_code"),))
+    risk = Risk([row], [0.0], unknown_codes=((1, "hs_code"),))
     decision = decide(
         a_declaration(),
         risk=risk,
@@ -244,7 +244,7 @@ def test_one_declaration_gets_the_lane_that_many_get_when_prices_are_fitted(
     assume(net[-1] - net[-2] > 1e-9)
     decision = decide(
         a_declaration(items=tuple(an_item(item_no=at + 1) for at in range(len(rows)))),
-        risk=Risk(chances, shares),
+        risk=Risk(rows, shares.tolist()),
         rules=RuleSet([]),
         policy=policy,
         prices=charged,

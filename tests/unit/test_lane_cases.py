@@ -27,7 +27,7 @@ def test_a_case_gets_the_lane_the_officer_wrote(case: dict[str, Any]) -> None:
     probabilities = np.column_stack([1 - findings.sum(axis=1), findings])
     decision = decide(
         declaration_of_case(case["declared"], date(2026, 3, 2)),
-        risk=Risk(probabilities, np.zeros(len(rows))) if rows else None,
+        risk=Risk(probabilities.tolist(), [0.0] * len(rows)) if rows else None,
         rules=RULES,
         policy=NO_DRAWS,
         prices=Prices(yellow=0.1, red=0.4),

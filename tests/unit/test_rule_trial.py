@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pytest
 
 from selectivity.capacity import Prices
@@ -18,7 +17,7 @@ from tests.builders import NOON, a_declaration, an_item
 
 NO_CHANCE = Policy(random=RandomPolicy(yellow=0, red=0))
 AROUND = Around(NO_CHANCE, Prices(), b"key")
-SAFE = Risk(np.array([[1.0, 0, 0]]), np.array([0.0]))
+SAFE = Risk([[1.0, 0, 0]], [0.0])
 
 
 def a_row(id_: str, when: Mapping[str, Any], lane: str = "RED", **fields: Any) -> dict[str, Any]:
