@@ -26,7 +26,7 @@ from serving.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_la
 
 NDJSON = "application/x-ndjson"
 ONE_A_LINE = "Send one declaration a line; curl keeps the lines with --data-binary, not with -d."
-LINES_TOGETHER = 16
+LINES_TOGETHER = 32
 """So many lines are decided on at once; nothing else happens meanwhile."""
 TURNS = 8
 """Turns of the event loop between them. A single declaration goes from hand to hand seven times on
