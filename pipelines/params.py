@@ -1,6 +1,5 @@
 """Reads one section of params.yaml into the model its stage declares."""
 
-import difflib
 import json
 import re
 from collections.abc import Hashable, Mapping
@@ -14,9 +13,13 @@ from pydantic import BaseModel, ValidationError
 from models.unique_keys import UniqueKeys
 from pipelines.files import write_text
 from selectivity.errors import ParamsError
+from selectivity.similar import closest
 
 Model = TypeVar("Model", bound=BaseModel)
 
+
+LIKENESS = 0.6
+"""Of 1: columns of sources, DATE for DATUM, are less alike than fields of ours."""
 
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
@@ -102,9 +105,8 @@ def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> st
 
 def similar(name: str, known: list[str]) -> str:
     """What was probably meant, in brackets; empty when nothing comes close."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+    meant = closest(name, known, likeness=LIKENESS)
+    return f" (did you mean {meant!r}?)" if meant else ""
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Looks at bundle, rules, log and keys as the service would, and says what it would serve."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from models.rules_files import read_rules
 from selectivity.errors import BundleError, DecisionLogError, ParamsError, SelectivityError
 from serving.checkpointer import check_vouched
+from serving.checkpoints import Anchor
 from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
@@ -16,6 +17,13 @@ from serving.settings import Settings
 from serving.signing_key import public_file, read_public
 from serving.store import AwayError
 from serving.stores import primary_of
+
+ANCHORS: Mapping[Anchor, str] = {
+    Anchor.OK: "vouches for it",
+    Anchor.NEW: "vouches for nothing of it yet; the service does when it runs",
+    Anchor.OTHER: "vouches for another log, and for nothing of this one: an alarm, see RUNBOOK.md",
+    Anchor.DAMAGED: "is damaged: an alarm, see RUNBOOK.md",
+}
 
 
 class Finding(NamedTuple):
@@ -36,8 +44,9 @@ def check(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
-    log = _check_log(settings)
+    log, *anchor = _check_log(settings)
     yield log
+    yield from anchor
     yield _check_keys(settings)
     refused = log.error is not None and not isinstance(log.error, AwayError)
     yield Finding("would serve", "nothing: see the log" if refused else _would_serve(opened))
@@ -59,31 +68,39 @@ def _check_rules(settings: Settings) -> Finding:
     return Finding("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
 
 
-def _check_log(settings: Settings) -> Finding:
+def _check_log(settings: Settings) -> Iterator[Finding]:
+    """The log and, if it can be used, its anchor."""
     if settings.database is None and not settings.log_file.exists():
-        return Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
+        yield Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
+        return
+    anchor: Anchor | None = None
     try:
         with closing(LogReader(primary_of(settings))) as log:
             damage = log.damage()
             decisions, inspections, parked = log.counts()
             conflicts = len(log.conflicts())
             if not damage:
-                _compare_with_anchor(log, settings)
+                anchor = _compare_with_anchor(log, settings)
     except AwayError as error:
-        return Finding("log", _without(settings), error)
+        yield Finding("log", _without(settings), error)
+        return
     except SelectivityError as error:
-        return Finding("log", "cannot be used", error)
+        yield Finding("log", "cannot be used", error)
+        return
     if damage:
         problem = f"The decision log {log.store.name} is damaged: {damage[0]}. "
         remedy = "Restore it from a backup before the service starts."
-        return Finding("log", "damaged", DecisionLogError(problem + remedy))
+        yield Finding("log", "damaged", DecisionLogError(problem + remedy))
+        return
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
-    return Finding("log", state)
+    yield Finding("log", state)
+    if anchor is not None:
+        yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
 
 
-def _compare_with_anchor(log: LogReader, settings: Settings) -> None:
-    """As a start does, without vouching for anything.
+def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
+    """As a start does, without vouching for anything; None if nothing was vouched for yet.
 
     Raises:
         DecisionLogError: the log is not the one that was vouched for.
@@ -91,9 +108,10 @@ def _compare_with_anchor(log: LogReader, settings: Settings) -> None:
     """
     public = public_file(settings.signing_key_file)
     if not public.exists():  # a start makes a key, for which nothing was vouched yet
-        return
+        return None
     try:
-        check_vouched(log, settings.anchor_file, read_public(public))
+        vouched = check_vouched(log, settings.anchor_file, read_public(public))
+        return vouched.state(log.head().no)
     except OSError as error:
         raise ParamsError(
             f"The anchor {settings.anchor_file} cannot be read ({error.strerror}). Correct the "

@@ -76,7 +76,7 @@ class Checkpointer:
 
     def _begin(self) -> None:
         vouched = check_vouched(self._log, self._anchor, self._key.public_key())
-        self._found = _state_of(vouched, self._head().no)
+        self._found = vouched.state(self._head().no)
         self._vouch()
         self._begun = True
         if vouched.damaged or self._found is Anchor.NEW:
@@ -184,11 +184,3 @@ def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouche
             "the next start begins another one."
         )
     return vouched
-
-
-def _state_of(vouched: Vouched, records: int) -> Anchor:
-    if vouched.other is not None:
-        return Anchor.OTHER
-    if vouched.damaged:
-        return Anchor.DAMAGED
-    return Anchor.NEW if vouched.furthest is None and records else Anchor.OK

@@ -102,6 +102,14 @@ class Vouched(NamedTuple):
     other: Checkpoint | None = None
     """If none is for this log: the newest one, of the log that this service had before."""
 
+    def state(self, records: int) -> Anchor:
+        """How it stands with the anchor of a log of so many records."""
+        if self.other is not None:
+            return Anchor.OTHER
+        if self.damaged:
+            return Anchor.DAMAGED
+        return Anchor.NEW if self.furthest is None and records else Anchor.OK
+
 
 def append(file: Path, checkpoint: Checkpoint) -> None:
     """Add a checkpoint at the end of the anchor file, durably.

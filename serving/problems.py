@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
+from selectivity.similar import meant_at
 from selectivity.wording import Language
-from serving.similar import meant_at
 from serving.whole_answer import whole
 
 PROBLEM_JSON = "application/problem+json"

@@ -21,9 +21,9 @@ from pydantic import (
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
+from selectivity.similar import closest
 from selectivity.wording import Language
 from serving.api_keys import Role
-from serving.similar import closest
 
 PREFIX = "LANES_"
 SECRET = {"api_key", "database"}

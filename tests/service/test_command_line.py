@@ -17,6 +17,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from serving.address import bind, listen
+from serving.decision_log import DecisionLog
 from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
@@ -348,6 +349,7 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     ended = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
     assert ended.exit_code == 0, ended.stderr
     assert "1 decisions" in ended.stdout
+    assert "vouches for it" in ended.stdout
     assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
 
@@ -368,7 +370,13 @@ def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path
     assert "would serve  nothing" in told.stdout
     assert settings.anchor_file.read_bytes() == anchor
     settings.anchor_file.unlink()
-    assert "would serve  fallback" in lanes(tmp_path, "check").stdout
+    told = lanes(tmp_path, "check")
+    assert "vouches for nothing of it yet" in told.stdout
+    assert "would serve  fallback" in told.stdout
+    settings.anchor_file.write_bytes(anchor)
+    settings.log_file.unlink()
+    DecisionLog(settings.log_file).close()
+    assert "vouches for another log" in lanes(tmp_path, "check").stdout
 
 
 def test_a_stopped_service_ends_in_good_order(tmp_path: Path, bundle: Path) -> None:

@@ -12,7 +12,7 @@ LIKENESS = 0.7
 """Of 1; with less, hs_code would be taken for type_code."""
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest(name: str, known: Iterable[str], *, likeness: float = LIKENESS) -> str | None:
     """The known name that comes close to this one, if any does.
 
     >>> closest("Importer", ["exporter_name", "importer_id"])
@@ -21,7 +21,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     if len(name) > LONGEST:
         return None
     by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=LIKENESS)
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=likeness)
     return by_lower[close[0]] if close else None
 
 
