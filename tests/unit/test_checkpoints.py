@@ -257,6 +257,24 @@ def test_a_start_on_another_log_than_before_is_told_with_what_to_do(
     assert "lanes mode set" in cause
 
 
+def test_of_several_logs_before_the_last_is_the_one_that_is_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    anchor, ids = tmp_path / "anchor.ndjson", list[str]()
+    for name in ("first", "second"):
+        log = DecisionLog(tmp_path / f"{name}.sqlite")
+        kept(log, a_record())
+        ids.append(log.log_id)
+        Checkpointer(log.store, anchor, KEY).close()
+        log.close()
+    caplog.clear()
+    third = DecisionLog(tmp_path / "third.sqlite")
+    Checkpointer(third.store, anchor, KEY).close()
+    third.close()
+    (cause,) = [vars(it)["cause"] for it in caplog.records if it.msg == "another log than before"]
+    assert f"the decision log {ids[1]:.8} up to record 1" in cause
+
+
 def test_a_log_before_that_held_nothing_is_not_missed(tmp_path: Path) -> None:
     log, anchor = a_log(tmp_path)
     log.close()

@@ -19,6 +19,7 @@ from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
 from pipelines.train import TrainParams
 from selectivity.errors import ParamsError
+from selectivity.lanes import Lane
 from selectivity.policy import Policy
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -161,3 +162,10 @@ def test_a_key_that_is_no_text_is_refused_and_not_taken_for_another(
         section(params, "policy", Policy)
     params.write_text(f"policy:\n  offices:\n    '{key}': {{yellow: 40, red: 10}}\n")
     assert list(section(params, "policy", Policy).offices) == [key]
+
+
+def test_what_sections_share_may_be_written_once(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("shared: &shared {id: mine}\npolicy:\n  <<: *shared\n  unknown_code: RED\n")
+    policy = section(file, "policy", Policy)
+    assert (policy.id, policy.unknown_code) == ("mine", Lane.RED)
