@@ -26,7 +26,7 @@ from pipelines.featurize import FeaturizeParams
 from pipelines.files import read_arrays, write_json
 from pipelines.params import section
 from pipelines.tables import columns_in_parts
-from selectivity.aggregates import PROFILES, Profile
+from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
 from selectivity.features import FEATURE_NAMES, features_of
@@ -172,9 +172,10 @@ def main(
     rows, found, differing = 0, list[str](), 0
     for columns, bulk in _parts(items, features / "features.parquet", settings.rows_at_once):
         came = rows_in(columns)
-        known = np.array([fold.values(at, row) for at, row in enumerate(came, start=rows)])
+        known = [fold.values(at, row) for at, row in enumerate(came, start=rows)]
         rows += len(came)
-        live = features_of(arrays_of(came), known.T, knowledge.codes)
+        values = np.array(known, dtype=np.float64).reshape(-1, len(VALUES))
+        live = features_of(arrays_of(came), values.T, knowledge.codes)
         for difference in differences(columns, bulk, live):
             differing += 1
             found += [str(difference)] if len(found) < TOLD_AT_MOST else []

@@ -177,15 +177,20 @@ _OF_HEADER: Mapping[str, Callable[[Any], HeaderTest]] = {
     "lacks_document": _lacks,
 }
 
+CLAIMS = {
+    "quota_claimed": "quota_id",
+    "dangerous_goods": "undg_id",
+    "preference_claimed": "preference_code",
+}
+"""What few goods items claim, and the field in which they do."""
+
 _OF_ITEM: Mapping[str, Callable[[Any], ItemTest]] = {
     "hs_prefix": _starts_with,
     "not_hs_prefix": _starts_otherwise,
     "country_of_origin": _item_in("country_of_origin"),
     "origin_differs_from_export": _origin_differs,
     "duty_type": _item_in("duty_type"),
-    "preference_claimed": _item_has("preference_code"),
-    "dangerous_goods": _item_has("undg_id"),
-    "quota_claimed": _item_has("quota_id"),
+    **{name: _item_has(field) for name, field in CLAIMS.items()},
     "duty_rate_percent_from": _item_from("duty_rate_percent"),
     "customs_value_from": _item_from("customs_value"),
     "unit_value_below": _unit_value_below,

@@ -16,7 +16,7 @@ from selectivity.known import LINE, CodeMaps, Formula, Known
 from selectivity.rows import as_arrays
 
 ROWS_AT_ONCE = 4_096
-"""So many rows of all that is computed on the way fit into the processor's caches."""
+"""So many rows at a time: of millions, the blocks on the way would fill the memory."""
 
 FEATURES = (*DECLARED, *CODES, *OF_PROFILES, *DEVIATIONS)
 """Every feature, in the order of the model's columns."""
@@ -56,25 +56,25 @@ def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats
     """The same of goods items as `selectivity.rows` gives them as arrays."""
     known = Known.of(declared, histories, codes)
     numbers = np.empty((len(FEATURES), histories.shape[1]))
-    for formula, places, of in _TOGETHER:
-        numbers[places] = formula(known, *of)
+    for formula, columns, of in _BY_FORMULA:
+        numbers[columns] = formula(known, *of)
     return np.ascontiguousarray(numbers.T)
 
 
-def _together() -> Iterator[tuple[Formula, Ints | int, list[Any]]]:
+def _by_formula() -> Iterator[tuple[Formula, Ints | int, list[Any]]]:
     """Each formula with the columns of its features, and what these are of."""
     of_formula: dict[Formula, list[int]] = defaultdict(list)
     for at, feature in enumerate(FEATURES):
         of_formula[feature.formula].append(at)
-    for formula, places in of_formula.items():
-        of = list(zip(*(FEATURES[at].of for at in places), strict=True))
-        if not of and len(places) > 1:
+    for formula, columns in of_formula.items():
+        of = list(zip(*(FEATURES[at].of for at in columns), strict=True))
+        if not of and len(columns) > 1:
             raise ValueError(f"{formula.__name__} gives one feature, and is that of several")
         each = [np.array(given) if isinstance(given[0], int) else given for given in of]
-        yield formula, np.array(places) if of else places[0], each
+        yield formula, np.array(columns) if of else columns[0], each
 
 
-_TOGETHER = tuple(_together())
+_BY_FORMULA = tuple(_by_formula())
 
 
 def numbered(counts: Mapping[Any, int]) -> dict[str, int]:

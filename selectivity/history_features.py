@@ -1,7 +1,16 @@
 """Features of what was known before: of every key's profile, and of the usual price and weight."""
 
-from selectivity.aggregates import KEYED, OUTCOMES, PLACE, PROFILES, Profile
-from selectivity.known import Feature, Formula, days_since, decayed_rate, deviation, rate, value
+from selectivity.aggregates import KEYED, PLACE, PROFILES, Profile
+from selectivity.known import (
+    FINDINGS,
+    Feature,
+    Formula,
+    days_since,
+    decayed_rate,
+    deviation,
+    rate,
+    value,
+)
 
 GROUP = {
     "importer": "importer",
@@ -21,8 +30,6 @@ GROUP = {
     "goods_line": "goods_line",
 }
 """Family of the features made of each profile."""
-FINDINGS = OUTCOMES[1:]
-"""In the order of `Known.general_rates`."""
 COUNTED = {"value": "valued", "weight": "weighed"}
 """The measure that counts the goods items whose logarithms were added up."""
 

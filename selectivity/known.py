@@ -1,8 +1,8 @@
 """What a feature is, and what it may look at: goods items as declared, with what was known before.
 
 All of it is arrays with a column per goods item, be it one or a million. Most features are one of a
-few formulas over different values, and all of one formula are worked out together: for the goods
-items of a few declarations that costs a tenth of asking for each number.
+few formulas over different values, and all of one formula are worked out together: from some ten
+goods items on that costs less than asking for each number, for hundreds a tenth.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +26,9 @@ FEWEST_VALUES = 5
 
 LEAST_SPREAD = 0.1
 """Added to the spread of logarithms, so that a key of equal values divides by something."""
+
+FINDINGS = OUTCOMES[1:]
+"""In the order of `Known.general_rates`."""
 
 LINE = "goods_line"
 OF_OTHER_LINES = ("hs2", "hs4", "hs6", "origin_hs4")
@@ -98,7 +101,8 @@ class Feature:
     allowed_by: str
     formula: Formula
     of: tuple[int | str, ...] = ()
-    """What the formula is given: places of values, names of fields."""
+    """What the formula is given: places of values, names of fields, a number of digits or of a
+    finding class."""
     direction: int = 0
     """1: the risk may never fall when the feature rises. 0: the data may say."""
 
@@ -169,4 +173,4 @@ _OF_HEADINGS, _OF_THE_LINE = (
 _LINE_PLACES = np.array([at for name, at in PLACE.items() if name.startswith(f"{LINE}_")])
 _LINE_CONTROLLED = PLACE[f"{LINE}_controlled"]
 _CONTROLLED = PLACE[f"{EVERYTHING.name}_controlled"]
-_FOUND = np.array([PLACE[f"{EVERYTHING.name}_{name}"] for name in OUTCOMES[1:]])
+_FOUND = np.array([PLACE[f"{EVERYTHING.name}_{name}"] for name in FINDINGS])

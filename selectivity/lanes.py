@@ -37,7 +37,7 @@ def _lane_from_name(value: Any) -> Any:
 
 
 LANE_NAMES: Mapping[int, str] = {lane: lane.name for lane in Lane}
-"""Looked up a lane's name is found in a tenth of the time that the lane itself takes to say it."""
+"""A plain look-up, for its speed."""
 
 LaneName = Annotated[
     Lane,

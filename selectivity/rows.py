@@ -87,8 +87,8 @@ def day_at(moment: datetime) -> int:
 
 def arrays_of(rows: Sequence[Row]) -> Columns:
     """The rows as arrays by the same names, but for `moment`, `keys` and beginnings of codes."""
-    numbers = np.array(list(map(_numbers_of, rows)), dtype=np.float64).reshape(len(rows), -1)
-    texts = np.array(list(map(_texts_of, rows)), dtype=object).reshape(len(rows), -1)
+    numbers = np.array(list(map(_numbers_of, rows)), dtype=np.float64).reshape(-1, len(_NUMBERS))
+    texts = np.array(list(map(_texts_of, rows)), dtype=object).reshape(-1, len(_TEXTS))
     routes = np.empty(len(rows), dtype=object)
     routes[:] = [row["routing_countries"] for row in rows]
     return {

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from selectivity.conditions import Condition
+from selectivity.conditions import CLAIMS, Condition
 from selectivity.declaration import Declaration
 
 Filed = TypeVar("Filed")
@@ -29,12 +29,6 @@ OF_HEADER = (
 )
 OF_ITEM = ("country_of_origin", "duty_type")
 PREFIX = "hs_prefix"
-CLAIMS = {
-    "quota_claimed": "quota_id",
-    "dangerous_goods": "undg_id",
-    "preference_claimed": "preference_code",
-}
-"""What few goods items claim, and the field in which they do."""
 MOST_TELLING_FIRST = (*OF_HEADER[:3], PREFIX, *CLAIMS, *OF_ITEM, *OF_HEADER[3:])
 """A rule is filed under the first of these that its condition names."""
 

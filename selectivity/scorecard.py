@@ -158,6 +158,11 @@ class FactPoints(BaseModel):
             raise ValueError(f"{self.fact}: `below` has to rise, and the last line has none")
         return self
 
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("points", None)  # `model_copy` goes on to change the copy
+        return copied
+
     @cached_property
     def points(self) -> PointsOf:
         """What a value counts."""
@@ -214,6 +219,12 @@ class Scorecard(BaseModel):
         if not 0 < self.yellow_from <= self.red_from:
             raise ValueError("points have to rise from 0 to yellow_from and on to red_from")
         return self
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        for name in ("_for_exports", "_for_others"):  # `model_copy` goes on to change the copy
+            copied.__dict__.pop(name, None)
+        return copied
 
     @cached_property
     def _for_exports(self) -> list[tuple[ValueOf, PointsOf]]:

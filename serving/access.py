@@ -28,7 +28,7 @@ class Bearer(HTTPBearer):
     async def __call__(self, request: HTTPConnection) -> str | None:  # type: ignore[override]
         """The key; None if nothing came as one."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        return key.strip() if scheme.lower() == "bearer" else None
+        return (key.strip() or None) if scheme.lower() == "bearer" else None
 
 
 BEARER = Bearer(
@@ -145,7 +145,7 @@ def require_roles(app: FastAPI) -> None:
 
 
 def _typed_in(request: Request) -> str | None:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:

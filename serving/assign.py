@@ -17,7 +17,7 @@ from selectivity.mode_orders import ModeStep, last_in_force, standing
 from selectivity.modes import AFTERWARDS, Mode, tightens
 from selectivity.office_loads import OfficeLoads
 from selectivity.record import DecisionRecord
-from selectivity.rows import rows_of
+from selectivity.rows import Row
 from serving.acts import Act
 from serving.admission import Admission
 from serving.api_keys import Caller, id_of
@@ -34,6 +34,9 @@ from serving.settings import Settings
 from serving.tokens import Tokens
 from serving.under_names import Lineages
 
+MOST_ROWS = 50
+"""Goods items of a declaration that are held as rows until they are kept and folded. Those of more
+are made again: they would double the memory of what waits while the log stands still."""
 BLIND_FOR = timedelta(hours=4)
 """For so long the orders hold that were known before the log was away."""
 
@@ -152,7 +155,9 @@ def lodge(
     load.count(record.decision)
     parts.handover.sent()
     take_back = partial(load.take_back, record.decision)
-    kept.add_done_callback(partial(_count_and_fold, declaration, assessed, take_back, parts))
+    at_hand = assessed is not None and len(assessed.rows) <= MOST_ROWS
+    rows = assessed.rows if assessed is not None and at_hand else None
+    kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
     return kept
 
 
@@ -195,7 +200,7 @@ async def receive(inspection: Inspection, parts: Parts) -> Receipt:
 
 def _count_and_fold(
     declaration: Declaration,
-    assessed: Assessed | None,
+    rows: Sequence[Row] | None,
     take_back: Callable[[], None],
     parts: Parts,
     kept: "asyncio.Future[Kept]",
@@ -212,8 +217,7 @@ def _count_and_fold(
             take_back()
         if no is not None:
             told = taught((inspection, declaration) for inspection in parked)
-            rows = rows_of(declaration) if assessed is None else assessed.rows
-            _teach(parts, Lesson(no, rows, tuple(told)))
+            _teach(parts, Lesson(no, declaration, rows, tuple(told)))
 
 
 def _count_and_learn(

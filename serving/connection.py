@@ -132,16 +132,21 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        offered: dict[str, Any] = {AT_ONCE: partial(self._answer_at_once, cycle)}
+        # Not bound to the cycle: it would hold itself, with all that was sent, until a search for
+        # garbage finds it.
+        offered: dict[str, Any] = {AT_ONCE: self._answer_at_once}
         cycle.scope["extensions"] = offered
         super()._start_asgi_task(cycle, app)
 
-    def _answer_at_once(self, cycle: RequestResponseCycle, answer: Response) -> bool:
+    def _answer_at_once(self, answer: Response) -> bool:
         """Send a whole answer in one piece; False if it has to go uvicorn's way, in two pieces.
 
         That one waits for who reads slowly, sends nothing to who has gone, and hangs up.
         """
-        if self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
+        cycle = self._running
+        assert cycle is not None  # whose application asks
+        stays = cycle.keep_alive and "connection" not in answer.headers
+        if self.flow.write_paused or cycle.disconnected or not stays:
             return False
         cycle.response_started = cycle.response_complete = True
         self.transport.write(whole(answer, first=self.server_state.default_headers))

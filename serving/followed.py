@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -31,21 +30,23 @@ class Followed(Generic[Content]):
             ParamsError: the file cannot be used.
         """
         self._file, self._read, self._cause = file, read, cause
-        self._path = str(file)  # asked at every request, where a `Path` costs as much again
+        self._path = str(file)  # asked at every request, and quicker than a `Path`
         self._seen = self._look()
         self._content = read(file)
-        self._looked = False  # in this turn of the event loop
+        self._shared_in: asyncio.AbstractEventLoop | None = None
+        """The loop in whose turn the file was looked at already."""
 
     def content(self) -> Content:
         """What the file holds now."""
-        if not self._looked:
+        loop = _running_loop()
+        if loop is None or loop is not self._shared_in:
+            if loop is not None:
+                loop.call_soon(self._turn_is_over)
+            self._shared_in = loop
             self._follow()
         return self._content
 
     def _follow(self) -> None:
-        with suppress(RuntimeError):  # outside of an event loop nobody else asks in this turn
-            asyncio.get_running_loop().call_soon(self._turn_is_over)
-            self._looked = True
         seen = self._look()
         if seen != self._seen:
             self._seen = seen  # before reading: what changes meanwhile is read at the next question
@@ -55,7 +56,7 @@ class Followed(Generic[Content]):
                 logger.error("key file refused", extra={"cause": self._cause})
 
     def _turn_is_over(self) -> None:
-        self._looked = False
+        self._shared_in = None
 
     def _look(self) -> Any:
         try:
@@ -63,3 +64,10 @@ class Followed(Generic[Content]):
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -37,6 +37,7 @@ class GroupWriter:
         self._keep, self._let_go = keep, let_go
         self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._together: list[_Job] | None = None
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._thread.start()
 
@@ -46,7 +47,7 @@ class GroupWriter:
         It fails with DecisionLogError when nothing was kept. Await it through `asyncio.shield`:
         work that was queued is done even if nobody waits any more.
         """
-        if not self._thread.is_alive():
+        if self._ended:
             raise DecisionLogError("The decision log is closed. Start the service again.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         job = _Job(work, future)
@@ -72,7 +73,7 @@ class GroupWriter:
 
     def _queue(self, jobs: list[_Job]) -> None:
         self._jobs.put(jobs)
-        if not self._thread.is_alive():  # it stopped meanwhile, and nobody would be told
+        if self._ended:  # meanwhile, and nobody would be told
             self._give_up([])
 
     def close(self) -> None:
@@ -90,6 +91,7 @@ class GroupWriter:
                 if not going_on:
                     break
         finally:
+            self._ended = True
             self._give_up(batch)
             self._let_go()
 

@@ -19,10 +19,12 @@ from serving.predictor import Predictor
 
 
 class Lesson(NamedTuple):
-    """One record: the goods items declared by it, and what inspections it made known."""
+    """One record: what was declared by it, and what inspections it made known."""
 
     no: int
-    rows: Sequence[Row] = ()
+    declared: Declaration | None = None
+    rows: Sequence[Row] | None = None
+    """Its goods items, if they are at hand."""
     taught: tuple["Taught", ...] = ()
 
 
@@ -58,7 +60,9 @@ def fold(lesson: Lesson, predictor: Predictor) -> None:
     """Teach it, if it is the next one: one that is known teaches nothing, one too early waits."""
     if lesson.no != (predictor.known_upto or 0) + 1:
         return
-    predictor.observe(lesson.rows)
+    if lesson.declared is not None and predictor.bundle is not None:
+        rows = rows_of(lesson.declared) if lesson.rows is None else lesson.rows
+        predictor.observe(rows)
     for declaration, told in lesson.taught:
         predictor.learn(declaration, told)
     predictor.known_upto = lesson.no
@@ -79,7 +83,7 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
             decided, declaration = event.seq, read_record(event.text).declaration()
             parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
             told = taught((each, declaration) for each in parked)
-            yield Lesson(event.no, rows_of(declaration), tuple(told))
+            yield Lesson(event.no, declaration, taught=tuple(told))
         elif event.kind == INSPECTION:
             inspected = event.seq
             yield _of_inspection(log, event, decided)

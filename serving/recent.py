@@ -86,7 +86,7 @@ class Recent:
         rows = [
             (*each.key, each.lineage_id, each.snapshot_sha256, int(each.decision.lane), text)
             for each in records
-            for text in (each.model_dump_json(),)
+            for text in (each.as_kept(),)
         ]
         with suppress(sqlite3.Error):
             self._insert(rows)

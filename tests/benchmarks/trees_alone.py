@@ -1,4 +1,4 @@
-"""The trees of a bundle as MLflow serves them: finished rows in, probabilities out.
+"""The trees of a bundle as MLflow serves them: finished rows in, chances and duty out.
 
 `mlflow models serve` loads this by name, see `tests.benchmarks.ladder`. It asks LightGBM as the
 flavour of MLflow for it does, by `Booster.predict` on the frame, though on one thread. That flavour

@@ -203,6 +203,12 @@ def test_features_one_by_one_equal_features_in_bulk(stream: Stream) -> None:
     np.testing.assert_array_equal(bulk, features_of(arrays_of(rows), known, codes))
 
 
+def test_no_goods_items_have_no_features() -> None:
+    nothing = np.empty((len(VALUES), 0))
+    assert features_of(arrays_of([]), nothing, {}).shape == (0, len(FEATURE_NAMES))
+    assert feature_matrix(to_columns([]), nothing, {}).shape == (0, len(FEATURE_NAMES))
+
+
 def test_goods_items_of_this_morning_count_so_far() -> None:
     morning = [
         a_declaration(declaration_id=f"D-{hour}", accepted_at=START + timedelta(hours=hour))

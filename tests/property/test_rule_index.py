@@ -26,6 +26,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "importer_risk_level": st.just([8, 9]),
     "importer_tax_debt": st.booleans(),
     "quota_claimed": st.booleans(),
+    "dangerous_goods": st.booleans(),
     "preference_claimed": st.booleans(),
     "lacks_document": st.just(["CITES"]),
     "customs_value_from": st.just(100.0),
@@ -61,6 +62,7 @@ declarations = st.builds(
             st.sampled_from([*COUNTRIES, None]),
             st.sampled_from(["Q1", None]),
             st.sampled_from(["P1", None]),
+            st.sampled_from(["1203", None]),
         ),
         min_size=1,
         max_size=3,
@@ -72,8 +74,9 @@ declarations = st.builds(
                 country_of_origin=origin,
                 quota_id=quota,
                 preference_code=preference,
+                undg_id=dangerous,
             )
-            for no, (code, origin, quota, preference) in enumerate(rows, start=1)
+            for no, (code, origin, quota, preference, dangerous) in enumerate(rows, start=1)
         )
     ),
 )

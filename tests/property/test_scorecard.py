@@ -230,3 +230,15 @@ def test_the_first_goods_item_with_the_highest_sum_over_the_facts_decides(
     sums = [sum(fact.of(declaration, item, usual) for fact in TABLE.facts) for item in numbered]
     scored = TABLE.judge(declaration)
     assert (scored.points, scored.item_no) == (max(sums), sums.index(max(sums)) + 1)
+
+
+def test_a_table_that_is_changed_counts_what_it_now_says() -> None:
+    declaration = a_declaration()
+    TABLE.judge(declaration)
+    fewer = TABLE.model_copy(update={"facts": TABLE.facts[:1]})
+    built = Scorecard.model_validate(fewer.model_dump())
+    assert fewer.judge(declaration) == built.judge(declaration)
+    line = TABLE.facts[0]
+    line.points(None)
+    dearer = line.model_copy(update={"missing": line.missing + 5})
+    assert dearer.points(None) == line.missing + 5

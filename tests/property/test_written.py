@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property
 from typing import Any, get_args
 
 import pytest
@@ -151,3 +152,21 @@ def test_a_small_number_is_canonical_as_it_always_was() -> None:
     declared = a_declaration(items=(an_item(net_mass_kg=1e-5, customs_value=0.00002),))
     assert b'"customs_value":2e-05' in declared.canonical
     assert b'"net_mass_kg":1e-05' in declared.canonical
+
+
+def test_nothing_that_a_part_of_a_record_remembers_is_written_with_it() -> None:
+    for model in models_in(DecisionRecord):
+        kept = [name for name, value in vars(model).items() if isinstance(value, cached_property)]
+        assert not kept, f"{model.__name__}.{kept} would be written into the log"
+
+
+def models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and those of its fields."""
+    yield model
+    for field in model.model_fields.values():
+        waiting = [field.annotation]
+        while waiting:
+            found = waiting.pop()
+            waiting += get_args(found)
+            if isinstance(found, type) and issubclass(found, BaseModel):
+                yield from models_in(found)

@@ -1,9 +1,11 @@
 """The short way to `/v1/lanes` answers as the application itself does, whatever is sent."""
 
 import asyncio
+import gc
 import json
 import re
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from prometheus_client import Histogram
+from starlette.responses import Response
 from uvicorn.server import ServerState
 
 from serving.api_keys import Role
@@ -250,3 +253,38 @@ def test_who_has_gone_is_sent_nothing(parts: Parts) -> None:
         return wire.written
 
     assert asyncio.run(come()) == []
+
+
+def test_nothing_is_left_of_a_request_that_was_answered(parts: Parts) -> None:
+    async def come() -> list[bool]:
+        connection, wire = await connected(parts)
+        left = []
+        for _ in range(3):
+            wire.written.clear()
+            connection.data_received(WIRE["other scheme"])
+            await soon(lambda: wire.written and connection.cycle.response_complete)
+            left.append(weakref.ref(connection.cycle))
+        await asyncio.sleep(0)
+        alive = [each() is not None for each in left]
+        connection.connection_lost(None)
+        return alive
+
+    gc.collect()
+    gc.disable()
+    try:
+        alive = asyncio.run(come())
+    finally:
+        gc.enable()
+    assert alive == [False, False, True]  # the last one is still that of the connection
+
+
+def test_an_answer_that_says_to_hang_up_is_left_to_who_does(parts: Parts) -> None:
+    async def come() -> tuple[bool, bool]:
+        connection, _ = await connected(parts)
+        connection.data_received(WIRE["good"])
+        closing = connection._answer_at_once(Response(headers={"Connection": "close"}))
+        staying = connection._answer_at_once(Response())
+        connection.connection_lost(None)
+        return closing, staying
+
+    assert asyncio.run(come()) == (False, True)

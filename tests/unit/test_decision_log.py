@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -248,6 +249,26 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
     assert in_a_loop(submit_some) == [0, 1, 2, 3, 4, 5]
     writer.close()
     assert batches in ([5, 1], [6])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_comes_while_the_writer_lets_go_is_told() -> None:
+    def keep(works: Sequence[Any]) -> list[Any]:
+        raise SystemExit  # ends a thread without a word
+
+    async def submit_twice() -> list[Any]:
+        first = writer.submit(cast(Any, 1))
+        with writer.together():
+            late = writer.submit(cast(Any, 2))
+            await asyncio.wait([first], timeout=5)
+        told = [first, late]
+        return await asyncio.wait_for(asyncio.gather(*told, return_exceptions=True), 5)
+
+    letting_go = threading.Event()
+    writer = GroupWriter(keep, lambda: bool(letting_go.wait(10)) or None)
+    told = in_a_loop(submit_twice)
+    letting_go.set()
+    assert ["its writer stopped" in str(each) for each in told] == [True, True]
 
 
 def test_who_is_held_back_while_the_writer_stops_is_told(file: Path) -> None:
