@@ -45,8 +45,8 @@ IDLE_SECONDS = 10
 RETRY_SECONDS = 2.0
 """How often to look whether the log is there, if the start waits for it."""
 YOUNG_OBJECTS = 20_000
-"""So many more made than let go of before they are searched for garbage, of which there is hardly
-any: at Python's 700 a decision paid 25 µs for that, with those that are decided together alive."""
+"""So many more made than let go of before they are searched for garbage: at Python's 700 all that
+belongs to declarations decided together would be walked again and again, and all of it is alive."""
 
 
 def assemble(settings: Settings) -> Parts:
@@ -225,11 +225,15 @@ def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
             parts.log.close()
             raise
         _say_what_serves(parts.predictor, url_of(listening))
-        # What is loaded stays: without this every full collection walks it, for 100 ms at a time.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
+        search_less_for_garbage()
         server.run(sockets=[listening])
+
+
+def search_less_for_garbage() -> None:
+    """Leave out what is loaded, which every full search would walk for 100 ms, and wait longer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:

@@ -7,7 +7,6 @@ profiles. Where there is another way to do the same, both are timed in turns on 
 the ratio is given. Each figure is the median of the rounds.
 """
 
-import gc
 import json
 import statistics
 import tempfile
@@ -32,6 +31,7 @@ from serving.answers import lane_answer
 from serving.bodies import declaration_from
 from serving.gathering import TOGETHER
 from serving.predictor import Predictor
+from serving.start import search_less_for_garbage
 from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 
@@ -66,8 +66,7 @@ def main(
     print(f"{len(lodged)} declarations, {items:.1f} goods items each, {rounds} rounds\n")
     print(f"{'step':34}{'µs each':>10}")
     steps = list(_steps(bodies, lodged, loaded))
-    gc.collect()
-    gc.freeze()  # as `lanes serve` does: what is loaded is not walked again and again
+    search_less_for_garbage()  # as `lanes serve` does
     for step, cost in _timed(steps, rounds):
         print(f"{step.name:34}{cost:10.1f}")
     print(f"\n{'this':26}{'µs':>8}   {'beside':26}{'µs':>8}{'ratio':>8}")

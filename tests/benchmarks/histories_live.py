@@ -22,6 +22,7 @@ import typer
 from selectivity.declaration import Declaration
 from selectivity.profiles import Profiles
 from selectivity.rows import Row, rows_of
+from serving.start import search_less_for_garbage
 from tests.builders import a_declaration, an_item
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -82,8 +83,7 @@ def _lived(world: World, count: int) -> tuple[list[float], list[float]]:
     reads, updates = [], []
     coming = list(_coming(MEASURED, DAYS, DAYS_AFTER, traders=max(count // 20, 10)))
     profiles = world.profiles
-    gc.collect()
-    gc.freeze()  # as the service does
+    search_less_for_garbage()  # as `lanes serve` does
     for declaration in coming:
         (row,) = rows_of(declaration)
         world.learn_until(row["day"])

@@ -175,7 +175,7 @@ def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
 
 def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
     """Serve one of them until told to stop."""
-    import gc
+    from serving.start import search_less_for_garbage
 
     if kind == "unlogged":
         server = unlogged(bundle, folder, port)
@@ -184,8 +184,7 @@ def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", access_log=False))
     server.config.port = port
     if kind != "naive":
-        gc.collect()
-        gc.freeze()
+        search_less_for_garbage()
     server.run()
 
 
