@@ -14,10 +14,11 @@ import pytest
 from fastapi import Request
 
 from selectivity.record import DecisionRecord
+from serving.assign import assign
 from serving.batch import AHEAD, LINES_TOGETHER, TURNS, answer_lines
 from serving.keep import Kept, OvertakenError
 from serving.start import assemble
-from tests.builders import an_item
+from tests.builders import a_declaration, an_item
 from tests.services import KEY, a_service, lodged, ndjson, settings_in
 
 
@@ -173,10 +174,11 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = assemble(settings_in(tmp_path))
-    turns, decided_at = 0, []
+    turns, decided_at, names = 0, list[int](), list[str]()
 
     def append(record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
         decided_at.append(turns)
+        names.append(record.declaration_id)
         kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         kept.set_result(Kept(record, new=True))
         return kept
@@ -193,15 +195,22 @@ def test_others_get_their_turn_between_the_lines_that_are_decided_on_together(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
+    async def alone() -> None:
+        while not names:
+            await asyncio.sleep(0)
+        await assign(a_declaration(declaration_id="alone"), parts)
+
     async def answered() -> None:
-        beside = asyncio.create_task(others())
+        beside = [asyncio.create_task(others()), asyncio.create_task(alone())]
         request = Request({"type": "http", "headers": []}, receive)
         assert [chunk async for chunk in answer_lines(request, parts, "en")]
-        beside.cancel()
+        beside[0].cancel()
+        await beside[1]
 
     asyncio.run(answered())
     parts.log.close()
-    by_turn = Counter(decided_at)
+    assert names.index("alone") == LINES_TOGETHER  # no further group came in between
+    by_turn = Counter(at for at, name in zip(decided_at, names, strict=True) if name != "alone")
     assert list(by_turn.values()) == [LINES_TOGETHER] * (AHEAD - 1)
     assert all(later - earlier >= TURNS for earlier, later in pairwise(by_turn))
 
