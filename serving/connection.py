@@ -18,7 +18,7 @@ from selectivity.wording import Language
 from serving.door import Door
 from serving.language import preferred
 from serving.problems import Problem, response_bytes
-from serving.refusals import headers_too_large, not_http, too_slow
+from serving.refusals import content_with_upgrade, headers_too_large, not_http, too_slow
 from serving.whole_answer import AT_ONCE, whole
 
 SLOWEST_BYTES_PER_SECOND = 8_192
@@ -100,6 +100,8 @@ class GuardedConnection(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self._headers_limit:
             self._refuse(headers_too_large)
+        elif self.parser.should_upgrade() and self._announces_content():
+            self._refuse(content_with_upgrade)  # the parser would leave the content unread
         if self._refused:
             return
         if (answer := self._door_says()) is None:
@@ -221,9 +223,16 @@ class GuardedConnection(HttpToolsProtocol):
             return True
         return self.cycle.response_started if self._in_body else not self._has_answered()
 
+    def _announces_content(self) -> bool:
+        length = self._header(b"content-length")
+        return (length or "0").strip("0") != "" or self._header(b"transfer-encoding") is not None
+
     def _accept_language(self) -> str | None:
+        return self._header(b"accept-language")
+
+    def _header(self, asked: bytes) -> str | None:
         for name, value in self.headers or ():
-            if name == b"accept-language":
+            if name == asked:
                 return value.decode("latin-1")
         return None
 

@@ -63,7 +63,8 @@ class Followed(Generic[Content]):
             found = os.stat(self._path)  # noqa: PTH116
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
+        # The last can be set by nobody: without it a file written in place could look as before.
+        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_ctime_ns
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

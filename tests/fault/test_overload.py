@@ -203,22 +203,40 @@ def test_who_comes_behind_one_that_is_let_in_is_answered_behind_it(
         assert answers_on(caller, 2) == [b"200", b"200"]
 
 
-@pytest.mark.parametrize(
-    ("header", "statuses"),
-    [("Expect: 100-continue", [b"100", b"503"]), ("Connection: upgrade\r\nUpgrade: h2c", [b"503"])],
-)
 def test_what_is_out_of_the_ordinary_is_turned_away_by_the_application(
-    service: tuple[Parts, str], header: str, statuses: list[bytes]
+    service: tuple[Parts, str],
 ) -> None:
     parts, url = service
 
     async def come(caller: socket.socket) -> None:
         with parts.places.take("en"):
-            caller.sendall(_posted(header))
-            assert answers_on(caller, len(statuses)) == statuses
+            caller.sendall(_posted("Expect: 100-continue"))
+            assert answers_on(caller, 2) == [b"100", b"503"]
 
     with speaking(url) as caller:
         asyncio.run(come(caller))
+
+
+UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
+
+
+def test_content_that_comes_with_a_wish_for_another_protocol_is_refused_in_words(
+    service: tuple[Parts, str],
+) -> None:
+    parts, url = service
+    for request in (
+        _posted(UPGRADE),
+        _posted(UPGRADE).replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nX", 1),
+    ):
+        with speaking(url) as caller:
+            caller.sendall(request)
+            came = b"".join(iter(lambda: caller.recv(65_536), b""))
+        assert came.startswith(b"HTTP/1.1 400")
+        assert b"content-with-upgrade" in came
+    assert parts.log.counts()[0] == 0
+    with speaking(url) as caller:  # what has none is answered, and the wish is not
+        caller.sendall(f"GET /health/live HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n\r\n".encode())
+        assert answers_on(caller, 1) == [b"200"]
 
 
 @pytest.mark.parametrize("closing", ["HTTP/1.0", "HTTP/1.1\r\nConnection: close"])
