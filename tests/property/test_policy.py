@@ -264,3 +264,13 @@ def test_a_hold_up_is_charged_where_nothing_is_likely_to_be_found() -> None:
     assert lane_of([0.25, 0.45, 0.3], **dear).lane is Lane.RED
     net = lane_of([0.25, 0.45, 0.3], **dear).reasons[0].facts["net_benefit"]
     assert net == pytest.approx(0.955 + 0.45 * 0.6 - 0.5 * 1.75)
+
+
+def test_the_reason_of_the_model_tells_the_chances_of_the_goods_item_that_decides() -> None:
+    risk = Risk([[0.9, 0.08, 0.02], [0.2, 0.1, 0.7], [0.8, 0.15, 0.05]], [0.0, 0.5, 0.0])
+    items = tuple(an_item(item_no=number) for number in (1, 2, 3))
+    plain: Any = {"rules": RULES, "policy": NO_DRAWS, "prices": Prices(), "draw_key": b"key"}
+    decision = decide(a_declaration(items=items), risk=risk, **plain)
+    (reason,) = [each for each in decision.reasons if each.code == "RISK"]
+    assert (decision.lane, reason.item_no) == (Lane.RED, 2)
+    assert (reason.facts["documentary"], reason.facts["physical"]) == (0.1, 0.7)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
@@ -201,6 +202,8 @@ def test_features_one_by_one_equal_features_in_bulk(stream: Stream) -> None:
     assert bulk.shape == (len(rows), len(FEATURE_NAMES))
     np.testing.assert_array_equal(bulk, np.concatenate(one_by_one))
     np.testing.assert_array_equal(bulk, features_of(arrays_of(rows), known, codes))
+    with patch("selectivity.features.ROWS_AT_ONCE", 2):
+        np.testing.assert_array_equal(bulk, feature_matrix(stream.columns, known, codes))
 
 
 def test_no_goods_items_have_no_features() -> None:

@@ -1,5 +1,6 @@
 """The points table: silence never lowers a lane, and points follow the law of the field."""
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -242,3 +243,10 @@ def test_a_table_that_is_changed_counts_what_it_now_says() -> None:
     line.points(None)
     dearer = line.model_copy(update={"missing": line.missing + 5})
     assert dearer.points(None) == line.missing + 5
+
+
+@pytest.mark.parametrize("measure", [math.nan, math.inf, -math.inf])
+def test_a_measure_that_is_no_number_counts_as_missing(measure: float) -> None:
+    bands = [{"below": 5, "points": 0}, {"points": 8}]
+    line = FactPoints.model_validate({"fact": "duty_rate_percent", "bands": bands, "missing": 9})
+    assert line.points(measure) == 9

@@ -1,6 +1,7 @@
 """Declarations put to the model together get what each would get alone."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from models.bundle import load
 from selectivity.declaration import Declaration
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
-from selectivity.rows import rows_of
+from selectivity.rows import arrays_of, rows_of
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 
@@ -64,6 +65,13 @@ def test_together_and_alone_are_the_same(predictor: Predictor, many: list[Declar
         together = predictor.decide(declaration, earlier_lane=None, now=NOON, assessed=told)
         assert told is not None
         assert together == alone(predictor, declaration)
+        rows = rows_of(declaration)
+        assert [str(row) for row in told.rows] == [str(row) for row in rows]  # NaN is itself there
+        bundle = predictor.bundle
+        assert bundle is not None
+        known = [bundle.profiles.values(row) for row in rows]
+        matrix = bundle.model.features_of_rows(arrays_of(rows), known)
+        assert told.features_sha256 == hashlib.sha256(matrix.tobytes()).hexdigest()
 
 
 class _FailsOnTwo:

@@ -14,9 +14,11 @@ import pytest
 from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.modes import Mode
+from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
 from serving import lessons
-from serving.assign import Parts, assign, receive
+from serving.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log_reader import LogReader
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
@@ -59,6 +61,53 @@ def test_a_decision_and_its_inspection_are_known_afterwards(tmp_path: Path, bund
     parts = fold(tmp_path, [a_declaration(), FOUND], bundle=bundle)
     known = importer_history(parts)
     assert (known["declared"], known["controlled"], known["physical"]) == (1, 1, 1)
+
+
+def test_what_the_model_was_not_asked_about_is_known_as_well(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Parts, "mode", Mode.RULES_ONLY)
+    assert importer_history(fold(tmp_path, [a_declaration()], bundle=bundle))["declared"] == 1
+
+
+def test_goods_items_that_are_too_many_to_be_held_are_known_as_well(
+    tmp_path: Path, bundle: Path
+) -> None:
+    many = tuple(an_item(item_no=number) for number in range(1, MOST_ROWS + 2))
+    parts = fold(tmp_path, [a_declaration(items=many)], bundle=bundle)
+    assert importer_history(parts)["declared"] == MOST_ROWS + 1
+
+
+def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transaction(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = assemble(settings_in(tmp_path, bundle=bundle))
+    decide, kept = parts.predictor.decide, list[int]()
+    keep = parts.log._writer._keep
+
+    def decide_or_fail(declaration: Declaration, **options: Any) -> DecisionRecord:
+        if declaration.declaration_id == "D-2":
+            raise RuntimeError("nobody expected this")
+        return decide(declaration, **options)
+
+    def count(works: Sequence[Any]) -> list[Any]:
+        kept.append(len(works))
+        return keep(works)
+
+    async def take() -> list[Any]:
+        three = [a_declaration(declaration_id=f"D-{number}") for number in (1, 2, 3)]
+        first, second, third = lodge_together(three, parts)
+        assert isinstance(second, RuntimeError)
+        assert not isinstance(first, Exception)
+        assert not isinstance(third, Exception)
+        return await asyncio.gather(first, third)
+
+    monkeypatch.setattr(parts.predictor, "decide", decide_or_fail)
+    monkeypatch.setattr(parts.log._writer, "_keep", count)
+    told = asyncio.run(take())
+    parts.log.close()
+    assert [each.record.declaration_id for each in told] == ["D-1", "D-3"]
+    assert kept == [2]
 
 
 def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_a_revoked_key_opens_nothing_from_the_next_question_on(file: Path) -> No
     assert ring.holder(key, NOON) is None
     assert ring.holder(other, NOON)
     assert revoke(file, one.id, now=NOON + DAY).revoked_at == NOON
+
+
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "renamed"])
+def test_a_file_that_looks_as_before_is_noticed_all_the_same(file: Path, in_place: bool) -> None:
+    (one, key), before = _created(file), file.stat()
+    ring, other = KeyRing(file), file.with_name("other.json")
+    assert ring.holder(key, NOON)
+    text = file.read_text().replace(one.sha256, "0" * 64)
+    changed = file if in_place else other
+    changed.touch(mode=0o600)
+    changed.write_text(text)
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed.replace(file)
+    assert file.stat().st_size == before.st_size
+    assert ring.holder(key, NOON) is None
 
 
 def test_questions_of_one_turn_share_a_look_and_the_next_turn_sees_what_was_revoked(

@@ -251,6 +251,36 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
     assert batches in ([5, 1], [6])
 
 
+def test_the_end_waits_for_what_is_queued_in_front_of_it_and_no_longer() -> None:
+    def keep(works: Sequence[Any]) -> list[Any]:
+        time.sleep(0.1)  # meanwhile both the second and the end are queued
+        return list(works)
+
+    async def submit_and_close() -> list[Any]:
+        futures = [writer.submit(cast(Any, 0))]
+        await asyncio.sleep(0.02)
+        futures.append(writer.submit(cast(Any, 1)))
+        await asyncio.wait_for(asyncio.to_thread(writer.close), 5)
+        return await asyncio.wait_for(asyncio.gather(*futures), 5)
+
+    writer = GroupWriter(keep)
+    assert in_a_loop(submit_and_close) == [0, 1]
+
+
+def test_the_lane_of_another_lineage_counts_under_the_id_while_it_is_on_its_way(
+    log: DecisionLog,
+) -> None:
+    record = a_record(lineage_id="L-1")
+
+    async def ask() -> Lane | None:
+        kept = log.append(record)
+        strictest = log.strictest_lane(record.declaration_id)
+        await kept
+        return strictest
+
+    assert in_a_loop(ask) is record.decision.lane
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_who_comes_while_the_writer_lets_go_is_told() -> None:
     def keep(works: Sequence[Any]) -> list[Any]:

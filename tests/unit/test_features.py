@@ -314,3 +314,10 @@ def test_what_came_that_morning_is_known_over_a_restart(days_late: int, counted:
     again = Profiles.restore(profiles.snapshot())
     at = next(at for at, value in enumerate(VALUES) if value.name == "importer_today")
     assert again.values(late)[at] == counted
+
+
+def test_a_heading_is_known_of_goods_without_a_line() -> None:
+    told = features(declared(0, hour=9, net_mass_kg=None))  # two or more were declared under it
+    assert isnan(told["goods_line_declared"])
+    assert told["hs4_declared"] > 0
+    assert told["hs4_physical_rate"] > 0
