@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -88,6 +89,7 @@ def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transa
     def decide_or_fail(declaration: Declaration, **options: Any) -> DecisionRecord:
         if declaration.declaration_id == "D-2":
             raise RuntimeError("nobody expected this")
+        time.sleep(0.02)  # so long that the first alone would be taken without the other
         return decide(declaration, **options)
 
     def count(works: Sequence[Any]) -> list[Any]:
