@@ -176,6 +176,7 @@ def main(
         gain = f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
         grid.add_row(str(row.figure), f"{row.one:.3f}", f"{row.other:.3f}", gain, str(row.verdict))
     Console().print(grid)
+    say("per declaration, where `evaluate` counts goods items; of findings in green less is better")
 
 
 if __name__ == "__main__":

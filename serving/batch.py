@@ -25,7 +25,10 @@ from serving.keep import Kept
 from serving.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_large
 
 NDJSON = "application/x-ndjson"
-ONE_A_LINE = "Send one declaration a line; curl keeps the lines with --data-binary, not with -d."
+ONE_A_LINE = (
+    "Send one declaration a line: `jq -c '.[]'` makes lines of a list, and curl keeps them with "
+    "--data-binary, not with -d."
+)
 LINES_TOGETHER = 32
 """So many lines are decided on at once; nothing else happens meanwhile."""
 TURNS = 8

@@ -79,7 +79,10 @@ def check_head(request: Request, limit_bytes: int) -> None:
 def _check_media(content_type: str) -> None:
     if _is_json(content_type):
         return
-    remedy = "Send JSON in UTF-8, with Content-Type: application/json."
+    remedy = (
+        "Send JSON in UTF-8, with Content-Type: application/json, or application/x-ndjson for one "
+        "declaration a line."
+    )
     found = FieldProblem(
         field="Content-Type", value=content_type[:40], message="is not JSON", remedy=remedy
     )

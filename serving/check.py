@@ -17,9 +17,10 @@ from serving.settings import Settings
 from serving.signing_key import public_file, read_public
 from serving.store import AwayError
 from serving.stores import primary_of
+from serving.tokens import read_key_set
 
 ANCHORS: Mapping[Anchor, str] = {
-    Anchor.OK: "vouches for it",
+    Anchor.OK: "fits it (`lanes verify` proves every record)",
     Anchor.NEW: "vouches for nothing of it yet; the service does when it runs",
     Anchor.OTHER: "vouches for another log, and for nothing of this one: an alarm, see RUNBOOK.md",
     Anchor.DAMAGED: "is damaged: an alarm, see RUNBOOK.md",
@@ -32,6 +33,8 @@ class Finding(NamedTuple):
     what: str
     state: str
     error: SelectivityError | None = None
+    stops: bool = False
+    """Whether a start would be refused for it."""
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -44,12 +47,12 @@ def check(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
-    log, *anchor = _check_log(settings)
-    yield log
-    yield from anchor
-    yield _check_keys(settings)
-    refused = log.error is not None and not isinstance(log.error, AwayError)
-    yield Finding("would serve", "nothing: see the log" if refused else _would_serve(opened))
+    stop: list[str] = []
+    for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
+        yield found
+        stop += [found.what] if found.stops else []
+    nothing = f"nothing: see {' and '.join(stop)}"
+    yield Finding("would serve", nothing if stop else _would_serve(opened))
 
 
 def _would_serve(opened: Opened) -> str:
@@ -82,15 +85,15 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
             if not damage:
                 anchor = _compare_with_anchor(log, settings)
     except AwayError as error:
-        yield Finding("log", _without(settings), error)
+        yield _without(settings, error)
         return
     except SelectivityError as error:
-        yield Finding("log", "cannot be used", error)
+        yield Finding("log", "cannot be used", error, stops=True)
         return
     if damage:
         problem = f"The decision log {log.store.name} is damaged: {damage[0]}. "
         remedy = "Restore it from a backup before the service starts."
-        yield Finding("log", "damaged", DecisionLogError(problem + remedy))
+        yield Finding("log", "damaged", DecisionLogError(problem + remedy), stops=True)
         return
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
@@ -119,21 +122,35 @@ def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
         ) from error
 
 
-def _without(settings: Settings) -> str:
+def _without(settings: Settings, why: AwayError) -> Finding:
     """What a start would do now that the log does not answer."""
     try:
         at = copied_at(settings.recent_file, primary_of(settings).name)
     except DecisionLogError as error:
-        return f"away, and the service would not start: {error}"
-    return f"away; the service would start from its copy of {at:%Y-%m-%d %H:%M:%S %Z}"
+        state = f"away, and the service would not start: {error}"
+        return Finding("log", state, why, stops=True)
+    return Finding(
+        "log", f"away; the service would start from its copy of {at:%Y-%m-%d %H:%M:%S %Z}", why
+    )
 
 
 def _check_keys(settings: Settings) -> Finding:
     try:
         keys = read_keys(settings.keys_file)
     except SelectivityError as error:
-        return Finding("keys", "cannot be used", error)
+        return Finding("keys", "cannot be used", error, stops=True)
     if not keys:
         return Finding("keys", f"none in {settings.keys_file} yet; the first start makes one")
     valid = [key.state(datetime.now(UTC)) for key in keys].count("valid")
     return Finding("keys", f"{valid} of {len(keys)} valid")
+
+
+def _check_tokens(settings: Settings) -> Iterator[Finding]:
+    if settings.jwt_keys is None:
+        return
+    try:
+        keys = read_key_set(settings.jwt_keys).keys
+    except SelectivityError as error:
+        yield Finding("tokens", "cannot be taken", error, stops=True)
+    else:
+        yield Finding("tokens", f"of {settings.jwt_issuer}, by {len(keys)} keys")

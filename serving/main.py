@@ -209,11 +209,11 @@ def check() -> None:
     from serving.check import check as look_at
 
     failed = 0
-    for what, state, error in look_at(_settings()):
-        typer.echo(f"{what:12} {state}")
-        if error is not None:
-            typer.echo(f"{'':12} {error}", err=True)
-            failed = failed or error.exit_code
+    for found in look_at(_settings()):
+        typer.echo(f"{found.what:12} {found.state}")
+        if found.error is not None:
+            typer.echo(f"{'':12} {found.error}", err=True)
+            failed = failed or found.error.exit_code
     raise typer.Exit(failed)
 
 

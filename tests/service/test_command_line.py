@@ -349,9 +349,26 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     ended = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
     assert ended.exit_code == 0, ended.stderr
     assert "1 decisions" in ended.stdout
-    assert "vouches for it" in ended.stdout
+    assert "fits it" in ended.stdout
     assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
+
+
+def test_a_check_finds_everything_that_a_start_is_refused_for(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    settings.keys_file.parent.mkdir(parents=True, exist_ok=True)
+    settings.keys_file.write_text("no keys")
+    settings.keys_file.chmod(0o600)
+    tokens = {"KEYS": str(tmp_path / "none.jwks"), "ISSUER": "https://login.example"}
+    told = lanes(
+        tmp_path,
+        "check",
+        LANES_JWT_AUDIENCE="lanes",
+        **{f"LANES_JWT_{name}": value for name, value in tokens.items()},
+    )
+    assert told.exit_code != 0
+    assert "none.jwks cannot be read" in told.stderr
+    assert "would serve  nothing: see keys and tokens" in told.stdout
 
 
 def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path: Path) -> None:
