@@ -32,6 +32,8 @@ from tests.builders import a_declaration
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = {"Accept-Language": "en"}
+PATIENCE_SECONDS = 30
+"""How long to wait for what a service does by itself."""
 KEY = f"lanes_{'5e' * 4}_{'5e' * 32}"
 """Lets a test into every service made here, with all roles."""
 
@@ -177,3 +179,14 @@ def an_unmoved_service(folder: Path) -> Iterator[httpx.Client]:
         yield client
     with closing(LogReader(settings_in(folder).log_file)) as log:
         assert (log.counts(), log.head().no) == ((0, 0, 0), 0)
+
+
+def until(client: httpx.Client, **wanted: str) -> dict[str, Any]:
+    """What `/health/ready` says when it says this."""
+    end, told = time.monotonic() + PATIENCE_SECONDS, dict[str, Any]()
+    while time.monotonic() < end:
+        told = client.get("/health/ready").json()
+        if wanted.items() <= told.items():
+            return told
+        time.sleep(0.05)
+    raise AssertionError(f"not {wanted} but {told}")

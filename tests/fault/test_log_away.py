@@ -45,7 +45,17 @@ from tests.bundles import a_bundle
 from tests.command_line import lanes
 from tests.logs import OFFICER, in_a_loop
 from tests.postgresql import PostgreSql
-from tests.services import ENGLISH, KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
+from tests.services import (
+    ENGLISH,
+    KEY,
+    a_process,
+    a_service,
+    bearer,
+    lodged,
+    ndjson,
+    settings_in,
+    until,
+)
 
 SECONDS = 30
 
@@ -89,17 +99,6 @@ def down(postgresql: PostgreSql) -> Iterator[None]:
         yield
     finally:
         postgresql.start()
-
-
-def until(client: httpx.Client, **wanted: str) -> dict[str, Any]:
-    """What `/health/ready` says when it says this."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        told: dict[str, Any] = client.get("/health/ready").json()
-        if wanted.items() <= told.items():
-            return told
-        time.sleep(0.05)
-    raise AssertionError(f"not {wanted} but {told}")
 
 
 def ids_in(database: str) -> list[str]:

@@ -2,18 +2,16 @@
 
 import resource
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from serving.log_reader import LogReader
 from tests.builders import an_item
 from tests.command_line import lanes
-from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
+from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in, until
 
 
 def _refused(answer: httpx.Response) -> None:
@@ -32,14 +30,6 @@ def held(*files: Path) -> Iterator[None]:
     yield
     for other in others:
         other.close()
-
-
-def until_the_log_is_back(client: httpx.Client) -> dict[str, Any]:
-    """Readiness as soon as nothing goes into the spool."""
-    end = time.monotonic() + 10
-    while (ready := client.get("/health/ready").json())["log"] != "ok" and time.monotonic() < end:
-        time.sleep(0.05)
-    return dict(ready)
 
 
 def test_a_locked_log_hands_over_to_the_spool(tmp_path: Path) -> None:
@@ -64,7 +54,7 @@ def test_a_locked_log_hands_over_to_the_spool(tmp_path: Path) -> None:
         assert kept == before
         assert found["version_no"] == 2
 
-        assert until_the_log_is_back(client)["spooled"] == 0
+        assert until(client, log="ok")["spooled"] == 0
         assert client.post("/v1/lanes", json=lodged(items=ivory)).json() == first
     log = LogReader(settings.log_file)
     assert [record.key for _, record in log.records()] == [("D-0", 1), ("D-1", 1), ("D-1", 2)]
@@ -86,7 +76,7 @@ def test_with_log_and_spool_locked_there_is_no_lane(tmp_path: Path) -> None:
         lines = [httpx.Response(200, content=line).json() for line in answer.iter_lines()]
         assert [line["status"] for line in lines] == [503, 503, 503]
         assert client.post("/v1/lanes", json=lodged()).status_code == 200
-        until_the_log_is_back(client)
+        until(client, log="ok")
     assert LogReader(settings.log_file).counts()[0] == 1
 
 
@@ -96,7 +86,7 @@ def test_the_command_says_why_an_order_is_not_kept(tmp_path: Path) -> None:
     with a_service(tmp_path) as client:
         with held(settings.log_file, settings.spool_file):
             told = lanes(tmp_path, *order, "--url", str(client.base_url))
-        until_the_log_is_back(client)
+        until(client, log="ok")
     assert told.exit_code == 60
     assert told.stderr.startswith("error: The service answers 503: The decision could not be kept")
     assert "locked" in told.stderr
@@ -137,7 +127,7 @@ def test_a_full_disk_hands_over_to_a_spool_on_another_and_heals(tmp_path: Path) 
         assert client.get("/health/ready").json()["log"] == "spooling"
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
-        assert until_the_log_is_back(client)["log"] == "ok"
+        assert until(client, log="ok")["log"] == "ok"
         again = client.post("/v1/lanes", json=lodged(declaration_id="F-0"))
         assert again.json() == first.json()
     assert LogReader(settings.log_file).find("F-0") is not None

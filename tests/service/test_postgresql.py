@@ -9,7 +9,7 @@ import pytest
 
 from tests.command_line import lanes
 from tests.postgresql import PostgreSql
-from tests.services import a_service, lodged, ndjson
+from tests.services import a_service, lodged, ndjson, until
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def served(tmp_path: Path, bundle: Path, database: str) -> dict[str, Any]:
         first: dict[str, Any] = client.post("/v1/lanes", json=lodged()).json()
         many = [lodged(declaration_id=f"D-{number}") for number in range(2, 30)]
         client.post("/v1/lanes/batch", content=ndjson(*many))
+        until(client, log="ok")  # a server that stood still for a moment sent them into the spool
         inspection = {
             "inspection_id": "I-1",
             "declaration_id": "D-1",
