@@ -298,6 +298,7 @@ def test_who_comes_while_the_writer_lets_go_is_told() -> None:
     writer = GroupWriter(keep, lambda: bool(letting_go.wait(10)) or None)
     told = in_a_loop(submit_twice)
     letting_go.set()
+    writer._thread.join(5)  # its end is told of in this test, not in the next one
     assert ["its writer stopped" in str(each) for each in told] == [True, True]
 
 
