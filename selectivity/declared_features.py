@@ -32,10 +32,6 @@ CODED = {
 """Fields whose codes enter the model as numbers, by the code map made in training."""
 
 
-def _field(known: Known, names: Sequence[str]) -> Floats:
-    return known.numbers(names)
-
-
 def _log_field(known: Known, names: Sequence[str]) -> Floats:
     return log(known.numbers(names))  # type: ignore[no-any-return]
 
@@ -49,11 +45,9 @@ def _packing(known: Known) -> Floats:
 
 
 def _duty_gap(known: Known) -> Floats:
-    values = known.values
-    usual = ratio(
-        values[PLACE["hs4_duty_rate"]], values[PLACE["hs4_rated"]]
-    )  # hundredths of a percent
-    return usual / 100 - known.declared["duty_rate_percent"]  # type: ignore[no-any-return]
+    hundredths, rated = (known.values[PLACE[f"hs4_{name}"]] for name in ("duty_rate", "rated"))
+    usual = ratio(hundredths, rated) / 100
+    return usual - known.declared["duty_rate_percent"]  # type: ignore[no-any-return]
 
 
 def _hs_number(known: Known, digits: Ints) -> Floats:
@@ -116,13 +110,15 @@ _RECORD = "TFA 7.4.4: compliance record"
 DECLARED = (
     Feature("customs_value_log", "log currency", "amounts", _VALUE, _log_field, ("customs_value",)),
     Feature("net_mass_log", "log kg", "amounts", _NATURE, _log_field, ("net_mass_kg",)),
-    Feature("unit_value_log", "log currency/kg", "amounts", _VALUE, _field, ("unit_value_log",)),
+    Feature(
+        "unit_value_log", "log currency/kg", "amounts", _VALUE, Known.numbers, ("unit_value_log",)
+    ),
     Feature(
         "weight_per_unit_log",
         "log kg/unit",
         "amounts",
         _NATURE,
-        _field,
+        Known.numbers,
         ("weight_per_unit_log",),
     ),
     Feature("packing_log", "log kg/kg", "amounts", _NATURE, _packing),
@@ -131,7 +127,7 @@ DECLARED = (
         "percent",
         "duty",
         "TFA 7.4.4: HS code, value",
-        _field,
+        Known.numbers,
         ("duty_rate_percent",),
     ),
     Feature("duty_at_stake_log", "log currency", "duty", _VALUE, _log_duty),
@@ -172,10 +168,17 @@ DECLARED = (
         "1 to 5",
         "importer",
         _RECORD,
-        _field,
+        Known.numbers,
         ("importer_compliance_level",),
     ),
-    Feature("importer_risk_level", "1 to 9", "importer", _RECORD, _field, ("importer_risk_level",)),
+    Feature(
+        "importer_risk_level",
+        "1 to 9",
+        "importer",
+        _RECORD,
+        Known.numbers,
+        ("importer_risk_level",),
+    ),
     Feature(
         "importer_hs4_share",
         "share",

@@ -52,7 +52,7 @@ Observed = Mapping[str, Mapping[str, float]]
 """Facts by code, of what stands out in one goods item."""
 
 
-def observations(matrix: Floats) -> list[Observed]:
+def observations(matrix: Floats) -> Sequence[Observed]:
     """What stands out in each row of a feature matrix."""
     found: list[dict[str, Mapping[str, float]]] = [{} for _ in matrix]
     for signal in SIGNALS:
@@ -64,7 +64,7 @@ def observations(matrix: Floats) -> list[Observed]:
         for at in np.flatnonzero(rates > 2 * usual).tolist():
             rate, office_rate = round(float(rates[at]), 4), round(float(usual[at]), 4)
             found[at][code] = {"rate": rate, "office_rate": office_rate}
-    return list(found)
+    return found
 
 
 def signals(item_nos: Sequence[int], observed: Sequence[Observed]) -> tuple[Reason, ...]:

@@ -155,8 +155,7 @@ def lodge(
     load.count(record.decision)
     parts.handover.sent()
     take_back = partial(load.take_back, record.decision)
-    at_hand = assessed is not None and len(assessed.rows) <= MOST_ROWS
-    rows = assessed.rows if assessed is not None and at_hand else None
+    rows = assessed.rows if assessed and len(assessed.rows) <= MOST_ROWS else None
     kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
     return kept
 

@@ -32,9 +32,9 @@ class Meters:
             ["lane", "shadow"],
             registry=self._registry,
         )
-        # To look up what counts something takes several times as long as to count it.
-        self._deciding = lru_cache(self._decisions.labels)
-        self._shadowing = lru_cache(self._shadows.labels)
+        # Every decision is counted: what counts those of its labels is looked up once.
+        self._decisions_of = lru_cache(self._decisions.labels)
+        self._shadows_of = lru_cache(self._shadows.labels)
         self._inspections = Counter(
             "lanes_inspections",
             "Inspections received, by result and by what became of them.",
@@ -156,9 +156,9 @@ class Meters:
         """Count a decision that was kept."""
         decision, cause = record.decision, record.degraded_cause or ""
         lane, source = decision.lane.name, decision.source.value
-        self._deciding(lane, decision.channel.value, source, cause).inc()
+        self._decisions_of(lane, decision.channel.value, source, cause).inc()
         if decision.shadow is not None:
-            self._shadowing(lane, decision.shadow.lane.name).inc()
+            self._shadows_of(lane, decision.shadow.lane.name).inc()
 
     def inspected(self, inspection: Inspection, receipt: str) -> None:
         """Count an inspection that was received."""

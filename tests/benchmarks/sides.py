@@ -191,24 +191,29 @@ def _warm(side: Side, connections: int) -> None:
         raise SystemExit(f"{side.name} refuses ({status}): {answer[:1_000].decode()}")
 
 
-def at_pace(side: Side, per_second: float, *, connections: int, seconds: float) -> Measured:
+def at_pace(
+    side: Side, per_second: float, *, connections: int, seconds: float, name: str = "pace"
+) -> Measured:
     """What comes back when so many are sent a second, counted from when each was due."""
-    return _round(side, connections, seconds, f"pace{per_second:.0f}", per_second).measured
+    return _round(side, connections, seconds, f"{name}{per_second:.0f}", per_second).measured
+
+
+def send_batch(side: Side, name: str, lines: int) -> None:
+    """So many declarations in one request; `name` keeps their ids apart from those of others."""
+    bodies = (side.bodies[at % len(side.bodies)] for at in range(lines))
+    content = "\n".join(body.replace(ID, f"{name}-{at}") for at, body in enumerate(bodies))
+    url, path = f"http://127.0.0.1:{side.port}", f"{side.path}/batch"
+    status, answers = call(url, "POST", path, content.encode(), key=side.key)
+    if status != 200 or answers.count(b'"lane"') < lines:
+        raise SystemExit(f"{side.name} refuses a batch ({status}): {answers[:500].decode()}")
 
 
 def in_batches(side: Side, *, lines: int, rounds: int) -> tuple[float, float]:
     """Declarations a second and CPU µs a declaration, so many lines in a request, one at a time."""
     per_second, cpu_us = [], []
     for number in range(rounds + 1):
-        bodies = (side.bodies[at % len(side.bodies)] for at in range(lines))
-        content = "\n".join(
-            body.replace(ID, f"batch-{number}-{at}") for at, body in enumerate(bodies)
-        )
         begun, spent = time.perf_counter(), side.tree.cpu_seconds()
-        url, path = f"http://127.0.0.1:{side.port}", f"{side.path}/batch"
-        status, answers = call(url, "POST", path, content.encode(), key=side.key)
-        if status != 200 or answers.count(b'"lane"') < lines:
-            raise SystemExit(f"{side.name} refuses a batch ({status}): {answers[:500].decode()}")
+        send_batch(side, f"batch-{number}", lines)
         per_second.append(lines / (time.perf_counter() - begun))
         cpu_us.append((side.tree.cpu_seconds() - spent) / lines * 1e6)
     return statistics.median(per_second[1:]), statistics.median(cpu_us[1:])
