@@ -79,7 +79,7 @@ def _resident_bytes(pid: int) -> int:
 def main(
     python: Annotated[Path, typer.Option(help="Interpreter of the environment.")],
     most_cpu_seconds: Annotated[float, typer.Option(help="Bound for the start.")] = 3.0,
-    most_mebibytes: Annotated[float, typer.Option(help="Bound for the memory.")] = 130.0,
+    most_mebibytes: Annotated[float, typer.Option(help="Bound for the memory.")] = 120.0,
 ) -> None:
     """Say what is there that should not be, how long the start takes and how much it holds."""
     unwanted = found_of_training(python)
