@@ -112,6 +112,23 @@ def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transa
     assert kept == [2]
 
 
+def test_a_version_that_joins_a_lineage_goes_by_those_under_its_own_id(
+    tmp_path: Path, bundle: Path
+) -> None:
+    parts = assemble(settings_in(tmp_path, bundle=bundle))
+
+    async def take() -> DecisionRecord:
+        earlier = await assign(a_declaration(items=(an_item(hs_code=None),)), parts)
+        (later,) = lodge_together([a_declaration(version_no=2, lineage_id="L-1")], parts)
+        assert not isinstance(later, Exception)
+        record = (await later).record  # the log would have it decided again
+        assert record.earlier_lane is earlier.decision.lane
+        return record
+
+    asyncio.run(take())
+    parts.log.close()
+
+
 def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:
     parts = fold(tmp_path, [a_declaration(), a_declaration(), FOUND, FOUND], bundle=bundle)
     known = importer_history(parts)
