@@ -148,6 +148,7 @@ def test_the_champion_is_the_version_of_the_promoted_bundle(
 ) -> None:
     digest = load(bundle).digest
     outbox = Outbox(root)
+    put_a_run(outbox, bundle, at=NOW, metrics={"all_rows": {"auroc": 0.6}})
     outbox.put_promotion(Promotion(digest=digest, by="ann.lee", at=NOW))
 
     sent = outbox.send(store)
