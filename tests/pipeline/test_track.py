@@ -115,12 +115,13 @@ def test_the_same_run_sent_again_adds_nothing(
 ) -> None:
     (first,) = sent.runs.values()
     outbox = Outbox(root)
-    put_a_run(outbox, bundle, at=NOW)
+    folder = put_a_run(outbox, bundle, at=NOW)
     (again,) = outbox.send(store).runs.values()
 
     assert (again.run_id, again.model_version, again.new) == (first.run_id, 1, False)
-    assert len(_runs(client, store)) == 1
-    assert len(client.search_model_versions(f"name = '{store.model}'")) == 1
+    assert len(_runs(client, store, key=folder.name)) == 1
+    versions = client.search_model_versions(f"name = '{store.model}'")
+    assert [version.run_id for version in versions].count(first.run_id) == 1
 
 
 def test_an_interrupted_sending_is_begun_anew_and_leaves_no_half_of_a_run(
