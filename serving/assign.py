@@ -141,6 +141,8 @@ def lodge(
         same = same_or_conflict(earlier, declaration.snapshot_sha256())
         answered.set_result(Kept(same, new=False))
         return answered
+    if (twin := parts.log.on_its_way(*key)) is not None:
+        return _as_its_twin(declaration, twin)
     now = parts.now()
     load = parts.loads.of(declaration.declaration_office, now)
     record = parts.predictor.decide(
@@ -158,6 +160,28 @@ def lodge(
     rows = assessed.rows if assessed and len(assessed.rows) <= MOST_ROWS else None
     kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
     return kept
+
+
+def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asyncio.Future[Kept]":
+    """What becomes of a declaration whose key is on its way to the disk already.
+
+    It is not decided on: if it had other content, its lane would count for later versions although
+    it is never kept.
+    """
+    told: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+
+    def tell(kept: "asyncio.Future[Kept]") -> None:
+        if told.done():
+            return
+        try:
+            same = same_or_conflict(kept.result().record, declaration.snapshot_sha256())
+            told.set_result(Kept(same, new=False))
+        except DecisionLogError as error:
+            told.set_exception(error)
+            told.exception()  # whoever waits is told; if nobody does, nobody need be
+
+    twin.add_done_callback(tell)
+    return told
 
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:

@@ -52,6 +52,7 @@ class DecisionLog(LogReader):
         store = LogFile(place) if isinstance(place, Path) else place
         self._at_the_end = ExitStack()
         self._queued: dict[str, list[Lane]] = {}
+        self._on_their_way: dict[tuple[str, int], asyncio.Future[Kept]] = {}
         self._queued_overrides: dict[tuple[str, int], Lane | None] = {}
         self.away = reserve is not None and reserve.away is not None
         """Whether the log could not be reached when this was made."""
@@ -101,8 +102,13 @@ class DecisionLog(LogReader):
         kept: asyncio.Future[Kept] = self._writer.submit(work)
         for name in {record.lineage_id, record.declaration_id}:
             self._queued.setdefault(name, []).append(record.decision.lane)
+        self._on_their_way[record.key] = kept
         kept.add_done_callback(lambda _: self._no_longer_queued(record))
         return kept
+
+    def on_its_way(self, declaration_id: str, version_no: int) -> "asyncio.Future[Kept] | None":
+        """What becomes of a decision that was appended and is not on the disk yet."""
+        return self._on_their_way.get((declaration_id, version_no))
 
     def together(self) -> AbstractContextManager[None]:
         """What is appended inside, without a pause, is kept in one transaction."""
@@ -208,6 +214,7 @@ class DecisionLog(LogReader):
         return [*_known(question(self._spooling.reader)), *_known(question(beside))]
 
     def _no_longer_queued(self, record: DecisionRecord) -> None:
+        self._on_their_way.pop(record.key, None)
         for name in {record.lineage_id, record.declaration_id}:
             lanes = self._queued[name]
             lanes.remove(record.decision.lane)

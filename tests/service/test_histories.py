@@ -14,7 +14,9 @@ import pytest
 
 from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
+from selectivity.errors import ConflictError
 from selectivity.inspection import Inspection
+from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
@@ -127,6 +129,25 @@ def test_a_version_that_joins_a_lineage_goes_by_those_under_its_own_id(
 
     asyncio.run(take())
     parts.log.close()
+
+
+def test_one_that_is_never_kept_counts_for_no_later_version(tmp_path: Path) -> None:
+    parts = assemble(settings_in(tmp_path))
+    plain = a_declaration(declaration_id="D-2")
+    ivory = a_declaration(declaration_id="D-2", items=(an_item(hs_code="050710"),))
+
+    async def take() -> list[Any]:
+        declared = [plain, ivory, plain, plain.model_copy(update={"version_no": 2})]
+        lodged = lodge_together(declared, parts)
+        futures = [each for each in lodged if not isinstance(each, Exception)]
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    first, conflicting, again, later = asyncio.run(take())
+    parts.log.close()
+    assert isinstance(conflicting, ConflictError)
+    assert (again.record, again.new) == (first.record, False)
+    assert first.record.decision.lane < Lane.RED  # which ivory is
+    assert later.record.earlier_lane is first.record.decision.lane
 
 
 def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:
