@@ -4,7 +4,10 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from selectivity.errors import DecisionLogError
 from serving import chain
+from serving.kept_texts import read_inspection_kept
+from serving.spoken_on import spoken_on
 from serving.store import LOWEST, PAGE, Connection, in_pages
 
 MOST_COMPARED = 100
@@ -153,19 +156,21 @@ class _Walker:
         # If only the hash beside the record before was altered, that record is reported, not this.
         return link.before in (self.head.record_hash, self._true_hash)
 
-    def _decision_of(self, link: Link) -> int | None:
-        """The place of the newest version decided when it came, else of the first decided later."""
-        row = (
-            self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ? AND seq <= ? "
-                "ORDER BY version_no DESC LIMIT 1",
-                (link.columns[1], self._decided),
-            ).fetchone()
-            or self._connection.execute(
-                "SELECT seq FROM decisions WHERE declaration_id = ? ORDER BY seq LIMIT 1",
-                (link.columns[1],),
-            ).fetchone()
-        )
+    def _decision_of(self, link: Link) -> Any:
+        """The place of the decision that it speaks on, of those that there were when it came; else
+        of the first decided later. What cannot be read was altered, and is told of as that.
+        """
+        try:
+            observed_at = read_inspection_kept(link.text).observed_at
+            about = spoken_on(link.columns[1], observed_at, self._connection, upto=self._decided)
+        except (DecisionLogError, ValueError):
+            return link.decision_seq
+        if about is not None:
+            return about.seq
+        row = self._connection.execute(
+            "SELECT seq FROM decisions WHERE declaration_id = ? ORDER BY seq LIMIT 1",
+            (link.columns[1],),
+        ).fetchone()
         return None if row is None else int(row[0])
 
     def _say(self, no: int, fault: Fault, told: str) -> None:

@@ -14,6 +14,7 @@ from serving.chain import COLUMNS, DECISION, INSPECTION, TEXTS, Links
 from serving.journal import outcome
 from serving.kept_texts import read_inspection_kept, read_record
 from serving.log_reader import LAST, Inspected, inspections_before
+from serving.spoken_on import spoken_on
 from serving.store import Connection
 from serving.under_names import Lineages, Version, padded, versions_in
 
@@ -221,7 +222,8 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     ).fetchone()
     if known is not None:
         return _known(inspection, digest, *known)
-    decision_seq, record = _spoken_on(inspection, connection)
+    about = spoken_on(inspection.declaration_id, inspection.observed_at, connection)
+    decision_seq, record = (None, None) if about is None else about
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
     text = inspection.model_dump_json(exclude_unset=True)
     (seq,) = connection.execute(
@@ -234,24 +236,6 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     receipt = Receipt.PARKED if record is None else Receipt.STORED
     earlier = inspections_before(seq, inspection.declaration_id, connection)
     return KeptInspection(receipt, record, no, tuple(earlier))
-
-
-def _spoken_on(
-    inspection: Inspection, connection: Connection
-) -> tuple[int | None, DecisionRecord | None]:
-    """The newest version accepted before the result, as `pipelines.label` has it; else the first.
-
-    None while no version was decided on.
-    """
-    spoken_on: tuple[int | None, DecisionRecord | None] = (None, None)
-    for seq, text in connection.execute(
-        "SELECT seq, record FROM decisions WHERE declaration_id = ? ORDER BY version_no DESC",
-        (inspection.declaration_id,),
-    ).fetchall():
-        spoken_on = seq, (record := read_record(text))
-        if record.declaration().accepted_at <= inspection.observed_at:
-            break
-    return spoken_on
 
 
 def _known(

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from serving import chain
 from serving.chain_check import Walked, walk
 from serving.decision_log import DecisionLog
-from tests.builders import an_inspection
+from tests.builders import NOON, an_inspection
 from tests.logs import a_record
 
 steps = st.lists(
@@ -22,7 +23,7 @@ steps = st.lists(
         st.integers(0, 1),  # which of two writers
         st.sampled_from(["decide", "inspect"]),
         st.integers(1, 4),  # which declaration
-        st.integers(1, 2),  # which version of it, or which inspection
+        st.integers(1, 3),  # which version of it, or which inspection
         st.sampled_from([None, 0.0, 0.001]),  # how long to wait before the next step
     ),
     min_size=1,
@@ -38,10 +39,14 @@ def walked(file: Path) -> Walked:
 async def take(step: tuple[int, str, int, int, float | None], logs: list[DecisionLog]) -> None:
     writer, what, number, which, _ = step
     id_ = f"D-{number}"
+    accepted_at = NOON + timedelta(days=2 * which)
     if what == "decide":
-        await logs[writer].append(a_record(declaration_id=id_, version_no=which))
-    else:
-        given = an_inspection(inspection_id=f"I-{number}-{which}", declaration_id=id_)
+        record = a_record(declaration_id=id_, version_no=which, accepted_at=accepted_at)
+        await logs[writer].append(record)
+    else:  # of a day between two versions, or in front of all
+        observed_at = accepted_at - timedelta(days=1)
+        name = f"I-{number}-{which}"
+        given = an_inspection(inspection_id=name, declaration_id=id_, observed_at=observed_at)
         await logs[writer].add_inspection(given)
 
 

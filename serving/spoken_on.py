@@ -1,0 +1,42 @@
+"""Which decision an inspection speaks on: the same for keeping it and for proving where it was put.
+
+It is the newest version accepted before the result, as `pipelines.label` has it; else the first.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from selectivity.record import DecisionRecord
+from serving.kept_texts import read_record
+from serving.log_reader import LAST
+from serving.store import Connection
+
+
+class SpokenOn(NamedTuple):
+    """A decision, and its place among all."""
+
+    seq: int
+    record: DecisionRecord
+
+
+def spoken_on(
+    declaration_id: str, observed_at: datetime, connection: Connection, *, upto: int = LAST
+) -> SpokenOn | None:
+    """The decision that a result of this moment speaks on; None while there is no version of it.
+
+    Args:
+        upto: place of the last decision that there was when the inspection came.
+
+    Raises:
+        DecisionLogError: a decision cannot be read.
+    """
+    found: SpokenOn | None = None
+    for seq, text in connection.execute(
+        "SELECT seq, record FROM decisions WHERE declaration_id = ? AND seq <= ? "
+        "ORDER BY version_no DESC",
+        (declaration_id, upto),
+    ).fetchall():
+        found = SpokenOn(seq, read_record(text))
+        if found.record.declaration().accepted_at <= observed_at:
+            break
+    return found
