@@ -22,10 +22,14 @@ class Risk(NamedTuple):
     """What stands out in the features: words for the officer, no votes."""
 
     def usable(self) -> bool:
-        """Whether every probability is a probability. NaN fails: it must never mean green."""
-        return all(
-            min(row) >= 0 and max(row) <= 1 and abs(sum(row) - 1) <= ROUNDING  # NaN has no sum
-            for row in self.probabilities
+        """Whether all chances and shares are such. NaN fails: it must never mean green."""
+        return (
+            len(self.duty_share) == len(self.probabilities)
+            and all(0 <= share <= 1 for share in self.duty_share)
+            and all(
+                min(row) >= 0 and max(row) <= 1 and abs(sum(row) - 1) <= ROUNDING  # NaN has no sum
+                for row in self.probabilities
+            )
         )
 
     def highest(self) -> float:

@@ -54,6 +54,13 @@ def test_a_probability_that_is_none_never_means_green(row: list[float]) -> None:
     assert decision.fallback_cause == "MODEL_OUTPUT"
 
 
+@pytest.mark.parametrize("share", [np.nan, np.inf, -0.1, 1.1])
+def test_a_share_of_duty_that_is_none_never_means_green(share: float) -> None:
+    decision = lane_of([0.05, 0.05, 0.9], duty=share)
+    assert decision.lane > Lane.GREEN
+    assert decision.fallback_cause == "MODEL_OUTPUT"
+
+
 @given(probabilities, st.sampled_from([None, Lane.YELLOW, Lane.RED]), st.binary(max_size=4))
 @settings(deadline=None)
 def test_propensities_are_a_distribution_and_hold_the_lane(
