@@ -57,7 +57,7 @@ class Parts:
     tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what comes together or is on its way to the disk."""
+        """Count the places there are, and what comes together."""
         self.handover, self.loads = Handover(), OfficeLoads()
         self.gathering = Gathering(lambda declarations: lodge_together(declarations, self))
         self.places = Admission(self.settings.at_once_limit)
@@ -155,7 +155,6 @@ def lodge(
     )
     kept = parts.log.append(record, in_step=True)
     load.count(record.decision)
-    parts.handover.sent()
     take_back = partial(load.take_back, record.decision)
     rows = assessed.rows if assessed and len(assessed.rows) <= MOST_ROWS else None
     kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
@@ -208,7 +207,6 @@ async def keep_act(act: Act, parts: Parts) -> None:
         DecisionLogError: it could not be kept.
     """
     kept = parts.log.add_act(act)
-    parts.handover.sent()
     kept.add_done_callback(partial(_pass_over, parts))
     await asyncio.shield(kept)
 
@@ -216,7 +214,6 @@ async def keep_act(act: Act, parts: Parts) -> None:
 async def receive(inspection: Inspection, parts: Parts) -> Receipt:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
-    parts.handover.sent()
     kept.add_done_callback(partial(_count_and_learn, inspection, parts))
     return (await asyncio.shield(kept)).receipt
 
@@ -228,25 +225,24 @@ def _count_and_fold(
     parts: Parts,
     kept: "asyncio.Future[Kept]",
 ) -> None:
-    with parts.handover.arriving():
-        try:
-            record, new, parked, no = kept.result()
-        except DecisionLogError:  # who waits is told
-            take_back()
-            return
-        if new:
-            parts.meters.decided(record)
-        else:
-            take_back()
-        if no is not None:
-            told = taught((inspection, declaration) for inspection in parked)
-            _teach(parts, Lesson(no, declaration, rows, tuple(told)))
+    try:
+        record, new, parked, no = kept.result()
+    except DecisionLogError:  # who waits is told
+        take_back()
+        return
+    if new:
+        parts.meters.decided(record)
+    else:
+        take_back()
+    if no is not None:
+        told = taught((inspection, declaration) for inspection in parked)
+        _teach(parts, Lesson(no, declaration, rows, tuple(told)))
 
 
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
-    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
+    with contextlib.suppress(DecisionLogError):
         receipt, decision, no, earlier = kept.result()
         parts.meters.inspected(inspection, receipt)
         if no is not None:
@@ -256,7 +252,7 @@ def _count_and_learn(
 
 def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:
     """An act teaches the histories nothing, and they go on behind it."""
-    with parts.handover.arriving(), contextlib.suppress(DecisionLogError):
+    with contextlib.suppress(DecisionLogError):
         _teach(parts, Lesson(kept.result()))
 
 

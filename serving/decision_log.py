@@ -19,6 +19,7 @@ from serving import acts
 from serving.group_writer import GroupWriter
 from serving.journal import Journal, prove
 from serving.keep import Kept, KeptInspection, NewDecision, keep_inspection
+from serving.kept_texts import AlteredTextError
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.spool import Reserve, Spooled, SpoolingJournal
@@ -73,6 +74,11 @@ class DecisionLog(LogReader):
     def spooled(self) -> Spooled | None:
         """How it stands with the spool; None while the log itself is written."""
         return None if self._spooling is None else self._spooling.state
+
+    @property
+    def spooling(self) -> bool:
+        """Whether decisions go into the spool now."""
+        return self._spooling is not None and self._spooling.in_use
 
     @property
     def copied_at(self) -> datetime | None:
@@ -207,7 +213,7 @@ class DecisionLog(LogReader):
             try:
                 return _known(question(self))
             except DecisionLogError as error:
-                if self._spooling.at_hand is None:
+                if self._spooling.at_hand is None or isinstance(error, AlteredTextError):
                     raise
                 self._spooling.turn_to_spool(str(error))
         beside = self._spooling.at_hand or self

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer
-from selectivity.errors import BundleError, SelectivityError
+from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from serving.assign import Parts
 from serving.catch_up import catch_up
 from serving.log_reader import LogReader
@@ -22,6 +22,9 @@ from serving.trial import try_out
 from serving.undisturbed import undisturbed
 
 logger = logging.getLogger(__name__)
+
+UNSEEN = ()
+"""No pointer looks like that."""
 
 
 def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
@@ -63,7 +66,7 @@ class Follower:
             await asyncio.sleep(self._parts.settings.follow_seconds)
             seen = self._look()
             # Histories come from the log: what is published while it is away waits for it.
-            if seen != self._seen and self._parts.log.spooled is None:
+            if seen != self._seen and not self._parts.log.spooling:
                 self._seen = seen
                 await self._change()
 
@@ -80,13 +83,16 @@ class Follower:
             pointer = read_pointer(parts.settings.published)
             if pointer is None:
                 return
-            if pointer.digest == parts.predictor.bundle_digest:
-                parts.predictor.cause_detail = None  # back to the one that serves
+            serves = parts.predictor
+            if serves.bundle is not None and pointer.digest == serves.bundle_digest:
+                serves.cause_detail = None  # back to the one that serves
                 return
             folder = parts.settings.published / pointer.bundle
             await undisturbed(self._try_out, folder, pointer.digest)
             await self._hand_over(pointer)
         except (SelectivityError, OSError) as error:
+            if isinstance(error, DecisionLogError):  # no fault of the bundle: it is tried again
+                self._seen = UNSEEN
             parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
             parts.meters.followed("refused")
             logger.error("bundle refused", extra={"cause": "BUNDLE_REFUSED"})

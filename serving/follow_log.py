@@ -70,7 +70,7 @@ class LogFollower:
     async def _bring_up_to_date(self) -> bool:
         """Whether there is nothing to wait for before the next look."""
         parts = self._parts
-        if parts.log.spooled is not None:  # it is not gone back to yet
+        if parts.log.spooling:  # it is not gone back to yet
             return True
         try:
             self._refuse_another_bundle()

@@ -150,7 +150,7 @@ async def watch(parts: Parts) -> None:
     with closing(LogReader(parts.log.store, later=True, log_id=parts.log.log_id)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
-                back = parts.log.spooled is None
+                back = not parts.log.spooling
                 take_over(await undisturbed(_ordered_in, log), parts)
                 if back:
                     parts.log.orders_seen()

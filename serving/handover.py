@@ -1,8 +1,8 @@
 """Lets a predictor take over from another between two records, knowing all that this one knows.
 
-The successor learns the log as it stands at a moment when nothing is on its way to the disk. What
-comes after that moment is remembered, and taught to it when it takes over: nothing is missed and
-nothing counts twice.
+The successor learns from the log as it stands at some moment. What this service keeps meanwhile is
+remembered from before that moment on, and taught to it when it takes over. A predictor takes no
+record twice and none too early, so nothing is missed and nothing counts twice.
 """
 
 import asyncio
@@ -21,22 +21,7 @@ class Handover:
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         """Held by whoever makes a successor: there is never more than one."""
-        self._on_their_way = 0
-        self._begin: Callable[[], None] | None = None
         self._since: list[Fold] | None = None
-
-    def sent(self) -> None:
-        """A record was queued to be written."""
-        self._on_their_way += 1
-
-    @contextmanager
-    def arriving(self) -> Iterator[None]:
-        """It was written and is folded inside, or it failed."""
-        try:
-            yield
-        finally:
-            self._on_their_way -= 1
-            self._begin_if_quiet()
 
     def fold(self, predictor: Predictor, work: Fold) -> None:
         """Teach the predictor in office and the one behind it, and remember it for a successor if
@@ -46,21 +31,16 @@ class Handover:
         if self._since is not None:
             self._since.append(work)
 
-    def when_quiet(self, begin: Callable[[], None]) -> None:
-        """Call this as soon as nothing is on its way, and remember everything from then on."""
-        self._begin = begin
-        self._begin_if_quiet()
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Remember inside all that is taught."""
+        self._since = []
+        try:
+            yield
+        finally:
+            self._since = None
 
     def teach(self, successor: Predictor) -> None:
         """Teach it what came since then."""
         for work in self._since or ():
             work(successor)
-
-    def end(self) -> None:
-        """Remember nothing any more."""
-        self._begin = self._since = None
-
-    def _begin_if_quiet(self) -> None:
-        if self._begin is not None and self._on_their_way == 0:
-            begin, self._begin, self._since = self._begin, None, []
-            begin()

@@ -13,6 +13,10 @@ from selectivity.record import DecisionRecord
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class AlteredTextError(DecisionLogError):
+    """What was kept cannot be read any more. The log around it can."""
+
+
 def read_record(text: str) -> DecisionRecord:
     """A decision as it was kept; raises as `_read` does, like the others."""
     return _read(DecisionRecord, text, "decision")
@@ -37,12 +41,12 @@ def _read(model: type[Model], text: str, what: str) -> Model:
     """What the text says.
 
     Raises:
-        DecisionLogError: it was altered after it was kept.
+        AlteredTextError: it was altered after it was kept.
     """
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise DecisionLogError(
+        raise AlteredTextError(
             f"The decision log holds a {what} that cannot be read, so it was altered from outside. "
             "Run `lanes verify` and restore the log from a backup."
         ) from error

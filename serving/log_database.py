@@ -81,6 +81,7 @@ class LogDatabase:
         try:
             server = _Server(self._connect("read-write"), self._patience.read_seconds)
             with server.closed_on_error():
+                server.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
                 database_version.bring_up_to_date(server, self.name)
                 _check_durable(server, self.name)
         except psycopg.Error as error:
@@ -184,7 +185,6 @@ class LogDatabase:
             **{**usual, **self._address}, autocommit=True, client_encoding="UTF8"
         )
         connection.until = time.monotonic() + CONNECT_SECONDS
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
         # What is asked is in an index; a plan made while a table was small would never look there.
         connection.execute("SET enable_seqscan = off")
         return connection

@@ -4,24 +4,15 @@ It is the newest version accepted before the result, as `pipelines.label` has it
 """
 
 from datetime import datetime
-from typing import NamedTuple
 
-from selectivity.record import DecisionRecord
 from serving.kept_texts import read_record
-from serving.log_reader import LAST
+from serving.log_reader import LAST, Numbered
 from serving.store import Connection
-
-
-class SpokenOn(NamedTuple):
-    """A decision, and its place among all."""
-
-    seq: int
-    record: DecisionRecord
 
 
 def spoken_on(
     declaration_id: str, observed_at: datetime, connection: Connection, *, upto: int = LAST
-) -> SpokenOn | None:
+) -> Numbered | None:
     """The decision that a result of this moment speaks on; None while there is no version of it.
 
     Args:
@@ -30,13 +21,13 @@ def spoken_on(
     Raises:
         DecisionLogError: a decision cannot be read.
     """
-    found: SpokenOn | None = None
+    found: Numbered | None = None
     for seq, text in connection.execute(
         "SELECT seq, record FROM decisions WHERE declaration_id = ? AND seq <= ? "
         "ORDER BY version_no DESC",
         (declaration_id, upto),
     ).fetchall():
-        found = SpokenOn(seq, read_record(text))
+        found = Numbered(seq, read_record(text))
         if found.record.declaration().accepted_at <= observed_at:
             break
     return found
