@@ -13,10 +13,13 @@ import pytest
 from models.bundle import seal, verify
 from models.pointer import Pointer, write_pointer
 from models.trees import FINDING
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, DecisionLogError
+from serving import follow
 from serving.assign import Parts, assign, receive
 from serving.follow import Follower
+from serving.predictor import Predictor
 from serving.start import assemble, predictor_for
+from serving.successor import hand_over
 from serving.trial import try_out
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle
@@ -114,14 +117,20 @@ class Following:
             self.parts, lambda: predictor_for(self.settings, b"k" * 32), trial
         )
 
+    @property
+    def serves(self) -> str | None:
+        """Digest of the bundle whose model is asked; None without one."""
+        predictor = self.parts.predictor
+        return None if predictor.bundle is None else predictor.bundle_digest
+
     async def until(self, digest: str) -> None:
         """Follow until this bundle serves."""
         task = asyncio.create_task(self._follower.follow())
         end = time.monotonic() + SECONDS
-        while self.parts.predictor.bundle_digest != digest and time.monotonic() < end:
+        while self.serves != digest and time.monotonic() < end:
             await asyncio.sleep(0.01)
         task.cancel()
-        assert self.parts.predictor.bundle_digest == digest
+        assert self.serves == digest
 
 
 def test_histories_are_whole_after_a_change_in_the_midst_of_things(
@@ -193,6 +202,37 @@ def test_a_service_without_a_model_takes_the_first_that_is_published(
     digest = publish(bundle, tmp_path)
     asyncio.run(following.until(digest))
     assert importer_history(following.parts)["declared"] == 1
+    following.parts.log.close()
+
+
+def test_a_bundle_that_was_repaired_and_published_again_takes_over(
+    tmp_path: Path, bundle: Path
+) -> None:
+    digest = publish(bundle, tmp_path)
+    (trees,) = (tmp_path / "published").glob(f"*/{FINDING}")
+    trees.write_text("damaged")
+    following = Following(tmp_path, lambda folder, digest: None)
+    assert (following.serves, following.parts.predictor.cause) == (None, "BUNDLE_REFUSED")
+    assert publish(bundle, tmp_path) == digest
+    asyncio.run(following.until(digest))
+    following.parts.log.close()
+
+
+def test_what_only_the_log_kept_from_taking_over_is_tried_again(
+    tmp_path: Path, bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [DecisionLogError("it went away meanwhile")]
+
+    async def fail_first(*arguments: Any) -> Predictor:
+        if failures:
+            raise failures.pop()
+        return await hand_over(*arguments)
+
+    publish(bundle, tmp_path)
+    following = Following(tmp_path, lambda folder, digest: None)
+    monkeypatch.setattr(follow, "hand_over", fail_first)
+    asyncio.run(following.until(publish(other, tmp_path)))
+    assert not failures
     following.parts.log.close()
 
 

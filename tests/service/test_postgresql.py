@@ -108,6 +108,20 @@ def test_a_changed_lane_holds_while_the_database_is_down_and_none_is_changed(
     assert refused.status_code == 503
 
 
+def test_no_look_up_sends_decisions_into_the_spool(
+    tmp_path: Path, bundle: Path, database: str
+) -> None:
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+        with PostgreSql.connect(database) as connection:
+            connection.execute("SET session_replication_role = replica")  # as an owner can
+            connection.execute("UPDATE decisions SET record = '{}'")
+        assert client.get("/v1/decisions/%00").status_code == 404
+        assert client.get("/v1/decisions/%00/explanation").status_code == 404
+        assert client.get("/v1/decisions/D-1").status_code == 503
+        assert client.get("/health/ready").json()["log"] == "ok"
+
+
 @pytest.mark.usefixtures("served")
 def test_tampering_with_the_database_is_found(tmp_path: Path, database: str) -> None:
     with PostgreSql.connect(database) as connection:
