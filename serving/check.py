@@ -73,11 +73,11 @@ def _check_rules(settings: Settings) -> Finding:
 
 def _check_log(settings: Settings) -> Iterator[Finding]:
     """The log and, if it can be used, its anchor."""
-    if settings.database is None and not settings.log_file.exists():
-        yield Finding("log", f"none at {settings.log_file} yet; it is made at the first start")
-        return
     anchor: Anchor | None = None
     try:
+        if (place := _empty_place(settings)) is not None:
+            yield Finding("log", f"none at {place} yet; it is made at the first start")
+            return
         with closing(LogReader(primary_of(settings))) as log:
             damage = log.damage()
             decisions, inspections, parked = log.counts()
@@ -100,6 +100,16 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     yield Finding("log", state)
     if anchor is not None:
         yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
+
+
+def _empty_place(settings: Settings) -> str | None:
+    """Where there is no log yet; None if there is one."""
+    if settings.database is None:
+        return None if settings.log_file.exists() else str(settings.log_file)
+    from serving.log_database import LogDatabase  # brings its driver along, which takes a while
+
+    database = LogDatabase(settings.database.get_secret_value())
+    return database.name if database.log_id_there() is None else None
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:

@@ -50,7 +50,7 @@ def send_declarations(
     """The answer to each declaration, in order; for a bad line the problem with its `line`.
 
     Raises:
-        ServiceError: no service answers there, or it does not let this key in.
+        ServiceError: no service answers there, or it refuses.
     """
     waiting = iter(lines)
     for part in count():
@@ -58,7 +58,9 @@ def send_declarations(
         if not some:
             return
         sent = b"".join(some)
-        body = _let_in(*call(url, "POST", "/v1/lanes/batch", sent, language=language, key=key))
+        status, body = call(url, "POST", "/v1/lanes/batch", sent, language=language, key=key)
+        if status != HTTPStatus.OK:  # of the whole: nothing was decided
+            _usable((status, body))
         for text in body.splitlines():
             answer = json.loads(text)
             if "line" in answer:
@@ -77,7 +79,7 @@ def send_inspections(
     for number, line in enumerate(lines, start=1):
         if line.strip():
             answer = call(url, "POST", "/v1/inspections", line, language=language, key=key)
-            yield number, json.loads(_let_in(*answer))
+            yield number, _content(*answer)
 
 
 def follow_notices(
@@ -148,10 +150,31 @@ def mode_answer(
 
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
+    content = _content(status, body)
+    if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
+        raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
+    return content
+
+
+def _content(status: int, body: bytes) -> Mapping[str, Any]:
+    """What the service says, be it a refusal of what was sent.
+
+    Raises:
+        ServiceError: it cannot answer now, or does not let this key in, or is another service.
+    """
     if status in _LATER:
         raise NoAnswerError(f"The service answers {status}{_why(body)}")
-    content: Mapping[str, Any] = json.loads(_let_in(status, body))
-    if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise ServiceError(
+            f"What answers there ({status}) is not this service. Give its address with --url."
+        )
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if status == HTTPStatus.UNAUTHORIZED:  # its remedy is a header, which commands do not write
+            raise NoValidKeyError(f"{content['title']}. {content['problems'][0]['message']}.")
         raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
     return content
 
@@ -162,15 +185,6 @@ def _why(body: bytes) -> str:
         told = json.loads(body)
         return f": {told['title']}. {told['detail']}"
     return ". Try it again in a moment."
-
-
-def _let_in(status: int, body: bytes) -> bytes:
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        problem = json.loads(body)
-        if status == HTTPStatus.UNAUTHORIZED:  # its remedy is a header, which commands do not write
-            raise NoValidKeyError(f"{problem['title']}. {problem['problems'][0]['message']}.")
-        raise ServiceError(f"{problem['title']}. {what_is_wrong(problem)}")
-    return body
 
 
 def call(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from selectivity.errors import ParamsError
 from serving import secret_file
 from serving.api_keys import ApiKey, Role, id_of
-from serving.key_file import change_keys
+from serving.key_file import change_keys, read_keys
 from serving.settings import Settings
 
 DEMO, VALID_FOR = "demonstration", timedelta(days=365)
@@ -31,6 +31,8 @@ def make_first_key(settings: Settings, *, now: datetime) -> str | None:
         secret_file.replace(settings.demo_key_file, f"{key}\n".encode())
         return (made,), key
 
+    if read_keys(settings.keys_file):  # which may lie where this service cannot write
+        return None
     return change_keys(settings.keys_file, change)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -79,10 +80,10 @@ def serve(
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
-    _tell_first_key(settings)
     log_json_lines()
+    opening = partial(_tell_first_key, settings)
     try:
-        serve_until_stopped(settings, wait_seconds=wait)
+        serve_until_stopped(settings, wait_seconds=wait, opening=opening)
     except AwayError as error:
         waited = f" It was waited for {wait:g} s." if wait else ""
         raise AwayError(f"{error}{waited}") from error.__cause__

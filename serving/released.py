@@ -12,11 +12,11 @@ HEAD = LINE.format("decided", "declaration", "v", "source", "cause", "points", "
 
 
 def released(log: LogReader, since: datetime) -> Iterator[DecisionRecord]:
-    """Decisions made without the model in force that released goods, newest first."""
+    """Decisions made without the model in force that released goods, those kept last first."""
     for record in log.newest_first():
-        if record.decided_at < since:
-            return
-        if record.decision.lane is Lane.GREEN and record.degraded_cause is not None:
+        # What a spool brought lies behind later ones, so that all of the log is looked through.
+        degraded = record.decided_at >= since and record.degraded_cause is not None
+        if degraded and record.decision.lane is Lane.GREEN:
             yield record
 
 

@@ -198,12 +198,19 @@ class Settings(BaseModel):
             raise ParamsError(_first_problem(error)) from error
 
     @model_validator(mode="after")
-    def _tokens_are_bound(self) -> Self:
+    def _fit_together(self) -> Self:
         if self.jwt_keys and not (self.jwt_issuer and self.jwt_audience):
             raise ValueError(
                 "LANES_JWT_KEYS needs LANES_JWT_ISSUER and LANES_JWT_AUDIENCE beside it, or tokens "
                 "made for somebody else would be taken"
             )
+        # A log that is its own spool would grow without end.
+        files: dict[Path, str] = {}
+        for name in ("log", "recent", "spool", "anchor", "keys", "draw_key", "signing_key"):
+            other = files.setdefault(getattr(self, f"{name}_file").resolve(), name)
+            if other != name:
+                told = f"the {other} and the {name} would be one file".replace("_", " ")
+                raise ValueError(f"{told}. Give LANES_{name.upper()} another path")
         return self
 
     @property

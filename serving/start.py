@@ -5,7 +5,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -210,8 +210,13 @@ def door_of(parts: Parts) -> Door:
     return Door(places, on_refused=parts.meters.refused)
 
 
-def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
-    """Serve until the process is told to stop.
+def serve(
+    settings: Settings,
+    *,
+    wait_seconds: float = 0,
+    opening: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until the process is told to stop. `opening` is called just before anybody is let in.
 
     Raises:
         AwayError: the log is away, there is no copy to go by, and `wait_seconds` are over.
@@ -221,6 +226,7 @@ def serve(settings: Settings, *, wait_seconds: float = 0) -> None:
         parts = _assemble_in(wait_seconds, settings)
         server = server_for(parts)
         try:
+            opening()
             listen(listening, settings)
         except ParamsError:
             parts.log.close()

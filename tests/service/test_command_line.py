@@ -191,6 +191,7 @@ def test_a_damaged_log_refuses_to_start(tmp_path: Path) -> None:
     ended = lanes_alone(tmp_path, "serve", "--port", "0")
     assert ended.returncode == 40
     assert "restore it from a backup" in ended.stderr
+    assert "first key" not in ended.stdout  # which is for a service that runs
 
 
 def test_scoring_a_file_needs_a_running_service(tmp_path: Path) -> None:

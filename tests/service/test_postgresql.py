@@ -133,6 +133,8 @@ def test_tampering_with_the_database_is_found(tmp_path: Path, database: str) -> 
 
 
 def test_tables_are_made_before_the_first_start(tmp_path: Path, database: str) -> None:
+    checked = lanes(tmp_path, "check", LANES_DATABASE=database)
+    assert "it is made at the first start" in checked.stdout
     empty = lanes(tmp_path, "export", "--to", str(tmp_path), LANES_DATABASE=database)
     assert empty.exit_code == 40
     assert "lanes migrate" in empty.stderr

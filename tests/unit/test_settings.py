@@ -26,6 +26,8 @@ def test_settings_come_from_their_variables_alone() -> None:
         ("LANES_DATABASE", "mysql://x", "or unset it.*a file in the state folder if unset"),
         ("LANES_HOST", "0.0.0.0", "LANES_HOST.*in the clear"),
         ("LANES_HOST", "example.test", "use 127.0.0.1"),
+        ("LANES_SPOOL", "state/decisions.sqlite", "would be one file. Give LANES_SPOOL another"),
+        ("LANES_ANCHOR", "state/../state/keys.json", "the anchor and the keys would be one file"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(variable: str, value: str, said: str) -> None:

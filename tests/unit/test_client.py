@@ -1,0 +1,44 @@
+"""What commands make of answers that are no lanes: of a service that cannot, or of something else."""
+
+from typing import Any
+
+import pytest
+
+from selectivity.errors import ServiceError
+from serving import client
+from serving.client import NoAnswerError, send_declarations, send_inspections
+
+URL = "http://127.0.0.1:1"
+AWAY = b'{"title": "It is full", "detail": "Come again.", "status": 503, "problems": []}'
+
+
+@pytest.mark.parametrize("send", [send_declarations, send_inspections])
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (503, AWAY, NoAnswerError, "503: It is full. Come again."),
+        (502, b"<html>Bad gateway</html>", NoAnswerError, "502. Try it again in a moment"),
+        (404, b"<html>Nothing here</html>", ServiceError, r"\(404\) is not this service"),
+        (404, b"[]", ServiceError, "--url"),
+    ],
+)
+def test_what_is_no_answer_to_a_line_ends_the_sending(
+    monkeypatch: pytest.MonkeyPatch,
+    send: Any,
+    status: int,
+    body: bytes,
+    kind: type[ServiceError],
+    said: str,
+) -> None:
+    monkeypatch.setattr(client, "call", lambda *_, **__: (status, body))
+    with pytest.raises(kind, match=said):
+        list(send(URL, [b"{}\n"], "en", None))
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = b'{"title": "Too large", "detail": "", "status": 413, "problems": []}'
+    monkeypatch.setattr(client, "call", lambda *_, **__: (413, body))
+    with pytest.raises(ServiceError, match="Too large"):
+        list(send_declarations(URL, [b"{}\n"] * 3, "en", None))
