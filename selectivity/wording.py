@@ -58,8 +58,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "A fact needed for release is missing: {field}",
     },
     "LINEAGE": {
-        "vi": "Phiên bản trước của tờ khai đã ở luồng {earlier_lane}",
-        "en": "An earlier version of this declaration was {earlier_lane}",
+        "vi": "Phiên bản trước của tờ khai đã ở {earlier_lane}",
+        "en": "An earlier version of this declaration was in the {earlier_lane}",
     },
     "RANDOM": {
         "vi": "Được chọn ngẫu nhiên để đo lường tuân thủ",

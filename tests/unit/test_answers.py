@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from selectivity.wording import Language
+from selectivity.lanes import Reason
+from selectivity.wording import Language, sentence
 from serving.answers import LaneAnswer, lane_answer
 from serving.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
@@ -26,3 +27,15 @@ def test_an_answer_is_written_as_its_model_would_write_it(
     sent = lane_answer(record, predictor.rules, language)
     assert LaneAnswer.model_validate_json(sent).model_dump_json().encode() == sent
     assert LaneAnswer.model_validate_json(sent).reasons[0].legal_basis
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("vi", "Phiên bản trước của tờ khai đã ở luồng vàng"),
+        ("en", "An earlier version of this declaration was in the yellow lane"),
+    ],
+)
+def test_the_lane_of_an_earlier_version_is_named_once(language: Language, said: str) -> None:
+    reason = Reason(code="LINEAGE", facts={"earlier_lane": "YELLOW"})
+    assert sentence(reason, language) == said

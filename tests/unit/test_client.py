@@ -1,4 +1,4 @@
-"""What commands make of answers that are no lanes: of a service that cannot, or of something else."""
+"""What commands make of answers that are none: of a service that cannot, or of something else."""
 
 from typing import Any
 
