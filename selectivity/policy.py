@@ -6,6 +6,7 @@ usable model the points table speaks in its place, else the fallback rules.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -21,6 +22,7 @@ from selectivity.capacity import (
 from selectivity.decision import LaneDecision, source_of
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.guard import Load, OfficeCapacity, guard
+from selectivity.integrity import incomplete_codes, missing_facts, odd_date, unknown_codes
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote, shared_vote
 from selectivity.modes import Mode, mode_votes
 from selectivity.random_stratum import RandomPolicy, random_votes
@@ -59,9 +61,14 @@ class Policy(BaseModel):
     without_model: LaneName = Field(
         default=Lane.YELLOW, description="Lane when no model and no fallback rule speaks."
     )
-    unknown_code: LaneName = Field(default=Lane.YELLOW, description="Least lane for unseen codes.")
+    unknown_code: LaneName = Field(
+        default=Lane.YELLOW, description="Least lane for unseen or incomplete codes."
+    )
     missing_fact: LaneName = Field(
         default=Lane.YELLOW, description="Least lane when a needed fact is absent."
+    )
+    odd_date: LaneName = Field(
+        default=Lane.YELLOW, description="Least lane for an acceptance far from the clock."
     )
     offices: Mapping[str, OfficeCapacity] = Field(
         default_factory=dict, description="Normal day of each office whose capacity is guarded."
@@ -89,6 +96,7 @@ def decide(
     fallback_cause: str | None = None,
     mode: Mode = Mode.NORMAL,
     load: Load | None = None,
+    now: datetime | None = None,
 ) -> LaneDecision:
     """Put one declaration in a lane. Pure: the same arguments give the same decision.
 
@@ -101,6 +109,7 @@ def decide(
             model's; None without a risk means that there is no model.
         mode: what people ordered; it is asked for before the model is.
         load: what the office got today, if its capacity is to be guarded.
+        now: by the clock, from which `accepted_at` may not be far; None takes it as it is.
     """
     if not mode.asks_model:
         risk, fallback_cause = None, f"MODE_{mode}"
@@ -112,8 +121,10 @@ def decide(
         *_rule_votes(hits, Layer.MANDATORY, Channel.MANDATORY, declaration, draw_key),
         *_rule_votes(hits, Layer.PROHIBITION, Channel.RULE, declaration, draw_key),
         *_lineage_vote(earlier_lane),
-        *_missing_facts(declaration, policy, facts_known),
-        *_unknown_codes(risk, policy),
+        *missing_facts(declaration, policy.facts_needed, facts_known, policy.missing_fact),
+        *incomplete_codes(declaration, policy.unknown_code),
+        *unknown_codes(risk, policy.unknown_code),
+        *odd_date(declaration, now, policy.odd_date),
         *mode_votes(mode),
     ]
     asked = [*_rule_votes(hits, Layer.SELECTIVITY, Channel.RULE, declaration, draw_key)]
@@ -177,7 +188,8 @@ def least_lane(
     ]
     layers = [Layer.MANDATORY, Layer.PROHIBITION] + ([] if limits else [Layer.SELECTIVITY])
     votes = [
-        *_missing_facts(declaration, policy, facts_known),
+        *missing_facts(declaration, policy.facts_needed, facts_known, policy.missing_fact),
+        *incomplete_codes(declaration, policy.unknown_code),
         *(
             vote
             for layer in layers
@@ -210,23 +222,6 @@ def _lineage_vote(earlier_lane: Lane | None) -> Iterator[Vote]:
     if earlier_lane is not None:
         facts = (("earlier_lane", earlier_lane.name),)
         yield shared_vote(earlier_lane, Channel.RULE, code="LINEAGE", facts=facts)
-
-
-def _missing_facts(
-    declaration: Declaration, policy: Policy, facts_known: frozenset[str] | None
-) -> Iterator[Vote]:
-    for item in declaration.items:
-        for fact in policy.facts_needed:
-            needed = facts_known is None or fact in facts_known
-            if needed and getattr(item, fact) is None:
-                lane, no, facts = policy.missing_fact, item.item_no, (("field", fact),)
-                yield shared_vote(lane, Channel.RULE, code="MISSING_FACT", item_no=no, facts=facts)
-
-
-def _unknown_codes(risk: Risk | None, policy: Policy) -> Iterator[Vote]:
-    for item_no, field in risk.unknown_codes if risk else ():
-        lane, facts = policy.unknown_code, (("field", field),)
-        yield shared_vote(lane, Channel.RULE, code="UNKNOWN_CODE", item_no=item_no, facts=facts)
 
 
 def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:

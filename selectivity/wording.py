@@ -57,6 +57,14 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Thiếu thông tin cần thiết: {field}",
         "en": "A fact needed for release is missing: {field}",
     },
+    "INCOMPLETE_CODE": {
+        "vi": "Mã HS chỉ có {digits} chữ số: cần ít nhất 6, có thể đã mất số 0 ở đầu",
+        "en": "The HS code has {digits} digits: it takes 6 at least, a leading zero may be lost",
+    },
+    "ODD_DATE": {
+        "vi": "Ngày chấp nhận tờ khai {accepted_at} quá xa ngày hiện tại",
+        "en": "Accepted on {accepted_at}, which is too far from today",
+    },
     "LINEAGE": {
         "vi": "Phiên bản trước của tờ khai đã ở {earlier_lane}",
         "en": "An earlier version of this declaration was in the {earlier_lane}",
@@ -215,7 +223,16 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 
 FOR_TRADERS = frozenset(
     {
-        *("MISSING_FACT", "LINEAGE", "LICENCE", "QUARANTINE", "QUARANTINE_NO_CERTIFICATE", "QUOTA"),
+        *(
+            "MISSING_FACT",
+            "INCOMPLETE_CODE",
+            "ODD_DATE",
+            "LINEAGE",
+            "LICENCE",
+            "QUARANTINE",
+            "QUARANTINE_NO_CERTIFICATE",
+            "QUOTA",
+        ),
         *("PREFERENCE_WITHOUT_CERTIFICATE", "DANGEROUS_GOODS", "SCRAP", "WASTE_WITHOUT_CONSENT"),
         *("TAX_DEBT", "IVORY", "ENDANGERED_SPECIES", "ARMS", "PRIORITY_ENTERPRISE"),
     }

@@ -255,6 +255,7 @@ class Predictor:
             fallback_cause=cause,
             mode=given.mode,
             load=given.load,
+            now=given.now,
         )
         return DecisionRecord(
             declaration_id=declaration.declaration_id,

@@ -1,6 +1,6 @@
 """What holds for every declaration, whatever the model and the draws say."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from selectivity.policy import Policy, decide, least_lane
 from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
 from selectivity.rules import RuleSet
-from tests.builders import a_declaration, an_item
+from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 
 RULES = read_rules(RULE_FILES)
@@ -281,3 +281,18 @@ def test_the_reason_of_the_model_tells_the_chances_of_the_goods_item_that_decide
     (reason,) = [each for each in decision.reasons if each.code == "RISK"]
     assert (decision.lane, reason.item_no) == (Lane.RED, 2)
     assert (reason.facts["documentary"], reason.facts["physical"]) == (0.1, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("days", "lane"),
+    [(-3_654, Lane.YELLOW), (-3_652, Lane.GREEN), (0.9, Lane.GREEN), (1.1, Lane.YELLOW)],
+)
+def test_what_was_accepted_far_from_the_clock_is_not_released_by_itself(
+    days: float, lane: Lane
+) -> None:
+    """Else ivory of 1980 is green: no rule was in force then."""
+    declaration = a_declaration(importer_compliance_level=1, accepted_at=NOON)
+    now = NOON - timedelta(days=days)
+    decision = lane_of([1.0, 0.0, 0.0], declaration=declaration, now=now, rules=RuleSet([]))
+    assert decision.lane is lane
+    assert (decision.reasons[0].code == "ODD_DATE") == (lane is Lane.YELLOW)

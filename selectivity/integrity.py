@@ -1,0 +1,52 @@
+"""What a declaration lacks or says oddly: votes that bind, for nobody knows what is behind it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from selectivity.declaration import Declaration
+from selectivity.lanes import Channel, Lane, Vote, shared_vote
+from selectivity.risk import Risk
+
+INCOMPLETE = (4, 5, 7)
+"""Digits of a code that names no commodity: those of a heading, or of a code that lost its zero."""
+AHEAD, BEHIND = timedelta(days=1), timedelta(days=3_653)
+"""How far from the clock the time of acceptance may lie."""
+
+
+def missing_facts(
+    declaration: Declaration,
+    needed: Sequence[str],
+    facts_known: frozenset[str] | None,
+    lane: Lane,
+) -> Iterator[Vote]:
+    """For each needed fact of a goods item that is absent, unless the history had it nowhere."""
+    for item in declaration.items:
+        for fact in needed:
+            known = facts_known is None or fact in facts_known
+            if known and getattr(item, fact) is None:
+                no, facts = item.item_no, (("field", fact),)
+                yield shared_vote(lane, Channel.RULE, code="MISSING_FACT", item_no=no, facts=facts)
+
+
+def incomplete_codes(declaration: Declaration, lane: Lane) -> Iterator[Vote]:
+    """For each code that is too short for the rules, which begin with as many digits as the law."""
+    for item in declaration.items:
+        digits = len(item.hs_code or "")
+        if digits in INCOMPLETE:
+            no, facts = item.item_no, (("digits", digits),)
+            yield shared_vote(lane, Channel.RULE, code="INCOMPLETE_CODE", item_no=no, facts=facts)
+
+
+def unknown_codes(risk: Risk | None, lane: Lane) -> Iterator[Vote]:
+    """For each code that training never saw."""
+    for item_no, field in risk.unknown_codes if risk else ():
+        facts = (("field", field),)
+        yield shared_vote(lane, Channel.RULE, code="UNKNOWN_CODE", item_no=item_no, facts=facts)
+
+
+def odd_date(declaration: Declaration, now: datetime | None, lane: Lane) -> Iterator[Vote]:
+    """For a time of acceptance far from the clock: the rules in force then are not those of now."""
+    accepted_at = declaration.accepted_at
+    if now is not None and not now - BEHIND <= accepted_at <= now + AHEAD:
+        facts = (("accepted_at", f"{accepted_at:%Y-%m-%d}"),)
+        yield shared_vote(lane, Channel.RULE, code="ODD_DATE", facts=facts)
