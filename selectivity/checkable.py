@@ -172,10 +172,11 @@ def told(family: str, goods: Goods) -> list[Reason]:
     reasons = []
     for code, _, facts_of in (telling for telling in TELLINGS if telling.family == family):
         facts = {name: of(goods) for name, of in facts_of.items()}
-        if all(map(_is_known, facts.values())):
+        if all(map(is_known, facts.values())):
             reasons.append(Reason(code=code, item_no=int(goods.row["item_no"]), facts=facts))
     return reasons
 
 
-def _is_known(fact: Fact) -> bool:
+def is_known(fact: Fact) -> bool:
+    """Whether there is anything to tell."""
     return fact is not None and not (isinstance(fact, float) and isnan(fact))

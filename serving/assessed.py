@@ -6,6 +6,7 @@ from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from models.bundle import Bundle
+from selectivity.columns import Floats
 from selectivity.declaration import Declaration
 from selectivity.record import ItemScore
 from selectivity.risk import Risk
@@ -29,9 +30,14 @@ def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
     risks = bundle.model.assess(arrays, matrix, starts[:-1])
     return [
-        Assessed(risk, hashlib.sha256(matrix[start:stop].tobytes()).hexdigest(), goods)
+        Assessed(risk, digest_of(matrix[start:stop]), goods)
         for risk, (start, stop), goods in zip(risks, pairwise(starts), rows_of_each, strict=True)
     ]
+
+
+def digest_of(matrix: Floats) -> str:
+    """SHA-256 of the features of a declaration, shape (items, features)."""
+    return hashlib.sha256(matrix.tobytes()).hexdigest()
 
 
 def item_scores(declaration: Declaration, risk: Risk) -> tuple[ItemScore, ...]:

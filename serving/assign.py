@@ -55,6 +55,9 @@ class Parts:
     settings: Settings = field(default_factory=Settings)
     keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
     tokens: Tokens | None = None
+    now: Callable[[], datetime] = _utc_now
+    orders: Sequence[ModeStep] = ()
+    """Every step of the orders on the mode."""
 
     def __post_init__(self) -> None:
         """Count the places there are, and what comes together."""
@@ -63,11 +66,6 @@ class Parts:
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
         self.explanations = Admission(1)
-
-    now: Callable[[], datetime] = _utc_now
-
-    orders: Sequence[ModeStep] = ()
-    """Every step of the orders on the mode."""
 
     @property
     def ordered(self) -> ModeStep | None:
@@ -103,7 +101,7 @@ def lodge_together(
     with contextlib.suppress(DecisionLogError):  # who asks for each is told
         lineages = parts.log.lineages(names)
     lodged: list[asyncio.Future[Kept] | Exception] = []
-    with parts.log.together():
+    with parts.log.one_transaction():
         for declaration, said in zip(declarations, assessed, strict=True):
             try:
                 lodged.append(lodge(declaration, parts, said, lineages))

@@ -116,9 +116,9 @@ class DecisionLog(LogReader):
         """What becomes of a decision that was appended and is not on the disk yet."""
         return self._on_their_way.get((declaration_id, version_no))
 
-    def together(self) -> AbstractContextManager[None]:
+    def one_transaction(self) -> AbstractContextManager[None]:
         """What is appended inside, without a pause, is kept in one transaction."""
-        return self._writer.together()
+        return self._writer.one_transaction()
 
     def lineages(self, names: Sequence[str]) -> Lineages:
         """All versions under these names, without what is still on its way to the disk."""

@@ -4,7 +4,6 @@ The digest of the features in the record shows whether they are those that the d
 histories have moved on since, they are taken through the log again to where they were then.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from selectivity.checkable import Goods
 from selectivity.columns import Floats
 from selectivity.record import DecisionRecord
 from selectivity.rows import arrays_of, rows_of
+from serving.assessed import digest_of
 from serving.log_reader import LogReader
 from serving.not_declared import not_declared
 from serving.replay import Again
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
     @property
     def sha256(self) -> str:
         """The digest by which a record knows its features."""
-        return hashlib.sha256(self.matrix.tobytes()).hexdigest()
+        return digest_of(self.matrix)
 
 
 class ItemExplained(NamedTuple):

@@ -58,7 +58,7 @@ class GroupWriter:
         return future
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def one_transaction(self) -> Iterator[None]:
         """Queue what is submitted inside at the end, at once: else the thread begins with the first
         and leaves the others for the next transaction.
         """

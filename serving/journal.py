@@ -19,7 +19,7 @@ class Joint(Protocol):
     """Work that is done for many in fewer statements than for one after the other."""
 
     @staticmethod
-    def together(works: Sequence[Any], links: Links, connection: Connection) -> list[Any]:
+    def keep_all(works: Sequence[Any], links: Links, connection: Connection) -> list[Any]:
         """What each of these comes to, as if they were done in this order; see `outcome`."""
         ...
 
@@ -98,11 +98,11 @@ def lost(cause: str) -> DecisionLogError:
 
 
 def _outcomes(works: Sequence[Work[Any]], links: Links, connection: Connection) -> Iterator[Any]:
-    for together, some in groupby(works, lambda work: getattr(work, "together", None)):
-        if together is None:
+    for keep_all, some in groupby(works, lambda work: getattr(work, "keep_all", None)):
+        if keep_all is None:
             yield from (outcome(work, links, connection) for work in some)
         else:
-            yield from together(list(some), links, connection)
+            yield from keep_all(list(some), links, connection)
 
 
 def outcome(work: Work[Any], links: Links, connection: Connection) -> Any:

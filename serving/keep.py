@@ -97,7 +97,7 @@ class NewDecision:
         return Kept(record, new=True, parked=parked, no=no)
 
     @staticmethod
-    def together(works: "Sequence[NewDecision]", links: Links, connection: Connection) -> list[Any]:
+    def keep_all(works: "Sequence[NewDecision]", links: Links, connection: Connection) -> list[Any]:
         """Keep them in a few statements, but for those whose key is known already or that
         inspections wait for: these one by one."""
         lineages = _lineages(works, connection)

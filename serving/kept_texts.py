@@ -18,26 +18,26 @@ class AlteredTextError(DecisionLogError):
 
 
 def read_record(text: str) -> DecisionRecord:
-    """A decision as it was kept; raises as `_read` does, like the others."""
-    return _read(DecisionRecord, text, "decision")
+    """A decision as it was kept; raises as `read_kept` does, like the others."""
+    return read_kept(DecisionRecord, text, "decision")
 
 
 def read_inspection_kept(text: str) -> Inspection:
     """An inspection as it was kept."""
-    return _read(Inspection, text, "inspection")
+    return read_kept(Inspection, text, "inspection")
 
 
 def read_override(text: str) -> OverrideStep:
     """A step of an override as it was kept."""
-    return _read(OverrideStep, text, "step of an override")
+    return read_kept(OverrideStep, text, "step of an override")
 
 
 def read_mode(text: str) -> ModeStep:
     """A step of an order on the mode as it was kept."""
-    return _read(ModeStep, text, "step of an order on the mode")
+    return read_kept(ModeStep, text, "step of an order on the mode")
 
 
-def _read(model: type[Model], text: str, what: str) -> Model:
+def read_kept(model: type[Model], text: str, what: str) -> Model:
     """What the text says.
 
     Raises:

@@ -1,6 +1,5 @@
 """Reads the decision log: one decision, the strictest lane of a lineage, or everything in order."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -13,7 +12,7 @@ from selectivity.mode_orders import ModeStep
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving import acts, chain
-from serving.conflicts import Conflict
+from serving.conflicts import Conflict, read_conflicts
 from serving.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log_file import LogFile
 from serving.opened_later import OpenedLater
@@ -229,7 +228,7 @@ class LogReader:
             rows = self._connection.execute(
                 "SELECT spool_id, conflicts FROM drains WHERE conflicts <> '[]' ORDER BY seq"
             ).fetchall()
-        return [Conflict(spool_id, **each) for spool_id, text in rows for each in json.loads(text)]
+        return [each for row in rows for each in read_conflicts(*row)]
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:

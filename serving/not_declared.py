@@ -1,9 +1,8 @@
 """What was not declared, where a family of features has no fact to tell for want of it."""
 
 from collections.abc import Iterator, Mapping
-from math import isnan
-from typing import Any
 
+from selectivity.checkable import is_known
 from selectivity.rows import Row
 from selectivity.wording import Language
 
@@ -44,7 +43,7 @@ _WANTED: Mapping[str, tuple[str, ...]] = {
 
 def not_declared(row: Row) -> frozenset[str]:
     """Those of these facts that a goods item was declared without."""
-    return frozenset(name for name in WORDS if not _is_known(row[name]))
+    return frozenset(name for name in WORDS if not is_known(row[name]))
 
 
 def in_words(
@@ -61,7 +60,3 @@ def in_words(
                 "rule_id": None,
                 "legal_basis": None,
             }
-
-
-def _is_known(fact: Any) -> bool:
-    return fact is not None and not (isinstance(fact, float) and isnan(fact))

@@ -21,7 +21,7 @@ from serving import chain
 from serving.acts import Act, What
 from serving.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.cursors import cursor_at, place
-from serving.kept_texts import read_override, read_record
+from serving.kept_texts import read_kept, read_override, read_record
 from serving.log_reader import Event, LogReader
 from serving.overriding import offices_of
 
@@ -169,7 +169,7 @@ class Teller(NamedTuple):
 def acknowledged(log: LogReader, office: str) -> Acknowledgement | None:
     """How far this office has acknowledged; None if it never did."""
     text = log.furthest_acknowledgement(office)
-    return None if text is None else Acknowledgement.model_validate_json(text)
+    return None if text is None else read_kept(Acknowledgement, text, "acknowledgement")
 
 
 def act_of(acknowledgement: Acknowledgement, log: LogReader) -> Act:

@@ -237,7 +237,7 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
 
     async def submit_some() -> list[Any]:
         futures: list[Any] = []
-        with suppress(ZeroDivisionError), writer.together():
+        with suppress(ZeroDivisionError), writer.one_transaction():
             for number in range(5):
                 futures.append(writer.submit(cast(Any, number)))
                 await asyncio.sleep(0.01)
@@ -288,7 +288,7 @@ def test_who_comes_while_the_writer_lets_go_is_told() -> None:
 
     async def submit_twice() -> list[Any]:
         first = writer.submit(cast(Any, 1))
-        with writer.together():
+        with writer.one_transaction():
             late = writer.submit(cast(Any, 2))
             await asyncio.wait([first], timeout=5)
         told = [first, late]
@@ -304,7 +304,7 @@ def test_who_comes_while_the_writer_lets_go_is_told() -> None:
 
 def test_who_is_held_back_while_the_writer_stops_is_told(file: Path) -> None:
     async def submit_and_stop() -> Any:
-        with writer.together():
+        with writer.one_transaction():
             held = writer.submit(prove)
             writer.close()
         return await asyncio.wait_for(asyncio.gather(held, return_exceptions=True), 5)
