@@ -58,6 +58,8 @@ def read_pointer(folder: Path) -> Pointer | None:
     """
     file = folder / POINTER
     try:
+        if file.exists() and not file.is_file():  # reading a pipe would wait for ever
+            raise BundleError(f"{file} is no plain file. Publish the bundle again.")
         return Pointer.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None

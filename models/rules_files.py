@@ -38,7 +38,7 @@ def _rows(file: Path) -> list[Any]:
         rows = yaml.load(file.read_bytes(), Loader=_RulesLoader)
     except OSError as error:
         raise RulesError(str(file), "-", f"cannot be read ({error})", "Check the path.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise RulesError(file.name, "-", f"is not YAML: {problem}", "Correct it.") from error
     if not isinstance(rows, list) or not rows:

@@ -4,6 +4,7 @@ A decision is never edited. Each step of an override is a record of its own: who
 does so alone; whoever lowers one waits for a second person, and some lanes nobody may lower.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -69,7 +70,12 @@ class Actor(BaseModel):
 
     def is_same_as(self, other: "Actor") -> bool:
         """Whether these may be one person."""
-        return self.id == other.id or self.name.casefold() == other.name.casefold()
+        return self.id == other.id or _alike(self.name) == _alike(other.name)
+
+
+def _alike(name: str) -> str:
+    """The same for names that look the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 class OverrideStep(BaseModel):

@@ -148,7 +148,8 @@ class Readiness(_Answer):
     anchor: Anchor = Field(
         description="new: nothing in it vouched for what the log held at the start; other: it "
         "vouched for another log, of which nothing is known here; damaged: lines of it are not "
-        "what was written; failing: no checkpoint could be written lately."
+        "what was written; cut: the log has no longer what was vouched for, so nothing is; "
+        "failing: no checkpoint could be written lately."
     )
     histories: Literal["ok", "behind"] = Field(
         description="behind: the service was started while the log was away, so the model knows "

@@ -39,6 +39,8 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
         for file in _keys(settings):
             shutil.copy2(file, folder / file.name)
     except OSError as error:
+        if error.filename != str(folder):  # which was there before
+            shutil.rmtree(folder, ignore_errors=True)
         raise DecisionLogError(
             f"No backup was made in {folder}: {error.strerror} ({error.filename}). Name a folder "
             "that is not there yet, on a disk with room."

@@ -48,7 +48,12 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
     stop: list[str] = []
-    for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
+    yield from _check_state(settings)
+    for found in (
+        *_check_log(settings),
+        _check_keys(settings),
+        *_check_tokens(settings),
+    ):
         yield found
         stop += [found.what] if found.stops else []
     nothing = f"nothing: see {' and '.join(stop)}"
@@ -69,6 +74,17 @@ def _check_rules(settings: Settings) -> Finding:
     except SelectivityError as error:
         return Finding("rules", "cannot be used", error)
     return Finding("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
+
+
+def _check_state(settings: Settings) -> Iterator[Finding]:
+    """What a backup brought and was left where the service does not look for it."""
+    ours = {settings.anchor_file.resolve(), settings.spool_file.resolve()}
+    for file in sorted(settings.state.glob("*-*")):
+        left = file.name.endswith(("-anchor.ndjson", "-spool.sqlite"))
+        if left and file.resolve() not in ours:
+            remedy = f"Move it to {settings.state.absolute().parent}, or remove it"
+            problem = f"{file} is part of a backup, and is not used where it lies. {remedy}."
+            yield Finding("state", "as a backup left it", ParamsError(problem))
 
 
 def _check_log(settings: Settings) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from selectivity.errors import DecisionLogError, ParamsError
+from selectivity.errors import AuditError, DecisionLogError, ParamsError
 from serving.chain import Head
 from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
@@ -62,6 +62,8 @@ class Checkpointer:
         self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
         self._trouble: str | None = None
         self._begun, self._found = False, Anchor.OK
+        self._last = Head(0, "")
+        """What was vouched for last."""
         if not later:
             self._begin_or_refuse()
         self._enough = threading.Event()
@@ -122,10 +124,12 @@ class Checkpointer:
         try:
             step()
         except (OSError, DecisionLogError) as error:
-            if self._trouble is None:
-                logger.error("no checkpoint", extra={"cause": str(error)})
+            cut = isinstance(error, AuditError)
+            if self._trouble is None or (cut and self._trouble != str(error)):
+                level = logging.CRITICAL if cut else logging.ERROR
+                logger.log(level, "no checkpoint", extra={"cause": str(error)})
             self._trouble = str(error)
-            self._on_anchor(Anchor.FAILING)
+            self._on_anchor(Anchor.CUT if cut else Anchor.FAILING)
         else:
             if self._trouble is not None:
                 logger.warning("checkpoints go on")
@@ -135,7 +139,7 @@ class Checkpointer:
     def _vouch_if_due(self) -> None:
         if not self._begun:
             self._begin()
-        new = self._head().no - self._records
+        new = self._head().no - self._last.no
         waited = time.monotonic() - self._when
         if new >= self._often.records or (new > 0 and waited >= self._often.seconds):
             self._vouch()
@@ -143,18 +147,33 @@ class Checkpointer:
     def _vouch_if_new(self) -> None:
         if not self._begun:
             self._begin()
-        if self._head().no > self._records:
+        if self._head().no > self._last.no:
             self._vouch()
 
     def _vouch(self) -> None:
-        checkpoint = Checkpoint.sign(self._log.log_id, self._head(), datetime.now(UTC), self._key)
+        head = self._head()
+        checkpoint = Checkpoint.sign(self._log.log_id, head, datetime.now(UTC), self._key)
         append(self._anchor, checkpoint)
-        self._records, self._when = checkpoint.records, time.monotonic()
+        self._last, self._when = head, time.monotonic()
         self._on_checkpoint(checkpoint)
 
     def _head(self) -> Head:
+        """The last record of a log that still has what was vouched for last.
+
+        Raises:
+            AuditError: it has not.
+        """
+        last = self._last
         with self._log.one_moment():
-            return self._log.head()
+            head = self._log.head()
+            if head != last and last.no and self._log.hash_at(last.no) != last.record_hash:
+                raise AuditError(
+                    f"The decision log {self._log.store.name} had {last.no} records when it was "
+                    f"vouched for last, and has {head.no} now or others: it was cut or replaced "
+                    "while the service ran. Nothing is vouched for; see the tamper alarm in "
+                    "RUNBOOK.md."
+                )
+        return head
 
 
 def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouched:

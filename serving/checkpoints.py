@@ -90,6 +90,8 @@ class Anchor(StrEnum):
     """Lines of it are not what was written."""
     FAILING = "failing"
     """No checkpoint could be written lately."""
+    CUT = "cut"
+    """The log has no longer what was vouched for while this service ran."""
 
 
 class Vouched(NamedTuple):
@@ -168,7 +170,8 @@ def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
             return Vouched(each, sum(unread) + forged)
         forged += each.key_id in keys  # else it is another service's of the same log
     held = [each for each in reversed(found) if each and each.records and not own]
-    signed = (each for each in held if each.signed_by(keys))
+    # With its key a state folder may have been lost; another service's are not ours to doubt.
+    signed = (each for each in held if each.key_id not in keys or each.signed_by(keys))
     return Vouched(None, sum(unread) + forged, next(signed, None))
 
 

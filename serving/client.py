@@ -187,6 +187,15 @@ def _why(body: bytes) -> str:
     return ". Try it again in a moment."
 
 
+def _address(url: str) -> tuple[str, int | None]:
+    with suppress(ValueError):  # of a port or a host that is none
+        address = urlsplit(url)
+        host, port = address.hostname, address.port
+        if address.scheme == "http" and host is not None and not set(host) & set(" \t\n"):
+            return host, port
+    raise ServiceError(f"{url!r} is no address of a service. Give it as http://127.0.0.1:8080.")
+
+
 def call(
     url: str,
     method: str,
@@ -201,11 +210,9 @@ def call(
     Raises:
         ServiceError: no service answers there.
     """
-    address = urlsplit(url)
-    if address.scheme != "http" or address.hostname is None:
-        raise ServiceError(f"{url!r} is no address of a service. Give it as http://127.0.0.1:8080.")
+    host, port = _address(url)
     headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from pydantic import BaseModel, ConfigDict
 
 from selectivity.decision import LaneDecision
+from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Channel, Lane
 from selectivity.record import DecisionRecord
@@ -34,7 +35,21 @@ class Exported(BaseModel):
 
 
 def export(log: LogReader, folder: Path) -> Exported:
-    """Write the whole log as files. A file appears when it is complete, or not at all."""
+    """Write the whole log as files. A file appears when it is complete, or not at all.
+
+    Raises:
+        ParamsError: nothing can be written there.
+        DecisionLogError: the log cannot be read.
+    """
+    try:
+        return _export(log, folder)
+    except OSError as error:
+        raise ParamsError(
+            f"{folder} cannot be written ({error.strerror}). Name a folder on a disk with room."
+        ) from error
+
+
+def _export(log: LogReader, folder: Path) -> Exported:
     folder.mkdir(parents=True, exist_ok=True)
     with log.one_moment():
         changed = _changed_by_officers(log)

@@ -80,7 +80,7 @@ class Follower:
     async def _change(self) -> None:
         parts = self._parts
         try:
-            pointer = read_pointer(parts.settings.published)
+            pointer = await undisturbed(read_pointer, parts.settings.published)
             if pointer is None:
                 return
             serves = parts.predictor

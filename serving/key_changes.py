@@ -29,6 +29,11 @@ def create(
     Raises:
         ParamsError: the file cannot be used, or the name or office cannot be kept.
     """
+    if not name.isprintable() or name != " ".join(name.split()):
+        raise ParamsError(
+            f"No key was made for {name!r}: a name is one line of text with single blanks, so that "
+            "two names that look alike are one. Give it so."
+        )
     made, key = _make(name, roles, now=now, expires_at=now + valid_for, office=office)
     return change_keys(file, lambda keys: ((*keys, made), (made, key)))
 

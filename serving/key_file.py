@@ -31,6 +31,8 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
     """
     try:
         if secret_file.others_may_read(file):
+            if file.is_dir():
+                raise _unusable(file, "it is a folder")
             raise ParamsError(
                 f"The key file {file} is open to others, who could let themselves in. "
                 f"Run `chmod 600 {file}`."

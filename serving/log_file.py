@@ -141,7 +141,8 @@ def open_to_write(file: Path, patience: float = LOCK_SECONDS) -> sqlite3.Connect
 
 def is_open(file: Path) -> bool:
     """Whether somebody has it open, or had when killed: only then a part lies beside the file."""
-    return file.with_name(f"{file.name}-wal").exists()
+    place = file.resolve()  # SQLite puts its parts beside what a link points at
+    return place.with_name(f"{place.name}-wal").exists()
 
 
 def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:

@@ -190,7 +190,9 @@ def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None
 @app.command(epilog="Example: lanes explain 10600000000123 --language en")
 def explain(
     declaration_id: Annotated[str, typer.Argument(help="Id of a declaration in the log.")],
-    version_no: Annotated[int | None, typer.Option(help="Newest if left out.")] = None,
+    version_no: Annotated[
+        int | None, typer.Option(min=1, max=9_999, help="Newest if left out.")
+    ] = None,
     log: LogPlace = None,
     language: Spoken = None,
 ) -> None:

@@ -95,7 +95,7 @@ class Meters:
         )
         self._anchor = Gauge(
             "lanes_anchor",
-            "1, with how it stands with the anchor: ok, new, other, damaged or failing.",
+            "1, with how it stands with the anchor: ok, new, other, damaged, cut or failing.",
             ["state"],
             registry=self._registry,
         )

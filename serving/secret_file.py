@@ -20,9 +20,13 @@ def create(file: Path, content: bytes) -> None:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Put a file that only its owner can read in place of the one there; durable on return."""
-    with _beside(file, content) as half:
-        half.replace(file)
+    """Put a file that only its owner can read in place of the one there; durable on return.
+
+    Of a link, in place of what it points at.
+    """
+    place = file.resolve()
+    with _beside(place, content) as half:
+        half.replace(place)
 
 
 def others_may_read(file: Path) -> bool:

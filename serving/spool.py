@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from selectivity.errors import AuditError, DecisionLogError
 from serving.chain import Head, hash_at, head_of
 from serving.drain import check, drain, taken_upto
+from serving.held_note import HeldNote
 from serving.journal import Journal, Work, prove
 from serving.keep import Kept, KeptInspection
 from serving.log_file import LogFile
@@ -45,6 +46,13 @@ class Reserve(NamedTuple):
     """Raises DecisionLogError if the log is not the one that was written before."""
     away: str | None = None
     """Why the log cannot be reached at the start; None if it can."""
+    note: HeldNote | None = None
+    """Where it is noted what the spool holds, if there is no copy that knows."""
+
+    @property
+    def noted(self) -> Recent | HeldNote | None:
+        """What knows what the spool held."""
+        return self.recent or self.note
 
 
 class Spooled(NamedTuple):
@@ -101,30 +109,30 @@ class SpoolingJournal:
         reserve = self._reserve
         if reserve.away is None:
             reserve.recognise()
-        if reserve.recent is not None:
-            self._look_at_spool(reserve.recent)
+        if reserve.noted is not None:
+            self._look_at_spool(reserve.noted)
         if reserve.away is None:
             self._drain(self._draining)
         elif reserve.recent is not None:
             self.copy_of = reserve.recent.in_step
             logger.error("started without the log", extra={"cause": reserve.away})
 
-    def _look_at_spool(self, recent: Recent) -> None:
+    def _look_at_spool(self, noted: Recent | HeldNote) -> None:
         """See, also without the log, that all is there that the log does not have yet."""
         try:
-            self._refuse_lost(recent)
-            self._upto = self._drained(self.reader.log_id, recent)
+            self._refuse_lost(noted)
+            self._upto = self._drained(self.reader.log_id)
             check(self._drained_from, self._upto)
         except self._reserve.spool.errors as error:
             raise self._reserve.spool.unusable(error) from error
 
-    def _refuse_lost(self, recent: Recent) -> None:
+    def _refuse_lost(self, noted: Recent | HeldNote) -> None:
         """Raises AuditError: the spool at this place held records that are nowhere now."""
         place = self._reserve.spool.name
-        if (held := recent.held(place)) is None:
+        if (held := noted.held(place)) is None:
             return
         spool_id, head = held
-        lost = head.no - self._drained(spool_id, recent).no
+        lost = head.no - self._drained(spool_id).no
         ours = spool_id == self.reader.log_id
         if lost > 0 and not (ours and hash_at(self._drained_from, head.no) == head.record_hash):
             raise AuditError(
@@ -135,10 +143,10 @@ class SpoolingJournal:
                 "away is then decided anew when it is sent again."
             )
 
-    def _drained(self, spool_id: str, recent: Recent) -> Head:
+    def _drained(self, spool_id: str) -> Head:
         """How far the log has this spool: it says so itself, or while it is away what was noted."""
-        if self._reserve.away is not None:
-            return recent.drained(spool_id)
+        if self._reserve.away is not None and self._reserve.recent is not None:
+            return self._reserve.recent.drained(spool_id)
         taken: Head
         (taken,) = self._draining.keep([lambda _, log: taken_upto(spool_id, log)])
         return taken
@@ -212,10 +220,10 @@ class SpoolingJournal:
             logger.warning("log is written again")
 
     def _note_held(self) -> None:
-        spool, recent = self._reserve.spool, self._reserve.recent
-        if recent is not None:
+        spool, noted = self._reserve.spool, self._reserve.noted
+        if noted is not None:
             with suppress(*spool.errors):
-                recent.note_held(spool.name, self.reader.log_id, head_of(self._drained_from))
+                noted.note_held(spool.name, self.reader.log_id, head_of(self._drained_from))
 
     def _tell(self, error: DecisionLogError) -> None:
         """What does not pass by itself is for people to see."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from selectivity.errors import DecisionLogError
 from serving.checkpointer import check_vouched
+from serving.held_note import HeldNote
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.recent import Recent
@@ -38,7 +39,7 @@ def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     """
     spool = LogFile(settings.spool_file)
     if settings.database is None:
-        return Reserve(spool)
+        return Reserve(spool, note=HeldNote(settings.state / "spool.json"))
     from serving.log_database import LogDatabase, Patience
 
     address = settings.database.get_secret_value()

@@ -166,3 +166,30 @@ def test_every_command_on_keys_is_explained_with_an_example() -> None:
     for command in ("create", "list", "revoke", "rotate"):
         told = CliRunner().invoke(app, ["keys", command, "--help"]).stdout
         assert f"Example: lanes keys {command}" in told
+
+
+@pytest.mark.parametrize("name", ["Ann ", "Ann  Lee", "a\nb", "a\x1b[31m", ""])
+def test_a_name_that_looks_like_another_or_like_more_lines_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    refused = lanes(tmp_path, "keys", "create", name, "--role", "scorer")
+    assert refused.exit_code == 21
+    assert A_KEY.search(refused.output) is None
+
+
+def test_keys_behind_a_link_are_changed_where_they_lie(tmp_path: Path) -> None:
+    shared, file = tmp_path / "shared.json", tmp_path / "state/keys.json"
+    file.parent.mkdir()
+    file.symlink_to(shared)
+    lanes(tmp_path, "keys", "create", "centre", "--role", "scorer")
+    assert file.is_symlink()
+    assert [key.name for key in read_keys(shared)] == ["centre"]
+
+
+def test_a_folder_is_no_key_file_and_stays_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o755)
+    told = lanes(tmp_path, "keys", "list", LANES_KEYS=str(folder))
+    assert told.exit_code == 21
+    assert "it is a folder" in told.stderr
+    assert "chmod" not in told.stderr

@@ -1,8 +1,10 @@
 """Checkpoints say how long the log was and how it ended, and only the key's holder can make one."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -284,16 +286,18 @@ def test_a_log_before_that_held_nothing_is_not_missed(tmp_path: Path) -> None:
     assert told == [Anchor.OK]
 
 
-def test_a_log_of_another_service_in_the_anchor_is_none_of_ours(tmp_path: Path) -> None:
+def test_a_log_that_another_key_vouched_for_is_missed_at_the_first_start(tmp_path: Path) -> None:
+    """The state folder may have been lost with the key."""
     theirs, anchor = DecisionLog(tmp_path / "theirs.sqlite"), tmp_path / "anchor.log"
     kept(theirs, a_record())
     told: list[Anchor] = []
     Checkpointer(theirs.store, anchor, Ed25519PrivateKey.generate()).close()
     ours = DecisionLog(tmp_path / "ours.sqlite")
-    Checkpointer(ours.store, anchor, KEY, on_anchor=told.append).close()
+    for _ in range(2):
+        Checkpointer(ours.store, anchor, KEY, on_anchor=told.append).close()
     for log in (theirs, ours):
         log.close()
-    assert told == [Anchor.OK]
+    assert told == [Anchor.OTHER, Anchor.OK]
 
 
 def test_of_a_long_anchor_the_end_is_looked_at(
@@ -308,6 +312,24 @@ def test_of_a_long_anchor_the_end_is_looked_at(
     Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()
     log.close()
     assert told == [Anchor.OK]
+
+
+def test_nothing_is_vouched_for_that_was_cut_while_the_service_ran(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told, vouched = list[Anchor](), list[Checkpoint]()
+    options: dict[str, Any] = {"on_anchor": told.append, "on_checkpoint": vouched.append}
+    log, _ = a_log(tmp_path, often=Often(records=1, seconds=0), **options)
+    kept(log, *[a_record(declaration_id=f"D-{each}") for each in range(4)])
+    wait_until(lambda: vouched[-1].records == 4)
+    with closing(sqlite3.connect(path_of(log))) as connection, connection:
+        connection.execute("DELETE FROM chain WHERE no > 2")
+        connection.execute("DELETE FROM decisions WHERE seq > 2")
+    kept(log, *[a_record(declaration_id=f"E-{each}") for each in range(4)])
+    wait_until(lambda: told[-1] is Anchor.CUT)
+    log.close()
+    assert vouched[-1].records == 4
+    assert "it was cut or replaced while the service ran" in caplog.records[-1].__dict__["cause"]
 
 
 def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(tmp_path: Path) -> None:

@@ -42,3 +42,11 @@ def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
     monkeypatch.setattr(client, "call", lambda *_, **__: (413, body))
     with pytest.raises(ServiceError, match="Too large"):
         list(send_declarations(URL, [b"{}\n"] * 3, "en", None))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://127.0.0.1:99999", "http://exa mple", "ftp://127.0.0.1", "x"]
+)
+def test_what_is_no_address_is_told_so(url: str) -> None:
+    with pytest.raises(ServiceError, match=r"no address of a service.*http://127\.0\.0\.1:8080"):
+        list(send_declarations(url, [b"{}\n"], "en", None))

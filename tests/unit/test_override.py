@@ -204,3 +204,11 @@ def test_the_next_version_is_measured_by_what_held_since_the_last_release(
 def test_what_cannot_be_asked_for_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         asked(**({"to_lane": "RED"} | wrong))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("Ann", "Ann "), ("Zo\u00eb", "Zoe\u0308"), ("Ann Lee", "ANN  lee")]
+)
+def test_names_that_look_alike_are_no_two_persons(name: str, other: str) -> None:
+    assert Actor(id="1", name=name).is_same_as(Actor(id="2", name=other))
+    assert not Actor(id="1", name=name).is_same_as(Actor(id="2", name=f"{other} Minh"))

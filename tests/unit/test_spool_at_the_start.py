@@ -12,6 +12,7 @@ import pytest
 from selectivity.errors import AuditError
 from serving.chain import COLUMNS, DECISION, record_hash
 from serving.decision_log import DecisionLog
+from serving.held_note import HeldNote
 from serving.log_file import LogFile
 from serving.recent import Recent
 from serving.spool import Reserve
@@ -133,6 +134,29 @@ def test_nothing_is_taken_behind_records_that_the_log_has_and_the_spool_lost(fol
     reserve = Reserve(LogFile(folder / "spool.sqlite"))
     with pytest.raises(AuditError, match=r"record 2, up to which the log has it.* LANES_SPOOL"):
         DecisionLog(folder / "decisions.sqlite", reserve=reserve)
+
+
+def test_a_spool_that_is_lost_is_missed_beside_a_log_file_as_well(tmp_path: Path) -> None:
+    full = list[str]()
+
+    def begun() -> DecisionLog:
+        beside, note = LogFile(tmp_path / "spool.sqlite"), HeldNote(tmp_path / "spool.json")
+        reserve = Reserve(beside, recognise=lambda: still_away() if full else None, note=note)
+        return DecisionLog(tmp_path / "decisions.sqlite", reserve=reserve)
+
+    with closing(begun()) as log:
+        assert log._spooling is not None
+        full.append("its disk is full")
+        log._spooling.turn_to_spool(*full)
+        kept(log, a_record())
+        until(lambda: (tmp_path / "spool.json").exists())  # one that is killed comes to no end
+    full.clear()
+    (tmp_path / "spool.sqlite").rename(tmp_path / "aside.sqlite")
+    with pytest.raises(AuditError, match="it held 1 record that the log did not have yet"):
+        begun()
+    (tmp_path / "aside.sqlite").replace(tmp_path / "spool.sqlite")
+    with closing(begun()) as log:
+        assert [each.declaration_id for _, each in log.records()] == ["D-1"]
 
 
 def test_what_the_log_has_is_not_missed_though_nobody_noted_it(folder: Path) -> None:
