@@ -9,6 +9,7 @@ from models.rules_files import read_rules
 from selectivity.errors import BundleError, DecisionLogError, ParamsError, SelectivityError
 from serving.checkpointer import check_vouched
 from serving.checkpoints import Anchor
+from serving.draw_key import another_before, read_or_create
 from serving.key_file import read_keys
 from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
@@ -100,6 +101,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
             conflicts = len(log.conflicts())
             if not damage:
                 anchor = _compare_with_anchor(log, settings)
+                drawn = _another_draw_key(log, settings)
     except AwayError as error:
         yield _without(settings, error)
         return
@@ -114,6 +116,8 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     yield Finding("log", state)
+    if drawn is not None:
+        yield Finding("draw key", "another than before", ParamsError(drawn))
     if anchor is not None:
         yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
 
@@ -126,6 +130,12 @@ def _empty_place(settings: Settings) -> str | None:
 
     database = LogDatabase(settings.database.get_secret_value())
     return database.name if database.log_id_there() is None else None
+
+
+def _another_draw_key(log: LogReader, settings: Settings) -> str | None:
+    """As a start says it; one that is not there would be made anew."""
+    there = settings.draw_key_file.exists()
+    return another_before(log, read_or_create(settings.draw_key_file) if there else bytes(32))
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:

@@ -7,7 +7,9 @@ import secrets
 from pathlib import Path
 
 from selectivity.errors import ParamsError
+from selectivity.sampling import key_id
 from serving import secret_file
+from serving.log_reader import LogReader
 
 KEY_BYTES = 32
 
@@ -27,6 +29,18 @@ def read_or_create(file: Path) -> bytes:
             f"The draw key {file} cannot be used ({error.strerror}). Correct the path "
             "(LANES_DRAW_KEY) or its permissions."
         ) from error
+
+
+def another_before(log: LogReader, key: bytes) -> str | None:
+    """What to say if the newest decision of a log was drawn with another key; None if not."""
+    newest = next(log.newest_first(), None)
+    if newest is None or newest.draw_key_id == key_id(key):
+        return None
+    return (
+        f"The newest decision was drawn with the key {newest.draw_key_id}, and this one is "
+        f"{key_id(key)}: draws differ from now on, and the log cannot be replayed. Stop, put the "
+        "key of before back (LANES_DRAW_KEY, or draw.key of the state folder), and start."
+    )
 
 
 def _read(file: Path) -> bytes:

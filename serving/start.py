@@ -1,12 +1,10 @@
 """Puts a service together from its settings, and runs it until it is told to stop."""
 
-import ctypes
-import gc
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,12 +21,13 @@ from serving.checkpointer import Checkpointer, Often
 from serving.connection import connections
 from serving.decision_log import DecisionLog
 from serving.door import Door
-from serving.draw_key import read_or_create
+from serving.draw_key import another_before, read_or_create
 from serving.follow import Follower
 from serving.follow_log import LogFollower
 from serving.governing import take_over, watch
 from serving.key_ring import KeyRing
 from serving.log_reader import LogReader
+from serving.memory import give_back_memory, search_less_for_garbage
 from serving.meters import Meters
 from serving.predictor import Predictor
 from serving.published import open_bundle
@@ -45,9 +44,6 @@ DRAIN_SECONDS = 15
 IDLE_SECONDS = 10
 RETRY_SECONDS = 2.0
 """How often to look whether the log is there, if the start waits for it."""
-YOUNG_OBJECTS = 20_000
-"""So many more made than let go of before they are searched for garbage: at Python's 700 all that
-belongs to declarations decided together would be walked again and again, and all of it is alive."""
 
 
 def assemble(settings: Settings) -> Parts:
@@ -60,11 +56,14 @@ def assemble(settings: Settings) -> Parts:
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
     meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
-    predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
+    draw_key = read_or_create(settings.draw_key_file)
+    predictor = predictor_for(settings, draw_key)
     log = open_log(settings, meters)
     try:
         if not log.away:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
+                if (before := another_before(reader, draw_key)) is not None:
+                    logger.critical("another draw key than before", extra={"cause": before})
                 for each in predictor.that_learn():
                     catch_up(each, reader)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
@@ -235,19 +234,6 @@ def serve(
         search_less_for_garbage()
         give_back_memory()
         server.run(sockets=[listening])
-
-
-def search_less_for_garbage() -> None:
-    """Leave out what is loaded, which every full search would walk for 100 ms, and wait longer."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-
-
-def give_back_memory() -> None:
-    """Return to the system what loading took and let go of; the C library keeps it otherwise."""
-    with suppress(AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:

@@ -30,8 +30,8 @@ from selectivity.rules import RuleSet
 from serving.answers import lane_answer
 from serving.bodies import declaration_from
 from serving.gathering import TOGETHER
+from serving.memory import search_less_for_garbage
 from serving.predictor import Predictor
-from serving.start import search_less_for_garbage
 from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 

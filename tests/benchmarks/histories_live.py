@@ -22,7 +22,7 @@ import typer
 from selectivity.declaration import Declaration
 from selectivity.profiles import Profiles
 from selectivity.rows import Row, rows_of
-from serving.start import search_less_for_garbage
+from serving.memory import search_less_for_garbage
 from tests.builders import a_declaration, an_item
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

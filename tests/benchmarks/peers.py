@@ -175,7 +175,7 @@ def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
 
 def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
     """Serve one of them until told to stop."""
-    from serving.start import search_less_for_garbage
+    from serving.memory import search_less_for_garbage
 
     if kind == "unlogged":
         server = unlogged(bundle, folder, port)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from serving.address import bind, listen
 from serving.decision_log import DecisionLog
+from serving.draw_key import read_or_create
 from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
@@ -353,6 +354,33 @@ def test_a_check_of_a_whole_service_passes(tmp_path: Path, bundle: Path) -> None
     assert "fits it" in ended.stdout
     assert "keys         1 of 1 valid" in ended.stdout
     assert "would serve  the model" in ended.stdout
+
+
+def test_a_draw_key_that_is_another_than_before_is_told(tmp_path: Path, bundle: Path) -> None:
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    other = tmp_path / "other.key"
+    read_or_create(other)
+    absent = tmp_path / "absent.key"  # which a start would make
+    for file in (other, absent):
+        told = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle), LANES_DRAW_KEY=str(file))
+        assert "draw key     another than before" in told.stdout
+        assert "put the key of before back" in told.stderr
+        assert told.exit_code == 21
+    assert not absent.exists()
+
+
+def test_what_a_backup_left_in_the_state_folder_is_told(tmp_path: Path, bundle: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path, bundle=bundle) as client:
+        client.post("/v1/lanes", json=lodged())
+    backup = tmp_path / "backup"
+    assert lanes(tmp_path, "backup", "--to", str(backup)).exit_code == 0
+    rmtree(settings.state)
+    backup.rename(settings.state)
+    told = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle))
+    assert told.exit_code == 21
+    assert f"Move it to {tmp_path}" in told.stderr
 
 
 def test_a_check_finds_everything_that_a_start_is_refused_for(tmp_path: Path) -> None:
