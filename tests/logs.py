@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selectivity.inspection import Inspection
-from selectivity.override import Actor, OverrideAsked, OverrideStep, request
+from selectivity.lanes import Lane
+from selectivity.override import Actor, OverrideAsked, OverrideState, OverrideStep, request
 from selectivity.record import DecisionRecord
 from serving.acts import Act, What
 from serving.decision_log import DecisionLog
@@ -56,6 +57,30 @@ def a_lane_changed(declaration_id: str) -> Act:
         a_record(declaration_id=declaration_id), [], asked, rules={}, by=OFFICER, at=NOON
     )
     assert isinstance(step, OverrideStep)
+    text = step.model_dump_json()
+    return Act(step.name, What.OVERRIDE, declaration_id, 1, text, lane=step.lane, follows=0)
+
+
+def a_lane_pending(declaration_id: str) -> Act:
+    """An act by which an officer asked for GREEN, which waits for a second person."""
+    asked = OverrideAsked.model_validate(
+        {
+            "declaration_id": declaration_id,
+            "version_no": 1,
+            "to_lane": "GREEN",
+            "reason_code": "SEAL",
+            "reason_text": "It is another seal.",
+        }
+    )
+    step = OverrideStep(
+        override_id="0" * 24,
+        state=OverrideState.PENDING,
+        asked=asked,
+        lineage_id=declaration_id,
+        from_lane=Lane.RED,
+        requested_by=OFFICER,
+        at=NOON,
+    )
     text = step.model_dump_json()
     return Act(step.name, What.OVERRIDE, declaration_id, 1, text, lane=step.lane, follows=0)
 

@@ -134,3 +134,8 @@ def test_the_same_order_again_is_the_one_that_waits() -> None:
 def test_an_order_says_which_mode_how_long_and_why(content: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ModeAsked.model_validate(content)
+
+
+def test_the_same_order_given_again_later_is_another_one() -> None:
+    steps = after((Mode.NO_GREEN, AN, None), (Mode.NORMAL, AN, BINH), (Mode.NO_GREEN, AN, None))
+    assert len({step.name for step in steps}) == len(steps)

@@ -212,3 +212,22 @@ def test_what_cannot_be_asked_for_is_refused(wrong: dict[str, Any]) -> None:
 def test_names_that_look_alike_are_no_two_persons(name: str, other: str) -> None:
     assert Actor(id="1", name=name).is_same_as(Actor(id="2", name=other))
     assert not Actor(id="1", name=name).is_same_as(Actor(id="2", name=f"{other} Minh"))
+
+
+def test_a_lane_raised_and_lowered_is_raised_again_in_the_same_words() -> None:
+    record = decided(Lane.GREEN)
+    raised = made(step_for(record, asked("RED")))
+    lowered = made(step_for(record, asked("GREEN"), raised))
+    approved = made(approve([raised, lowered], lowered.override_id, by=BOB, at=NOON))
+    again = made(step_for(record, asked("RED"), raised, lowered, approved))
+    assert len({raised.name, lowered.name, approved.name, again.name}) == 4
+    assert lane_in_force(record, [raised, lowered, approved, again]) is Lane.RED
+
+
+def test_an_older_override_is_not_approved_by_who_approved_the_last() -> None:
+    record = decided(Lane.RED)
+    older = made(step_for(record, asked("YELLOW")))
+    newer = made(step_for(record, asked("GREEN"), older))
+    approved = made(approve([older, newer], newer.override_id, by=BOB, at=NOON))
+    steps = [older, newer, approved]
+    assert approve(steps, older.override_id, by=BOB, at=NOON) is Refusal.NOT_PENDING

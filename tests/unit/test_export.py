@@ -1,0 +1,54 @@
+"""Who asked for a control, and the chance it had: what training weighs findings by."""
+
+from pathlib import Path
+
+import pytest
+
+from selectivity.lanes import Channel, Lane, Propensities
+from selectivity.record import DecisionRecord
+from serving.decision_log import DecisionLog
+from serving.export import export, with_its_cause
+from serving.log_reader import LogReader
+from tests.builders import an_inspection
+from tests.logs import a_lane_pending, a_record, acted, inspected, kept, path_of
+
+
+def a_red_one() -> DecisionRecord:
+    """A decision for a goods inspection, which had a chance of one in four."""
+    record = a_record()
+    chances = Propensities(green=0.5, yellow=0.25, red=0.25)
+    red = {"lane": Lane.RED, "channel": Channel.MODEL, "propensities": chances}
+    return record.model_copy(update={"decision": record.decision.model_copy(update=red)})
+
+
+@pytest.mark.parametrize(
+    ("said", "changed_to", "cause", "chance"),
+    [
+        (None, None, "MODEL", 0.25),
+        ("MODEL", None, "MODEL", 0.25),
+        ("RANDOM", None, "RANDOM", None),  # something else than the lane asked for it
+        (None, Lane.GREEN, "OFFICER", None),
+        ("RANDOM", Lane.GREEN, "RANDOM", None),
+        (None, Lane.RED, "MODEL", 0.25),  # changed, and changed back
+    ],
+)
+def test_a_control_has_the_cause_and_the_chance_of_its_lane(
+    said: str | None, changed_to: Lane | None, cause: str, chance: float | None
+) -> None:
+    record = a_red_one()
+    inspection = an_inspection(triggered_by=said)
+    changed = {} if changed_to is None else {record.key: changed_to}
+    exported = with_its_cause(inspection, record, changed)
+    assert (exported.triggered_by, exported.propensity) == (cause, chance)
+
+
+def test_a_lower_lane_that_still_waits_changes_no_cause(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "decisions.sqlite")
+    kept(log, a_red_one())
+    acted(log, a_lane_pending("D-1"))
+    inspected(log, an_inspection())
+    reader = LogReader(path_of(log))
+    export(reader, tmp_path / "out")
+    reader.close()
+    log.close()
+    assert '"triggered_by":"MODEL"' in (tmp_path / "out/inspections.ndjson").read_text()
