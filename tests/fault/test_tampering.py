@@ -51,6 +51,15 @@ def test_tampering_is_found(original: Path) -> None:
     assert sum(tried.values()) == COUNT
 
 
+def test_of_many_that_were_altered_each_is_found(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.run("UPDATE decisions SET record = record || ' ' WHERE seq <= 150")
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    altered = [problem.no for problem in verdict.problems if problem.fault is Fault.ALTERED]
+    assert len(set(altered)) == 150
+
+
 @pytest.mark.parametrize("way", NOT_SHOWN)
 def test_what_leaves_no_trace_is_not_vouched_for(original: Path, way: tampering.Way) -> None:
     with a_copy(original, random.Random(SEED)) as copy:

@@ -1,5 +1,6 @@
 """Lanes changed by officers: alone upwards, by two downwards, and never by an edit."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
+from selectivity.errors import ConflictError
+from selectivity.lanes import Lane
+from selectivity.override import OverrideAsked
 from serving.api_keys import Role
+from serving.assign import assign
 from serving.log_reader import LogReader
 from serving.openapi import AN_INSPECTION
+from serving.overriding import ask
 from serving.replay import replay
 from serving.settings import Settings
+from serving.start import assemble
+from tests.builders import a_declaration
 from tests.command_line import lanes
-from tests.services import a_service, bearer, let_in, lodged, settings_in
+from tests.services import KEY, a_service, bearer, let_in, lodged, settings_in
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +270,24 @@ def test_a_log_from_before_overrides_is_read_and_taken_over(tmp_path: Path) -> N
         raised = client.post("/v1/overrides", json=asked("B-1", "RED"))
         assert raised.json()["final_lane"] == "RED"
     assert "1 acts of people" in lanes(tmp_path, "verify").stdout
+
+
+def test_of_two_changes_that_services_make_at_the_same_moment_one_is_kept(tmp_path: Path) -> None:
+    one, other = (assemble(settings_in(tmp_path)) for _ in range(2))
+    caller = one.caller(KEY)
+    assert caller is not None
+    raised = [OverrideAsked.model_validate(asked("D-1", "RED"))]
+    raised.append(raised[0].model_copy(update={"reason_text": "seen on the scan"}))
+    other.log.override_steps = lambda *_: []  # type: ignore[method-assign]  # read a moment before
+
+    async def take() -> list[Any]:
+        await assign(a_declaration(), one)
+        first = await ask(raised[0], caller, one, "en")
+        second = await asyncio.gather(ask(raised[1], caller, other, "en"), return_exceptions=True)
+        return [first, *second]
+
+    first, second = asyncio.run(take())
+    for parts in (one, other):
+        parts.log.close()
+    assert first.final_lane is Lane.RED
+    assert isinstance(second, ConflictError)

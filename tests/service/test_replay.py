@@ -200,6 +200,13 @@ def test_another_draw_key_replays_nothing(tmp_path: Path) -> None:
     assert "LANES_DRAW_KEY" in found.line
 
 
+def test_what_cannot_be_decided_again_is_not_proven(tmp_path: Path, bundle: Path) -> None:
+    served(tmp_path, [a_declaration()], bundle=bundle)
+    ended = lanes(tmp_path, "replay")  # without the bundle
+    assert ended.exit_code == 42
+    assert "0 decisions replayed and equal" in ended.stderr
+
+
 def test_an_absent_draw_key_is_not_made(tmp_path: Path) -> None:
     served(tmp_path, [a_declaration()])
     absent = tmp_path / "absent.key"

@@ -59,6 +59,14 @@ def test_a_rule_holds_only_while_its_law_does() -> None:
     assert rules.hits(too_late) == []
 
 
+def test_a_rule_may_hold_on_one_day_alone() -> None:
+    rules = build(a_rule(valid_from="2025-12-31", valid_to="2025-12-31"))
+    arms = an_item(hs_code="930200")
+    days = [datetime(2025, 12, day, tzinfo=UTC) for day in (30, 31)]
+    hits = [rules.hits(a_declaration(accepted_at=day, items=(arms,))) for day in days]
+    assert [len(found) for found in hits] == [0, 1]
+
+
 def test_a_rule_begins_on_its_day_in_utc_wherever_the_declaration_comes_from() -> None:
     rules = build(a_rule(valid_from="2026-04-01"))
     hanoi = timezone(timedelta(hours=7))
