@@ -171,7 +171,7 @@ def main(
         )
     grid = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for heading in ("", base, other, "gain (95 %)", "verdict"):
-        grid.add_column(heading, no_wrap=True)
+        grid.add_column(heading, overflow="fold")
     for row in table.itertuples():
         gain = f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
         grid.add_row(str(row.figure), f"{row.one:.3f}", f"{row.other:.3f}", gain, str(row.verdict))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -93,14 +93,24 @@ def _with_value(new: str, found: re.Match[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> str:
     """The first problem of a file people write: its key, what is wrong and what to do."""
-    first = error.errors(include_url=False)[0]
-    steps = [str(step) for step in (*parents, *first["loc"])]
+    found = error.errors(include_url=False)
+    first = found[0]
+    steps = [*parents, *_keys(first["loc"])]
     key = ".".join(steps) or "top level"
     if first["type"] == "extra_forbidden":
         return f"key {key} is not known{similar(steps[-1], _names(model))}. Correct or remove it."
     if first["type"] == "missing":
         return f"key {key} is missing. Add it."
-    return f"key {key}: {first['msg']} (there is {first['input']!r:.60}). Correct the value."
+    # Where it may be one of several things, each of them says what it is not.
+    told = [each["msg"] for each in found if _keys(each["loc"]) == _keys(first["loc"])]
+    problem = "; ".join(dict.fromkeys(told)).replace("Value error, ", "")
+    return f"key {key}: {problem} (there is {first['input']!r:.60}). Correct the value."
+
+
+def _keys(path: Sequence[int | str]) -> list[str]:
+    """The keys of a path, without pydantic's marks of a key itself or of one of several types."""
+    keys = [str(step) for step in path]
+    return [key for key in keys if not (key.endswith("]") or key.startswith("literal["))]
 
 
 def similar(name: str, known: list[str]) -> str:

@@ -28,7 +28,10 @@ def test_every_mapping_we_ship_loads(name: str) -> None:
     ("text", "message"),
     [
         (FLAT + "encoding: latin-1", r"key encoding is not known \(did you mean 'encodings'\?\)"),
-        (FLAT + "  importer: TIN", r"'importer' is not a field.*did you mean 'importer_id'"),
+        (
+            FLAT + "  importer: TIN",
+            r"key fields\.importer: 'importer' is not a field.*did you mean 'importer_id'",
+        ),
         (FLAT + "  hs_code: {colunm: HS}", r"colunm is not known \(did you mean 'column'\?\)"),
         (FLAT + "  net_mass_kg: {codes: {a: b}, column: N}", "is a number: it takes no codes"),
         (FLAT + "  importer_id: {}", "name one of column, percent_of or count_rows"),
@@ -44,7 +47,7 @@ def test_every_mapping_we_ship_loads(name: str) -> None:
         (
             FLAT + "labels: {column: X, values: {'1': FRAUD}, control_type: SCAN, "
             "label_delay_days: 1}",
-            "key labels.values.1",
+            r"key labels\.values\.1: .*'UNDERVALUATION'.*'NONE' or 'UNLABELLED' \(there is 'FRAUD'",
         ),
         (
             FLAT + "labels: {column: X, values: {'1': OTHER}, control_type: SCAN}",
