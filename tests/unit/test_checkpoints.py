@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.chain import Head
+from serving.chain_check import walk
 from serving.checkpointer import Checkpointer, Often
 from serving.checkpoints import Anchor, Checkpoint, append, read_all
 from serving.decision_log import DecisionLog
+from serving.log_file import LogFile
 from serving.signing_key import key_id, public_file, read_or_create, read_public
 from tests.builders import NOON
 from tests.logs import a_record, kept, path_of
@@ -344,3 +346,14 @@ def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(tmp_path: Pa
     aside.rename(anchor)
     wait_until(lambda: told[-1] is Anchor.OK)
     log.close()
+
+
+def test_a_log_behind_a_link_is_looked_through_as_it_is_while_it_grows(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "decisions.sqlite"
+    link.symlink_to(tmp_path / "disk/log.sqlite")
+    log = DecisionLog(link)
+    kept(log, a_record())
+    seen = LogFile(link).look_through(lambda connection: walk(connection, ()).decisions)
+    log.close()
+    assert seen == 1

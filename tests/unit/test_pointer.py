@@ -1,5 +1,6 @@
 """The small file that says which bundle is in force."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,4 +40,10 @@ def test_before_the_first_publication_there_is_none(tmp_path: Path) -> None:
 def test_a_pointer_that_names_no_bundle_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / POINTER).write_text(text)
     with pytest.raises(BundleError, match="Publish the bundle again"):
+        read_pointer(tmp_path)
+
+
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / POINTER)
+    with pytest.raises(BundleError, match="no plain file. Publish"):
         read_pointer(tmp_path)
