@@ -45,5 +45,5 @@ def test_a_pointer_that_names_no_bundle_is_refused(tmp_path: Path, text: str) ->
 
 def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / POINTER)
-    with pytest.raises(BundleError, match="no plain file. Publish"):
+    with pytest.raises(BundleError, match=r"no plain file\. Publish"):
         read_pointer(tmp_path)
