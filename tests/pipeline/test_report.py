@@ -49,6 +49,7 @@ EN, VI = (Speaker(language, WORDS[language]) for language in ("en", "vi"))
 NAN = float("nan")
 NAMING = (
     "selectivity/lanes.py",
+    "selectivity/integrity.py",
     "selectivity/policy.py",
     "selectivity/rules.py",
     "pipelines/periods.py",
