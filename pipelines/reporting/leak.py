@@ -19,8 +19,16 @@ def leak(evidence: Evidence, seen: Unseen) -> Section:
         answers=_cannot_tell(evidence, seen) if unknown else _answers(seen),
         blocks=() if unknown else tuple(_blocks(seen)),
         caveats=(say(f"leak.caveat_{seen.basis}"), say("leak.caveat_effort")),
-        warnings=(say("leak.warning"),) if unknown else (),
+        warnings=tuple(_warnings(seen)),
     )
+
+
+def _warnings(seen: Unseen) -> Iterator[Sentence]:
+    green, yellow = seen.lanes["GREEN"], seen.lanes["YELLOW"]
+    if seen.basis == "unknown":
+        yield say("leak.warning")
+    elif green.declarations and yellow.declarations and green.rate.high >= yellow.rate.low:
+        yield say("leak.not_apart", green=Between(green.rate), yellow=Between(yellow.rate))
 
 
 def _answers(seen: Unseen) -> tuple[Sentence, ...]:

@@ -26,12 +26,20 @@ def calibration(evidence: Evidence) -> Section:
     if bins.empty or not bins["rows"].sum():
         return Section("calibration", (say("calibration.none"),), (), (say("calibration.caveat"),))
     inside = (bins.low <= bins.predicted) & (bins.predicted <= bins.high)
-    verdict = "well" if inside.mean() >= WELL else "partly" if inside.mean() >= BADLY else "badly"
+    top = bins.iloc[-1]  # of highest risk; it fills the red lane, so that it counts for itself
+    well = inside.mean() >= WELL and bool(inside.iloc[-1])
+    verdict = "well" if well else "partly" if inside.mean() >= BADLY else "badly"
     weights = bins["rows"] / bins["rows"].sum()
     predicted, observed = (bins.predicted * weights).sum(), (bins.observed * weights).sum()
     answers = (
         say(f"calibration.{verdict}", inside=Number(int(inside.sum())), bins=Number(len(bins))),
         say("calibration.mean", predicted=Share(predicted), observed=Share(observed)),
+        say(
+            "calibration.top",
+            predicted=Share(top.predicted),
+            observed=Share(top.observed),
+            ends=Between(Interval(top.observed, top.low, top.high)),
+        ),
     )
     chart = Chart(
         name="calibration",

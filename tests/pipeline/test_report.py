@@ -4,6 +4,7 @@ import ast
 import html
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,16 @@ def test_an_estimate_names_its_interval_and_what_it_rests_on() -> None:
     assert say("leak.caveat_estimated") in section.caveats
 
 
+def test_lanes_whose_rates_cannot_be_told_apart_are_something_to_watch() -> None:
+    seen = unseen(an_evidence(controls=drawn(100, 4)))
+    rates = {"GREEN": Interval(0.02, 0.01, 0.04), "YELLOW": Interval(0.1, 0.05, 0.2)}
+    apart = {lane: replace(seen.lanes["GREEN"], rate=rate) for lane, rate in rates.items()}
+    assert leak(an_evidence(), replace(seen, lanes=seen.lanes | apart)).warnings == ()
+    alike = apart | {"YELLOW": replace(apart["YELLOW"], rate=Interval(0.05, 0.03, 0.08))}
+    (warning,) = leak(an_evidence(), replace(seen, lanes=seen.lanes | alike)).warnings
+    assert "whether the green lane is cleaner" in EN(warning)
+
+
 def test_without_a_green_lane_nothing_is_released_unchecked() -> None:
     rows = decisions_of((50, {"lane": "RED", "inspected": True}))
     evidence = an_evidence(decisions=rows)
@@ -295,6 +306,13 @@ def test_calibration_counts_the_groups_that_hold_their_prediction() -> None:
     assert EN(section.answers[1]) == "On average 27.8% was predicted and 13.5% was found."
     assert section.warnings == (say("calibration.warning"),)
     assert calibration(an_evidence(calibration=BINS[:2])).warnings == ()
+
+
+def test_calibration_that_fails_where_the_risk_is_highest_is_partly_believed() -> None:
+    bins = pd.concat([BINS[:1]] * 9 + [BINS[2:]], ignore_index=True)
+    section = calibration(an_evidence(calibration=bins))
+    assert section.answers[0] == say("calibration.partly", inside=Number(9), bins=Number(10))
+    assert EN(section.answers[2]).startswith("In the group of highest risk")
 
 
 def test_calibration_without_points_cannot_be_told() -> None:
