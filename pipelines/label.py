@@ -21,8 +21,8 @@ from pipelines.params import section
 from pipelines.tables import read_columns
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
-from selectivity.inspection import Finding, FindingClass, Inspection
-from selectivity.labelling import item_outcomes, taken_back_at
+from selectivity.inspection import Finding, FindingClass, Inspection, Result
+from selectivity.labelling import NO_VERDICT, item_outcomes, taken_back_at
 
 UNKNOWN = -1
 """Class of a goods item that no control has spoken on. Never 0: unknown is not clean."""
@@ -168,6 +168,13 @@ def _duties(inspection: Inspection, item_nos: list[int]) -> dict[int, float]:
     return duties
 
 
+def unheard_of(inspections: pd.DataFrame, table: pd.DataFrame) -> int:
+    """How many inspections came to a verdict, and there is no goods item that they speak on."""
+    verdict = inspections["result"].isin([Result.FINDING, Result.NO_FINDING])
+    verdict &= ~inspections["control_type"].isin(NO_VERDICT)
+    return int((verdict & ~inspections["inspection_id"].isin(table["inspection_id"])).sum())
+
+
 def as_outcomes(table: pd.DataFrame) -> Outcomes:
     """The outcome table as histories take it."""
     return Outcomes(
@@ -223,24 +230,38 @@ def main(
     """Turn inspections into outcomes of goods items."""
     settings = section(params, "label", LabelParams)
     columns = read_columns(items)
-    table = label(columns, pd.read_parquet(inspections), pd.read_parquet(findings), settings)
+    made = pd.read_parquet(inspections)
+    table = label(columns, made, pd.read_parquet(findings), settings)
     if table.empty:
         raise NotEnoughDataError(
             "No inspection speaks on any goods item, so there is nothing to learn from. "
-            "Check the label columns of the source's mapping file."
+            "Check the label columns of the source's mapping file, or that inspections name "
+            "declarations that were accepted before their result, and goods items that these have."
         )
+    unheard = unheard_of(made, table)
     out.mkdir(parents=True, exist_ok=True)
     table.to_parquet(out / "outcomes.parquet")
     classes, _ = known_classes(table, len(columns["item_no"]))
     counts = {name.name.lower(): int((classes == name).sum()) for name in FindingClass}
     counts["not_inspected"] = int((classes == UNKNOWN).sum())
     taken_back = int((table["counts"] < 0).sum())
-    metrics = {"items": counts, "outcomes": len(table) - taken_back, "taken_back": taken_back}
+    metrics = {
+        "items": counts,
+        "outcomes": len(table) - taken_back,
+        "taken_back": taken_back,
+        "unheard": unheard,
+    }
     write_json(out / "label.json", metrics)
     say(
         f"label: {len(classes) - counts['not_inspected']} of {len(classes)} goods items were "
         f"inspected, {counts['documentary']} documentary and {counts['physical']} physical findings"
     )
+    if unheard:
+        say(
+            f"label: {unheard} of {len(made)} inspections came to a verdict and teach nothing: "
+            "their declaration is not there, was accepted after the result, or has not the goods "
+            "items that they name"
+        )
 
 
 if __name__ == "__main__":

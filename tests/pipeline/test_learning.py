@@ -22,6 +22,7 @@ from pipelines.label import (
     known_classes,
     known_duties,
     label,
+    unheard_of,
 )
 from pipelines.learnable import Labels
 from pipelines.lines import line_numbers, line_weights
@@ -105,6 +106,21 @@ def test_training_on_a_declaration_nobody_inspected_is_refused() -> None:
 def test_a_control_without_a_result_teaches_nothing(result: str) -> None:
     control = controls({"declaration_id": "D-0", "observed_at": at(2), "result": result})
     assert label(items_on([0]), control, found(), LabelParams()).empty
+
+
+def test_verdicts_that_speak_on_nothing_are_counted() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(2)},
+        {"declaration_id": "D-9", "observed_at": at(2)},  # there is no such declaration
+        {"declaration_id": "D-0", "observed_at": at(-1)},  # accepted after the result
+        {"declaration_id": "D-0", "observed_at": at(2), "result": "FINDING"},  # in another item
+        {"declaration_id": "D-0", "observed_at": at(2), "result": "CANCELLED"},
+        {"declaration_id": "D-0", "observed_at": at(2), "control_type": "SCAN"},
+    )
+    other = found({"inspection_id": "I-3", "item_no": 7})
+    table = label(items_on([0]), control, other, LabelParams())
+    assert table["inspection_id"].tolist() == ["I-0"]
+    assert unheard_of(control, table) == 3
 
 
 def test_an_outcome_is_not_used_before_it_was_known() -> None:
