@@ -9,8 +9,8 @@ from selectivity.risk import Risk
 
 INCOMPLETE = (4, 5, 7)
 """Digits of a code that names no commodity: those of a heading, or of a code that lost its zero."""
-AHEAD, BEHIND = timedelta(days=1), timedelta(days=3_653)
-"""How far from the clock the time of acceptance may lie."""
+FAR = timedelta(days=3_653)
+"""From the clock. Worlds that are made up, and histories that are lodged again, lie within it."""
 
 
 def missing_facts(
@@ -47,6 +47,6 @@ def unknown_codes(risk: Risk | None, lane: Lane) -> Iterator[Vote]:
 def odd_date(declaration: Declaration, now: datetime | None, lane: Lane) -> Iterator[Vote]:
     """For a time of acceptance far from the clock: the rules in force then are not those of now."""
     accepted_at = declaration.accepted_at
-    if now is not None and not now - BEHIND <= accepted_at <= now + AHEAD:
+    if now is not None and abs(accepted_at - now) > FAR:
         facts = (("accepted_at", f"{accepted_at:%Y-%m-%d}"),)
         yield shared_vote(lane, Channel.RULE, code="ODD_DATE", facts=facts)
