@@ -25,7 +25,7 @@ from selectivity.declaration import problems
 from selectivity.errors import BundleError
 from selectivity.features import FEATURES
 from selectivity.known import Feature
-from selectivity.policy import Policy
+from selectivity.policy import Policy, policy_of_bundle
 from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet
 from selectivity.scorecard import Scorecard
@@ -196,7 +196,7 @@ def _read_ruling(directory: Path, digest: str) -> Ruling:
         return Ruling(
             digest,
             RuleSet.build((RULES, row) for row in rows),
-            Policy.model_validate_json((directory / POLICY).read_bytes(), strict=True),
+            policy_of_bundle((directory / POLICY).read_bytes()),
             Scorecard.model_validate_json((directory / SCORECARD).read_bytes()),
             Knowledge.model_validate_json((directory / KNOWLEDGE).read_bytes()).facts,
         )

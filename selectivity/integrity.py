@@ -7,8 +7,9 @@ from selectivity.declaration import Declaration
 from selectivity.lanes import Channel, Lane, Vote, shared_vote
 from selectivity.risk import Risk
 
-INCOMPLETE = (4, 5, 7)
-"""Digits of a code that names no commodity: those of a heading, or of a code that lost its zero."""
+INCOMPLETE = (4, 5, 7, 9, 11)
+"""Digits of a code that names no commodity: those of a heading, or an odd number, as of a code that
+lost its leading zero."""
 FAR = timedelta(days=3_653)
 """From the clock. Worlds that are made up, and histories that are lodged again, lie within it."""
 
@@ -28,11 +29,11 @@ def missing_facts(
                 yield shared_vote(lane, Channel.RULE, code="MISSING_FACT", item_no=no, facts=facts)
 
 
-def incomplete_codes(declaration: Declaration, lane: Lane) -> Iterator[Vote]:
-    """For each code that is too short for the rules, which begin with as many digits as the law."""
+def incomplete_codes(declaration: Declaration, lane: Lane | None) -> Iterator[Vote]:
+    """For each code that the rules cannot see, which begin with as many digits as the law."""
     for item in declaration.items:
         digits = len(item.hs_code or "")
-        if digits in INCOMPLETE:
+        if lane is not None and digits in INCOMPLETE:
             no, facts = item.item_no, (("digits", digits),)
             yield shared_vote(lane, Channel.RULE, code="INCOMPLETE_CODE", item_no=no, facts=facts)
 
@@ -44,9 +45,9 @@ def unknown_codes(risk: Risk | None, lane: Lane) -> Iterator[Vote]:
         yield shared_vote(lane, Channel.RULE, code="UNKNOWN_CODE", item_no=item_no, facts=facts)
 
 
-def odd_date(declaration: Declaration, now: datetime | None, lane: Lane) -> Iterator[Vote]:
+def odd_date(declaration: Declaration, now: datetime | None, lane: Lane | None) -> Iterator[Vote]:
     """For a time of acceptance far from the clock: the rules in force then are not those of now."""
     accepted_at = declaration.accepted_at
-    if now is not None and abs(accepted_at - now) > FAR:
+    if lane is not None and now is not None and abs(accepted_at - now) > FAR:
         facts = (("accepted_at", f"{accepted_at:%Y-%m-%d}"),)
         yield shared_vote(lane, Channel.RULE, code="ODD_DATE", facts=facts)

@@ -61,13 +61,16 @@ class Policy(BaseModel):
     without_model: LaneName = Field(
         default=Lane.YELLOW, description="Lane when no model and no fallback rule speaks."
     )
-    unknown_code: LaneName = Field(
-        default=Lane.YELLOW, description="Least lane for unseen or incomplete codes."
+    unknown_code: LaneName = Field(default=Lane.YELLOW, description="Least lane for unseen codes.")
+    incomplete_code: LaneName | None = Field(
+        default=Lane.YELLOW,
+        description="Least lane for codes of 4, or of an odd number of digits; null for sources "
+        "that have no others.",
     )
     missing_fact: LaneName = Field(
         default=Lane.YELLOW, description="Least lane when a needed fact is absent."
     )
-    odd_date: LaneName = Field(
+    odd_date: LaneName | None = Field(
         default=Lane.YELLOW, description="Least lane for an acceptance far from the clock."
     )
     offices: Mapping[str, OfficeCapacity] = Field(
@@ -80,6 +83,18 @@ class Policy(BaseModel):
         "net_mass_kg",
         "duty_rate_percent",
     )
+
+
+def policy_of_bundle(text: bytes) -> Policy:
+    """The policy in a bundle's file. Bundles from before some lane was asked for do not ask for it,
+    so that what was decided by them is decided again alike.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    policy = Policy.model_validate_json(text, strict=True)
+    later = {"incomplete_code", "odd_date"} - policy.model_fields_set
+    return policy.model_copy(update=dict.fromkeys(later))
 
 
 def decide(
@@ -122,7 +137,7 @@ def decide(
         *_rule_votes(hits, Layer.PROHIBITION, Channel.RULE, declaration, draw_key),
         *_lineage_vote(earlier_lane),
         *missing_facts(declaration, policy.facts_needed, facts_known, policy.missing_fact),
-        *incomplete_codes(declaration, policy.unknown_code),
+        *incomplete_codes(declaration, policy.incomplete_code),
         *unknown_codes(risk, policy.unknown_code),
         *odd_date(declaration, now, policy.odd_date),
         *mode_votes(mode),
@@ -189,7 +204,7 @@ def least_lane(
     layers = [Layer.MANDATORY, Layer.PROHIBITION] + ([] if limits else [Layer.SELECTIVITY])
     votes = [
         *missing_facts(declaration, policy.facts_needed, facts_known, policy.missing_fact),
-        *incomplete_codes(declaration, policy.unknown_code),
+        *incomplete_codes(declaration, policy.incomplete_code),
         *(
             vote
             for layer in layers

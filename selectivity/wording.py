@@ -58,8 +58,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "A fact needed for release is missing: {field}",
     },
     "INCOMPLETE_CODE": {
-        "vi": "Mã HS chỉ có {digits} chữ số: cần ít nhất 6, có thể đã mất số 0 ở đầu",
-        "en": "The HS code has {digits} digits: it takes 6 at least, a leading zero may be lost",
+        "vi": "Mã HS có {digits} chữ số: cần 6, 8, 10 hoặc 12, có thể đã mất số 0 ở đầu",
+        "en": "The HS code has {digits} digits: it takes 6, 8, 10 or 12, a first zero may be lost",
     },
     "ODD_DATE": {
         "vi": "Ngày chấp nhận tờ khai {accepted_at} quá xa ngày hiện tại",

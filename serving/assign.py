@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from selectivity.declaration import Declaration
-from selectivity.errors import DecisionLogError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeStep, last_in_force, standing
 from selectivity.modes import AFTERWARDS, Mode, tightens
@@ -171,7 +171,11 @@ def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asy
         if told.done():
             return
         try:
-            same = same_or_conflict(kept.result().record, declaration.snapshot_sha256())
+            try:
+                stands = kept.result().record
+            except ConflictError as error:  # of the twin; this one may be what the log has
+                raise OvertakenError(str(error)) from error
+            same = same_or_conflict(stands, declaration.snapshot_sha256())
             told.set_result(Kept(same, new=False))
         except DecisionLogError as error:
             told.set_exception(error)

@@ -6,7 +6,7 @@ the log has not yet.
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
@@ -32,15 +32,16 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
     log, anchor = folder / settings.log_file.name, folder / settings.anchor_file.name
     try:
         folder.mkdir(mode=0o700, parents=True)
-        shutil.copy2(settings.anchor_file, anchor)
-        _copy_log(settings.log_file, log)
-        if settings.spool_file.exists():
-            _copy_log(settings.spool_file, folder / settings.spool_file.name)
-        for file in _keys(settings):
-            shutil.copy2(file, folder / file.name)
+        with ExitStack() as half:
+            half.callback(shutil.rmtree, folder, ignore_errors=True)
+            shutil.copy2(settings.anchor_file, anchor)
+            _copy_log(settings.log_file, log)
+            if settings.spool_file.exists():
+                _copy_log(settings.spool_file, folder / settings.spool_file.name)
+            for file in _keys(settings):
+                shutil.copy2(file, folder / file.name)
+            half.pop_all()
     except OSError as error:
-        if error.filename != str(folder):  # which was there before
-            shutil.rmtree(folder, ignore_errors=True)
         raise DecisionLogError(
             f"No backup was made in {folder}: {error.strerror} ({error.filename}). Name a folder "
             "that is not there yet, on a disk with room."

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from models.rules_files import read_rules
 from selectivity.errors import BundleError, DecisionLogError, ParamsError, SelectivityError
+from selectivity.record import DecisionRecord
 from serving.checkpointer import check_vouched
 from serving.checkpoints import Anchor
 from serving.draw_key import another_before, read_or_create
@@ -79,13 +80,15 @@ def _check_rules(settings: Settings) -> Finding:
 
 def _check_state(settings: Settings) -> Iterator[Finding]:
     """What a backup brought and was left where the service does not look for it."""
-    ours = {settings.anchor_file.resolve(), settings.spool_file.resolve()}
-    for file in sorted(settings.state.glob("*-*")):
-        left = file.name.endswith(("-anchor.ndjson", "-spool.sqlite"))
-        if left and file.resolve() not in ours:
-            remedy = f"Move it to {settings.state.absolute().parent}, or remove it"
-            problem = f"{file} is part of a backup, and is not used where it lies. {remedy}."
-            yield Finding("state", "as a backup left it", ParamsError(problem))
+    for place, ending in (
+        (settings.anchor_file, "-anchor.ndjson"),
+        (settings.spool_file, "-spool.sqlite"),
+    ):
+        for file in {*settings.state.glob(f"*{ending}"), settings.state / place.name}:
+            if file.exists() and file.resolve() != place.resolve():
+                problem = f"{file} is part of a backup, and is not used where it lies"
+                remedy = f"Move it to {place.absolute()}, or remove it."
+                yield Finding("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
 
 
 def _check_log(settings: Settings) -> Iterator[Finding]:
@@ -101,7 +104,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
             conflicts = len(log.conflicts())
             if not damage:
                 anchor = _compare_with_anchor(log, settings)
-                drawn = _another_draw_key(log, settings)
+                drawn = next(log.newest_first(), None)
     except AwayError as error:
         yield _without(settings, error)
         return
@@ -117,7 +120,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     yield Finding("log", state)
     if drawn is not None:
-        yield Finding("draw key", "another than before", ParamsError(drawn))
+        yield from _check_draw_key(drawn, settings)
     if anchor is not None:
         yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
 
@@ -132,10 +135,16 @@ def _empty_place(settings: Settings) -> str | None:
     return database.name if database.log_id_there() is None else None
 
 
-def _another_draw_key(log: LogReader, settings: Settings) -> str | None:
+def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Finding]:
     """As a start says it; one that is not there would be made anew."""
-    there = settings.draw_key_file.exists()
-    return another_before(log, read_or_create(settings.draw_key_file) if there else bytes(32))
+    try:
+        there = settings.draw_key_file.exists()
+        key = read_or_create(settings.draw_key_file) if there else bytes(32)
+    except SelectivityError as error:
+        yield Finding("draw key", "cannot be used", error, stops=True)
+        return
+    if (told := another_before(newest, key)) is not None:
+        yield Finding("draw key", "another than before", ParamsError(told))
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:

@@ -22,6 +22,8 @@ from serving.store import AWAY_SECONDS, Store
 
 logger = logging.getLogger(__name__)
 
+CUT_LOOKS = 2
+"""In a row: a reader may be sent to a replica for a moment that is a little behind."""
 LOOK_SECONDS = 0.2
 """How often the log is looked at; so much later than due a checkpoint may come."""
 
@@ -60,7 +62,7 @@ class Checkpointer:
         self._log, self._anchor = LogReader(log, later=later, log_id=log_id), anchor
         self._key = key
         self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
-        self._trouble: str | None = None
+        self._trouble, self._cut_for = False, 0
         self._begun, self._found = False, Anchor.OK
         self._last = Head(0, "")
         """What was vouched for last."""
@@ -124,17 +126,18 @@ class Checkpointer:
         try:
             step()
         except (OSError, DecisionLogError) as error:
-            cut = isinstance(error, AuditError)
-            if self._trouble is None or (cut and self._trouble != str(error)):
-                level = logging.CRITICAL if cut else logging.ERROR
-                logger.log(level, "no checkpoint", extra={"cause": str(error)})
-            self._trouble = str(error)
-            self._on_anchor(Anchor.CUT if cut else Anchor.FAILING)
+            self._cut_for = self._cut_for + 1 if isinstance(error, AuditError) else 0
+            if not self._trouble:
+                logger.error("no checkpoint", extra={"cause": str(error)})
+            if self._cut_for == CUT_LOOKS:
+                logger.critical("log cut", extra={"cause": str(error)})
+            self._trouble = True
+            self._on_anchor(Anchor.CUT if self._cut_for >= CUT_LOOKS else Anchor.FAILING)
         else:
-            if self._trouble is not None:
+            if self._trouble:
                 logger.warning("checkpoints go on")
                 self._on_anchor(self._found)
-            self._trouble = None
+            self._trouble, self._cut_for = False, 0
 
     def _vouch_if_due(self) -> None:
         if not self._begun:

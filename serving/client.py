@@ -19,6 +19,9 @@ LINES_AT_ONCE = 1_000
 SECONDS = 120
 _LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """What the service, or a proxy before it, answers while it cannot."""
+_TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_OF_PROBLEMS = {"title", "detail", "problems"}
+"""What every refusal of the service has."""
 
 
 class NoAnswerError(ServiceError):
@@ -62,7 +65,7 @@ def send_declarations(
         if status != HTTPStatus.OK:  # of the whole: nothing was decided
             _usable((status, body))
         for text in body.splitlines():
-            answer = json.loads(text)
+            answer = dict(_content(status, text))
             if "line" in answer:
                 answer["line"] += part * LINES_AT_ONCE
             yield answer
@@ -151,7 +154,7 @@ def mode_answer(
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
     status, body = answer
     content = _content(status, body)
-    if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
+    if status not in _TAKEN:
         raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
     return content
 
@@ -164,11 +167,11 @@ def _content(status: int, body: bytes) -> Mapping[str, Any]:
     """
     if status in _LATER:
         raise NoAnswerError(f"The service answers {status}{_why(body)}")
-    try:
-        content = json.loads(body)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content: Mapping[str, Any] = {}
+    with suppress(ValueError):
+        told = json.loads(body)
+        content = told if isinstance(told, dict) else {}
+    if not (content and status in _TAKEN) and not content.keys() >= _OF_PROBLEMS:
         raise ServiceError(
             f"What answers there ({status}) is not this service. Give its address with --url."
         )
@@ -191,7 +194,8 @@ def _address(url: str) -> tuple[str, int | None]:
     with suppress(ValueError):  # of a port or a host that is none
         address = urlsplit(url)
         host, port = address.hostname, address.port
-        if address.scheme == "http" and host is not None and not set(host) & set(" \t\n"):
+        if address.scheme == "http" and host is not None and host.isprintable() and " " not in host:
+            host.encode("idna")
             return host, port
     raise ServiceError(f"{url!r} is no address of a service. Give it as http://127.0.0.1:8080.")
 

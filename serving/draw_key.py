@@ -7,9 +7,9 @@ import secrets
 from pathlib import Path
 
 from selectivity.errors import ParamsError
+from selectivity.record import DecisionRecord
 from selectivity.sampling import key_id
 from serving import secret_file
-from serving.log_reader import LogReader
 
 KEY_BYTES = 32
 
@@ -31,9 +31,8 @@ def read_or_create(file: Path) -> bytes:
         ) from error
 
 
-def another_before(log: LogReader, key: bytes) -> str | None:
+def another_before(newest: DecisionRecord | None, key: bytes) -> str | None:
     """What to say if the newest decision of a log was drawn with another key; None if not."""
-    newest = next(log.newest_first(), None)
     if newest is None or newest.draw_key_id == key_id(key):
         return None
     return (

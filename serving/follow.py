@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer
-from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from serving.assign import Parts
 from serving.catch_up import catch_up
+from serving.kept_texts import AlteredTextError
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.successor import hand_over
@@ -47,6 +48,12 @@ def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
     return digest != pointer.digest and not taken_back
 
 
+def _passes(error: Exception) -> bool:
+    """Whether it is no fault of the bundle, and may be over at the next look."""
+    lasting = isinstance(error, AlteredTextError | AuditError)
+    return isinstance(error, DecisionLogError) and not lasting
+
+
 class Follower:
     """Looks at the pointer now and then; reacts when it changed since the start."""
 
@@ -59,6 +66,8 @@ class Follower:
         """`prepare` makes a predictor with the bundle in force; `try_out` raises for a bad one."""
         self._parts, self._prepare, self._try_out = parts, prepare, try_out
         self._seen = self._look()
+        self._tried: str | None = None
+        """Digest of the bundle that passed its trial last."""
 
     async def follow(self) -> None:
         """Until cancelled."""
@@ -88,11 +97,17 @@ class Follower:
                 serves.cause_detail = None  # back to the one that serves
                 return
             folder = parts.settings.published / pointer.bundle
-            await undisturbed(self._try_out, folder, pointer.digest)
+            if self._tried != pointer.digest:
+                await undisturbed(self._try_out, folder, pointer.digest)
+                self._tried = pointer.digest
             await self._hand_over(pointer)
         except (SelectivityError, OSError) as error:
-            if isinstance(error, DecisionLogError):  # no fault of the bundle: it is tried again
+            if _passes(error):
                 self._seen = UNSEEN
+                parts.predictor.cause_detail = f"A newer bundle waits for the log: {error}"
+                logger.warning("bundle waits for the log", extra={"cause": str(error)})
+                return
+            self._tried = None
             parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
             parts.meters.followed("refused")
             logger.error("bundle refused", extra={"cause": "BUNDLE_REFUSED"})

@@ -1,12 +1,13 @@
-"""What the spool beside a log file holds, noted in the state folder for a start that finds it gone.
+"""What spools beside a log file hold, noted in the state folder for a start that finds one gone.
 
 A database has the same among the marks of its copy, see `serving.recent`.
 """
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from serving import secret_file
 from serving.chain import Head
@@ -15,31 +16,43 @@ from serving.chain import Head
 class _Note(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    place: str
+    log_id: str
     spool_id: str
     no: int
     record_hash: str
 
 
+_NOTES = TypeAdapter(dict[str, _Note])
+
+
 class HeldNote:
-    """One note in a file. Where it cannot be written, nothing is noted and nothing stops."""
+    """Notes by the place of the spool. Where they cannot be written, nothing stops."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._kept: _Note | None = None
+        self.log_id = ""
+        """Of the log that the spools are beside; what was noted for another one says nothing."""
 
     def held(self, place: str) -> tuple[str, Head] | None:
         """The spool that was at this place, by its id, and what it held at least."""
-        try:
-            note = _Note.model_validate_json(self._file.read_bytes())
-        except (OSError, ValidationError):
+        note = self._notes().get(place)
+        if note is None or note.log_id != self.log_id:
             return None
-        return (note.spool_id, Head(note.no, note.record_hash)) if note.place == place else None
+        return note.spool_id, Head(note.no, note.record_hash)
 
     def note_held(self, place: str, spool_id: str, head: Head) -> None:
         """Remember what the spool at this place holds."""
-        note = _Note(place=place, spool_id=spool_id, no=head.no, record_hash=head.record_hash)
-        if note != self._kept:
+        notes = self._notes()
+        note = _Note(
+            log_id=self.log_id, spool_id=spool_id, no=head.no, record_hash=head.record_hash
+        )
+        if notes.get(place) != note:
+            content = {at: each.model_dump() for at, each in (notes | {place: note}).items()}
             with suppress(OSError):
-                secret_file.replace(self._file, note.model_dump_json().encode() + b"\n")
-                self._kept = note
+                secret_file.replace(self._file, json.dumps(content, indent=1).encode() + b"\n")
+
+    def _notes(self) -> dict[str, _Note]:
+        try:
+            return _NOTES.validate_json(self._file.read_bytes())
+        except (OSError, ValidationError):
+            return {}

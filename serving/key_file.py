@@ -57,6 +57,7 @@ def change_keys(
         ParamsError: the file cannot be read or written.
     """
     try:
+        file = file.resolve()  # two links to one file have one lock
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(file):
             keys, result = change(read_keys(file))

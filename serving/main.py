@@ -249,8 +249,8 @@ def demo(
     from serving.start import running
 
     settings = _settings(0 if port is None else port)
-    _tell_first_key(settings)
     with running(settings) as url:
+        _tell_first_key(settings)
         typer.echo(f"service   {url}\n")
         show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
         typer.echo(where_to_look(url, settings))

@@ -4,6 +4,7 @@ Nothing here reads the environment: `serving.main` hands it over.
 """
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -205,9 +206,9 @@ class Settings(BaseModel):
                 "made for somebody else would be taken"
             )
         # A log that is its own spool would grow without end.
-        files: dict[Path, str] = {}
+        files: dict[str, str] = {}
         for name in ("log", "recent", "spool", "anchor", "keys", "draw_key", "signing_key"):
-            other = files.setdefault(getattr(self, f"{name}_file").resolve(), name)
+            other = files.setdefault(os.path.realpath(getattr(self, f"{name}_file")), name)
             if other != name:
                 told = f"the {other} and the {name} would be one file".replace("_", " ")
                 raise ValueError(f"{told}. Give LANES_{name.upper()} another path")

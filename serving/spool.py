@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, DecisionLogError
-from serving.chain import Head, hash_at, head_of
+from serving.chain import Head, hash_at, head_of, log_id_of
 from serving.drain import check, drain, taken_upto
 from serving.held_note import HeldNote
 from serving.journal import Journal, Work, prove
@@ -109,6 +109,8 @@ class SpoolingJournal:
         reserve = self._reserve
         if reserve.away is None:
             reserve.recognise()
+        if reserve.note is not None:
+            (reserve.note.log_id,) = self._draining.keep([lambda _, log: log_id_of(log)])
         if reserve.noted is not None:
             self._look_at_spool(reserve.noted)
         if reserve.away is None:

@@ -62,7 +62,8 @@ def assemble(settings: Settings) -> Parts:
     try:
         if not log.away:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
-                if (before := another_before(reader, draw_key)) is not None:
+                newest = next(reader.newest_first(), None)
+                if (before := another_before(newest, draw_key)) is not None:
                     logger.critical("another draw key than before", extra={"cause": before})
                 for each in predictor.that_learn():
                     catch_up(each, reader)

@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,31 @@ def test_a_service_without_a_model_takes_the_first_that_is_published(
     asyncio.run(_lodged(following.parts))
     digest = publish(bundle, tmp_path)
     asyncio.run(following.until(digest))
+    assert importer_history(following.parts)["declared"] == 1
+    following.parts.log.close()
+
+
+def test_a_bundle_takes_over_while_a_record_never_gets_to_the_disk(
+    tmp_path: Path, bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(bundle, tmp_path)
+    following = Following(tmp_path, lambda folder, digest: None)
+    go_on, keep = threading.Event(), following.parts.log._writer._keep
+
+    def stand_still(works: Sequence[Any]) -> list[Any]:
+        go_on.wait(SECONDS)
+        return keep(works)
+
+    async def run() -> None:
+        waiting = asyncio.ensure_future(_lodged(following.parts))
+        await asyncio.sleep(0.1)
+        await following.until(publish(other, tmp_path))
+        assert not waiting.done()
+        go_on.set()
+        await waiting
+
+    monkeypatch.setattr(following.parts.log._writer, "_keep", stand_still)
+    asyncio.run(run())
     assert importer_history(following.parts)["declared"] == 1
     following.parts.log.close()
 

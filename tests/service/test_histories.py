@@ -24,6 +24,7 @@ from serving import lessons
 from serving.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log_reader import LogReader
 from serving.start import assemble
+from serving.under_names import Lineages
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.services import settings_in
@@ -148,6 +149,30 @@ def test_one_that_is_never_kept_counts_for_no_later_version(tmp_path: Path) -> N
     assert (again.record, again.new) == (first.record, False)
     assert first.record.decision.lane < Lane.RED  # which ivory is
     assert later.record.earlier_lane is first.record.decision.lane
+
+
+def test_what_another_service_kept_is_no_conflict_though_a_twin_conflicts_with_it(
+    tmp_path: Path,
+) -> None:
+    one, other = (assemble(settings_in(tmp_path)) for _ in range(2))
+    plain = a_declaration(declaration_id="D-2")
+    changed = a_declaration(declaration_id="D-2", seller_id="SEL2")
+
+    async def take() -> list[Any]:
+        await assign(plain, other)
+        seen = one.log.lineages
+        one.log.lineages = lambda names: Lineages([])  # type: ignore[method-assign]  # a moment old
+        waiting = [asyncio.ensure_future(assign(each, one)) for each in (changed, plain)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        one.log.lineages = seen  # type: ignore[method-assign]
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    conflicting, answered = asyncio.run(take())
+    for parts in (one, other):
+        parts.log.close()
+    assert isinstance(conflicting, ConflictError)
+    assert answered.declaration_id == "D-2"
 
 
 def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:

@@ -20,6 +20,10 @@ AWAY = b'{"title": "It is full", "detail": "Come again.", "status": 503, "proble
         (502, b"<html>Bad gateway</html>", NoAnswerError, "502. Try it again in a moment"),
         (404, b"<html>Nothing here</html>", ServiceError, r"\(404\) is not this service"),
         (404, b"[]", ServiceError, "--url"),
+        (403, b'{"message": "Blocked by the proxy"}', ServiceError, r"\(403\) is not this service"),
+        (413, b'{"message": "Too much"}', ServiceError, r"\(413\) is not this service"),
+        (200, b"<html>Welcome</html>", ServiceError, r"\(200\) is not this service"),
+        (200, b"[1]", ServiceError, r"\(200\) is not this service"),
     ],
 )
 def test_what_is_no_answer_to_a_line_ends_the_sending(
@@ -45,7 +49,16 @@ def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://[::1", "http://127.0.0.1:99999", "http://exa mple", "ftp://127.0.0.1", "x"]
+    "url",
+    [
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://exa mple",
+        "http://a..b",
+        "http://\x7f",
+        "ftp://127.0.0.1",
+        "x",
+    ],
 )
 def test_what_is_no_address_is_told_so(url: str) -> None:
     with pytest.raises(ServiceError, match=r"no address of a service.*http://127\.0\.0\.1:8080"):

@@ -91,3 +91,11 @@ def test_a_path_without_rule_files_is_named(given: str) -> None:
 )
 def test_the_caller_chooses_the_language(header: str | None, language: str) -> None:
     assert preferred(header) == language
+
+
+def test_a_link_to_itself_is_one_file_like_any_other(tmp_path: Path) -> None:
+    keys = tmp_path / "loop"
+    keys.symlink_to(keys)
+    assert Settings(keys=keys).keys_file == keys
+    with pytest.raises(ParamsError, match="would be one file"):
+        Settings.from_environment({"LANES_KEYS": str(keys), "LANES_ANCHOR": str(keys)})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from selectivity.errors import AuditError
-from serving.chain import COLUMNS, DECISION, record_hash
+from serving.chain import COLUMNS, DECISION, Head, record_hash
 from serving.decision_log import DecisionLog
 from serving.held_note import HeldNote
 from serving.log_file import LogFile
@@ -154,6 +154,12 @@ def test_a_spool_that_is_lost_is_missed_beside_a_log_file_as_well(tmp_path: Path
     (tmp_path / "spool.sqlite").rename(tmp_path / "aside.sqlite")
     with pytest.raises(AuditError, match="it held 1 record that the log did not have yet"):
         begun()
+    aside = tmp_path / "decisions.aside"
+    (tmp_path / "decisions.sqlite").rename(aside)
+    begun().close()  # beside another log nothing is missed
+    aside.replace(tmp_path / "decisions.sqlite")
+    with pytest.raises(AuditError, match="it held 1 record that the log did not have yet"):
+        begun()
     (tmp_path / "aside.sqlite").replace(tmp_path / "spool.sqlite")
     with closing(begun()) as log:
         assert [each.declaration_id for _, each in log.records()] == ["D-1"]
@@ -202,3 +208,14 @@ def test_a_record_that_is_whole_and_follows_on_another_is_noticed(folder: Path) 
     for away in (True, False):
         with pytest.raises(AuditError, match="altered from outside"):
             started(folder, away=away)
+
+
+def test_what_two_spools_hold_is_noted_side_by_side(tmp_path: Path) -> None:
+    notes = [HeldNote(tmp_path / "spool.json") for _ in range(2)]
+    for at, note in enumerate(notes):
+        note.log_id = "log"
+        note.note_held(f"spool {at}", f"id {at}", Head(at + 1, "ab"))
+    assert notes[1].held("spool 0") == ("id 0", Head(1, "ab"))
+    assert notes[0].held("spool 1") == ("id 1", Head(2, "ab"))
+    notes[0].log_id = "another"
+    assert notes[0].held("spool 1") is None
