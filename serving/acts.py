@@ -8,11 +8,11 @@ the last decision that was there: the act counts for those behind it.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
-from serving.chain import ACT, Links
+from serving.chain import ACT, COLUMNS, Links, record_hash
 from serving.store import Connection
 
 TABLES = """
@@ -126,3 +126,21 @@ def furthest(what: What, about: str, connection: Connection) -> str | None:
 
 def _count(act: Act, connection: Connection) -> int:
     return len(texts(act.what, act.about, act.number, connection))
+
+
+def first_altered(connection: Connection) -> int | None:
+    """Number of the first act that is not what was kept, or is gone; None if all are whole."""
+    names = ", ".join(f"a.{name}" for name in COLUMNS[ACT])
+    rows = connection.execute(
+        f"SELECT c.no, c.seq, c.prev_hash, c.record_hash, a.act, {names} "
+        "FROM chain c LEFT JOIN acts a ON a.seq = c.seq WHERE c.kind = ? ORDER BY c.no",
+        (ACT,),
+    )
+    return next((no for no, *kept in rows if not _is_whole(no, *kept)), None)
+
+
+def _is_whole(no: int, seq: int, before: str, stored: str, text: Any, *columns: Any) -> bool:
+    try:
+        return text is not None and record_hash(before, no, ACT, seq, columns, text) == stored
+    except (TypeError, ValueError):  # a value that no act has, such as raw bytes
+        return False

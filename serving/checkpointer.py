@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
+from serving.acts import first_altered
 from serving.chain import Head
 from serving.checkpoints import Anchor, Checkpoint, Vouched, append, look
 from serving.log_reader import LogReader
@@ -180,7 +181,8 @@ class Checkpointer:
 
 
 def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouched:
-    """Compare a log with the furthest checkpoint that this key signed for it.
+    """Compare a log with the furthest checkpoint that this key signed for it, and what people did
+    with the chain: decisions go by that.
 
     Raises:
         DecisionLogError: it is not the one that was vouched for, or the anchor is so damaged that
@@ -196,6 +198,12 @@ def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouche
             f"{log.head().no} now or others. Run `lanes verify`; restore the newest "
             "backup. If records are lost for good, keep log and anchor for the auditors and "
             "give another LANES_STATE."
+        )
+    if (no := log.store.look_through(first_altered)) is not None:
+        raise DecisionLogError(
+            f"Record {no} of the decision log {log.store.name}, which says what somebody ordered, "
+            "changed or acknowledged, was altered or taken out, so nobody knows what holds. Run "
+            "`lanes verify`, and restore the newest backup."
         )
     if known is None and vouched.damaged and log.head().no:
         raise DecisionLogError(

@@ -1,8 +1,10 @@
 """The mode in a running service: ordered, approved, in force in every process, and on record."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from selectivity.errors import ConflictError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.mode_orders import ModeAsked
 from selectivity.modes import Mode
 from serving.api_keys import Role
@@ -242,3 +244,20 @@ def test_of_two_orders_at_the_same_moment_one_is_kept_and_older_news_undoes_noth
     take_over([], parts)  # what was read before the order was kept
     assert parts.mode is Mode.NO_GREEN
     parts.log.close()
+
+
+@pytest.mark.parametrize("tampering", ["DELETE FROM acts", "UPDATE acts SET number = number + 1"])
+def test_an_order_that_was_taken_out_or_altered_keeps_the_service_from_starting(
+    tmp_path: Path, tampering: str
+) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        ordered = {"mode": "MANUAL", "hours": 5, "reason": "an exercise"}
+        assert client.post("/v1/mode", json=ordered).status_code == 200
+    with closing(sqlite3.connect(settings.log_file)) as connection, connection:
+        connection.execute(tampering)
+    with pytest.raises(DecisionLogError, match=r"Record 1 .* was altered or taken out"):
+        assemble(settings)
+    told = lanes(tmp_path, "check")
+    assert "was altered or taken out" in told.stderr
+    assert "would serve  nothing: see log" in told.stdout
