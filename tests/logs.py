@@ -43,16 +43,14 @@ def inspected(log: DecisionLog, inspection: Inspection) -> Receipt:
     return in_a_loop(add)
 
 
+def _asked(declaration_id: str, to_lane: str, **fields: Any) -> OverrideAsked:
+    plain = {"version_no": 1, "to_lane": to_lane, "reason_code": "INTEL"}
+    return OverrideAsked.model_validate({"declaration_id": declaration_id} | plain | fields)
+
+
 def a_lane_changed(declaration_id: str) -> Act:
     """An act by which an officer raised the lane of this declaration to RED."""
-    asked = OverrideAsked.model_validate(
-        {
-            "declaration_id": declaration_id,
-            "version_no": 1,
-            "to_lane": "RED",
-            "reason_code": "INTEL",
-        }
-    )
+    asked = _asked(declaration_id, "RED")
     step = request(
         a_record(declaration_id=declaration_id), [], asked, rules={}, by=OFFICER, at=NOON
     )
@@ -63,15 +61,7 @@ def a_lane_changed(declaration_id: str) -> Act:
 
 def a_lane_pending(declaration_id: str) -> Act:
     """An act by which an officer asked for GREEN, which waits for a second person."""
-    asked = OverrideAsked.model_validate(
-        {
-            "declaration_id": declaration_id,
-            "version_no": 1,
-            "to_lane": "GREEN",
-            "reason_code": "SEAL",
-            "reason_text": "It is another seal.",
-        }
-    )
+    asked = _asked(declaration_id, "GREEN", reason_text="It is another seal.")
     step = OverrideStep(
         override_id="0" * 24,
         state=OverrideState.PENDING,
