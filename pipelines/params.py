@@ -109,8 +109,7 @@ def explain(error: ValidationError, model: type[BaseModel], *parents: str) -> st
 
 def _keys(path: Sequence[int | str]) -> list[str]:
     """The keys of a path, without pydantic's marks of a key itself or of one of several types."""
-    keys = [str(step) for step in path]
-    return [key for key in keys if not (key.endswith("]") or key.startswith("literal["))]
+    return [str(step) for step in path if not str(step).endswith("]")]
 
 
 def similar(name: str, known: list[str]) -> str:

@@ -223,16 +223,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
 
 FOR_TRADERS = frozenset(
     {
-        *(
-            "MISSING_FACT",
-            "INCOMPLETE_CODE",
-            "ODD_DATE",
-            "LINEAGE",
-            "LICENCE",
-            "QUARANTINE",
-            "QUARANTINE_NO_CERTIFICATE",
-            "QUOTA",
-        ),
+        *("MISSING_FACT", "INCOMPLETE_CODE", "ODD_DATE", "LINEAGE", "LICENCE", "QUOTA"),
+        *("QUARANTINE", "QUARANTINE_NO_CERTIFICATE"),
         *("PREFERENCE_WITHOUT_CERTIFICATE", "DANGEROUS_GOODS", "SCRAP", "WASTE_WITHOUT_CONSENT"),
         *("TAX_DEBT", "IVORY", "ENDANGERED_SPECIES", "ARMS", "PRIORITY_ENTERPRISE"),
     }

@@ -8,11 +8,11 @@ the last decision that was there: the act counts for those behind it.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
-from serving.chain import ACT, COLUMNS, Links, record_hash
+from serving.chain import ACT, COLUMNS, Links, hash_if_ours
 from serving.store import Connection
 
 TABLES = """
@@ -136,11 +136,7 @@ def first_altered(connection: Connection) -> int | None:
         "FROM chain c LEFT JOIN acts a ON a.seq = c.seq WHERE c.kind = ? ORDER BY c.no",
         (ACT,),
     )
-    return next((no for no, *kept in rows if not _is_whole(no, *kept)), None)
-
-
-def _is_whole(no: int, seq: int, before: str, stored: str, text: Any, *columns: Any) -> bool:
-    try:
-        return text is not None and record_hash(before, no, ACT, seq, columns, text) == stored
-    except (TypeError, ValueError):  # a value that no act has, such as raw bytes
-        return False
+    for no, seq, before, stored, text, *columns in rows:
+        if hash_if_ours(before, no, ACT, seq, columns, text) != stored:
+            return int(no)
+    return None

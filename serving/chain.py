@@ -118,6 +118,16 @@ def record_hash(
     return hashlib.sha256(f"{line}\n{text}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def hash_if_ours(
+    before: Any, no: int, kind: Any, seq: Any, columns: Sequence[Any], text: Any
+) -> str | None:
+    """The same of whatever is found; None of what no record has, such as raw bytes."""
+    try:
+        return None if text is None else record_hash(before, no, kind, seq, columns, text)
+    except (TypeError, ValueError):
+        return None
+
+
 class Links:
     """Links what is written, one transaction after the other.
 

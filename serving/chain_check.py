@@ -70,10 +70,7 @@ class Link(NamedTuple):
 
     def hash_at(self, no: int, before: Any) -> str | None:
         """Its hash if it stood there; None if it cannot be one of ours."""
-        try:
-            return chain.record_hash(before, no, self.kind, self.seq, self.columns, self.text)
-        except (TypeError, ValueError):  # a value that no record has, such as raw bytes
-            return None
+        return chain.hash_if_ours(before, no, self.kind, self.seq, self.columns, self.text)
 
 
 _CALLED: Mapping[chain.Kind, str] = {

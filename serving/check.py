@@ -18,7 +18,7 @@ from serving.recent import copied_at
 from serving.settings import Settings
 from serving.signing_key import public_file, read_public
 from serving.store import AwayError
-from serving.stores import primary_of
+from serving.stores import empty_place, primary_of
 from serving.tokens import read_key_set
 
 ANCHORS: Mapping[Anchor, str] = {
@@ -51,11 +51,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield _check_rules(settings)
     stop: list[str] = []
     yield from _check_state(settings)
-    for found in (
-        *_check_log(settings),
-        _check_keys(settings),
-        *_check_tokens(settings),
-    ):
+    for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
         yield found
         stop += [found.what] if found.stops else []
     nothing = f"nothing: see {' and '.join(stop)}"
@@ -84,7 +80,7 @@ def _check_state(settings: Settings) -> Iterator[Finding]:
         (settings.anchor_file, "-anchor.ndjson"),
         (settings.spool_file, "-spool.sqlite"),
     ):
-        for file in {*settings.state.glob(f"*{ending}"), settings.state / place.name}:
+        for file in sorted({*settings.state.glob(f"*{ending}"), settings.state / place.name}):
             if file.exists() and file.resolve() != place.resolve():
                 problem = f"{file} is part of a backup, and is not used where it lies"
                 remedy = f"Move it to {place.absolute()}, or remove it."
@@ -95,7 +91,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     """The log and, if it can be used, its anchor."""
     anchor: Anchor | None = None
     try:
-        if (place := _empty_place(settings)) is not None:
+        if (place := empty_place(settings)) is not None:
             yield Finding("log", f"none at {place} yet; it is made at the first start")
             return
         with closing(LogReader(primary_of(settings))) as log:
@@ -104,7 +100,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
             conflicts = len(log.conflicts())
             if not damage:
                 anchor = _compare_with_anchor(log, settings)
-                drawn = next(log.newest_first(), None)
+                newest = next(log.newest_first(), None)
     except AwayError as error:
         yield _without(settings, error)
         return
@@ -119,20 +115,10 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     yield Finding("log", state)
-    if drawn is not None:
-        yield from _check_draw_key(drawn, settings)
+    if newest is not None:
+        yield from _check_draw_key(newest, settings)
     if anchor is not None:
         yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
-
-
-def _empty_place(settings: Settings) -> str | None:
-    """Where there is no log yet; None if there is one."""
-    if settings.database is None:
-        return None if settings.log_file.exists() else str(settings.log_file)
-    from serving.log_database import LogDatabase  # brings its driver along, which takes a while
-
-    database = LogDatabase(settings.database.get_secret_value())
-    return database.name if database.log_id_there() is None else None
 
 
 def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Finding]:

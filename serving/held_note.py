@@ -3,7 +3,6 @@
 A database has the same among the marks of its copy, see `serving.recent`.
 """
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,9 +46,8 @@ class HeldNote:
             log_id=self.log_id, spool_id=spool_id, no=head.no, record_hash=head.record_hash
         )
         if notes.get(place) != note:
-            content = {at: each.model_dump() for at, each in (notes | {place: note}).items()}
             with suppress(OSError):
-                secret_file.replace(self._file, json.dumps(content, indent=1).encode() + b"\n")
+                secret_file.replace(self._file, _NOTES.dump_json(notes | {place: note}, indent=1))
 
     def _notes(self) -> dict[str, _Note]:
         try:

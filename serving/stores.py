@@ -30,6 +30,20 @@ def primary_of(settings: Settings) -> Store:
     return store_named(settings.database.get_secret_value())
 
 
+def empty_place(settings: Settings) -> str | None:
+    """Where there is no log yet; None if there is one.
+
+    Raises:
+        AwayError: the database cannot be reached.
+    """
+    if settings.database is None:
+        return None if settings.log_file.exists() else str(settings.log_file)
+    from serving.log_database import LogDatabase
+
+    database = LogDatabase(settings.database.get_secret_value())
+    return database.name if database.log_id_there() is None else None
+
+
 def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     """What stands beside it; `away` is why it cannot be reached now.
 

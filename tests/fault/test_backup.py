@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from selectivity.errors import DecisionLogError
+from serving.backup import back_up
 from serving.log_reader import LogReader
 from serving.start import assemble
 from tests.command_line import lanes
@@ -79,3 +80,28 @@ def test_a_backup_of_an_altered_log_says_so(tmp_path: Path) -> None:
     made = lanes(tmp_path, "backup", "--to", str(tmp_path / "backup"))
     assert made.exit_code == 42
     assert "not whole" in made.stderr
+
+
+@pytest.mark.parametrize("damaged", ["decisions.sqlite", "draw.key"])
+def test_a_backup_that_fails_half_way_leaves_nothing_and_can_be_made_again(
+    tmp_path: Path, damaged: str
+) -> None:
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    settings = settings_in(tmp_path)
+    draw_key = settings.state / "draw.key"
+    draw_key.write_text("5e" * 32)
+    settings = settings.model_copy(update={"draw_key": draw_key})
+    aside = tmp_path / "aside"
+    (settings.state / damaged).rename(aside)
+    if damaged == "draw.key":
+        draw_key.mkdir()  # no file that could be copied
+    else:
+        settings.log_file.write_bytes(b"no database" * 1_000)
+    with pytest.raises(DecisionLogError):
+        back_up(settings, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+    if damaged == "draw.key":
+        draw_key.rmdir()
+    aside.replace(settings.state / damaged)
+    assert back_up(settings, tmp_path / "backup").problems == ()

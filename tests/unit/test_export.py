@@ -1,9 +1,11 @@
 """Who asked for a control, and the chance it had: what training weighs findings by."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from selectivity.errors import ParamsError
 from selectivity.lanes import Channel, Lane, Propensities
 from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog
@@ -52,3 +54,13 @@ def test_a_lower_lane_that_still_waits_changes_no_cause(tmp_path: Path) -> None:
     reader.close()
     log.close()
     assert '"triggered_by":"MODEL"' in (tmp_path / "out/inspections.ndjson").read_text()
+
+
+def test_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "decisions.sqlite")
+    (tmp_path / "file").touch()
+    with closing(LogReader(path_of(log))) as reader:
+        for place in (tmp_path / "file", tmp_path / "file/below"):
+            with pytest.raises(ParamsError, match=r"cannot be written.*Name a folder"):
+                export(reader, place)
+    log.close()

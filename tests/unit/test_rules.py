@@ -122,7 +122,7 @@ def test_a_yaml_key_written_twice_is_refused(tmp_path: Path) -> None:
         read_rules([file])
 
 
-@pytest.mark.parametrize("text", ["", "rules: 1", "[", "- "])
+@pytest.mark.parametrize("text", ["", "rules: 1", "[", "- ", pytest.param("[" * 20_000, id="deep")])
 def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text(text)
