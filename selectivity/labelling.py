@@ -36,6 +36,12 @@ def item_outcomes(inspection: Inspection, item_nos: Sequence[int]) -> dict[int, 
     return outcomes if any(outcomes.values()) else {}
 
 
+def no_such_items(inspection: Inspection, item_nos: Sequence[int]) -> tuple[int, ...]:
+    """Goods items that findings name and the declaration does not have; those teach nothing."""
+    named = {each.item_no for each in inspection.findings if each.item_no is not None}
+    return tuple(sorted(named.difference(item_nos)))
+
+
 class Told(NamedTuple):
     """What an inspection says counts from a moment on; with `counts` -1 it counts no more."""
 

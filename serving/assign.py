@@ -25,7 +25,7 @@ from serving.assessed import Assessed
 from serving.decision_log import DecisionLog
 from serving.gathering import Gathering
 from serving.handover import Handover
-from serving.keep import Kept, KeptInspection, OvertakenError, Receipt, same_or_conflict
+from serving.keep import Kept, KeptInspection, OvertakenError, same_or_conflict
 from serving.key_ring import KeyRing
 from serving.lessons import Lesson, about, fold, taught
 from serving.meters import Meters
@@ -213,11 +213,11 @@ async def keep_act(act: Act, parts: Parts) -> None:
     await asyncio.shield(kept)
 
 
-async def receive(inspection: Inspection, parts: Parts) -> Receipt:
+async def receive(inspection: Inspection, parts: Parts) -> KeptInspection:
     """Keep an inspection and learn from it, once."""
     kept = parts.log.add_inspection(inspection)
     kept.add_done_callback(partial(_count_and_learn, inspection, parts))
-    return (await asyncio.shield(kept)).receipt
+    return await asyncio.shield(kept)
 
 
 def _count_and_fold(

@@ -18,7 +18,7 @@ from serving.recent import copied_at
 from serving.settings import Settings
 from serving.signing_key import public_file, read_public
 from serving.store import AwayError
-from serving.stores import empty_place, primary_of
+from serving.stores import check_durable, check_spool, empty_place, primary_of
 from serving.tokens import read_key_set
 
 ANCHORS: Mapping[Anchor, str] = {
@@ -91,6 +91,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     """The log and, if it can be used, its anchor."""
     anchor: Anchor | None = None
     try:
+        check_durable(settings)
         if (place := empty_place(settings)) is not None:
             yield Finding("log", f"none at {place} yet; it is made at the first start")
             return
@@ -99,6 +100,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
             decisions, inspections, parked = log.counts()
             conflicts = len(log.conflicts())
             if not damage:
+                check_spool(log, settings)
                 anchor = _compare_with_anchor(log, settings)
                 newest = next(log.newest_first(), None)
     except AwayError as error:

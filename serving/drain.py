@@ -64,6 +64,30 @@ def taken_upto(spool_id: str, log: Connection) -> Head:
     return Head(0, genesis(spool_id)) if row is None else Head(*row)
 
 
+def refuse_lost(place: str, held: tuple[str, Head], taken: Head, there: Connection | None) -> None:
+    """See that what a spool held is in the log, or still in the spool.
+
+    Args:
+        held: the spool that was at this place, by its id, and what it held at least.
+        taken: how far the log has that one.
+        there: the spool that is at the place now, if there is one.
+
+    Raises:
+        AuditError: it is nowhere now.
+    """
+    spool_id, head = held
+    lost = head.no - taken.no
+    ours = there if there is not None and log_id_of(there) == spool_id else None
+    if lost > 0 and (ours is None or hash_at(ours, head.no) != head.record_hash):
+        raise AuditError(
+            f"The spool {place} was emptied, cut or replaced from outside: it held {lost} "
+            f"{'records' if lost > 1 else 'record'} that the log did not have yet. Put the "
+            "spool of before back in its place. If it is lost, keep what is there for an "
+            "investigation and give another LANES_SPOOL: what was answered while the log was "
+            "away is then decided anew when it is sent again."
+        )
+
+
 def check(spool: Connection, taken: Head) -> Head:
     """The last record of a spool that was taken over this far, if it is as it was written.
 

@@ -60,6 +60,9 @@ def report_inspections(
         if "receipt" not in answer:
             told = table.what_is_wrong(answer)
             typer.echo(f"refused: line {answer['line']}: {told}", err=True)
+        if unknown := answer.get("no_such_items"):
+            told = table.no_such_items(answer["declaration_id"], unknown)
+            typer.echo(f"line {answer['line']}: {told}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
         if answer.get("receipt") == Receipt.PARKED:
             undecided[answer["declaration_id"]] += 1

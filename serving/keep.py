@@ -221,7 +221,7 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
         (inspection.inspection_id,),
     ).fetchone()
     if known is not None:
-        return _known(inspection, digest, *known)
+        return _known(inspection, digest, known, connection)
     about = spoken_on(inspection.declaration_id, inspection.observed_at, connection)
     decision_seq, record = (None, None) if about is None else about
     columns = (inspection.inspection_id, inspection.declaration_id, digest)
@@ -239,12 +239,21 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
 
 
 def _known(
-    inspection: Inspection, digest: str, earlier_digest: str, decision_seq: int | None
+    inspection: Inspection,
+    digest: str,
+    known: tuple[str, int | None],
+    connection: Connection,
 ) -> KeptInspection:
+    earlier_digest, decision_seq = known
     if digest != earlier_digest:
         raise ConflictError(
             f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
             "kept first stands; send a correction under a new inspection_id.",
             field="inspection_id",
         )
-    return KeptInspection(Receipt.PARKED if decision_seq is None else Receipt.KNOWN, None)
+    if decision_seq is None:
+        return KeptInspection(Receipt.PARKED, None)
+    (text,) = connection.execute(
+        "SELECT record FROM decisions WHERE seq = ?", (decision_seq,)
+    ).fetchone()
+    return KeptInspection(Receipt.KNOWN, read_record(text))

@@ -89,6 +89,20 @@ class LogDatabase:
         server.seconds_a_statement = NEVER
         return server
 
+    def check_durable(self) -> None:
+        """See that what is committed there survives a power cut.
+
+        Raises:
+            AwayError: the database cannot be reached.
+            DecisionLogError: it would not.
+        """
+        try:
+            server = _Server(self._connect("any"), self._patience.read_seconds)
+            with contextlib.closing(server):
+                _check_durable(server, self.name)
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
+
     def log_id_there(self) -> str | None:
         """The id of the log there, of whatever version it is; None if there is none. Changes
         nothing.

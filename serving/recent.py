@@ -112,9 +112,7 @@ class Recent:
 
     def held(self, place: str) -> tuple[str, Head] | None:
         """The spool that was at this place, by its id, and what it held at least."""
-        told, _, spool_id = (_marked(self._copy, f"held {place}") or "").rpartition(" ")
-        head = _head(told)
-        return None if head is None else (spool_id, head)
+        return _held(self._copy, place)
 
     def close(self) -> None:
         """Stop following."""
@@ -180,6 +178,12 @@ def _head(told: str | None) -> Head | None:
     return Head(_number(no), record_hash) if _number(no) and record_hash else None
 
 
+def _held(copy: sqlite3.Connection, place: str) -> tuple[str, Head] | None:
+    told, _, spool_id = (_marked(copy, f"held {place}") or "").rpartition(" ")
+    head = _head(told)
+    return None if head is None else (spool_id, head)
+
+
 def _moment(told: str | None) -> datetime | None:
     """A mark as a time; one that cannot be read is as good as none."""
     with suppress(ValueError):
@@ -203,6 +207,14 @@ def _copy_of(file: Path, log_id: str) -> sqlite3.Connection:
     copy = _writable(file)
     copy.execute("UPDATE meta SET log_id = ?", (log_id,))
     return copy
+
+
+def held_by(file: Path, log_id: str, place: str) -> tuple[str, Head] | None:
+    """What `Recent.held` of the copy of the log with this id gives; None if there is none."""
+    if file.exists():
+        with suppress(DecisionLogError, sqlite3.Error), closing(open_to_read(file)) as copy:
+            return _held(copy, place) if log_id_of(copy) == log_id else None
+    return None
 
 
 def copied_at(file: Path, log: str) -> datetime:

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, DecisionLogError
-from serving.chain import Head, hash_at, head_of, log_id_of
-from serving.drain import check, drain, taken_upto
+from serving.chain import Head, head_of, log_id_of
+from serving.drain import check, drain, refuse_lost, taken_upto
 from serving.held_note import HeldNote
 from serving.journal import Journal, Work, prove
 from serving.keep import Kept, KeptInspection
@@ -131,19 +131,8 @@ class SpoolingJournal:
     def _refuse_lost(self, noted: Recent | HeldNote) -> None:
         """Raises AuditError: the spool at this place held records that are nowhere now."""
         place = self._reserve.spool.name
-        if (held := noted.held(place)) is None:
-            return
-        spool_id, head = held
-        lost = head.no - self._drained(spool_id).no
-        ours = spool_id == self.reader.log_id
-        if lost > 0 and not (ours and hash_at(self._drained_from, head.no) == head.record_hash):
-            raise AuditError(
-                f"The spool {place} was emptied, cut or replaced from outside: it held {lost} "
-                f"{'records' if lost > 1 else 'record'} that the log did not have yet. Put the "
-                "spool of before back in its place. If it is lost, keep what is there for an "
-                "investigation and give another LANES_SPOOL: what was answered while the log was "
-                "away is then decided anew when it is sent again."
-            )
+        if (held := noted.held(place)) is not None:
+            refuse_lost(place, held, self._drained(held[0]), self._drained_from)
 
     def _drained(self, spool_id: str) -> Head:
         """How far the log has this spool: it says so itself, or while it is away what was noted."""

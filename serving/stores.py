@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from selectivity.errors import DecisionLogError
 from serving.checkpointer import check_vouched
+from serving.drain import refuse_lost, taken_upto
 from serving.held_note import HeldNote
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
-from serving.recent import Recent
+from serving.recent import Recent, held_by
 from serving.settings import Settings
 from serving.signing_key import read_or_create
 from serving.spool import NotTheLogError, Reserve
@@ -53,7 +54,7 @@ def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     """
     spool = LogFile(settings.spool_file)
     if settings.database is None:
-        return Reserve(spool, note=HeldNote(settings.state / "spool.json"))
+        return Reserve(spool, note=_note(settings))
     from serving.log_database import LogDatabase, Patience
 
     address = settings.database.get_secret_value()
@@ -62,6 +63,45 @@ def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     cause = None if away is None else str(away.__cause__ or away).strip()
     recognise = partial(_recognise, draining, recent, settings)
     return Reserve(spool, draining, recent, recognise, cause)
+
+
+def check_durable(settings: Settings) -> None:
+    """See, as a start does, that decisions will survive a power cut; a file is made so.
+
+    Raises:
+        AwayError: the database cannot be reached.
+        DecisionLogError: they would not.
+    """
+    if settings.database is not None:
+        from serving.log_database import LogDatabase
+
+        LogDatabase(settings.database.get_secret_value()).check_durable()
+
+
+def check_spool(log: LogReader, settings: Settings) -> None:
+    """See, as a start does, that no spool was lost that held what the log does not have.
+
+    Raises:
+        AuditError: one was.
+    """
+    spool = LogFile(settings.spool_file)
+    if settings.database is None:
+        note = _note(settings)
+        note.log_id = log.log_id
+        held = note.held(spool.name)
+    else:
+        held = held_by(settings.recent_file, log.log_id, spool.name)
+    if held is not None:
+        taken = log.store.look_through(partial(taken_upto, held[0]))
+        look = partial(refuse_lost, spool.name, held, taken)
+        if settings.spool_file.exists():
+            spool.look_through(look)
+        else:
+            look(None)
+
+
+def _note(settings: Settings) -> HeldNote:
+    return HeldNote(settings.state / "spool.json")
 
 
 def _recent(settings: Settings, away: AwayError | None) -> Recent:

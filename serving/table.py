@@ -1,6 +1,6 @@
 """Answers as lines of a table in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,15 @@ def what_is_wrong(problem: Mapping[str, Any]) -> str:
         for each in problem.get("problems", ())
     ]
     return "; ".join(found) or str(problem.get("detail", problem.get("title", "no answer")))
+
+
+def no_such_items(declaration_id: str, item_nos: Sequence[int]) -> str:
+    """Findings of an inspection that name goods items in vain."""
+    named = ", ".join(map(str, item_nos))
+    return (
+        f"{declaration_id} has no goods item {named}; what was found there teaches nothing. Send a "
+        "correction (`corrects`) with the right item_no."
+    )
 
 
 def _row(*cells: str) -> str:

@@ -5,6 +5,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from selectivity.inspection import Inspection
+from selectivity.labelling import no_such_items
+from selectivity.record import DecisionRecord
 from serving.access import only
 from serving.answers import InspectionAnswer
 from serving.api_keys import Role
@@ -45,11 +47,18 @@ async def receive_inspection(
         if caller.office is not None:
             inspected = parts.log.find(inspection.declaration_id)
             check_office(inspected, caller, language)
-        receipt = await receive(inspection, parts)
+        kept = await receive(inspection, parts)
     answer = InspectionAnswer(
         inspection_id=inspection.inspection_id,
         declaration_id=inspection.declaration_id,
-        receipt=receipt,
+        receipt=kept.receipt,
+        no_such_items=_no_such_items(inspection, kept.decision),
     )
-    status = HTTPStatus.ACCEPTED if receipt is Receipt.PARKED else HTTPStatus.OK
+    status = HTTPStatus.ACCEPTED if kept.receipt is Receipt.PARKED else HTTPStatus.OK
     return Response(answer.model_dump_json(), status, media_type="application/json")
+
+
+def _no_such_items(inspection: Inspection, decision: DecisionRecord | None) -> tuple[int, ...]:
+    if decision is None or not inspection.findings:
+        return ()
+    return no_such_items(inspection, [item.item_no for item in decision.declaration().items])

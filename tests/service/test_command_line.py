@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -17,8 +18,10 @@ from selectivity.declaration import Declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from serving.address import bind, listen
+from serving.chain import Head
 from serving.decision_log import DecisionLog
 from serving.draw_key import read_or_create
+from serving.held_note import HeldNote
 from serving.log_reader import LogReader
 from serving.main import app
 from tests.builders import an_inspection, an_item
@@ -231,6 +234,18 @@ def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
     assert told.stdout.strip() == "1 stored, 1 parked, 1 refused"
 
 
+def test_a_finding_on_goods_that_are_not_there_is_told(tmp_path: Path) -> None:
+    found = ({"item_no": 9, "mechanism": "QUANTITY"},)
+    inspection = an_inspection(result="FINDING", findings=found).model_dump(mode="json")
+    file = tmp_path / "inspections.ndjson"
+    file.write_bytes(ndjson(inspection))
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+        told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
+    assert told.stdout == "1 stored\n"
+    assert told.stderr.startswith(f"line 1: {inspection['declaration_id']} has no goods item 9; ")
+
+
 def test_of_many_declarations_without_a_decision_some_are_named(tmp_path: Path) -> None:
     many = (an_inspection(inspection_id=f"I-{n}", declaration_id=f"D-{n}") for n in range(13))
     content = ndjson(*(each.model_dump(mode="json") for each in many))
@@ -423,6 +438,20 @@ def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path
     settings.log_file.unlink()
     DecisionLog(settings.log_file).close()
     assert "vouches for another log" in lanes(tmp_path, "check").stdout
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_check_misses_a_spool_that_was_lost(tmp_path: Path, there: bool) -> None:
+    settings = settings_in(tmp_path)
+    with closing(DecisionLog(settings.log_file)) as log:
+        note = HeldNote(settings.state / "spool.json")
+        note.log_id = log.log_id
+    note.note_held(str(settings.spool_file), "5" * 32, Head(2, "ab"))
+    if there:
+        DecisionLog(settings.spool_file).close()
+    told = lanes(tmp_path, "check")
+    assert "it held 2 records that the log did not have yet" in told.stderr
+    assert "would serve  nothing: see log" in told.stdout
 
 
 def test_a_stopped_service_ends_in_good_order(tmp_path: Path, bundle: Path) -> None:

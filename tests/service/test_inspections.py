@@ -45,3 +45,17 @@ def test_a_finding_without_findings_is_refused(client: httpx.Client) -> None:
     answer = client.post("/v1/inspections", json=body)
     assert answer.status_code == 422
     assert "at least one finding" in answer.json()["problems"][0]["message"]
+
+
+def test_goods_items_that_are_not_there_are_told(client: httpx.Client) -> None:
+    found = [{"mechanism": "QUANTITY"} | of for of in ({"item_no": 7}, {"item_no": 1}, {})]
+    body = _inspection(
+        inspection_id="I-D", declaration_id="D", result="FINDING", findings=tuple(found)
+    )
+    parked = client.post("/v1/inspections", json=body)
+    client.post("/v1/lanes", json=lodged(declaration_id="D"))
+    known = client.post("/v1/inspections", json=body)
+    stored = client.post("/v1/inspections", json=body | {"inspection_id": "I-E"})
+
+    assert parked.json()["no_such_items"] == []  # as far as it is known
+    assert known.json()["no_such_items"] == stored.json()["no_such_items"] == [7]

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.command_line import lanes
@@ -141,6 +142,19 @@ def test_tables_are_made_before_the_first_start(tmp_path: Path, database: str) -
     for _ in range(2):
         assert "is of version" in lanes(tmp_path, "migrate", LANES_DATABASE=database).stdout
     assert "0 decisions" in lanes(tmp_path, "check", LANES_DATABASE=database).stdout
+
+
+def test_a_check_refuses_a_database_that_forgets_in_a_power_cut(
+    tmp_path: Path, database: str
+) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    with PostgreSql.connect(database) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # type: ignore[arg-type]
+    for _ in range(2):
+        told = lanes(tmp_path, "check", LANES_DATABASE=database)
+        assert "would lose decisions in a power cut (synchronous_commit is off)" in told.stderr
+        assert "would serve  nothing: see log" in told.stdout
+        lanes(tmp_path, "migrate", LANES_DATABASE=database)
 
 
 def test_histories_learn_what_another_service_wrote(
