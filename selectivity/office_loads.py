@@ -2,8 +2,9 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 
 from selectivity.decision import LaneDecision
 from selectivity.guard import GUARDED, score_of
@@ -46,6 +47,15 @@ class OfficeLoad:
             self._scores[asked].remove(score)
 
 
+class _Day:
+    """What every office got on one day."""
+
+    def __init__(self) -> None:
+        self.offices: dict[str, OfficeLoad] = {}
+        self.counted: set[int] = set()
+        """Hashes of the keys of what was taken in: the keys themselves would take much room."""
+
+
 class OfficeLoads:
     """What every office got on the days (UTC) decided on last.
 
@@ -54,21 +64,51 @@ class OfficeLoads:
     """
 
     def __init__(self) -> None:
-        self._days: dict[date, dict[str, OfficeLoad]] = {}
+        self._days: dict[date, _Day] = {}
         """The day decided on last stands last."""
 
     def of(self, office: str | None, moment: datetime) -> OfficeLoad:
         """What this office got on the day of this moment."""
+        return self._day(moment).offices.setdefault(office or "", OfficeLoad())
+
+    def count(
+        self,
+        office: str | None,
+        moment: datetime,
+        decision: LaneDecision,
+        *,
+        key: Hashable = None,
+    ) -> Callable[[], None]:
+        """Take in a decision made at this moment; gives what takes it back.
+
+        Args:
+            key: names the decision: of one that comes by several ways the first counts.
+        """
+        day, name = self._day(moment), hash(key)
+        if key is not None and name in day.counted:
+            return _nothing
+        load = self.of(office, moment)
+        load.count(decision)
+        if key is not None:
+            day.counted.add(name)
+        return partial(_take_back, day, name, load, decision)
+
+    def _day(self, moment: datetime) -> _Day:
         day = day_in_utc(moment)
         if not self._days or day != next(reversed(self._days)):
-            self._days[day] = self._days.pop(day, {})
+            self._days[day] = self._days.pop(day, _Day())
             if len(self._days) > MOST_DAYS:
                 del self._days[next(iter(self._days))]
-        return self._days[day].setdefault(office or "", OfficeLoad())
+        return self._days[day]
 
-    def count(self, office: str | None, moment: datetime, decision: LaneDecision) -> None:
-        """Take in a decision made at this moment."""
-        self.of(office, moment).count(decision)
+
+def _take_back(day: _Day, name: int, load: OfficeLoad, decision: LaneDecision) -> None:
+    load.take_back(decision)
+    day.counted.discard(name)
+
+
+def _nothing() -> None:
+    """What takes nothing back."""
 
 
 def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], float]]:

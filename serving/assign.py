@@ -152,11 +152,16 @@ def lodge(
         assessed=assessed,
     )
     kept = parts.log.append(record, in_step=True)
-    load.count(record.decision)
-    take_back = partial(load.take_back, record.decision)
+    take_back = count(record, parts)
     rows = assessed.rows if assessed and len(assessed.rows) <= MOST_ROWS else None
     kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
     return kept
+
+
+def count(record: DecisionRecord, parts: Parts) -> Callable[[], None]:
+    """Count a decision for its office, by whatever way it comes here; gives what takes it back."""
+    office = record.declared.get("declaration_office")
+    return parts.loads.count(office, record.decided_at, record.decision, key=record.key)
 
 
 def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asyncio.Future[Kept]":

@@ -154,7 +154,7 @@ class DecisionLog(LogReader):
 
     def kept_since(self, day: date) -> list[DecisionRecord]:
         """What was decided on this day (UTC) or later, wherever it was kept."""
-        found = self._asked(lambda log: _kept_since(log, day))
+        found = self._asked(lambda log: kept_since(log, day))
         return list({record.key: record for some in found for record in some}.values())
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
@@ -228,8 +228,11 @@ class DecisionLog(LogReader):
                 del self._queued[name]
 
 
-def _kept_since(log: LogReader, day: date) -> list[DecisionRecord]:
-    """Newest first. A clock that was wrong for a while leaves a few older ones between them."""
+def kept_since(log: LogReader, day: date) -> list[DecisionRecord]:
+    """What was decided on this day (UTC) or later, newest first.
+
+    A clock that was wrong for a while leaves a few older ones between them.
+    """
     found, older = [], 0
     for record in LogReader.newest_first(log):
         if day_in_utc(record.decided_at) >= day:

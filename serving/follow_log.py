@@ -1,4 +1,4 @@
-"""Follows the log for what others wrote into it, so that the histories here know that too."""
+"""Follows the log for what others wrote into it, so that histories and guards here know it too."""
 
 import asyncio
 import logging
@@ -8,8 +8,10 @@ from functools import partial
 
 from models.pointer import read_pointer
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
-from serving.assign import Parts
+from selectivity.office_loads import day_in_utc
+from serving.assign import Parts, count
 from serving.catch_up import catch_up
+from serving.decision_log import kept_since
 from serving.lessons import fold, lessons
 from serving.log_reader import LogReader
 from serving.predictor import Predictor
@@ -35,6 +37,8 @@ class LogFollower:
         """`prepare` makes a predictor with the bundle in force; without it none is made anew."""
         self._parts, self._prepare = parts, prepare
         self._trouble: str | None = None
+        self._seen: int | None = None
+        """The last record that was read; None before the first."""
 
     async def follow(self) -> None:
         """Until cancelled."""
@@ -59,13 +63,25 @@ class LogFollower:
 
     async def _teach_some(self, log: LogReader) -> int:
         learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
-        if not learners:
-            return 0
-        upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
+        if learners:
+            upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
+        else:
+            upto = self._seen = await self._counted(log) if self._seen is None else self._seen
         some = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
         for lesson in some:
-            self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
+            self._seen = lesson.no
+            if lesson.record is not None:
+                count(lesson.record, self._parts)
+            if learners:
+                self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
         return len(some)
+
+    async def _counted(self, log: LogReader) -> int:
+        """The newest record, when all that was decided today up to it is counted."""
+        head = await undisturbed(log.head)
+        for record in await undisturbed(kept_since, log, day_in_utc(self._parts.now())):
+            count(record, self._parts)
+        return head.no
 
     async def _bring_up_to_date(self) -> bool:
         """Whether there is nothing to wait for before the next look."""

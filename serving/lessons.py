@@ -11,6 +11,7 @@ from typing import NamedTuple
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import Told, news
+from selectivity.record import DecisionRecord
 from selectivity.rows import Row, rows_of
 from serving.chain import DECISION, INSPECTION
 from serving.kept_texts import read_inspection_kept, read_record
@@ -26,6 +27,8 @@ class Lesson(NamedTuple):
     rows: Sequence[Row] | None = None
     """Its goods items, if they are at hand."""
     taught: tuple["Taught", ...] = ()
+    record: DecisionRecord | None = None
+    """The decision, if it was read from the log."""
 
 
 class Taught(NamedTuple):
@@ -80,10 +83,11 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
     decided, inspected = (_place(log, after, kind) for kind in (DECISION, INSPECTION))
     for event in log.events(after=after, upto=upto):
         if event.kind == DECISION:
-            decided, declaration = event.seq, read_record(event.text).declaration()
+            decided, record = event.seq, read_record(event.text)
+            declaration = record.declaration()
             parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
             told = taught((each, declaration) for each in parked)
-            yield Lesson(event.no, declaration, taught=tuple(told))
+            yield Lesson(event.no, declaration, taught=tuple(told), record=record)
         elif event.kind == INSPECTION:
             inspected = event.seq
             yield _of_inspection(log, event, decided)

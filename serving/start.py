@@ -15,7 +15,7 @@ from selectivity.errors import DecisionLogError, ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
 from serving.address import WAITING, bind, listen, url_of
 from serving.app import Beside, create_app
-from serving.assign import Parts
+from serving.assign import Parts, count
 from serving.catch_up import catch_up
 from serving.checkpointer import Checkpointer, Often
 from serving.connection import connections
@@ -81,8 +81,7 @@ def assemble(settings: Settings) -> Parts:
 def count_today(parts: Parts) -> None:
     """What the offices got today before this start; no more is read than that."""
     for record in reversed(parts.log.kept_since(day_in_utc(parts.now()))):
-        office = record.declared.get("declaration_office")
-        parts.loads.count(office, record.decided_at, record.decision)
+        count(record, parts)
 
 
 def tokens_for(settings: Settings) -> Tokens | None:

@@ -3,9 +3,9 @@
 import asyncio
 import dataclasses
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +273,17 @@ def test_after_a_handover_the_one_before_is_kept_warm_and_speaks_when_the_new_on
     assert found.equal == 48
 
 
+def follow_until(parts: Parts, done: Callable[[], bool]) -> None:
+    async def follow() -> None:
+        task = asyncio.create_task(LogFollower(parts).follow())
+        async with asyncio.timeout(SECONDS):
+            while not done():
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(follow())
+
+
 def _damage(folder: Path) -> None:
     with (folder / TREES[0]).open("ab") as stream:
         stream.write(b" ")
@@ -318,14 +329,7 @@ def test_the_model_behind_learns_what_other_services_wrote(
         parts.predictor.bundle = None
     parts.predictor.last_good = behind
 
-    async def follow() -> None:
-        task = asyncio.create_task(LogFollower(parts).follow())
-        end = time.monotonic() + SECONDS
-        while behind.known_upto != other.log.head().no and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        task.cancel()
-
-    asyncio.run(follow())
+    follow_until(parts, lambda: behind.known_upto == other.log.head().no)
     known, head = behind.known_upto, other.log.head().no
     for each in (parts, other):
         each.log.close()
@@ -400,6 +404,35 @@ def test_a_guarded_office_is_counted_over_a_restart_and_replayed(tmp_path: Path)
     assert sum(each.decision.lane is Lane.RED for each in records) <= 3
     found = replayed(tmp_path, bundle=bundle)
     assert found.all_equal, found.line
+
+
+@pytest.mark.parametrize("model", [True, False])
+def test_several_services_on_one_log_guard_an_office_together(tmp_path: Path, model: bool) -> None:
+    office = OfficeCapacity(yellow=1_000, red=4)
+    bundle = tmp_path / "bundle"
+    a_bundle(bundle, policy=NO_DRAWS.model_copy(update={"offices": {"OFF01": office}}))
+    if not model:
+        (bundle / "finding.txt").write_text("altered")
+    settings = settings_in(tmp_path, bundle=bundle)
+    services = [assemble(settings) for _ in range(2)]
+    records: list[DecisionRecord] = []
+    for round_ in range(3):
+        for at, parts in enumerate(services):
+            records += take(parts, f"{round_}{at}", 12)
+            for each in services:
+                follow_until(each, partial(counted, each, len(records)))
+    for parts in services:
+        parts.log.close()
+    assert {each.decision.source for each in records} == {
+        Source.MODEL if model else Source.SCORECARD
+    }
+    assert sum(each.decision.lane is Lane.RED for each in records) == 5  # 1.25 times a normal day
+    assert replayed(tmp_path, bundle=bundle).all_equal
+
+
+def counted(parts: Parts, number: int) -> bool:
+    office = parts.loads.of("OFF01", parts.now())
+    return sum(office.taken(lane) for lane in Lane) == number
 
 
 def test_what_is_sent_twice_at_the_same_moment_takes_one_place_of_its_office(
