@@ -4,14 +4,13 @@
 after the first 16 digits of the bundle's digest.
 """
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.durable import sync
+from models.durable import write_durably
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 
@@ -76,10 +75,4 @@ def read_pointer(folder: Path) -> Pointer | None:
 def write_pointer(folder: Path, pointer: Pointer) -> None:
     """Put a bundle in force. A reader sees the old pointer or the new one, never half of one."""
     folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f".{POINTER}.{os.getpid()}"
-    with new.open("w", encoding="utf-8") as stream:
-        stream.write(pointer.model_dump_json(indent=1) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(folder / POINTER)
-    sync(folder)  # the rename, too
+    write_durably(folder / POINTER, pointer.model_dump_json(indent=1) + "\n")

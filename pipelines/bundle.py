@@ -11,7 +11,10 @@ Writes  models/artifacts/bundle/                       the bundle, with manifest
 
 import json
 import shutil
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,11 +24,13 @@ from models.rules_files import read_rules
 from models.trees import TREES
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
-from pipelines.params import section
-from selectivity.errors import RulesError
+from pipelines.params import check_watched, section
+from selectivity.errors import ParamsError, RulesError
 from selectivity.policy import Policy
 from selectivity.rules import RuleSet
 from selectivity.wording import WORDS
+
+RULES_FOLDER = Path("data/reference/rules")
 
 
 class BundleParams(BaseModel):
@@ -34,6 +39,37 @@ class BundleParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: tuple[Path, ...] = Field(min_length=1, description="Rule files, used together.")
+
+    def read_rules(self) -> RuleSet:
+        """The rules of all files.
+
+        Raises:
+            ParamsError: a file lies where DVC would not see it change.
+            RulesError: a file cannot be used.
+        """
+        for file in self.rules:
+            check_watched(file, RULES_FOLDER, "bundle.rules")
+        return read_rules(self.rules)
+
+
+class _Histories(BaseModel):
+    """What concerns a bundle of section `featurize`."""
+
+    profiles_until: date | None = None
+
+
+def check_known(until: date | None, feedback_upto: Mapping[str, Any]) -> None:
+    """See that the bundle's histories hold the feedback that it says they hold.
+
+    Raises:
+        ParamsError: they leave out what came from some day on; a service would never learn it.
+    """
+    if until is not None and feedback_upto:
+        raise ParamsError(
+            f"featurize.profiles_until {until} leaves feedback of the service out of the bundle's "
+            "histories, and a service that serves it would take it for known. Set it to null, or "
+            "empty the folder that ingest.feedback names."
+        )
 
 
 def check_words(rules: RuleSet) -> None:
@@ -63,7 +99,7 @@ def main(
     out: FileOption,
 ) -> None:
     """Put everything that decides into one directory and seal it."""
-    rules = read_rules(section(params, "bundle", BundleParams).rules)
+    rules = section(params, "bundle", BundleParams).read_rules()
     policy = section(params, "policy", Policy)
     check_words(rules)
     out.mkdir(parents=True, exist_ok=True)
@@ -80,6 +116,7 @@ def main(
     write_text(out / POLICY, policy.model_dump_json(indent=1) + "\n")
     origin = read_json(ingested)
     upto = origin.pop("feedback_upto", {})
+    check_known(section(params, "featurize", _Histories).profiles_until, upto)
     trained_on = {"periods": read_json(periods), "ingested": origin, "feedback_upto": upto}
     digest = seal(out, trained_on)
     load(out)  # a bundle that cannot be read must not leave this stage

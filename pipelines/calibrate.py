@@ -17,7 +17,6 @@ from sklearn.linear_model import LogisticRegression
 from models.bundle import PRICES
 from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
-from models.rules_files import read_rules
 from models.trees import Trees
 from pipelines.bundle import BundleParams
 from pipelines.command import FileOption, command, say
@@ -185,7 +184,7 @@ def main(
 ) -> None:
     """Fit probabilities and prices on a later slice of time."""
     policy = section(params, "policy", Policy)
-    rules = read_rules(section(params, "bundle", BundleParams).rules)
+    rules = section(params, "bundle", BundleParams).read_rules()
     columns, matrix = read_columns(items), read_features(features)
     parts = Periods.model_validate(read_json(periods))
     slice_ = parts.rows(columns, "calibrate")

@@ -29,6 +29,7 @@ from models.trees import Trees
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.label import UNKNOWN, known_classes
+from pipelines.params import of_stages
 from pipelines.report import LANGUAGES, page, read_evidence, read_words
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
@@ -45,8 +46,6 @@ from selectivity.inspection import FindingClass
 from selectivity.officer_words import FAMILIES
 from selectivity.wording import Language
 
-MADE_BY = ("prepare", "label", "featurize", "train", "bundle", "evaluate", "policy")
-"""Sections of params.yaml that a bundle and its figures depend on."""
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
 _PAGE = "model_card"
 _KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
@@ -77,14 +76,13 @@ def words_of(language: Language) -> Words:
 def read_facts(bundle: Path, params: Path, lock: Path) -> Facts:
     """What the bundle says of itself, and the params that made it."""
     trees = Trees.load(bundle)
-    chosen = {name: yaml.safe_load(params.read_bytes()).get(name, {}) for name in MADE_BY}
     boosters = {"finding": trees.finding, "physical": trees.physical, "duty": trees.duty}
     return Facts(
         files=verify(bundle)[1].files,
         features=read_json(bundle / FEATURE_LIST),
         trees={name: each.num_trees() for name, each in boosters.items() if each is not None},
         packages={name: version(name) for name in PACKAGES},
-        params=list(_leaves(chosen)),
+        params=list(_leaves(of_stages(params))),
         locked=_locked(lock, bundle),
     )
 

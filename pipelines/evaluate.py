@@ -16,8 +16,9 @@ from sklearn.metrics import roc_curve
 
 from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
-from pipelines.featurize import read_features
+from pipelines.featurize import FeaturizeParams, read_features
 from pipelines.files import read_json, write_json, write_text
+from pipelines.histories.engine import EngineParams
 from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
 from pipelines.periods import Periods
@@ -165,6 +166,7 @@ def evaluate(
     periods: Periods,
     train_params: TrainParams,
     params: EvaluateParams,
+    engine: EngineParams | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame, dict[str, pd.DataFrame]]:
     """Metrics, decisions and plots of the evaluation period. Pure.
 
@@ -181,7 +183,7 @@ def evaluate(
         )
     groups = declaration_numbers(evaluated)
     probabilities = bundle.model.probabilities(matrix[rows])
-    purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params)
+    purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params, engine)
     views = {
         "all_rows": (probabilities, inspected),
         "new_lines": (probabilities, inspected & new_lines(items, periods.evaluate_from)[rows]),
@@ -223,6 +225,7 @@ def main(
         Periods.model_validate(read_json(periods)),
         section(params, "train", TrainParams),
         section(params, "evaluate", EvaluateParams),
+        section(params, "featurize", FeaturizeParams),
     )
     write_json(out / "metrics.json", without_nan(metrics))
     lanes.to_parquet(out / "decisions.parquet")

@@ -114,9 +114,14 @@ def knowledge_of(items: Columns) -> Knowledge:
     return lessons.knowledge()
 
 
-def featurize(items: Columns, outcomes: Outcomes, knowledge: Knowledge) -> Floats:
+def featurize(
+    items: Columns,
+    outcomes: Outcomes,
+    knowledge: Knowledge,
+    engine: EngineParams | None = None,
+) -> Floats:
     """Feature matrix of goods items in memory, each from what was known before its day. Pure."""
-    return feature_matrix(items, history_in_bulk(items, outcomes), knowledge.codes)
+    return feature_matrix(items, history_in_bulk(items, outcomes, engine), knowledge.codes)
 
 
 def read_features(file: Path) -> Floats:

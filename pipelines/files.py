@@ -25,7 +25,10 @@ def write_json(file: Path, content: Any) -> None:
 def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Plain arrays, without pickle; read with `numpy.load(file, allow_pickle=False)`."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+    beside = file.with_name(file.name + ".part")
+    with beside.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    beside.replace(file)
 
 
 def read_json(file: Path) -> Any:

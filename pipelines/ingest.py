@@ -27,15 +27,19 @@ from pipelines.files import read_json, write_json, write_text
 from pipelines.params import section
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.canonical import read_source, source_files
+from pipelines.sources.invented import is_simulated
 from pipelines.sources.joining import join
 from pipelines.sources.layouts import Canonical
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import Watch
 from pipelines.tables import columns_from_frame, write_columns
+from selectivity.columns import Columns
 from selectivity.errors import SourceError
 from selectivity.inspection import Result
 
-SERVICE = "service"
+SERVICE, EXPORTED = "service", "export.json"
+MOST_NAMED = 5
+"""Currencies in a warning."""
 APART_DAYS = 90
 """Nothing was declared for so long between source and feedback: they hardly belong together."""
 _FEEDBACK_UPTO = ("log_id", "decision_seq", "inspection_seq")
@@ -49,9 +53,7 @@ class IngestParams(BaseModel):
 
     source: str = Field(description="Name of a mapping file in data/reference/sources.")
     path: Path = Field(description="A file, or a folder of files.")
-    feedback: Path | None = Field(
-        default=None, description="Folder with what the service exported; may be empty or absent."
-    )
+    feedback: Path = Field(description="Folder with what the service exported; may be empty.")
     quarantine_limit: float = Field(
         default=0.05, ge=0, le=1, description="Share of rows that may be refused."
     )
@@ -89,6 +91,20 @@ def far_apart(source: Canonical, feedback: Canonical, params: IngestParams) -> l
     ]
 
 
+def currencies(items: Columns) -> list[str]:
+    """A line when amounts are in several currencies, which are compared as if they were one."""
+    counts = Counter(code for code in items["currency"].tolist() if code is not None)
+    if len(counts) <= 1:
+        return []
+    named = ", ".join(
+        f"{code} {count / counts.total():.0%}" for code, count in counts.most_common(MOST_NAMED)
+    )
+    return [
+        f"warning: amounts are in {len(counts)} currencies ({named}), and are compared as if they "
+        "were one: values, prices by weight, duties. Convert them to one before they are read."
+    ]
+
+
 def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str]) -> dict[str, Any]:
     """What ingest.json says: how much there is of what, from when to when, from which files."""
     accepted_at = joined.items["accepted_at"]
@@ -97,6 +113,7 @@ def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str])
     declarations = len(set(joined.items["declaration_id"]))
     return {
         "source": params.source,
+        "simulated": is_simulated(params.path),
         "rows": {
             "read": joined.rows_read,
             "repeated": joined.duplicates,
@@ -121,14 +138,17 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
     """Read the source and what the service sent back."""
     settings = section(params, "ingest", IngestParams)
     places = {settings.path: load_mapping(mappings, settings.source)}
-    if settings.feedback is not None and settings.feedback.is_dir():
+    if settings.feedback.is_dir():
         places[settings.feedback] = load_mapping(mappings, SERVICE)
+    before = _as_they_are(places, settings.feedback)
     with _progress() as watch:
         sources = [read_source(path, mapping, watch) for path, mapping in places.items()]
     for feedback in sources[1:]:
         for warning in far_apart(sources[0], feedback, settings):
             say(warning)
     joined = join(sources)
+    for warning in currencies(joined.items):
+        say(warning)
     _write_quarantine(joined.quarantine, out / "quarantine.csv")
     check_quarantine(joined, settings)
     write_columns(joined.items, out / "items.parquet")
@@ -138,6 +158,7 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
     ):
         write_columns(columns_from_frame(frame, kinds), out / f"{name}.parquet", kinds)
     told = summary(joined, settings, _digests(places)) | feedback_upto(settings.feedback)
+    _check_unchanged(before, _as_they_are(places, settings.feedback))
     write_json(out / "ingest.json", told)
     say(
         f"ingest: {told['declarations']} declarations with {told['goods_items']} goods items, "
@@ -146,10 +167,10 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
     )
 
 
-def feedback_upto(feedback: Path | None) -> dict[str, Any]:
+def feedback_upto(feedback: Path) -> dict[str, Any]:
     """How far of which decision log the feedback reaches, as the service exported it."""
-    exported = feedback / "export.json" if feedback is not None else None
-    if exported is None or not exported.exists():
+    exported = feedback / EXPORTED
+    if not exported.exists():
         return {}
     places = read_json(exported)
     return {"feedback_upto": {name: places[name] for name in _FEEDBACK_UPTO if name in places}}
@@ -180,13 +201,38 @@ def _most_often(quarantine: pd.DataFrame) -> str:
 
 def _digests(places: Mapping[Path, SourceMapping]) -> dict[str, str]:
     """SHA-256 of every file read, by its path."""
-    files = [
+    return {file.as_posix(): sha256_of(file) for file in _files(places)}
+
+
+def _files(places: Mapping[Path, SourceMapping]) -> list[Path]:
+    return [
         file
         for path, mapping in places.items()
         for table in source_files(path, mapping).values()
         for file in table
     ]
-    return {file.as_posix(): sha256_of(file) for file in files}
+
+
+def _as_they_are(places: Mapping[Path, SourceMapping], feedback: Path) -> dict[Path, object]:
+    """What shows that a file was written anew, by its path."""
+    exported = feedback / EXPORTED
+    there = [*_files(places), *([exported] if exported.exists() else [])]
+    stats = [(file, file.stat()) for file in there]
+    return {file: (told.st_ino, told.st_size, told.st_mtime_ns) for file, told in stats}
+
+
+def _check_unchanged(before: Mapping[Path, object], after: Mapping[Path, object]) -> None:
+    """See that what was read, and how far it is said to reach, belong together.
+
+    Raises:
+        SourceError: a file was written meanwhile.
+    """
+    changed = sorted(file for file in {*before, *after} if before.get(file) != after.get(file))
+    if changed:
+        raise SourceError(
+            f"{changed[0]} was written while it was read. Wait until the export or copy has come "
+            "to its end, then run again."
+        )
 
 
 def _write_quarantine(quarantine: pd.DataFrame, file: Path) -> None:

@@ -18,6 +18,8 @@ from selectivity.similar import closest
 Model = TypeVar("Model", bound=BaseModel)
 
 
+OF_COMMANDS = ("search",)
+"""Sections that a command reads and no stage: no bundle depends on them."""
 LIKENESS = 0.6
 """Of 1: columns of sources, DATE for DATUM, are less alike than fields of ours."""
 
@@ -60,6 +62,28 @@ def section(path: Path, name: str, model: type[Model]) -> Model:
         return model.model_validate_json(json.dumps(content[name], default=str), strict=True)
     except ValidationError as error:
         raise ParamsError(f"Params file {path}: {explain(error, model, name)}") from error
+
+
+def of_stages(path: Path) -> dict[str, Any]:
+    """All sections of the params file that bundles and their figures depend on.
+
+    Raises:
+        ParamsError: no such file, or one that holds no sections.
+    """
+    return {name: held for name, held in _content(path).items() if name not in OF_COMMANDS}
+
+
+def check_watched(file: Path, folder: Path, key: str) -> None:
+    """See that a stage runs again when this file changes.
+
+    Raises:
+        ParamsError: the file is not in the folder that the stage depends on.
+    """
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise ParamsError(
+            f"{key} names {file}, which lies outside of {folder}: DVC would not see it change, and "
+            f"keep what an older one made. Put it into {folder}, and name it there."
+        )
 
 
 def write_values(path: Path, name: str, values: Mapping[str, bool | float]) -> None:

@@ -17,7 +17,7 @@ from pipelines.files import write_json
 from pipelines.params import section
 from pipelines.periods import PARTS, Periods
 from pipelines.tables import read_columns, write_columns
-from selectivity.columns import Columns, day_of, take
+from selectivity.columns import Columns, day_of, in_time_order
 from selectivity.errors import NotEnoughDataError
 from selectivity.profile_keys import goods_line
 
@@ -69,13 +69,20 @@ def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
             "Bring more days, or lower `prepare.warm_up_days`, `prepare.label_delay_days` or the "
             "shares, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
         ) from error
+    _check_days_to_learn_from(days, periods)
     return ordered, periods
 
 
-def in_time_order(items: Columns) -> Columns:
-    """Rows by acceptance; those of one declaration version stand together."""
-    keys = (items["item_no"], items["version_no"], items["declaration_id"].astype(str))
-    return take(items, np.lexsort((*keys, items["accepted_at"])))
+def _check_days_to_learn_from(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> None:
+    """Periods are parts of the calendar, and one wrong year may leave nothing in one of them."""
+    first, until = (np.datetime64(day) for day in (periods.train_from, periods.train_until))
+    if not ((first <= days) & (days < until)).any():
+        few = days[len(days) // 100]
+        raise NotEnoughDataError(
+            f"No goods item was accepted in the days to train on, {first} to {until}: the oldest "
+            f"is of {days[0]}, 99 of 100 are of {few} or later. Correct a date that is wrong at "
+            "the source, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
+        )
 
 
 def _check_no_lonely_end(days: "np.typing.NDArray[np.datetime64]") -> None:

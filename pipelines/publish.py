@@ -14,9 +14,8 @@ MLflow is told afterwards: the model's alias `champion`. If it is down, it is to
 
 import fcntl
 import getpass
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from models.bundle import FILES, MANIFEST, load, verify
-from models.durable import sync
+from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.command import FileOption, command, say
@@ -72,19 +71,21 @@ def publish(
     """
     digest = load(bundle).digest
     with _alone(published):
-        current = read_pointer(published)
+        current, before = _in_force(published), history(published)
         place = published / digest[:NAME_DIGITS]
         whole = _is_whole(place, digest)
         if current is not None and current.digest == digest and whole:
             return False
         if not whole:
             _copy(bundle, place, digest)
-        version = current.version + 1 if current else 1
+        last = before[-1].version if before else 0
+        version = 1 + max(last, current.version if current else 0)
         pointer = Pointer.to(digest, version=version, by=by, at=at)
         told = pointer.model_dump(exclude={"digest", "previous", "rollback"})
-        _remember(published, Publication(**told, note=note, rollback=rollback))
-        before = _not_taken_back(published)[:-1]
-        behind = {"previous": before[-1] if before else None, "rollback": rollback}
+        lines = [*before, Publication(**told, note=note, rollback=rollback)]
+        _remember(published, lines)
+        *_, previous = None, *_not_taken_back(lines)[:-1]
+        behind = {"previous": previous, "rollback": rollback}
         write_pointer(published, pointer.model_copy(update=behind))
     return True
 
@@ -96,7 +97,7 @@ def earlier(published: Path, name: str) -> Path:
         BundleError: there is none, or several begin so.
     """
     if name == PREVIOUS:
-        found = set(_not_taken_back(published)[:-1][-1:])
+        found = set(_not_taken_back(history(published))[:-1][-1:])
     else:
         found = {line.bundle for line in history(published) if line.bundle.startswith(name)}
     if len(found) != 1:
@@ -121,10 +122,10 @@ def _those_there_are(published: Path) -> str:
     return f"Name one of these: {named}; `python -m pipelines.publish --list` shows all."
 
 
-def _not_taken_back(published: Path) -> list[str]:
+def _not_taken_back(lines: Sequence[Publication]) -> list[str]:
     """Names of the bundles in force one after the other, less those that were rolled back."""
     names: list[str] = []
-    for line in history(published):
+    for line in lines:
         while line.rollback and line.bundle in names and names[-1] != line.bundle:
             names.pop()
         names += [line.bundle] * (not names or names[-1] != line.bundle)
@@ -132,19 +133,29 @@ def _not_taken_back(published: Path) -> list[str]:
 
 
 def history(published: Path) -> list[Publication]:
-    """Every publication, oldest first.
+    """Every publication, oldest first; not one that was begun and never came into force.
 
     Raises:
         BundleError: some line of the history cannot be read.
     """
-    file = published / HISTORY
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    file, current = published / HISTORY, _in_force(published)
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    whole = text[: text.rfind("\n") + 1]  # a line that was cut short was being written
     try:
-        return [Publication.model_validate_json(line) for line in lines]
+        lines = [Publication.model_validate_json(line) for line in whole.splitlines()]
+        return [line for line in lines if current is None or line.version <= current.version]
     except ValidationError as error:
         raise BundleError(
             f"{file} has a line that is no publication: {problems(error)}. Correct that line."
         ) from error
+
+
+def _in_force(published: Path) -> Pointer | None:
+    """None also where the pointer was damaged: what is published next writes it anew."""
+    try:
+        return read_pointer(published)
+    except BundleError:
+        return None
 
 
 def _is_whole(place: Path, digest: str) -> bool:
@@ -171,12 +182,10 @@ def _copy(bundle: Path, place: Path, digest: str) -> None:
     sync(place.parent)
 
 
-def _remember(published: Path, publication: Publication) -> None:
+def _remember(published: Path, lines: Sequence[Publication]) -> None:
     """Before the pointer moves: what is in force always stands in the history."""
-    with (published / HISTORY).open("a", encoding="utf-8") as file:
-        file.write(publication.model_dump_json() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    text = "".join(line.model_dump_json() + "\n" for line in lines)
+    write_durably(published / HISTORY, text)
 
 
 @contextmanager

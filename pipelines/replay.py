@@ -32,18 +32,19 @@ def replay(
     prices: Prices | None = None,
     draw_key: bytes = EVALUATION_KEY,
     strictest: dict[str, Lane] | None = None,
+    loads: OfficeLoads | None = None,
     mode: Mode = Mode.NORMAL,
 ) -> pd.DataFrame:
     """Lanes of the declarations in these rows; `policy` and `prices` replace the bundle's.
 
     Without a risk the points table decides, as in the service.
 
-    `strictest` holds the strictest lane by name of lineages and declarations decided before, and is
-    kept up to date.
+    `strictest` holds the strictest lane by name of lineages and declarations decided before, and
+    `loads` what each office got of them; both are kept up to date.
     """
     rows: list[dict[str, Any]] = []
     strictest = {} if strictest is None else strictest
-    loads = OfficeLoads()
+    loads = OfficeLoads() if loads is None else loads
     for first, declaration, risk in zip(
         first_rows(items).tolist(), each_declaration(items), risks, strict=True
     ):

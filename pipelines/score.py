@@ -9,7 +9,7 @@ One row comes out per row that goes in, in the same order. A row that cannot be 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,11 @@ from pipelines.replay import replay
 from pipelines.sources.layouts import Canonical, from_flat
 from pipelines.sources.mappings import FieldSource, SourceMapping, load_mapping
 from pipelines.sources.reading import Raw, Watch, expect_columns, raw_of_frame, read_raw, unwatched
-from selectivity.columns import KINDS, Columns, Ints, first_rows, take
+from selectivity.columns import KINDS, Columns, Ints, first_rows, take, time_order
+from selectivity.errors import SourceError
 from selectivity.inspection import FindingClass
+from selectivity.lanes import Lane
+from selectivity.office_loads import OfficeLoads
 
 SCORED, REPEATED = "scored", "repeats an earlier row"
 PROBABILITIES = tuple(f"p_{finding_class.name.lower()}" for finding_class in FindingClass)
@@ -69,10 +72,12 @@ def score_rows(
     expect_columns(raw.cells, columns_of(flat), file="the table", source=mapping.name)
     counted = Raw(raw.cells, pd.DataFrame({"file": "", "line": range(len(raw.cells))}), raw.broken)
     known = from_flat(counted, flat, labels=False, watch=unwatched)
-    parts = [_NOTHING]
-    for rows in _whole_declarations(known.items, rows_at_once):
-        lanes = _lanes(take(known.items, rows), bundle)
-        parts.append(lanes.set_axis(known.rows[rows]))
+    order = time_order(known.items)  # in which lineages tighten and offices fill up
+    items, numbers = take(known.items, order), known.rows[order]
+    parts, so_far = [_NOTHING], _SoFar({}, OfficeLoads())
+    for rows in _whole_declarations(items, rows_at_once):
+        lanes = _lanes(take(items, rows), bundle, so_far)
+        parts.append(lanes.set_axis(numbers[rows]))
         watch("Scoring", len(rows))
     scored = pd.concat(parts).reindex(range(len(raw.cells)))
     return scored.assign(status=scored["status"].fillna(_why_not(known)).fillna(REPEATED))
@@ -110,10 +115,17 @@ def _whole_declarations(items: Columns, rows_at_once: int) -> Iterator[Ints]:
         yield np.arange(begin, end)
 
 
-def _lanes(items: Columns, bundle: Bundle) -> pd.DataFrame:
+class _SoFar(NamedTuple):
+    """What the lanes of a table go by besides its rows; kept up to date."""
+
+    strictest: dict[str, Lane]
+    loads: OfficeLoads
+
+
+def _lanes(items: Columns, bundle: Bundle, so_far: _SoFar) -> pd.DataFrame:
     matrix = bundle.model.features(items, bundle.profiles.read(items))
     risks = bundle.model.assess(items, matrix)
-    decisions = replay(items, risks, bundle)
+    decisions = replay(items, risks, bundle, **so_far._asdict())
     scored = pd.DataFrame(
         [row for risk in risks for row in risk.probabilities], columns=list(PROBABILITIES)
     )
@@ -137,12 +149,28 @@ def main(
     mapping = load_mapping(mappings, source)
     loaded = load(bundle)
     raw = read_raw([table], mapping, needed={})
+    _check_new(raw.cells)
     scored = score_rows(raw, loaded, mapping, watch=Progress(len(raw.cells)))
     result = pd.concat([raw.cells.reset_index(drop=True), scored], axis=1)
-    write = result.to_parquet if out.suffix == ".parquet" else result.to_csv
     out.parent.mkdir(parents=True, exist_ok=True)
-    write(out, index=False)
+    beside = out.with_name(out.name + ".part")
+    write = result.to_parquet if out.suffix == ".parquet" else result.to_csv
+    write(beside, index=False)
+    beside.replace(out)
     _tell(scored, out)
+
+
+def _check_new(cells: pd.DataFrame) -> None:
+    """A column of ours would stand there twice.
+
+    Raises:
+        SourceError: the table has one, from an earlier scoring or of its own.
+    """
+    if there := [name for name in _NOTHING.columns if name in cells.columns]:
+        raise SourceError(
+            f"The table has {', '.join(there)} already, which scoring adds. Leave them out if it "
+            "was scored before, else rename them."
+        )
 
 
 class Progress:

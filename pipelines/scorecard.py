@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from models.bundle import SCORECARD
-from models.rules_files import read_rules
 from pipelines.bundle import BundleParams
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
@@ -122,7 +121,7 @@ def main(
         read_columns(items),
         pd.read_parquet(outcomes),
         Periods.model_validate(read_json(periods)),
-        read_rules(section(params, "bundle", BundleParams).rules),
+        section(params, "bundle", BundleParams).read_rules(),
         section(params, "policy", Policy),
         section(params, "scorecard", ScorecardParams),
     )

@@ -9,12 +9,13 @@ All of it is invented. Other worlds are made with `python -m pipelines.worlds ma
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.command import FileOption, command, say
-from pipelines.params import section
+from pipelines.params import check_watched, section
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import read_settings
@@ -29,7 +30,7 @@ class SimulateParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: str = Field(default="mid_n", description="A preset's name, or a file of your own.")
+    preset: str = Field(default="mid_n", description="A preset's name, or a file beside base.yaml.")
     changes: Mapping[str, Any] = Field(
         default_factory=dict, description="What else differs from base.yaml, nested as there."
     )
@@ -56,6 +57,8 @@ def follow(weeks: Iterable[dict[str, Table]], simulation: Simulation, until: int
 def main(params: FileOption, reference: FileOption, out: FileOption, truth: FileOption) -> None:
     """Write an invented administration's history, and its truth apart."""
     wanted = section(params, "simulate", SimulateParams)
+    if wanted.preset.endswith((".yaml", ".yml")):
+        check_watched(Path(wanted.preset), reference, "simulate.preset")
     settings = read_settings(reference, wanted.preset, wanted.changes)
     simulation = Simulation(settings, read_headings(reference / GOODS))
     folder = Folder(tables=out, truth=truth)

@@ -32,6 +32,7 @@ from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_json
 from pipelines.outbox import Outbox, Sent
+from pipelines.params import of_stages
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import columns_of, in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
@@ -207,7 +208,7 @@ def main(
     if where:
         print(f"The runs: {page_of_runs(where, store)}")
         return
-    content = yaml.safe_load(params.read_bytes())
+    content = of_stages(params)
     mapping = load_mapping(mappings, _source(params, content))
     run = describe(
         content,

@@ -18,6 +18,7 @@ from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 from models.lane_model import Knowledge
 from pipelines.featurize import featurize
 from pipelines.fitting import Past, fit
+from pipelines.histories.engine import EngineParams
 from pipelines.label import as_outcomes
 from pipelines.periods import Periods
 from pipelines.train import TrainParams
@@ -132,6 +133,7 @@ def line_purged(
     periods: Periods,
     knowledge: Knowledge,
     params: TrainParams,
+    engine: EngineParams | None = None,
 ) -> Floats:
     """Probabilities of the evaluated rows by a model that never met their goods lines.
 
@@ -143,6 +145,6 @@ def line_purged(
     kept = np.array([line not in met for line in lines], dtype=bool)
     kept &= items["accepted_at"] < np.datetime64(periods.evaluate_from)
     purged = outcomes[kept[outcomes["row"].to_numpy()]]
-    matrix = featurize(items, as_outcomes(purged), knowledge)
+    matrix = featurize(items, as_outcomes(purged), knowledge, engine)
     past = Past(items, matrix, purged, periods)
     return fit(past, params, kept=kept)(matrix[evaluated])

@@ -19,11 +19,11 @@ from pipelines.featurize import knowledge_of
 from pipelines.fitting import Past, grow
 from pipelines.histories.engine import history_in_bulk
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
-from pipelines.prepare import PrepareParams, in_time_order, prepare
+from pipelines.prepare import PrepareParams, prepare
 from pipelines.train import TrainParams
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import benefits
-from selectivity.columns import Columns, Floats, Ints, first_rows, take
+from selectivity.columns import Columns, Floats, Ints, first_rows, in_time_order, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import feature_matrix
 from selectivity.inspection import FindingClass

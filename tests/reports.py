@@ -160,6 +160,7 @@ def an_evidence(**fields: Any) -> Evidence:
 VARIANTS = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
 INGESTED = {
     "source": "native",
+    "simulated": True,
     "rows": {"read": 2000, "repeated": 3, "refused": 10},
     "refused_by_reason": {"hs_code: not a code": 10},
     "set_to_missing": {"net_mass_kg: below zero": 4},

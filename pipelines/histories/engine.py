@@ -164,7 +164,7 @@ class DuckDB(HistoryEngine):
         self._connection.register(name, table)
 
     def _name_file(self, name: str, file: Path) -> None:
-        self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{file}'")
+        self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_quoted(file)}")
         self._rows = pq.read_metadata(file).num_rows
 
     def _keep(self, name: str, query: str) -> None:
@@ -177,7 +177,8 @@ class DuckDB(HistoryEngine):
 
     def _write(self, query: str, file: Path) -> None:
         with self._enough_memory():
-            self._connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, CODEC zstd)")
+            to = f"{_quoted(file)} (FORMAT parquet, CODEC zstd)"
+            self._connection.execute(f"COPY ({query}) TO {to}")
 
     def _write_profile(self, profile: Profile, file: Path) -> None:
         """Part of the keys after the other where all of them would not fit into memory."""
@@ -190,7 +191,8 @@ class DuckDB(HistoryEngine):
             for at, part in enumerate(written):
                 self._narrow(f"hash({', '.join(key_parts(profile))}) % {parts} = {at}")
                 self._write(values_query(profile), part)
-        self._write(f"SELECT * FROM '{self._spill}/part-*.parquet' ORDER BY row", file)
+        parts_of_it = _quoted(self._spill / "part-*.parquet")
+        self._write(f"SELECT * FROM {parts_of_it} ORDER BY row", file)
         for part in written:
             part.unlink()
 
@@ -223,9 +225,11 @@ class DuckDB(HistoryEngine):
             ) from error
 
 
-def history_in_bulk(columns: Columns, outcomes: Outcomes) -> Floats:
+def history_in_bulk(
+    columns: Columns, outcomes: Outcomes, params: EngineParams | None = None
+) -> Floats:
     """Everything known before each of these goods items, shape (values, n)."""
-    with DuckDB() as engine:
+    with DuckDB(params) as engine:
         engine.take(columns, outcomes)
         return engine.values()
 
@@ -237,6 +241,11 @@ def snapshot_in_bulk(
     with DuckDB() as engine:
         engine.take(columns, outcomes)
         return engine.snapshot(before_day=before_day)
+
+
+def _quoted(file: Path) -> str:
+    """A path as a text of SQL."""
+    return "'" + str(file).replace("'", "''") + "'"
 
 
 def read_values(folder: Path, rows_at_once: int) -> Iterator[Floats]:

@@ -24,12 +24,14 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
         goods: evaluated goods items: `known_days` and `declared`, what was known of the importer
             then, NaN where nothing was; `origin`; `lane`, `inspected`, `found` and `risk`.
     """
-    size = goods["declared"].fillna(0).rank(method="first", pct=True) * len(SIZES)
+    # Who declared as much is as large: those of whom nothing is known are the smallest.
+    place = goods["declared"].fillna(0).rank(method="min") - 1
+    size = (place * len(SIZES) // max(len(goods), 1)).astype(int)
     origin = goods["origin"].fillna("")
     most = origin.value_counts().sort_index().nlargest(MOST_ORIGINS).index
     return goods.assign(
         trader=np.where(goods["known_days"].fillna(0) < NEW_DAYS, "new", "known"),
-        size=np.array(SIZES)[np.minimum(size.astype(int), len(SIZES) - 1)],
+        size=np.array(SIZES)[size],
         origin=origin.where(origin.isin(most), "other"),
     )
 

@@ -14,9 +14,6 @@ from pipelines.reporting.unseen import Unseen
 from pipelines.reporting.yields import hit_rate
 from selectivity.lanes import Lane
 
-SIMULATED = "simulated"
-"""Folder that the stage `simulate` writes: nobody shall take its figures for real ones."""
-
 
 def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Section:
     """Section: the summary, from the first answer of each section that has figures."""
@@ -31,7 +28,7 @@ def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Sec
 
 def warnings_of(evidence: Evidence) -> Iterator[Sentence]:
     """What no reader may overlook."""
-    if SIMULATED in _folders(evidence):
+    if evidence.ingested.get("simulated"):
         yield say("headline.simulated")
     if not evidence.decisions.ripe.all():
         yield say("headline.unripe", **_unripe(evidence.decisions))

@@ -18,6 +18,9 @@ MOST_OFFICES = 30
 OVER = 1.1
 """Times its capacity from which a lane is called over-full."""
 
+_NOT_BY_RISK = (Channel.MANDATORY, Channel.RULE, Channel.RANDOM)
+_OFTEN = (*_NOT_BY_RISK, Channel.MODEL)
+
 
 def lanes(evidence: Evidence) -> Section:
     """Section: shares of the lanes, and who asked for the controls."""
@@ -66,6 +69,7 @@ def _askers(evidence: Evidence) -> Sentence:
         rule=Share(by.get(Channel.RULE, 0.0)),
         model=Share(by.get(Channel.MODEL, 0.0)),
         random=Share(by.get(Channel.RANDOM, 0.0)),
+        other=Share(float(by[[name for name in by.index if name not in _OFTEN]].sum())),
     )
 
 
@@ -82,14 +86,14 @@ def _over_full(evidence: Evidence) -> Iterator[Sentence]:
     for lane, planned in plans.items():
         given = evidence.share(lane)
         if given > OVER * planned:
-            by_model = float((evidence.of_lane(lane).channel == Channel.MODEL).mean())
+            by_rules = float(evidence.of_lane(lane).channel.isin(_NOT_BY_RISK).mean())
             yield say(
-                "lanes.over_by_model" if by_model > 1 / 2 else "lanes.over_by_rules",
+                "lanes.over_by_model" if by_rules < 1 / 2 else "lanes.over_by_rules",
                 lane=Lane[lane],
                 given=Share(given),
                 planned=Share(planned),
-                by_model=Share(by_model),
-                by_rules=Share(1 - by_model),
+                by_model=Share(1 - by_rules),
+                by_rules=Share(by_rules),
             )
 
 

@@ -35,6 +35,7 @@ from pipelines.simulator.shipments import Lines, Shipments
 from pipelines.simulator.simulation import Simulation, State
 from pipelines.simulator.truth_table import officers
 from pipelines.simulator.violations import Truth
+from pipelines.sources.invented import mark
 from pipelines.tables import arrow_table, read_columns, write_columns
 from selectivity.errors import ParamsError
 
@@ -142,6 +143,7 @@ def write_weeks(
             monday = simulation.world.monday(simulation.state.week - 1)
             writer.write(tables, over=monday - np.timedelta64(2, "D"))
             yield tables
+    mark(folder.tables)
     write_columns(
         officers(simulation.world), folder.place("officers") / "officers.parquet", TRUTH["officers"]
     )

@@ -21,6 +21,10 @@ _HAS_OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 _SPACES = " \u00a0\u202f"
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 _TIMES = {"datetime64", "datetime", "date"}
+_LEAST = pd.Timedelta(1, unit="us")
+RESULT_KNOWN = "observed_at"
+"""A result that is dated by its day may have come at the end of it: any earlier, and what was
+accepted on that day would have been inspected in advance."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def read_cells(
 ) -> Cells:
     """The cells of `column` as values of field `name`."""
     if kind in ("time", "date"):
-        return _times(column, kind, mapping, source)
+        return _times(column, kind, mapping, source, to_the_end=name == RESULT_KNOWN)
     if kind in ("number", "integer"):
         return read_numbers(column, mapping, whole=kind == "integer")
     text = plain_text(column, missing_words(name, mapping))
@@ -151,15 +155,26 @@ def _hs_codes(text: "pd.Series[str]", digits: int | None) -> "pd.Series[str]":
 
 
 def _times(
-    column: "pd.Series[Any]", kind: Kind, mapping: SourceMapping, source: FieldSource
+    column: "pd.Series[Any]",
+    kind: Kind,
+    mapping: SourceMapping,
+    source: FieldSource,
+    *,
+    to_the_end: bool = False,
 ) -> Cells:
+    """Times and days; with `to_the_end` a day without a time is over."""
     zone = mapping.timezone
     formats = source.date_formats or mapping.date_formats
     if types.infer_dtype(column, skipna=True) in _TIMES:
         present, times = column.notna(), _in_zone(pd.to_datetime(column), zone)
+        untimed = pd.Series(bool((times.dt.normalize() == times)[present].all()), column.index)
     else:
         text = plain_text(column, missing_words("", mapping))
         present, times = text.notna(), _parsed_times(text, formats, zone)
+        untimed = ~text.str.contains(":", regex=False).fillna(False).astype(bool)
+        untimed &= times.dt.normalize() == times
+    if to_the_end:
+        times = times.mask(untimed, times + pd.DateOffset(days=1) - _LEAST)
     if kind == "time":
         times = times.dt.tz_convert("UTC")
     values = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")

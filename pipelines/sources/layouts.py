@@ -180,7 +180,7 @@ def _counted(owner: Ints) -> Floats:
 def _refuse_other_headers(table: Table, owner: Ints) -> None:
     """A declaration has one importer, one office, one date: rows that say otherwise are refused."""
     rows = np.flatnonzero(table.usable & (owner != np.arange(len(table))))
-    for name in set(HEADER) & set(table.values) - set(_KEY):
+    for name in [name for name in HEADER if name in table.values and name not in _KEY]:
         here, first = table.values[name][rows], table.values[name][owner[rows]]
         differs = (here != first) & ~(pd.isna(here) & pd.isna(first))
         values = here[differs]

@@ -111,7 +111,9 @@ class Labels(Closed):
     )
     control_type: ControlType
     triggered_by: Channel | None = None
-    observed_at: str | None = Field(default=None, description="Column with the day of the result.")
+    observed_at: str | None = Field(
+        default=None, description="Column with the time of the result, or its day."
+    )
     label_delay_days: float | None = Field(
         default=None, ge=0, le=3650, description="Days from acceptance to the result, if not told."
     )

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, Bundle, load, seal
 from models.lane_model import LaneModel
-from models.rules_files import read_rules
 from pipelines.bundle import BundleParams
 from pipelines.calibrate import calibrated, prices_of
 from pipelines.featurize import featurize, knowledge_of
@@ -16,12 +15,12 @@ from pipelines.label import LabelParams, as_outcomes, label
 from pipelines.lines import line_numbers
 from pipelines.params import section
 from pipelines.points import ScorecardParams
-from pipelines.prepare import PrepareParams, in_time_order, prepare
+from pipelines.prepare import PrepareParams, prepare
 from pipelines.rows import Rows
 from pipelines.scorecard import scorecard, write_scorecard
 from pipelines.train import TrainParams, train_on
 from pipelines.trials.memory import Memory
-from selectivity.columns import take
+from selectivity.columns import in_time_order, take
 from selectivity.policy import Policy
 from selectivity.profiles import Profiles
 from selectivity.rules import RuleSet
@@ -45,7 +44,7 @@ def read_recipe(params: Path) -> Recipe:
         label=section(params, "label", LabelParams),
         train=section(params, "train", TrainParams),
         policy=section(params, "policy", Policy),
-        rules=read_rules(section(params, "bundle", BundleParams).rules),
+        rules=section(params, "bundle", BundleParams).read_rules(),
         scorecard=section(params, "scorecard", ScorecardParams),
     )
 

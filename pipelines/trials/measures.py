@@ -16,14 +16,21 @@ from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
 from pipelines.learnable import Labels
-from pipelines.prepare import in_time_order
 from pipelines.rows import Rows
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
 from pipelines.train import train
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
-from selectivity.columns import Columns, Floats, Ints, day_of, first_rows, take
+from selectivity.columns import (
+    Columns,
+    Floats,
+    Ints,
+    day_of,
+    first_rows,
+    in_time_order,
+    take,
+)
 from selectivity.inspection import FindingClass
 from selectivity.metrics import precision_at, recall_at
 

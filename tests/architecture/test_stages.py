@@ -7,10 +7,8 @@ from typing import Any
 
 import yaml
 
+from pipelines.params import OF_COMMANDS
 from tests.architecture.tree import ROOT, parsed, reached
-
-OF_COMMANDS = {"search"}
-"""Sections of params.yaml that a command reads which is no stage."""
 
 
 def test_every_stage_lists_what_it_runs_on() -> None:
@@ -23,7 +21,7 @@ def test_params_hold_no_section_that_no_stage_reads() -> None:
     read = {name for _, stage in _stages(ROOT) for name in _listed_params(stage)}
     text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     unread = {name for name in sections - read if f"${{{name}." not in text}
-    unread -= OF_COMMANDS
+    unread -= set(OF_COMMANDS)
     assert not unread, f"params.yaml: no stage of dvc.yaml lists {', '.join(sorted(unread))}"
 
 

@@ -134,9 +134,21 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
     assert say("group.new") in warned
     assert say("group.known") not in warned
     assert [row.cells[1] for row in section.blocks[1].rows] == [  # type: ignore[union-attr]
-        Number(43),
-        Number(43),
         Number(44),
+        Number(43),
+        Number(43),
+    ]
+
+
+def test_importers_that_declared_as_much_are_of_one_size() -> None:
+    goods = some_goods(risk=[0.1] * 9)
+    goods["declared"] = [np.nan] * 5 + [0.0, 5.0, 7.0, 9.0]
+    assert with_groups(goods)["size"].tolist() == ["small"] * 6 + ["large"] * 3
+    goods["declared"] = range(9)
+    assert with_groups(goods)["size"].tolist() == [
+        *["small"] * 3,
+        *["medium"] * 3,
+        *["large"] * 3,
     ]
 
 

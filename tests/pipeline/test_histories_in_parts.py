@@ -16,7 +16,7 @@ ROWS = 2_000
 
 
 def _values(file: Path, out: Path) -> "np.typing.NDArray[np.float64]":
-    with DuckDB() as bulk:
+    with DuckDB(spill=out.parent) as bulk:
         bulk.take_file(file, outcomes(ROWS))
         bulk.write_values(out)
     return np.hstack(list(read_values(out, 300)))
@@ -25,10 +25,12 @@ def _values(file: Path, out: Path) -> "np.typing.NDArray[np.float64]":
 def test_parts_come_to_the_same_as_all_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = tmp_path / "o'brien"
+    folder.mkdir()
     write_items(tmp_path / "items.parquet", ROWS)
-    whole = _values(tmp_path / "items.parquet", tmp_path / "whole")
+    whole = _values(tmp_path / "items.parquet", folder / "whole")
     monkeypatch.setattr(engine, "ROWS_A_GIGABYTE", 100)  # five parts
-    in_parts = _values(tmp_path / "items.parquet", tmp_path / "parts")
+    in_parts = _values(tmp_path / "items.parquet", folder / "parts")
     assert whole.shape == (len(VALUES), ROWS)
     assert np.nansum(whole) > 0
     np.testing.assert_array_equal(whole, in_parts)

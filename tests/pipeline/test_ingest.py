@@ -14,6 +14,9 @@ import pytest
 
 from pipelines.ingest import main
 from pipelines.sources.assembly import FINDING, INSPECTION
+from pipelines.sources.invented import mark
+from pipelines.sources.joining import join
+from pipelines.sources.layouts import Canonical
 from pipelines.tables import read_columns
 from selectivity.columns import from_columns
 from selectivity.errors import ParamsError, SourceError
@@ -55,6 +58,7 @@ def test_ingest_writes_tables_in_order_of_time_and_their_figures(tmp_path: Path)
     assert findings["item_no"].tolist() == [1]
     assert json.loads((out / "ingest.json").read_text()) == {
         "source": "mine",
+        "simulated": False,
         "rows": {"read": 4, "repeated": 1, "refused": 1},
         "refused_by_reason": {"accepted_at: not a date or time in ISO8601 (UTC)": 1},
         "set_to_missing": {},
@@ -150,6 +154,48 @@ def test_how_far_the_log_was_exported_is_told_with_the_log_it_is_of(tmp_path: Pa
     assert json.loads((out / "ingest.json").read_text())["feedback_upto"] == places
 
 
+def test_an_export_that_is_written_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _rows(tmp_path, "A,2026-03-02,1,")
+    _feedback(tmp_path, [a_declaration()], [an_inspection()])
+    exported = tmp_path / "feedback/export.json"
+    exported.write_text('{"decision_seq": 1}')
+
+    def meanwhile(sources: list[Canonical]) -> Canonical:
+        exported.write_text('{"decision_seq": 700}')
+        return join(sources)
+
+    monkeypatch.setattr("pipelines.ingest.join", meanwhile)
+    with pytest.raises(SourceError, match=r"export\.json was written while it was read"):
+        _ingest(tmp_path)
+    assert not (tmp_path / "out/ingest.json").exists()
+
+
+@pytest.mark.parametrize("other", ["USD", "EUR"])
+def test_amounts_in_several_currencies_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    declared = [
+        a_declaration(declaration_id=name, currency=currency)
+        for name, currency in (("A", "USD"), ("B", "USD"), ("C", "USD"), ("D", other))
+    ]
+    _feedback(tmp_path, declared, [])
+    (tmp_path / "feedback").rename(tmp_path / "rows")
+    _ingest(tmp_path, source="service")
+    several = "amounts are in 2 currencies (USD 75%, EUR 25%)"
+    assert (several in capsys.readouterr().err) == (other == "EUR")
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_invented_data_are_known_by_their_mark(tmp_path: Path, simulated: bool) -> None:
+    file = _rows(tmp_path, "A,2026-03-02,1,")
+    if simulated:
+        mark(file.parent)
+    told = json.loads((_ingest(tmp_path) / "ingest.json").read_text())
+    assert told["simulated"] is simulated
+
+
 def test_the_same_declarations_twice_count_as_repeated(tmp_path: Path) -> None:
     declared = [a_declaration(declaration_id=name) for name in ("A", "B")]
     inspections = [an_inspection(declaration_id="A")]
@@ -226,7 +272,12 @@ def _prepare(folder: Path, *, limit: float = 0.05, **section: Any) -> None:
     (folder / "sources/mine.yaml").write_text(MAPPING, encoding="utf-8")
     service = ROOT / "data/reference/sources/service.yaml"
     (folder / "sources/service.yaml").write_text(service.read_text("utf-8"), "utf-8")
-    plain = {"source": "mine", "path": str(folder / "rows"), "quarantine_limit": limit}
+    plain = {
+        "source": "mine",
+        "path": str(folder / "rows"),
+        "feedback": str(folder / "feedback"),
+        "quarantine_limit": limit,
+    }
     (folder / "params.yaml").write_text(json.dumps({"ingest": plain | section}))
 
 

@@ -1,6 +1,8 @@
 """From inspections to a trained model: the mistakes that look brilliant are not possible."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
-from pipelines.bundle import check_words
+from pipelines.bundle import BundleParams, check_known, check_words
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
 from pipelines.label import (
@@ -31,7 +33,7 @@ from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.rows import Rows
 from pipelines.train import TrainParams, train, train_on
 from selectivity.columns import Columns, Floats, each_declaration, to_columns
-from selectivity.errors import NotEnoughDataError, RulesError
+from selectivity.errors import NotEnoughDataError, ParamsError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel, Lane
@@ -292,6 +294,27 @@ def test_a_rule_without_words_stays_out_of_the_bundle() -> None:
     nameless = rules.rules[0].model_copy(update={"reason_code": "NOBODY_KNOWS"})
     with pytest.raises(RulesError, match="NOBODY_KNOWS has no words"):
         check_words(RuleSet([nameless]))
+
+
+@pytest.mark.parametrize("upto", [{}, {"decision_seq": 7}])
+def test_a_bundle_never_says_it_knows_feedback_that_it_leaves_out(upto: dict[str, int]) -> None:
+    check_known(None, upto)
+    with pytest.raises(ParamsError, match="profiles_until") if upto else nullcontext():
+        check_known(date(2026, 3, 1), upto)
+
+
+def test_rules_lie_where_a_change_is_seen(tmp_path: Path) -> None:
+    outside = tmp_path / "own.yaml"
+    outside.write_text(RULE_FILES[0].read_text(encoding="utf-8"), encoding="utf-8")
+    assert BundleParams(rules=(RULE_FILES[0],)).read_rules().rules
+    with pytest.raises(ParamsError, match=r"bundle\.rules names .*own\.yaml.*Put it into data/ref"):
+        BundleParams(rules=(RULE_FILES[0], outside)).read_rules()
+
+
+def test_one_date_long_before_all_others_is_told_instead_of_leaving_nothing_to_learn() -> None:
+    days = [-9_000, *range(420)]
+    with pytest.raises(NotEnoughDataError, match=r"the oldest is of 2001-.*99 of 100 are of 2026"):
+        prepare(items_on(days), PrepareParams())
 
 
 def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:

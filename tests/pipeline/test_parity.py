@@ -17,12 +17,11 @@ from pipelines.files import read_arrays, write_arrays, write_text
 from pipelines.histories import sql
 from pipelines.label import LabelParams, label
 from pipelines.periods import Periods
-from pipelines.prepare import in_time_order
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.tables import write_columns
 from pipelines.trials.memory import Memory
 from selectivity.aggregates import VALUES
-from selectivity.columns import to_columns
+from selectivity.columns import in_time_order, to_columns
 from selectivity.errors import ParityError
 from selectivity.features import FEATURE_NAMES
 from selectivity.rows import rows_of

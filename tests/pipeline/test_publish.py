@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import FILES, verify
-from models.pointer import read_pointer
+from models.pointer import read_pointer, write_pointer
 from pipelines.outbox import Outbox
 from pipelines.publish import earlier, history, publish
 from selectivity.errors import BundleError, ParamsError
@@ -146,10 +146,51 @@ def test_any_bundle_published_before_can_be_named(bundles: list[Path], tmp_path:
         earlier(tmp_path, "x")
 
 
-def test_a_history_with_a_torn_line_is_told(tmp_path: Path) -> None:
-    (tmp_path / "history.jsonl").write_text('{"version": 1, "bun')
+def test_a_history_with_an_altered_line_is_told_and_nothing_is_published(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
+    file = tmp_path / "history.jsonl"
+    altered = file.read_text() + '{"version": 1, "bun\n'
+    file.write_text(altered)
     with pytest.raises(BundleError, match=r"history\.jsonl has a line"):
-        history(tmp_path)
+        publish(bundles[1], tmp_path, by="ann.lee", at=NOW)
+    assert file.read_text() == altered
+
+
+@pytest.mark.parametrize("left", ["a torn line", "a line", "nothing"])
+def test_a_publication_that_was_broken_off_never_happened(
+    bundles: list[Path], tmp_path: Path, left: str
+) -> None:
+    first, never, second = (verify(bundle)[0][:16] for bundle in bundles)
+    publish(bundles[0], tmp_path, by="ann.lee", at=NOW)
+    pointer = read_pointer(tmp_path)
+    assert pointer is not None
+    publish(bundles[1], tmp_path, by="ann.lee", at=NOW)
+    write_pointer(tmp_path, pointer)  # as if the disk had been full before it moved
+    file = tmp_path / "history.jsonl"
+    lines = file.read_text()
+    file.write_text(lines[:-30] if left == "a torn line" else lines)
+    if left == "nothing":
+        file.unlink()
+    publish(bundles[2], tmp_path, by="ann.lee", at=NOW)
+
+    assert [line.bundle for line in history(tmp_path)][-1] == second
+    now = read_pointer(tmp_path)
+    assert now is not None
+    assert (now.bundle, now.version) == (second, 2)
+    assert now.previous == (None if left == "nothing" else first)
+    assert never not in file.read_text()
+
+
+def test_a_damaged_pointer_is_written_anew(bundles: list[Path], tmp_path: Path) -> None:
+    for bundle in bundles[:2]:
+        publish(bundle, tmp_path, by="ann.lee", at=NOW)
+    (tmp_path / "current.json").write_text("{")
+    publish(bundles[2], tmp_path, by="ann.lee", at=NOW)
+    now = read_pointer(tmp_path)
+    assert now is not None
+    assert (now.version, now.previous) == (3, verify(bundles[1])[0][:16])
 
 
 def test_the_command_publishes_though_mlflow_is_down(bundles: list[Path], tmp_path: Path) -> None:

@@ -130,13 +130,27 @@ def test_what_the_law_demands_stands_apart_from_what_is_chosen() -> None:
         "rule": Share(80 / 190),
         "model": Share(60 / 190),
         "random": Share(20 / 190),
+        "other": Share(0.0),
     }
 
 
 def test_a_lane_above_its_capacity_is_warned_of_with_who_filled_it() -> None:
     (warning,) = lanes(an_evidence()).warnings
     assert "The red lane takes 6.0% of declarations; its capacity is 5.0%." in EN(warning)
-    assert "The model put 66.7% of them there, rules and chance 33.3%" in EN(warning)
+    assert "offices had put 66.7% of them there, rules and chance 33.3%" in EN(warning)
+
+
+def test_a_full_office_is_not_put_down_to_rules() -> None:
+    rows = decisions_of(
+        (300, {}),
+        (250, {"lane": "YELLOW", "channel": "CAPACITY"}),
+        (50, {"lane": "YELLOW", "channel": "MODEL"}),
+    )
+    section = lanes(an_evidence(decisions=rows))
+    assert section.answers[1].facts["other"] == Share(250 / 300)
+    (warning,) = section.warnings
+    assert warning.key == "lanes.over_by_model"
+    assert warning.facts["by_rules"] == Share(0.0)
 
 
 def test_a_small_office_is_never_shown_on_its_own() -> None:
@@ -424,7 +438,7 @@ def test_an_ingest_that_tells_nothing_leaves_a_report_that_says_so() -> None:
 
 def test_simulated_data_are_never_shown_as_real() -> None:
     assert say("headline.simulated") in sections(an_evidence())[0].warnings
-    real = {**INGESTED, "inputs": {"data/raw/2026/declarations.parquet": "cd" * 32}}
+    real = {**INGESTED, "simulated": False}
     assert say("headline.simulated") not in sections(an_evidence(ingested=real))[0].warnings
 
 

@@ -1,5 +1,6 @@
 """Bulk scoring: every row comes back, and what the service would say of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipelines.sources.canonical import canonical
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from selectivity.columns import from_columns
 from selectivity.errors import SourceError
+from selectivity.guard import OfficeCapacity
 from selectivity.policy import decide
 from tests.rows import SOURCES, korean_rows, native_rows
 
@@ -128,6 +130,26 @@ def test_a_table_scored_in_pieces_is_scored_alike_and_no_declaration_is_cut(
     assert done == [3, 3, 3]
 
 
+def test_lineages_tighten_and_offices_fill_up_over_pieces_and_in_the_order_of_time(
+    loaded: Bundle, native: SourceMapping
+) -> None:
+    frame = native_rows(*[1] * 40).assign(declaration_office="OFF01", version_no=1)
+    frame.loc[0, "hs_code"] = "050710"  # ivory: always RED
+    frame = pd.concat([frame, frame.iloc[[0]].assign(version_no=2, hs_code="610910")])
+    frame["accepted_at"] = pd.date_range("2026-03-02", periods=len(frame), freq="min", tz="UTC")
+    offices = {"OFF01": OfficeCapacity(yellow=3, red=2)}
+    guarded = replace(loaded, policy=loaded.policy.model_copy(update={"offices": offices}))
+    at_once = score(frame, guarded, native)
+
+    pieces = score(frame, guarded, native, rows_at_once=4)
+    backwards = score(frame[::-1], guarded, native, rows_at_once=4)
+
+    assert at_once["lane"].iloc[[0, 40]].to_list() == ["RED", "RED"]
+    assert (at_once["channel"] == "CAPACITY").any()
+    pd.testing.assert_frame_equal(pieces, at_once)
+    pd.testing.assert_frame_equal(backwards[::-1].reset_index(drop=True), at_once)
+
+
 def test_no_rows_give_no_rows(loaded: Bundle, kcs: SourceMapping) -> None:
     assert score(korean_rows(1).iloc[:0], loaded, kcs).empty
 
@@ -154,3 +176,5 @@ def test_a_file_goes_in_and_the_same_rows_with_lanes_come_out(
     assert scored["Declaration ID"].to_list()[:3] == frame["Declaration ID"].to_list()
     assert scored["lane"].isna().to_list() == [False, False, False, True]
     assert scored["status"].iloc[3] == "the row has 2 cells where the header has 20"
+    with pytest.raises(SourceError, match=r"has p_none, .*, status already"):
+        main(source="kcs", table=out, out=tmp_path / "again.csv", bundle=bundle, mappings=SOURCES)

@@ -10,6 +10,7 @@ import yaml
 
 from pipelines.simulate import SimulateParams, follow, main
 from pipelines.simulator.schema import KNOWN_AT, TABLES, TRUTH, empty
+from pipelines.sources.invented import MARK, is_simulated
 from pipelines.tables import arrow_table, columns_from_frame
 from selectivity.columns import KINDS, from_columns
 from selectivity.declaration import read_declaration
@@ -46,6 +47,19 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_world_of_ones_own_lies_where_a_change_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("title: Mine\n")
+    stage = {"simulate": {"preset": str(tmp_path / "own.yaml")}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(stage), encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"simulate\.preset names .*own\.yaml, which lies"):
+        main(tmp_path / "params.yaml", SIMULATOR, tmp_path / "raw", tmp_path / "truth")
+
+
+def test_tables_are_marked_as_invented(written: Path) -> None:
+    assert is_simulated(written / "raw")
+    assert not is_simulated(written)
+
+
 def test_the_same_seed_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
     run(tmp_path / "again")
     run(tmp_path / "other", seed=4)
@@ -54,7 +68,7 @@ def test_the_same_seed_gives_the_same_bytes(written: Path, tmp_path: Path) -> No
 
     assert one == again
     for name, written_once in one.items():
-        if name in other and "capacity_calendar" not in name:
+        if name in other and "capacity_calendar" not in name and MARK not in name:
             assert written_once != other[name], f"another seed, and {name} is the same"
 
 
@@ -71,7 +85,7 @@ def test_a_run_leaves_nothing_of_the_run_before(tmp_path: Path, written: Path) -
 
 
 def test_the_truth_is_written_apart(written: Path) -> None:
-    assert {path.name for path in (written / "raw").iterdir()} <= set(TABLES)
+    assert {path.name for path in (written / "raw").iterdir()} <= {*TABLES, MARK}
     assert {path.name for path in (written / "truth").iterdir()} == set(TRUTH)
 
 

@@ -11,10 +11,9 @@ from pipelines.histories.engine import DuckDB, HistoryEngine, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
 from pipelines.label import LabelParams, as_outcomes, label
-from pipelines.prepare import in_time_order
 from pipelines.tables import write_columns
 from pipelines.trials.memory import Memory
-from selectivity.columns import Columns
+from selectivity.columns import Columns, in_time_order
 from selectivity.errors import ParamsError
 from tests.worlds import a_simulation
 

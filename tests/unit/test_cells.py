@@ -154,7 +154,32 @@ def test_a_code_map_says_what_becomes_of_other_codes(
     assert cells.unreadable.tolist() == [False, unreadable]
 
 
+@pytest.mark.parametrize(
+    ("cells", "known"),
+    [
+        (["2026-03-02", "2026-03-02 10:00", ""], ["2026-03-02T16:59:59.999999", "03:00", None]),
+        (["2026-03-02", "2026-03-02 00:00"], ["2026-03-02T16:59:59.999999", "2026-03-01T17:00"]),
+        ([pd.Timestamp("2026-03-02")] * 2, ["2026-03-02T16:59:59.999999"] * 2),
+        (
+            [pd.Timestamp("2026-03-02"), pd.Timestamp("2026-03-02 10:00")],
+            ["2026-03-01T17:00", "03:00"],
+        ),
+    ],
+)
+def test_a_result_that_is_dated_by_its_day_is_known_at_its_end(
+    cells: list[Any], known: list[str | None]
+) -> None:
+    zone = "Asia/Ho_Chi_Minh"
+    read, accepted = (
+        _read(name, cells, timezone=zone).values for name in ("observed_at", "accepted_at")
+    )
+    whole = [each and (each if "T" in each else f"2026-03-02T{each}") for each in known]
+    np.testing.assert_array_equal(read, np.array(whole, dtype="datetime64[us]"))
+    assert accepted[0] == np.datetime64("2026-03-01T17:00")
+
+
 def _read(name: str, cells: list[Any], *, source: FieldSource | None = None, **keys: Any) -> Cells:
     mapping = SourceMapping(name="test", title="A test", layout="tables", **keys)
     column = pd.Series(cells, dtype=None if any(cells) else object)
-    return read_cells(column, name, KINDS[name], mapping, source or FieldSource(column="C"))
+    kind = KINDS.get(name, "time")
+    return read_cells(column, name, kind, mapping, source or FieldSource(column="C"))
