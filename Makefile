@@ -22,7 +22,7 @@ unexport OMP_NUM_THREADS  # an empty value prints a warning at every start
 # Byte code is kept whatever the caller set: without it every stage compiles thousands of files anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup cluster run repro serve report mlflow bench degraded ladder worlds ablation alone test fuzz tamper torture check lock clean
+.PHONY: help setup cluster run repro serve report mlflow bench degraded ladder overload worlds ablation alone test fuzz tamper torture check lock clean
 
 help: ## List these tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile

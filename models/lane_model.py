@@ -25,7 +25,8 @@ from selectivity.known import CodeMaps
 from selectivity.risk import Risk
 
 CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
-_COUNTRIES = ("country_of_origin", "country_of_export")
+COUNTRIES = ("country_of_origin", "country_of_export")
+"""Fields whose countries a history may have seen."""
 
 
 class Knowledge(BaseModel):
@@ -106,14 +107,14 @@ class LaneModel:
     def _unknown_codes(
         self, columns: Columns, item_nos: Sequence[int]
     ) -> Sequence[Sequence[tuple[int, str]]]:
-        declared = [columns[field].tolist() for field in _COUNTRIES]
+        declared = [columns[field].tolist() for field in COUNTRIES]
         headings, countries = self.knowledge.headings, self.knowledge.countries
         unknown = []
         for item_no, code, *named in zip(
             item_nos, columns["hs_code"].tolist(), *declared, strict=True
         ):
             found = [] if code is None or code[:4] in headings else [(item_no, "hs_code")]
-            for field, country in zip(_COUNTRIES, named, strict=True):
+            for field, country in zip(COUNTRIES, named, strict=True):
                 if country is not None and country not in countries:
                     found.append((item_no, field))
             unknown.append(found)

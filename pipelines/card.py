@@ -12,11 +12,8 @@ Writes  data/reports/model_card.html    both languages in it, needs no network
         data/reports/model_card.md      the same for who reads it beside code
 """
 
-import json
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +26,7 @@ from models.trees import Trees
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.label import UNKNOWN, known_classes
-from pipelines.params import of_stages
+from pipelines.params import as_text, leaves, of_stages
 from pipelines.report import LANGUAGES, page, read_evidence, read_words
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
@@ -82,7 +79,7 @@ def read_facts(bundle: Path, params: Path, lock: Path) -> Facts:
         features=read_json(bundle / FEATURE_LIST),
         trees={name: each.num_trees() for name, each in boosters.items() if each is not None},
         packages={name: version(name) for name in PACKAGES},
-        params=list(_leaves(of_stages(params))),
+        params=[(name, as_text(value)) for name, value in leaves(of_stages(params))],
         locked=_locked(lock, bundle),
     )
 
@@ -92,14 +89,6 @@ def _locked(lock: Path, bundle: Path) -> str:
     stages = yaml.safe_load(lock.read_bytes())["stages"] if lock.exists() else {}
     outs = (out for stage in stages.values() for out in stage.get("outs", ()))
     return next((out["md5"] for out in outs if out["path"] == bundle.as_posix()), "")
-
-
-def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, content if isinstance(content, str) else json.dumps(content, default=str)
 
 
 def goods_of(

@@ -28,6 +28,7 @@ from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
 from pipelines.without_model import against_model, points_catch_too_little
 from selectivity.aggregates import duty_at_stake
+from selectivity.capacity import OVER_CAPACITY
 from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
@@ -36,9 +37,6 @@ from selectivity.metrics import calibration_bins, precision_at, recall_at, wilso
 from selectivity.policy import Policy
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
-
-OVER_CAPACITY = 1.1
-"""A lane fuller than this times its capacity is warned of."""
 
 
 class EvaluateParams(BaseModel):

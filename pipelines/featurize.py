@@ -27,7 +27,7 @@ from pydantic import Field
 
 from models.bundle import PROFILES_FILE
 from models.feature_list import feature_list
-from models.lane_model import KNOWLEDGE, Knowledge, knowledge_json
+from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_arrays, write_text
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
@@ -44,8 +44,6 @@ from selectivity.features import FEATURE_NAMES, FEATURES, feature_matrix, number
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""
-
-_COUNTRIES = ("country_of_origin", "country_of_export")
 
 
 class FeaturizeParams(EngineParams):
@@ -81,7 +79,7 @@ class Lessons:
         for name, counts in self._codes.items():
             counts.update(_there(items[name]))
         self._headings.update(code[:4] for code in _there(items["hs_code"]))
-        for name in _COUNTRIES:
+        for name in COUNTRIES:
             self._countries.update(_there(items[name]))
         for name in ITEM:
             self._declared[name] += int(pd.notna(items[name]).sum())

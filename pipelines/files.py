@@ -1,7 +1,9 @@
 """Small files of the pipeline: written whole or not at all, the same content as the same bytes."""
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,15 @@ def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     with beside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
     beside.replace(file)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Inside, nobody else works in this folder who asks in the same way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read_json(file: Path) -> Any:

@@ -5,7 +5,6 @@ rename, so that whatever is here is complete. Runs are sent oldest first, then s
 promotion.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from models.registry import Store, TrackedRun, log_run, log_search, promote, reach
 from models.run_folder import RUN, Run, read_run
 from models.search_run import SearchRun
-from pipelines.files import write_text
+from pipelines.files import alone, write_text
 from selectivity.errors import TrackingError
 
 FOLDER = Path("state", "mlflow-outbox")
@@ -139,9 +138,7 @@ class Outbox:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Two stages at once would send one run twice. What a killed one left is swept out."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self.folder):
             for half in self.folder.glob(".*/"):
                 shutil.rmtree(half)
             yield

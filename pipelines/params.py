@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -71,6 +71,20 @@ def of_stages(path: Path) -> dict[str, Any]:
         ParamsError: no such file, or one that holds no sections.
     """
     return {name: held for name, held in _content(path).items() if name not in OF_COMMANDS}
+
+
+def leaves(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested dictionaries, with a dotted name. Lists are values."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from leaves(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, content
+
+
+def as_text(value: Any) -> str:
+    """A value of a params file as it stands there, more or less."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def check_watched(file: Path, folder: Path, key: str) -> None:

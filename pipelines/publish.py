@@ -12,11 +12,9 @@ Writes  models/published/<16 digits>/            a copy of the bundle
 MLflow is told afterwards: the model's alias `champion`. If it is down, it is told later.
 """
 
-import fcntl
 import getpass
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +27,7 @@ from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.command import FileOption, command, say
+from pipelines.files import alone
 from pipelines.outbox import Outbox, Promotion
 from pipelines.track import tell
 from selectivity.declaration import problems
@@ -70,7 +69,7 @@ def publish(
         BundleError: it was altered, or cannot be loaded; what was in force stays so.
     """
     digest = load(bundle).digest
-    with _alone(published):
+    with alone(published):  # two people at once would give one version twice
         current, before = _in_force(published), history(published)
         place = published / digest[:NAME_DIGITS]
         whole = _is_whole(place, digest)
@@ -186,15 +185,6 @@ def _remember(published: Path, lines: Sequence[Publication]) -> None:
     """Before the pointer moves: what is in force always stands in the history."""
     text = "".join(line.model_dump_json() + "\n" for line in lines)
     write_durably(published / HISTORY, text)
-
-
-@contextmanager
-def _alone(published: Path) -> Iterator[None]:
-    """Two people at once would give one version twice."""
-    published.mkdir(parents=True, exist_ok=True)
-    with (published / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main(

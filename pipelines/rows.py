@@ -19,7 +19,7 @@ from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, forget_lines
 
 BLOCK = 65_536
-"""Rows read at once, and rows of a row group in the feature table."""
+"""Rows read at once."""
 
 Numbers = npt.NDArray[np.floating[Any]]
 """LightGBM rounds answers and weights to float32; whoever has millions of them does so before."""

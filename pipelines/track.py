@@ -12,12 +12,11 @@ A dead server costs seconds and loses nothing: the run waits in the outbox, and 
 or `python -m pipelines.track --retry`, sends it.
 """
 
-import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +31,7 @@ from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_json
 from pipelines.outbox import Outbox, Sent
-from pipelines.params import of_stages
+from pipelines.params import as_text, leaves, of_stages
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import columns_of, in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
@@ -72,10 +71,10 @@ def describe(
         name=f"{experiment} {digest[:_NAME_DIGITS]}".strip(),
         made_at=at,
         bundle_digest=digest,
-        params={name: _as_text(value) for name, value in _leaves(params)},
+        params={name: as_text(value) for name, value in leaves(params)},
         metrics={
             re.sub(r"[^\w\-. :/]", "_", name): float(value)
-            for name, value in _leaves(metrics)
+            for name, value in leaves(metrics)
             if isinstance(value, int | float) and not isinstance(value, bool)
         },
         tags=tags,
@@ -145,19 +144,6 @@ def tell(sent: Sent, store: Store) -> None:
         say(f"track: {store.model} version {sent.champion} is now champion")
     for problem in sent.problems:
         say(f"warning: {problem}")
-
-
-def _leaves(content: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in nested dictionaries, with a dotted name. Lists are values."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, content
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

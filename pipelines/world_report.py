@@ -1,7 +1,7 @@
 """Show a person whether a simulated world looks right: one page that needs no network.
 
 Reads   data/raw/simulated/          the tables of the world
-        data/raw/truth/              its truth: no other module but the simulator reads it
+        data/raw/truth/              its truth, which no other stage but `simulate` knows
         data/reference/simulator/    what was asked for
 Writes  data/reports/world.html      figures against the preset, and pictures with what to expect
 """

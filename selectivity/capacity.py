@@ -26,6 +26,9 @@ HIGHEST = 1e9
 MOST_PLACES = 1e3
 """Of a hold-up for nothing. From far fewer on, the chance of a finding is all that counts."""
 
+OVER_CAPACITY = 1.1
+"""A lane fuller than this times its capacity is warned of."""
+
 
 class Found(BaseModel):
     """A number per class of finding."""

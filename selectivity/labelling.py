@@ -10,6 +10,9 @@ NO_VERDICT = ("SCAN",)
 """Controls that raise suspicions and settle none: most suspicious scanner images are harmless, and
 a clear image says little of papers. What is opened after one is a control of its own."""
 
+GOODS_CONTROLS = ("PARTIAL_PHYSICAL", "FULL_PHYSICAL")
+"""Controls that look at the goods: they find what papers do not show."""
+
 
 def item_outcomes(inspection: Inspection, item_nos: Sequence[int]) -> dict[int, FindingClass]:
     """The finding class of each goods item, as far as this inspection tells.

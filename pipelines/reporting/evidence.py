@@ -18,8 +18,6 @@ LANES = ("GREEN", "YELLOW", "RED")
 KEY = ["declaration_id", "version_no"]
 DIGITS = 16
 """Digits of a digest that are shown."""
-GOODS_CONTROLS = ("PARTIAL_PHYSICAL", "FULL_PHYSICAL")
-"""Controls that look at the goods: they find what papers do not show."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from pipelines.reporting import charts
 from pipelines.reporting.evidence import LANES, Evidence
 from pipelines.reporting.sections import Chart, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
+from selectivity.capacity import OVER_CAPACITY
 from selectivity.lanes import Channel, Lane
 from selectivity.metrics import wilson
 
 FEWEST = 10
 """An office with fewer declarations is not shown on its own: it would tell of single traders."""
 MOST_OFFICES = 30
-OVER = 1.1
-"""Times its capacity from which a lane is called over-full."""
 
 _NOT_BY_RISK = (Channel.MANDATORY, Channel.RULE, Channel.RANDOM)
 _OFTEN = (*_NOT_BY_RISK, Channel.MODEL)
@@ -85,7 +84,7 @@ def _over_full(evidence: Evidence) -> Iterator[Sentence]:
     plans = {"YELLOW": evidence.policy.yellow.share, "RED": evidence.policy.red.share}
     for lane, planned in plans.items():
         given = evidence.share(lane)
-        if given > OVER * planned:
+        if given > OVER_CAPACITY * planned:
             by_rules = float(evidence.of_lane(lane).channel.isin(_NOT_BY_RISK).mean())
             yield say(
                 "lanes.over_by_model" if by_rules < 1 / 2 else "lanes.over_by_rules",

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipelines.reporting.evidence import GOODS_CONTROLS, LANES, Evidence
+from pipelines.reporting.evidence import LANES, Evidence
 from selectivity.columns import Floats
+from selectivity.labelling import GOODS_CONTROLS
 from selectivity.lanes import Channel
 from selectivity.metrics import Interval, wilson
 

@@ -18,9 +18,9 @@ from pipelines.simulator.schema import TABLES
 from pipelines.simulator.settings import Settings
 from pipelines.simulator.store import KINDS, Folder
 from selectivity.columns import Floats, Ints
+from selectivity.labelling import GOODS_CONTROLS
 
 FIRST = ds.field("version_no") == 1
-OPENED = ("PARTIAL_PHYSICAL", "FULL_PHYSICAL")
 
 HONEST_ITEMS = 300_000
 """So many goods items that are what they are said to be are enough for a picture of prices."""
@@ -211,7 +211,7 @@ def _looked(false: pd.DataFrame, controls: pd.DataFrame, findings: pd.DataFrame)
     pairs = ended.rename_axis("control").reset_index().merge(false, on="at")
     fraud = findings.loc[findings["intent"] == "FRAUD", ["control", "item_no"]].drop_duplicates()
     found = pairs.merge(fraud, on=["control", "item_no"], how="left", indicator="both")
-    opened = controls.loc[controls["control_type"].isin(OPENED), "at"]
+    opened = controls.loc[controls["control_type"].isin(GOODS_CONTROLS), "at"]
     scan = (pairs["control_type"] == "SCAN").to_numpy()
     pairs["found"] = np.where(scan, pairs["at"].isin(opened), found["both"] == "both")
     return pairs

@@ -1,15 +1,12 @@
 """Results that are on their way: nobody knows them before their time."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipelines.simulator.draws import Table
 from pipelines.simulator.schema import KNOWN_AT, PENDING, empty
 from pipelines.tables import all_missing
-from selectivity.columns import Kind
 
 
 class Pending:
@@ -41,7 +38,3 @@ class Pending:
             known[name] = {column: values[due] for column, values in table.items()}
             self.tables[name] = {column: values[later] for column, values in table.items()}
         return known
-
-
-def _or_missing(table: Table, column: str, kind: Kind, rows: int) -> npt.NDArray[Any]:
-    return table[column] if column in table else all_missing(rows, kind)

@@ -61,6 +61,15 @@ def test_a_stage_that_lists_everything_passes(tmp_path: Path) -> None:
     assert not list(_problems("train", stage, tmp_path))
 
 
+def test_a_module_that_a_stage_lists_and_does_not_run_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, "pipelines/train.py", "")
+    deps = ["pipelines/train.py", "pipelines/rows.py"]
+    (problem,) = _problems("train", {"cmd": "python -m pipelines.train", "deps": deps}, tmp_path)
+    assert problem.endswith(
+        "stage train, take out of deps, which do not run:\n      - pipelines/rows.py"
+    )
+
+
 def test_a_stage_must_run_the_module_of_its_own_name(tmp_path: Path) -> None:
     stage = {"cmd": "python -m pipelines.fit --out x", "deps": []}
     (problem,) = _problems("train", stage, tmp_path)
@@ -89,13 +98,20 @@ def _problems(name: str, stage: dict[str, Any], root: Path) -> Iterator[str]:
     unlisted = [path for path in runs if not any(path.is_relative_to(dep) for dep in listed)]
     if unlisted:
         yield _add(name, "deps", unlisted)
+    modules = [path for path in sorted(listed) if path.suffix == ".py"]
+    if idle := [path for path in modules if path not in runs]:
+        yield _told(name, "take out of deps, which do not run", idle)
     sections = {name for path in runs for name in _sections_read(path, module, root)}
     if sections - _listed_params(stage):
         yield _add(name, "params", sorted(sections - _listed_params(stage)))
 
 
 def _add(stage: str, key: str, lines: Iterable[object]) -> str:
-    return "\n      - ".join([f"dvc.yaml, stage {stage}, add under {key}:", *map(str, lines)])
+    return _told(stage, f"add under {key}", lines)
+
+
+def _told(stage: str, what: str, lines: Iterable[object]) -> str:
+    return "\n      - ".join([f"dvc.yaml, stage {stage}, {what}:", *map(str, lines)])
 
 
 def _sections_read(path: Path, module: Path, root: Path) -> Iterator[str]:
