@@ -234,8 +234,9 @@ def _count_and_fold(
 ) -> None:
     try:
         record, new, parked, no = kept.result()
-    except DecisionLogError:  # who waits is told
+    except DecisionLogError as error:  # who waits is told
         take_back()
+        _count_if_not_kept(error, parts)
         return
     if new:
         parts.meters.decided(record)
@@ -249,12 +250,20 @@ def _count_and_fold(
 def _count_and_learn(
     inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
 ) -> None:
-    with contextlib.suppress(DecisionLogError):
+    try:
         receipt, decision, no, earlier = kept.result()
-        parts.meters.inspected(inspection, receipt)
-        if no is not None:
-            new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
-            _teach(parts, Lesson(no, taught=tuple(taught(new, about(earlier)))))
+    except DecisionLogError as error:
+        _count_if_not_kept(error, parts)
+        return
+    parts.meters.inspected(inspection, receipt)
+    if no is not None:
+        new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+        _teach(parts, Lesson(no, taught=tuple(taught(new, about(earlier)))))
+
+
+def _count_if_not_kept(error: DecisionLogError, parts: Parts) -> None:
+    if not isinstance(error, ConflictError | OvertakenError):
+        parts.meters.not_kept()
 
 
 def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
 from serving.log_file import LogFile, open_to_read, unusable
 from serving.settings import Settings
-from serving.signing_key import public_file, read_public
+from serving.signing_key import kept_public, public_file
 from serving.verify import Verdict, verify
 
 
@@ -46,7 +46,7 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
             f"No backup was made in {folder}: {error.strerror} ({error.filename}). Name a folder "
             "that is not there yet, on a disk with room."
         ) from error
-    verdict = verify(LogFile(log), anchor, [read_public(public_file(settings.signing_key_file))])
+    verdict = verify(LogFile(log), anchor, kept_public(settings.signing_key_file))
     if verdict.problems:
         raise AuditError(f"The copy in {folder} is {verdict.line}. Keep it and look at the log.")
     return verdict
@@ -54,6 +54,7 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
 
 def _copy_log(source: Path, target: Path) -> None:
     try:
+        target.touch(mode=0o600)  # it holds what was declared
         with closing(open_to_read(source)) as log, closing(sqlite3.connect(target)) as copy:
             log.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # so that this one file is the log
@@ -63,5 +64,6 @@ def _copy_log(source: Path, target: Path) -> None:
 
 def _keys(settings: Settings) -> list[Path]:
     signing = settings.signing_key_file
-    named = [settings.draw_key_file, settings.keys_file, signing, public_file(signing)]
+    earlier = signing.parent.glob(f"{signing.stem}.*.pub")
+    named = [settings.draw_key_file, settings.keys_file, signing, public_file(signing), *earlier]
     return [file for file in named if file.exists()]

@@ -1,5 +1,7 @@
 """Folds what the log holds into the profiles, but for what the bundle learnt already."""
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -11,7 +13,11 @@ from serving.log_reader import Event, LogReader
 from serving.predictor import Predictor
 from serving.published import FeedbackUpto
 
+logger = logging.getLogger(__name__)
+
 AT_ONCE = 1_000
+TELL_SECONDS = 5.0
+"""How often to say how far it is: of a long log it takes minutes."""
 
 
 def catch_up(predictor: Predictor, log: LogReader) -> None:
@@ -33,7 +39,11 @@ class CatchUp:
 
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""
+        told = time.monotonic()
         for some in _in_parts(self._log.events(after=self.at, upto=no)):
+            if time.monotonic() - told > TELL_SECONDS:
+                logger.info("reading the log", extra={"count": some[0].no - 1, "of": no})
+                told = time.monotonic()
             self._predictor.observe(row for event in some for row in self._declared(event))
             for event in some:
                 self._learn(event)

@@ -16,14 +16,15 @@ from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
 from serving.recent import copied_at
 from serving.settings import Settings
-from serving.signing_key import public_file, read_public
+from serving.signing_key import kept_public, public_file
 from serving.store import AwayError
-from serving.stores import check_durable, check_spool, empty_place, primary_of
+from serving.stores import check_durable, check_spool, empty_place, primary_of, refuse_emptied
 from serving.tokens import read_key_set
 
 ANCHORS: Mapping[Anchor, str] = {
     Anchor.OK: "fits it (`lanes verify` proves every record)",
-    Anchor.NEW: "vouches for nothing of it yet; the service does when it runs",
+    Anchor.NEW: "vouches for nothing of it: right for a log that nobody vouched for yet, else an "
+    "alarm, see RUNBOOK.md",
     Anchor.OTHER: "vouches for another log, and for nothing of this one: an alarm, see RUNBOOK.md",
     Anchor.DAMAGED: "is damaged: an alarm, see RUNBOOK.md",
 }
@@ -91,6 +92,7 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
     """The log and, if it can be used, its anchor."""
     anchor: Anchor | None = None
     try:
+        refuse_emptied(settings)
         check_durable(settings)
         if (place := empty_place(settings)) is not None:
             yield Finding("log", f"none at {place} yet; it is made at the first start")
@@ -146,7 +148,8 @@ def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
     if not public.exists():  # a start makes a key, for which nothing was vouched yet
         return None
     try:
-        vouched = check_vouched(log, settings.anchor_file, read_public(public))
+        keys = kept_public(settings.signing_key_file)
+        vouched = check_vouched(log, settings.anchor_file, keys)
         return vouched.state(log.head().no)
     except OSError as error:
         raise ParamsError(

@@ -7,7 +7,7 @@ that cannot be written stops nothing: it is reported, counted and tried again.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,17 +51,19 @@ class Checkpointer:
         on_anchor: Callable[[Anchor], None] = lambda anchor: None,
         later: bool = False,
         log_id: str = "",
+        earlier: Sequence[Ed25519PublicKey] = (),
     ) -> None:
         """Begin with a checkpoint; with `later` as soon as the log can be read.
 
         With `log_id` no other log is ever vouched for, whatever comes to lie in this one's place.
+        What `earlier` keys signed counts as well.
 
         Raises:
             DecisionLogError: the log is not the one that was vouched for before.
             ParamsError: the anchor cannot be written.
         """
         self._log, self._anchor = LogReader(log, later=later, log_id=log_id), anchor
-        self._key = key
+        self._key, self._earlier = key, earlier
         self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
         self._trouble, self._cut_for = False, 0
         self._begun, self._found = False, Anchor.OK
@@ -80,7 +82,7 @@ class Checkpointer:
         self._log.close()
 
     def _begin(self) -> None:
-        vouched = check_vouched(self._log, self._anchor, self._key.public_key())
+        vouched = check_vouched(self._log, self._anchor, [self._key.public_key(), *self._earlier])
         self._found = vouched.state(self._head().no)
         self._vouch()
         self._begun = True
@@ -180,16 +182,16 @@ class Checkpointer:
         return head
 
 
-def check_vouched(log: LogReader, anchor: Path, key: Ed25519PublicKey) -> Vouched:
-    """Compare a log with the furthest checkpoint that this key signed for it, and what people did
-    with the chain: decisions go by that.
+def check_vouched(log: LogReader, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Vouched:
+    """Compare a log with the furthest checkpoint that these keys signed for it, and what people
+    did with the chain: decisions go by that.
 
     Raises:
         DecisionLogError: it is not the one that was vouched for, or the anchor is so damaged that
             nobody can say.
         OSError: the anchor cannot be read.
     """
-    vouched = look(anchor, log.log_id, key)
+    vouched = look(anchor, log.log_id, keys)
     known = vouched.furthest
     if known is not None and log.hash_at(known.records) != known.head:
         raise DecisionLogError(

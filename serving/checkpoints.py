@@ -7,7 +7,7 @@ longer agrees with what was signed before.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -148,8 +148,8 @@ def read_all(file: Path) -> Iterable[Line]:
                 yield Line(no, _read(line), torn=_torn(line))
 
 
-def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
-    """What the newest checkpoints say of the log with this id, as this key signed them.
+def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouched:
+    """What the newest checkpoints say of the log with this id, as these keys signed them.
 
     Raises:
         OSError: the file cannot be read.
@@ -164,7 +164,7 @@ def look(file: Path, log_id: str, key: Ed25519PublicKey) -> Vouched:
     unread = [each is None and not _torn(line) for each, line in zip(found, lines, strict=True)]
     own = [each for each in found if each and each.log_id == log_id]
     own.sort(key=lambda each: each.records, reverse=True)
-    keys, forged = {key_id(key): key}, 0
+    keys, forged = {key_id(key): key for key in signers}, 0
     for each in own:
         if each.signed_by(keys):
             return Vouched(each, sum(unread) + forged)

@@ -6,8 +6,9 @@ from selectivity.declaration import Strict
 from selectivity.errors import ConflictError
 from serving.log_reader import LogReader
 
-CURSOR = r"^[0-9a-f]{8}-[0-9]{1,15}$"
-LOG_DIGITS = 8
+CURSOR = r"^[0-9a-f]{8}-[0-9]{1,15}(-[0-9a-f]{8})?$"
+"""Those that were given out before the hash was part of them have none."""
+LOG_DIGITS = HASH_DIGITS = 8
 
 
 class CursorGiven(Strict):
@@ -17,8 +18,10 @@ class CursorGiven(Strict):
 
 
 def cursor_at(log: LogReader, no: int) -> str:
-    """Names a place in this log."""
-    return f"{log.log_id[:LOG_DIGITS]}-{no}"
+    """Names a place in this log, and what lies there: a log that was restored from a backup has
+    the id of before, and others in the places behind.
+    """
+    return f"{log.log_id[:LOG_DIGITS]}-{no}-{(log.hash_at(no) or '')[:HASH_DIGITS]}"
 
 
 def place(log: LogReader, cursor: str) -> int:
@@ -27,9 +30,10 @@ def place(log: LogReader, cursor: str) -> int:
     Raises:
         ConflictError: it is of another log, or of a later state of this one.
     """
-    name, _, no = cursor.partition("-")
-    head = log.head().no
-    if name != log.log_id[:LOG_DIGITS] or int(no) > head:
+    name, no, *told = cursor.split("-")
+    head, there = log.head().no, log.hash_at(int(no))
+    same = there is not None and all(there.startswith(digits) for digits in told)
+    if name != log.log_id[:LOG_DIGITS] or not same:
         raise ConflictError(
             f"The cursor {cursor!r:.40} does not belong to this log, which ends at "
             f"{cursor_at(log, head)}: it was replaced or restored. Compare what the office holds "

@@ -110,7 +110,8 @@ class Follower:
             self._tried = None
             parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
             parts.meters.followed("refused")
-            logger.error("bundle refused", extra={"cause": "BUNDLE_REFUSED"})
+            what = {"cause": "BUNDLE_REFUSED", "detail": str(error)}
+            logger.error("bundle refused", extra=what)
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts

@@ -1,7 +1,7 @@
 """The API keys in force, followed while the service runs."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +27,10 @@ class KeyRing:
             ParamsError: the file cannot be used.
         """
         self._followed = None if file is None else Followed(file, _by_id, cause="KEY_FILE")
+
+    def all(self) -> Iterable[ApiKey]:
+        """Every key that is known, valid or not."""
+        return self._followed.content().values() if self._followed else ()
 
     def holder(self, key: str, now: datetime) -> ApiKey | None:
         """What is kept of this key, if it opens anything now."""

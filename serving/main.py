@@ -143,12 +143,12 @@ def verify(
     ] = None,
 ) -> None:
     """Prove that the log is what the service wrote, or say what was done to it; changes nothing."""
-    from serving.signing_key import public_file, read_public
+    from serving.signing_key import kept_public, read_public
     from serving.verify import verify as look_at
 
     settings = _settings()
-    files = public_key or [public_file(settings.signing_key_file)]
-    keys = [read_public(file) for file in files]
+    own = settings.signing_key_file
+    keys = [read_public(file) for file in public_key] if public_key else kept_public(own)
     verdict = look_at(
         store_named(log) if log else primary_of(settings), anchor or settings.anchor_file, keys
     )

@@ -1,4 +1,4 @@
-"""What the process does about memory before it begins to serve."""
+"""What the process does about memory before it begins to serve, and after a hand-over."""
 
 import ctypes
 import gc

@@ -1,14 +1,18 @@
 """What the service counts, for Prometheus."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from selectivity.decision import Source
 from selectivity.inspection import Inspection
+from selectivity.lanes import Channel, Lane
 from selectivity.modes import Mode
-from selectivity.override import OverrideStep
+from selectivity.override import OverrideState, OverrideStep
 from selectivity.record import DecisionRecord
+from serving.api_keys import ApiKey
 from serving.checkpoints import Anchor, Checkpoint
 from serving.spool import Spooled
 
@@ -110,6 +114,18 @@ class Meters:
             "Records in the spool that the log does not have yet.",
             registry=self._registry,
         )
+        self._not_kept = Counter(
+            "lanes_not_kept",
+            "Declarations and inspections that were refused because neither log nor spool took "
+            "them.",
+            registry=self._registry,
+        )
+        self._key_expires = Gauge(
+            "lanes_key_expires_timestamp_seconds",
+            "When the last valid API key of this name expires.",
+            ["name"],
+            registry=self._registry,
+        )
         self._behind = Gauge(
             "lanes_histories_behind",
             "1 while the histories know nothing of the log, which was away at the start.",
@@ -122,6 +138,30 @@ class Meters:
             ["bundle", "rules_version", "fallback_cause"],
             registry=self._registry,
         )
+
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """What alarms ask for is there before it happens: a counter that begins at 1 never rose."""
+        for status in (401, 403, 429, 503):
+            self._refusals.labels(str(status))
+        for outcome in ("refused", "taken over"):
+            self._followed.labels(outcome)
+        for lane in (Lane.YELLOW, Lane.RED):
+            self._decisions.labels(lane.name, Channel.RANDOM.value, Source.MODEL.value, "")
+        for above, below in ("RED", "YELLOW"), ("RED", "GREEN"), ("YELLOW", "GREEN"):
+            self._overrides.labels(above, below, OverrideState.APPROVED.value)
+
+    def not_kept(self) -> None:
+        """Count what was sent and could not be kept anywhere."""
+        self._not_kept.inc()
+
+    def keys(self, keys: Iterable[ApiKey], now: datetime) -> None:
+        """Say when the keys in force expire."""
+        self._key_expires.clear()
+        valid = [key for key in keys if key.state(now) == "valid"]
+        for key in sorted(valid, key=lambda each: each.expires_at):
+            self._key_expires.labels(key.name).set(key.expires_at.timestamp())
 
     def vouched(self, checkpoint: Checkpoint) -> None:
         """Say how far the log was vouched for, and when."""

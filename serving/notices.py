@@ -2,7 +2,8 @@
 
 Nothing is written for it: the decision log is read from a place on, and what concerns the office is
 told. A cursor names a place in one log, so that a branch whose link was cut goes on where it was,
-and one that holds a cursor of another log is told so instead of missing something in silence.
+and one that holds a cursor of another log, or of one that was restored since, is told so instead of
+missing something in silence.
 """
 
 import json

@@ -90,7 +90,7 @@ A_MODE: Mapping[str, Any] = {
     "hours": 4,
     "reason": "Green declarations were found to hold contraband",
 }
-A_CURSOR: Mapping[str, Any] = {"cursor": "3f9a1c20-1204"}
+A_CURSOR: Mapping[str, Any] = {"cursor": "3f9a1c20-1204-b07e5d41"}
 
 _PROBLEMS = {
     401: "No valid key came with the request.",

@@ -286,7 +286,7 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         close = closest(name, Settings.model_fields)
         remedy = f"Did you mean {PREFIX}{close.upper()}?" if close else "Unset it."
-        return f"The variable {variable} (value {first['input']!r:.60}) is not known. {remedy}"
+        return f"The variable {variable} is not known. {remedy}"  # its value may be a secret
     problem = first["msg"].removeprefix("Value error, ")
     shown = "what it is" if name in SECRET else f"{first['input']!r:.60}"
     return f"{variable} cannot be {shown}: {problem}. Correct the variable, or {_unset(name)}"

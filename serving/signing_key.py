@@ -62,6 +62,18 @@ def public_file(private: Path) -> Path:
     return private.with_suffix(".pub")
 
 
+def kept_public(private: Path) -> list[Ed25519PublicKey]:
+    """The public half of this key, and those of earlier ones that were kept beside it.
+
+    An earlier one of `signing.key` is called `signing.<anything>.pub`.
+
+    Raises:
+        ParamsError: one of them cannot be read.
+    """
+    earlier = sorted(private.parent.glob(f"{private.stem}.*.pub"))
+    return [read_public(file) for file in (public_file(private), *earlier)]
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """Names a key by its content."""
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from models.rules_files import read_rules
-from selectivity.errors import DecisionLogError, ParamsError, SelectivityError
+from selectivity.errors import ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
 from serving.address import WAITING, bind, listen, url_of
 from serving.app import Beside, create_app
@@ -33,9 +33,10 @@ from serving.predictor import Predictor
 from serving.published import open_bundle
 from serving.quick_lanes import QuickLanes
 from serving.settings import Settings
+from serving.signing_key import kept_public
 from serving.signing_key import read_or_create as read_or_create_signing_key
 from serving.store import AwayError
-from serving.stores import primary_of, reserve_of
+from serving.stores import primary_of, refuse_emptied, reserve_of
 from serving.tokens import SAME_ROLES, TokenRules, Tokens
 
 logger = logging.getLogger(__name__)
@@ -103,8 +104,7 @@ def tokens_for(settings: Settings) -> Tokens | None:
 
 def open_log(settings: Settings, meters: Meters) -> DecisionLog:
     """The log with what stands beside it, made if there is none."""
-    if settings.database is None:
-        _refuse_emptied(settings)
+    refuse_emptied(settings)
     store, away = primary_of(settings), None
     try:
         store.open_to_write().close()  # makes the tables, which the copy of the log follows
@@ -113,30 +113,13 @@ def open_log(settings: Settings, meters: Meters) -> DecisionLog:
     return DecisionLog(store, meters.commit_seconds.observe, reserve=reserve_of(settings, away))
 
 
-def _refuse_emptied(settings: Settings) -> None:
-    """A file without a byte is a new log to SQLite, and what it held would be forgotten unseen.
-
-    Raises:
-        DecisionLogError: checkpoints vouch for some log, and the file there is empty.
-    """
-    sizes = [
-        file.stat().st_size if file.exists() else None
-        for file in (settings.log_file, settings.anchor_file)
-    ]
-    if sizes[0] == 0 and sizes[1]:
-        raise DecisionLogError(
-            f"The decision log {settings.log_file} is empty, and the anchor "
-            f"{settings.anchor_file} vouches for records. Restore the newest backup. If a new log "
-            "is to begin, keep the anchor for the auditors and give another LANES_STATE."
-        )
-
-
 def checkpointer_for(settings: Settings, meters: Meters, log: DecisionLog) -> Checkpointer:
     """What vouches for this log, and for no other that may come to lie in its place."""
     return Checkpointer(
         primary_of(settings),
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
+        earlier=kept_public(settings.signing_key_file)[1:],
         often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
         on_checkpoint=meters.vouched,
         on_anchor=meters.anchored,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from selectivity.errors import DecisionLogError
 from serving.checkpointer import check_vouched
+from serving.checkpoints import Checkpoint, look
 from serving.drain import refuse_lost, taken_upto
 from serving.held_note import HeldNote
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.recent import Recent, held_by
 from serving.settings import Settings
-from serving.signing_key import read_or_create
+from serving.signing_key import kept_public, key_id, public_file, read_or_create
 from serving.spool import NotTheLogError, Reserve
 from serving.store import AwayError, Store
 
@@ -43,6 +44,41 @@ def empty_place(settings: Settings) -> str | None:
 
     database = LogDatabase(settings.database.get_secret_value())
     return database.name if database.log_id_there() is None else None
+
+
+def refuse_emptied(settings: Settings) -> None:
+    """See that a log file was not taken away: the next one would know nothing of what was answered.
+
+    A file without a byte is a new log to SQLite, as one that is not there.
+
+    Raises:
+        DecisionLogError: checkpoints vouch for some log; where the file is gone, ours do.
+    """
+    log, anchor = settings.log_file, settings.anchor_file
+    if settings.database is not None or not anchor.exists() or not anchor.stat().st_size:
+        return
+    gone = not log.exists()
+    if gone and (before := _vouched_by_us(settings)) is None:
+        return  # those of other services may lie in one anchor
+    if gone or not log.stat().st_size:
+        for_what = f"{before.records} records" if gone and before else "records"
+        raise DecisionLogError(
+            f"The decision log {log} is {'gone' if gone else 'empty'}, and the anchor {anchor} "
+            f"vouches for {for_what}. Put it back, or restore the newest backup. If a new log is "
+            "to begin, move the anchor to the archive for the auditors, or give another "
+            "LANES_STATE (RUNBOOK.md, “A new log”)."
+        )
+
+
+def _vouched_by_us(settings: Settings) -> Checkpoint | None:
+    """The newest checkpoint of the anchor, if it was signed by a key of this service."""
+    own = settings.signing_key_file
+    if not public_file(own).exists():
+        return None
+    keys = kept_public(own)
+    before = look(settings.anchor_file, "", keys).other
+    by_id = {key_id(key): key for key in keys}
+    return before if before is not None and before.signed_by(by_id) else None
 
 
 def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
@@ -147,8 +183,8 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
     """
     with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
         try:
-            key = read_or_create(settings.signing_key_file).public_key()
-            check_vouched(log, settings.anchor_file, key)
+            read_or_create(settings.signing_key_file)  # if there is none yet
+            check_vouched(log, settings.anchor_file, kept_public(settings.signing_key_file))
         except AwayError:
             raise
         except DecisionLogError as error:

@@ -1,10 +1,12 @@
 """Makes a predictor that knows the log as it is, and lets it take over in the running service."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import closing
 
 from serving.assign import Parts
 from serving.log_reader import LogReader
+from serving.memory import give_back_memory
 from serving.predictor import Predictor
 from serving.undisturbed import undisturbed
 
@@ -37,4 +39,5 @@ async def hand_over(
             parts.handover.teach(successor)
             take_office(successor)
             parts.predictor = successor
+    await asyncio.to_thread(give_back_memory)  # of what served before, and of reading the log
     return successor

@@ -53,6 +53,7 @@ async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
     parts.meters.spooled(parts.log.spooled)
     parts.meters.behind(parts.predictor.behind)
+    parts.meters.keys(parts.keys.all(), parts.now())
     ordered = parts.ordered
     parts.meters.ordered(parts.mode, None if ordered is None else ordered.until)
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)

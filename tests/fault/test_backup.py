@@ -9,6 +9,7 @@ import pytest
 from selectivity.errors import DecisionLogError
 from serving.backup import back_up
 from serving.log_reader import LogReader
+from serving.signing_key import public_file
 from serving.start import assemble
 from tests.command_line import lanes
 from tests.fault.test_killed import load_on
@@ -47,6 +48,50 @@ def test_a_backup_holds_all_that_was_answered_before_and_can_be_served(
         assert client.post("/v1/lanes", json=lodged(declaration_id="after")).status_code == 200
     assert kept >= before
     assert lanes(restored, "verify").exit_code == 0
+
+
+def test_a_backup_is_for_its_owner_alone(backed_up: tuple[Path, int]) -> None:
+    open_to_all = [file.name for file in backed_up[0].glob("*") if file.stat().st_mode & 0o007]
+    assert set(open_to_all) <= {"state-anchor.ndjson", "signing.pub"}
+
+
+def test_a_branch_is_told_that_a_restored_log_is_another_than_before(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged(declaration_id="before"))
+        assert lanes(tmp_path, "backup", "--to", str(tmp_path / "backup")).exit_code == 0
+        early = client.get("/v1/offices/OFF01/notices").json()["cursor"]
+        client.post("/v1/lanes", json=lodged(declaration_id="lost"))
+        late = client.get("/v1/offices/OFF01/notices").json()["cursor"]
+    for file in settings.state.glob("decisions.sqlite*"):
+        file.unlink()
+    shutil.copy2(tmp_path / "backup/decisions.sqlite", settings.log_file)
+    shutil.copy2(tmp_path / "backup" / settings.anchor_file.name, settings.anchor_file)
+    with a_service(tmp_path) as client:
+        for number in range(3):
+            client.post("/v1/lanes", json=lodged(declaration_id=f"new-{number}"))
+        told = {
+            cursor: client.get("/v1/offices/OFF01/notices", params={"after": cursor}).status_code
+            for cursor in (early, late, early.rpartition("-")[0])
+        }
+    assert list(told.values()) == [200, 409, 200]
+
+
+def test_another_signing_key_takes_nothing_from_what_the_one_before_signed(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    settings.signing_key_file.unlink()
+    public_file(settings.signing_key_file).rename(settings.state / "signing.until-2026-03.pub")
+    with a_service(tmp_path) as client:
+        assert client.get("/health/ready").json()["anchor"] == "ok"
+        client.post("/v1/lanes", json=lodged(declaration_id="after"))
+        backed = lanes(tmp_path, "backup", "--to", str(tmp_path / "backup"))
+    assert backed.exit_code == 0, backed.stderr
+    assert "signing.until-2026-03.pub" in backed.stdout
+    assert lanes(tmp_path, "verify").exit_code == 0
+    (settings.state / "signing.until-2026-03.pub").unlink()
+    assert lanes(tmp_path, "verify").exit_code == 42
 
 
 def test_a_log_that_holds_less_than_was_vouched_for_is_refused(tmp_path: Path) -> None:

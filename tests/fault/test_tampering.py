@@ -14,7 +14,8 @@ from serving.log_file import LogFile
 from serving.start import assemble, running
 from serving.verify import verify
 from tests import tampering
-from tests.services import settings_in
+from tests.command_line import lanes
+from tests.services import a_service, lodged, settings_in
 from tests.tampering import FOUND, KEY, NOT_SHOWN, VOUCHED, a_copy, a_log, tampered, verdict_on
 
 SEED, COUNT, FLIPS = 2027, 200, 40
@@ -159,6 +160,27 @@ def test_a_byte_that_flipped_on_the_disk_is_found_or_changes_nothing(
         found += not whole
         assert not whole or contents(file) == before
     assert found > FLIPS / 2
+
+
+def test_a_log_that_is_gone_is_missed_by_whoever_vouched_for_it(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    for file in settings.state.glob("decisions.sqlite*"):
+        file.unlink()
+    with pytest.raises(DecisionLogError, match=r"is gone, and the anchor .* vouches for 1 records"):
+        assemble(settings)
+    told = lanes(tmp_path, "check")
+    assert "is gone, and the anchor" in told.stderr
+    assert "would serve  nothing: see log" in told.stdout
+    settings.anchor_file.rename(tmp_path / "archived.ndjson")
+    assert "it is made at the first start" in lanes(tmp_path, "check").stdout
+    with running(settings):
+        pass
+    (tmp_path / "another").mkdir()
+    beside = settings_in(tmp_path / "another", anchor=settings.anchor_file)
+    with running(beside):  # what another service vouched for is no log of this one
+        pass
 
 
 def test_an_emptied_log_is_no_new_one(tmp_path: Path) -> None:

@@ -432,7 +432,7 @@ def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path
     assert settings.anchor_file.read_bytes() == anchor
     settings.anchor_file.unlink()
     told = lanes(tmp_path, "check")
-    assert "vouches for nothing of it yet" in told.stdout
+    assert "vouches for nothing of it: right for a log that nobody vouched for yet" in told.stdout
     assert "would serve  fallback" in told.stdout
     settings.anchor_file.write_bytes(anchor)
     settings.log_file.unlink()
