@@ -5,6 +5,7 @@ Reads   models/artifacts/bundle/                       the bundle, verified and 
 Writes  data/reports/evaluation/metrics.json           figures with intervals, for DVC and MLflow
         data/reports/evaluation/decisions.parquet      one row per evaluated declaration
         data/reports/evaluation/plots/*.csv            calibration, capacity, roc, lanes
+        data/reports/evaluation/verdict.json           what speaks against publishing the bundle
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from sklearn.metrics import roc_curve
 from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import FeaturizeParams, read_features
-from pipelines.files import read_json, write_json, write_text
+from pipelines.files import VERDICT, read_json, write_json, write_text
 from pipelines.histories.engine import EngineParams
 from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
@@ -33,7 +34,7 @@ from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
-from selectivity.metrics import calibration_bins, precision_at, recall_at, wilson
+from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at, wilson
 from selectivity.policy import Policy
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
@@ -229,13 +230,18 @@ def main(
     lanes.to_parquet(out / "decisions.parquet")
     for name, table in tables.items():
         write_text(out / "plots" / f"{name}.csv", table.to_csv(index=False))
+    verdict = {
+        "bundle": judged.digest,
+        "against": no_better_than_chance(metrics),
+        "warnings": [
+            *over_capacity(metrics["lanes"], judged.policy),
+            *points_catch_too_little(metrics["without_model"]),
+        ],
+    }
+    write_json(out / VERDICT, verdict)
     _tell(metrics)
-    for warning in [
-        *over_capacity(metrics["lanes"], judged.policy),
-        *no_better_than_chance(metrics),
-        *points_catch_too_little(metrics["without_model"]),
-    ]:
-        say(warning)
+    for warning in (*verdict["warnings"], *verdict["against"]):
+        say(f"warning: {warning}")
 
 
 def without_nan(figures: dict[str, Any]) -> dict[str, Any]:
@@ -266,10 +272,10 @@ def _tell(metrics: dict[str, Any]) -> None:
 def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
     """A line when the scores cannot be told from a coin toss."""
     view = metrics["all_rows"]
-    if view.get("auroc_low", 0.0) > 0.5:
+    if ranks(view):
         return []
     return [
-        f"warning: on {view['rows']} inspected goods items the scores cannot be told from chance "
+        f"on {view['rows']} inspected goods items the scores cannot be told from chance "
         "(the 95 % interval of the AUROC reaches 0.5 or is unknown). Do not publish this bundle "
         "without knowing why."
     ]
@@ -278,7 +284,7 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
 def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
     """A line per lane that took more than a tenth over the capacity of the policy."""
     return [
-        f"warning: {name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
+        f"{name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
         f"has capacity for {control.share:.1%}. See which channel filled it in the report before "
         "this bundle is published."
         for name, control in (("yellow", policy.yellow), ("red", policy.red))

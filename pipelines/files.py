@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+VERDICT = "verdict.json"
+"""What an evaluation says for and against publishing its bundle, beside its figures."""
+
 
 def write_text(file: Path, text: str) -> None:
     """Write beside the file first, then put it in place."""

@@ -37,7 +37,7 @@ class LabelParams(BaseModel):
         default=20.0,
         ge=1,
         le=1e6,
-        description="Cap on 1/propensity, the weight of a controlled row.",
+        description="Cap on 1/propensity, by which calibration and points table weigh a row.",
     )
 
 

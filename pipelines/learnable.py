@@ -24,9 +24,8 @@ class Labels(NamedTuple):
     classes: Whole
     """`FindingClass`; never `UNKNOWN`."""
     weights: Numbers
-    """What each stands for: 1 over its chance to be controlled, less where its line repeats."""
-    repeats: Numbers | None = None
-    """The second part of the weights alone; None: 1 for each."""
+    """Less than 1 where its goods line repeats. The chance to be controlled is no part of it: there
+    are too few that had a small one, and what they came to by chance would be learnt."""
     duties: Floats | None = None
     """Additional duty of each, in currency; None where no amounts are known."""
     days: npt.NDArray[np.datetime64] | None = None
@@ -37,7 +36,6 @@ class Labels(NamedTuple):
         return Labels(
             self.classes[rows],
             self.weights[rows],
-            None if self.repeats is None else self.repeats[rows],
             None if self.duties is None else self.duties[rows],
             None if self.days is None else self.days[rows],
         )
@@ -55,14 +53,12 @@ def learnable(
 
     `days` tells when each of all goods items was accepted, `lines` the number of its goods line.
     """
-    classes, weights = known_classes(outcomes, len(use), before=periods.evaluate_from)
+    classes, _ = known_classes(outcomes, len(use), before=periods.evaluate_from)
     use = use & (classes != UNKNOWN)
-    repeats = line_weights(lines[use], line_weight_exponent)
     duties = known_duties(outcomes, len(use), before=periods.evaluate_from)
     return use, Labels(
         classes=classes[use].astype(np.int8),
-        weights=(weights[use] * repeats).astype(np.float32),
-        repeats=repeats.astype(np.float32),
+        weights=line_weights(lines[use], line_weight_exponent).astype(np.float32),
         duties=None if duties is None else duties[use],
         days=days[use],
     )

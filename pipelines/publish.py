@@ -27,7 +27,7 @@ from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.command import FileOption, command, say
-from pipelines.files import alone
+from pipelines.files import VERDICT, alone, read_json
 from pipelines.outbox import Outbox, Promotion
 from pipelines.track import tell
 from selectivity.declaration import problems
@@ -197,6 +197,10 @@ def main(
     rollback: Annotated[
         str, typer.Option(help="Instead of a new bundle: `previous`, or a name from --list.")
     ] = "",
+    evaluation: FileOption = Path("data/reports/evaluation"),
+    despite: Annotated[
+        bool, typer.Option("--despite", help="Though the evaluation speaks against it.")
+    ] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what was published.")] = False,
 ) -> None:
     """Put a bundle in force, or one that was in force before.
@@ -212,6 +216,8 @@ def main(
         return
     by, at = by or _login(), datetime.now(UTC)
     chosen = earlier(published, rollback) if rollback else bundle
+    if not rollback:
+        _look_at_verdict(evaluation, chosen, despite=despite)
     if not publish(chosen, published, by=by, at=at, note=note, rollback=bool(rollback)):
         say("publish: this bundle is in force already; nothing was changed")
         return
@@ -223,6 +229,25 @@ def main(
     outbox, store = Outbox(root), store_of(root)
     outbox.put_promotion(Promotion(digest=pointer.digest, by=by, at=at))
     tell(outbox.send(store), store)
+
+
+def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> None:
+    """Say what the evaluation says of a bundle.
+
+    Raises:
+        BundleError: it speaks against it, and nobody wants it all the same.
+    """
+    file = evaluation / VERDICT
+    if not file.exists():
+        return
+    verdict, digest = read_json(file), verify(bundle)[0]
+    if verdict["bundle"] != digest:
+        say(f"warning: {evaluation} is of another bundle, so nobody knows how good this one is")
+        return
+    for warning in verdict["warnings"]:
+        say(f"warning: {warning}")
+    if verdict["against"] and not despite:
+        raise BundleError(f"{' '.join(verdict['against'])} With --despite it is published.")
 
 
 def _show(published: Path) -> None:

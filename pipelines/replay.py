@@ -65,6 +65,7 @@ def replay(
         )
         loads.count(declaration.declaration_office, declaration.accepted_at, decision)
         strictest.update(dict.fromkeys(names, decision.lane))
+        chances = decision.chances
         rows.append(
             {
                 "row": first,
@@ -79,9 +80,9 @@ def replay(
                 "signals": [reason.code for reason in decision.signals],
                 "risk": decision.risk,
                 "shadow": decision.shadow and decision.shadow.lane.name,
-                "green": decision.propensities.green,
-                "yellow": decision.propensities.yellow,
-                "red": decision.propensities.red,
+                "green": chances and chances.green,
+                "yellow": chances and chances.yellow,
+                "red": chances and chances.red,
             }
         )
         if len(rows) % 20_000 == 0:

@@ -1,6 +1,7 @@
 """Fit the points table that decides when no model can be used, from what is declared alone.
 
 Reads   data/interim/…                             items, periods, outcomes
+        data/features/knowledge.json               which facts the source has
         data/reference/rules/*.yaml                what takes capacity before the table does
 Writes  models/artifacts/scorecard/scorecard.json  the table, for people to read
 
@@ -10,11 +11,13 @@ The points from which a lane is asked for meet the capacities of `policy` on a l
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from models.bundle import SCORECARD
+from models.lane_model import Knowledge
 from pipelines.bundle import BundleParams
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
@@ -64,18 +67,22 @@ def scorecard(
     rules: RuleSet,
     policy: Policy,
     params: ScorecardParams,
+    facts_known: frozenset[str],
 ) -> Scorecard:
-    """Points from the training period, lanes from the calibration period. Pure."""
+    """Points from the training period, lanes from the calibration period. Pure.
+
+    Args:
+        facts_known: facts that the source has at all; no decision asks for others.
+    """
     taught = take(items, periods.rows(items, "train"))
     usual = usual_values(taught, params.fewest_values)
     facts = fit(controlled_items(items, outcomes, periods, policy), usual, params)
     table = Scorecard(yellow_from=1, red_from=1, facts=tuple(facts), usual_unit_values=usual)
     lodged = list(each_declaration(take(items, periods.rows(items, "calibrate"))))
     points = np.array([table.judge(each).points for each in lodged], dtype=np.int64)
-    least = [
-        least_lane(each, rules=rules, policy=policy, draw_key=EVALUATION_KEY, facilitate=False).lane
-        for each in lodged
-    ]
+    asked: dict[str, Any] = {"rules": rules, "policy": policy, "draw_key": EVALUATION_KEY}
+    asked |= {"facts_known": facts_known, "facilitate": False}
+    least = [least_lane(each, **asked).lane for each in lodged]
     yellow, red = lane_points(points, np.array(least, dtype=np.int64), policy)
     return table.model_copy(update={"yellow_from": yellow, "red_from": red})
 
@@ -114,6 +121,7 @@ def main(
     items: FileOption,
     periods: FileOption,
     outcomes: FileOption,
+    knowledge: FileOption,
     out: FileOption,
 ) -> None:
     """Fit the points table that decides when no model can be used."""
@@ -124,6 +132,7 @@ def main(
         section(params, "bundle", BundleParams).read_rules(),
         section(params, "policy", Policy),
         section(params, "scorecard", ScorecardParams),
+        Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8")).facts,
     )
     write_scorecard(out / SCORECARD, table)
     lines = sum(len(fact.bands) + 1 for fact in table.facts)

@@ -28,7 +28,9 @@ from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, Teller, attempt, finished, open_study
 from pipelines.train import TrainParams
+from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError, SelectivityError
+from selectivity.metrics import Interval
 
 FOLDER = Path("state", "search")
 
@@ -58,11 +60,15 @@ def search(
         say("search: interrupted; what was found is kept, and the same command goes on")
 
 
-def summary(study: optuna.Study, question: Question) -> str:
+def gained(study: optuna.Study, question: Question) -> tuple[Interval, Floats]:
+    """How much better the best trial is than the params of now, and the risks by these."""
+    now = question.risk({})
+    return question.gain(question.risk(study.best_trial.user_attrs[USED]), now), now
+
+
+def summary(study: optuna.Study, question: Question, gain: Interval, now: Floats) -> str:
     """The best trial against the params of now, on the same resamples of what judges."""
     best, goal = study.best_trial.user_attrs, question.wanted.goal
-    now = question.risk({})
-    gain = question.gain(question.risk(best[USED]), now)
     past = question.past.periods
     return (
         f"best of {len(finished(study))} trials: {goal} {best[FIGURES][goal]:.4f}, with the params "
@@ -117,7 +123,9 @@ def main(
         float | None, typer.Option(min=1, help="Seconds after which no trial is begun.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trials at once, each on a core.")] = 1,
-    apply: Annotated[bool, typer.Option("--apply", help="Write the best to params.yaml.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the best, if better, to params.yaml.")
+    ] = False,
     queued: Annotated[
         int, typer.Option("--queue", min=0, help="Queue so many of the best as DVC experiments.")
     ] = 0,
@@ -145,12 +153,15 @@ def main(
     teller.send(study)
     write_text(folder / "trials.csv", table(study).to_csv(index=False))
     best = study.best_trial.user_attrs[USED]
-    told = f"{summary(study, question)}\n  {' '.join(experiment(best))}\n"
+    gain, now_risk = gained(study, question)
+    told = f"{summary(study, question, gain, now_risk)}\n  {' '.join(experiment(best))}\n"
     write_text(folder / "best.txt", told)
     print(told, end="")
     for values in best_of(study, queued):
         queue(values)
-    if apply:
+    if apply and gain.value <= 0:
+        say(f"search: {params} stays as it is: no trial ranks better than the params of now")
+    elif apply:
         write_values(params, "train", best)
         say(f"search: written into {params}; `dvc repro` makes the bundle anew")
 

@@ -122,9 +122,7 @@ def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> 
     learn = partial(_learn, fit=fit, params=params, rounds=_rounds(rows, known, params))
     findings, of_findings = rows.chosen(found), known.take(found)
     physical = of_findings.classes == FindingClass.PHYSICAL
-    # Findings are few: the chance each had to be controlled would add more chance than truth.
-    weights = np.ones(len(findings)) if of_findings.repeats is None else of_findings.repeats
-    duties = of_findings.duties
+    weights, duties = of_findings.weights, of_findings.duties
     return Trees(
         learn(Examples([rows], _yes(found), known.weights), "binary", RISK_RISES),
         learn(Examples([findings], _yes(physical), weights), "binary", PHYSICAL_RISES)

@@ -94,6 +94,8 @@ def score_view(
         )
     figures["ece"] = expected_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())
+    figures["brier_skill"] = 1 - figures["brier"] / float(found.mean() * (1 - found.mean()))
+    figures["predicted_over_found"] = float(risk.mean() / found.mean())
     return figures | _three_classes(probabilities, classes)
 
 

@@ -41,7 +41,7 @@ def points_catch_too_little(figures: Mapping[str, Any]) -> list[str]:
     if caught >= LEAST_AGAINST_MODEL:
         return []
     return [
-        f"warning: without its model this bundle is expected to find {caught:.0%} of what it finds "
+        f"without its model this bundle is expected to find {caught:.0%} of what it finds "
         f"with it, and {LEAST_AGAINST_MODEL:.0%} is the least. See scorecard.json, and give "
         "section `scorecard` of params.yaml a lower penalty."
     ]

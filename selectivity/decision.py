@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.guard import Room
-from selectivity.lanes import Channel, LaneName, Propensities, Reason, Vote
+from selectivity.lanes import LINEAGE, Channel, Lane, LaneName, Propensities, Reason, Vote
 from selectivity.modes import Mode
 from selectivity.risk import Risk
 from selectivity.scorecard import Scored
@@ -51,6 +51,17 @@ class LaneDecision(BaseModel):
     room: Room | None = Field(
         default=None, description="How full the lane was, where the office's capacity is guarded."
     )
+
+    @property
+    def chances(self) -> Propensities | None:
+        """The chance of each lane but for that of earlier versions, which had a chance of its own;
+        None where that lane alone explains this one.
+        """
+        others = [vote for vote in self.votes if vote.reason.code != LINEAGE]
+        if len(others) == len(self.votes):
+            return self.propensities
+        lane = max((vote.lane for vote in others if vote.cast), default=Lane.GREEN)
+        return Propensities.of(others) if lane is self.lane else None
 
     @classmethod
     def of(cls, votes: list[Vote], **rest: Any) -> Self:

@@ -87,6 +87,10 @@ def shared_vote(
     return Vote(lane=lane, channel=channel, reason=reason, probability=probability, cast=cast)
 
 
+LINEAGE = "LINEAGE"
+"""Code of the vote for the lane of earlier versions."""
+
+
 class Propensities(BaseModel):
     """Chance of each lane under the policy, known when the lane was given. They sum to 1."""
 

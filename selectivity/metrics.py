@@ -1,6 +1,6 @@
 """Figures that managers read, each with what it needs to be believed: an interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,46 @@ def wilson(found: float, of: float) -> Interval:
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
     return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+
+
+def total_of(parts: Sequence[Interval]) -> Interval:
+    """The sum of independent estimates.
+
+    Source: G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008): each part's own distances from
+    its value to its ends, squared and added.
+    """
+    value = sum(part.value for part in parts)
+    down, up = (
+        float(np.sqrt(sum((part.value - part[end]) ** 2 for part in parts))) for end in (1, 2)
+    )
+    return Interval(value, max(0.0, value - down), value + up)
+
+
+def share_of(part: Interval, rest: Interval) -> Interval:
+    """The share that a number is of itself and another, both estimated independently.
+
+    As `total_of`, on the logarithm of their ratio. Where nothing was found of one, which has no
+    logarithm, both ends are taken at their worst at once: wider than 95 % needs.
+    """
+    if part.value + rest.value == 0 or np.isnan(part.value + rest.value):
+        return Interval(float("nan"), 0.0, 1.0)
+    value = part.value / (part.value + rest.value)
+    if min(part.low, rest.low, part.value, rest.value) <= 0:
+        low = part.low / (part.low + rest.high) if part.low > 0 else 0.0
+        return Interval(value, low, part.high / (part.high + rest.low))
+    down = np.hypot(np.log(part.value / part.low), np.log(rest.high / rest.value))
+    up = np.hypot(np.log(part.high / part.value), np.log(rest.value / rest.low))
+    low, high = (ratio / (1 + ratio) for ratio in np.exp([-down, up]) * part.value / rest.value)
+    return Interval(value, float(low), float(high))
+
+
+def ranks(figures: Mapping[str, float]) -> bool:
+    """Whether an area under the ROC curve lies above chance with its whole interval.
+
+    Args:
+        figures: with `auroc_low`; without it nobody knows.
+    """
+    return figures.get("auroc_low", 0.0) > 0.5
 
 
 def precision_at(found: Ints, risk: Floats, share: float) -> float:

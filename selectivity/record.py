@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.decision import LaneDecision, Source
 from selectivity.declaration import Declaration
-from selectivity.lanes import LANE_NAMES, Lane
+from selectivity.lanes import LANE_NAMES, LINEAGE, Lane
 
 HISTORIES_BEHIND = "HISTORIES_BEHIND"
 """Cause of a decision on histories that do not know the log, which was away."""
@@ -74,7 +74,7 @@ class DecisionRecord(BaseModel):
     def earlier_lane(self) -> Lane | None:
         """The lane of earlier versions of the lineage that it went by; None without any."""
         votes = self.decision.votes
-        return next((vote.lane for vote in votes if vote.reason.code == "LINEAGE"), None)
+        return next((vote.lane for vote in votes if vote.reason.code == LINEAGE), None)
 
     @property
     def degraded_cause(self) -> str | None:

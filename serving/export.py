@@ -85,9 +85,10 @@ def with_its_cause(
 def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspection:
     """The inspection with who asked for it and the chance it had, where it does not say so itself
     and the lane explains it."""
-    chance = chance_of_control(record.decision, inspection.control_type)
-    if chance is None or inspection.triggered_by not in (None, record.decision.channel):
+    explained = asks_for(record.decision.lane, inspection.control_type)
+    if not explained or inspection.triggered_by not in (None, record.decision.channel):
         return inspection
+    chance = chance_of_control(record.decision, inspection.control_type)
     return inspection.model_copy(
         update={
             "propensity": inspection.propensity or chance,
@@ -96,18 +97,25 @@ def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspectio
     )
 
 
-def chance_of_control(decision: LaneDecision, control_type: str) -> float | None:
-    """Chance that the decision asks for this control; None if its lane does not.
+def asks_for(lane: Lane, control_type: str) -> bool:
+    """Whether this lane asks for this control.
 
     YELLOW and RED have their documents checked, RED alone its goods inspected. An audit after
     release follows from no lane.
     """
-    chances = decision.propensities
-    if control_type == "DOCUMENT" and decision.lane >= Lane.YELLOW:
-        return _at_most_one(chances.yellow + chances.red)
-    if control_type not in ("DOCUMENT", "AUDIT") and decision.lane is Lane.RED:
-        return _at_most_one(chances.red)
-    return None
+    if control_type == "DOCUMENT":
+        return lane >= Lane.YELLOW
+    return control_type != "AUDIT" and lane is Lane.RED
+
+
+def chance_of_control(decision: LaneDecision, control_type: str) -> float | None:
+    """Chance that the decision asked for this control; None where its lane is that of an earlier
+    version, whose chance it had.
+    """
+    if (chances := decision.chances) is None:
+        return None
+    papers = control_type == "DOCUMENT"
+    return _at_most_one(chances.yellow + chances.red if papers else chances.red)
 
 
 def _changed_by_officers(log: LogReader) -> dict[tuple[str, int], Lane]:

@@ -72,13 +72,13 @@ def _without_model(
 
 
 def _blocks(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Block]:
-    curve, planned = evidence.capacity, evidence.policy.red.share + evidence.policy.yellow.share
+    curve = evidence.capacity
     if len(curve):
         yield Chart(
             name="capacity",
             caption=say("capacity.chart_caption"),
             seen=say("capacity.chart_seen"),
-            draw=lambda speak: charts.capacity(curve, planned, speak),
+            draw=lambda speak: charts.capacity(curve, speak),
         )
         yield _curve(curve)
     if variants:

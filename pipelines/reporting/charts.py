@@ -225,8 +225,11 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
     return canvas.svg
 
 
-def capacity(curve: pd.DataFrame, planned: float, speak: Speaker) -> str:
-    """Findings caught and findings per inspection, by the share inspected."""
+def capacity(curve: pd.DataFrame, speak: Speaker) -> str:
+    """Findings caught and findings per inspection, by the share inspected.
+
+    The capacity of the policy is no place on this axis: it counts declarations, all of them.
+    """
     with drawing(f"capacity-{speak.language}", 3.4) as canvas:
         axes = canvas.axes
         start = pd.DataFrame({"inspected": [0.0], "detection_rate": [0.0]})
@@ -234,13 +237,12 @@ def capacity(curve: pd.DataFrame, planned: float, speak: Speaker) -> str:
         _line(axes, caught.inspected, caught.detection_rate, ACCENT, "o", "-")
         _line(axes, curve.inspected, curve.hit_rate, COLOURS["RED"], "s", "--")
         axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
-        axes.axvline(planned, color=INK, linewidth=0.8, linestyle=(0, (5, 3)))
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.03)
         axes.set_xlabel(speak.word("chart.inspected"))
         for axis in (axes.xaxis, axes.yaxis):
             _percent(axis, speak)
-        names = ("chart.detection_rate", "chart.hit_rate", "chart.by_chance", "chart.planned")
+        names = ("chart.detection_rate", "chart.hit_rate", "chart.by_chance")
         labels = [speak.word(name) for name in names]
         canvas.figure.legend(axes.lines, labels, loc="outside upper center", ncols=2, fontsize=9.5)
     return canvas.svg

@@ -13,6 +13,7 @@ from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share
 from pipelines.reporting.unseen import Unseen
 from pipelines.reporting.yields import hit_rate
 from selectivity.lanes import Lane
+from selectivity.metrics import ranks
 
 
 def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Section:
@@ -28,6 +29,8 @@ def headline(evidence: Evidence, seen: Unseen, others: Sequence[Section]) -> Sec
 
 def warnings_of(evidence: Evidence) -> Iterator[Sentence]:
     """What no reader may overlook."""
+    if not ranks(evidence.metrics.get("all_rows", {})):
+        yield say("headline.by_chance")
     if evidence.ingested.get("simulated"):
         yield say("headline.simulated")
     if not evidence.decisions.ripe.all():

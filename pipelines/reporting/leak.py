@@ -51,6 +51,7 @@ def _answers(seen: Unseen) -> tuple[Sentence, ...]:
         controls=Number(everywhere.controls),
         effective=Number(everywhere.effective),
         drawn=Number(seen.drawn),
+        support=Share(seen.support, 0),
     )
     return (first, second) if seen.basis == "counted" else (first, second, third)
 
@@ -65,6 +66,7 @@ def _cannot_tell(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
             controls=Number(seen.everywhere.controls),
             drawn=Number(seen.drawn),
             support=Share(seen.support, 0),
+            recorded=Share(seen.recorded, 0),
             least=Number(LEAST_EFFECTIVE),
         ),
         say("leak.known_green", inspected=Number(len(known)), found=Number(int(known.found.sum()))),

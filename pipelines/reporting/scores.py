@@ -10,7 +10,7 @@ from pipelines.reporting.charts import Line
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
-from selectivity.metrics import Interval
+from selectivity.metrics import Interval, ranks
 
 VIEWS = ("all_rows", "new_lines", "line_purged")
 MEMORY_TEST = 0.5
@@ -29,6 +29,8 @@ def calibration(evidence: Evidence) -> Section:
     top = bins.iloc[-1]  # of highest risk; it fills the red lane, so that it counts for itself
     well = inside.mean() >= WELL and bool(inside.iloc[-1])
     verdict = "well" if well else "partly" if inside.mean() >= BADLY else "badly"
+    if not ranks(evidence.metrics.get("all_rows", {})):
+        verdict = "flat"  # who says the same of all is always right on average
     weights = bins["rows"] / bins["rows"].sum()
     predicted, observed = (bins.predicted * weights).sum(), (bins.observed * weights).sum()
     answers = (
@@ -79,9 +81,10 @@ def _errors(metrics: Mapping[str, Any]) -> Table:
     rows = []
     for view in VIEWS:
         figures = metrics.get(view, {})
-        numbers = (Number(figures.get(name, float("nan")), 3) for name in ("ece", "brier"))
-        rows.append(Row((say(f"view.{view}"), *numbers)))
-    headings = tuple(say(f"heading.{name}") for name in ("view", "ece", "brier"))
+        numbers = [Number(figures.get(name, float("nan")), 3) for name in ("ece", "brier")]
+        skill = Share(figures.get("brier_skill", float("nan")))
+        rows.append(Row((say(f"view.{view}"), *numbers, skill)))
+    headings = tuple(say(f"heading.{name}") for name in ("view", "ece", "brier", "brier_skill"))
     return Table(say("calibration.errors_caption"), headings, tuple(rows))
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from pipelines.reporting.evidence import LANES, Evidence
 from selectivity.columns import Floats
-from selectivity.labelling import GOODS_CONTROLS
+from selectivity.labelling import GOODS_CONTROLS, NO_VERDICT
 from selectivity.lanes import Channel
-from selectivity.metrics import Interval, wilson
+from selectivity.metrics import Interval, share_of, total_of, wilson
 
 Basis = Literal["counted", "estimated", "unknown"]
 
@@ -24,6 +24,9 @@ NEARLY_ALL = 0.99
 """Share inspected from which findings are counted, not estimated."""
 LEAST_EFFECTIVE = 20.0
 """Controls of equal weight that an estimate needs at least."""
+MOSTLY_RECORDED = 0.9
+"""Share of goods controls whose chance has to be known: a period of which half the chances were
+written down is half unseen."""
 SUPPORT = (0.8, 1.25)
 """The weights must add up to about the number of declarations."""
 
@@ -49,7 +52,8 @@ class Rate:
 class Unseen:
     """Rates per lane and over all, and the share of all violations that lies in GREEN.
 
-    `support` is the number of declarations that the controls stand for, over how many there are.
+    `support` is the number of declarations that the controls stand for, over how many there are;
+    `recorded` is the share of goods controls whose chance was recorded.
     """
 
     basis: Basis
@@ -58,6 +62,7 @@ class Unseen:
     leaked: Interval
     drawn: int
     support: float
+    recorded: float
 
 
 def unseen(evidence: Evidence) -> Unseen:
@@ -66,8 +71,21 @@ def unseen(evidence: Evidence) -> Unseen:
         inspected = evidence.decisions[evidence.decisions.inspected]
         return _summed("counted", evidence, inspected.assign(chance=1.0))
     weighed = weighed_declarations(evidence.controls)
-    basis: Basis = "estimated" if _stands_for_all(weighed, len(evidence.decisions)) else "unknown"
-    return _summed(basis, evidence, weighed)
+    stands = _stands_for_all(weighed, len(evidence.decisions))
+    known = stands and recorded_share(evidence.controls) >= MOSTLY_RECORDED
+    return _summed("estimated" if known else "unknown", evidence, weighed)
+
+
+def recorded_share(controls: pd.DataFrame) -> float:
+    """Share of goods controls by policy or chance whose chance was recorded; NaN without any.
+
+    An officer's own choice has none, and what is opened after an image follows from that: these do
+    not count.
+    """
+    goods = controls[controls.control_type.isin(GOODS_CONTROLS)]
+    imaged = controls["at"][controls.control_type.isin(NO_VERDICT)]
+    asked = goods[(goods.triggered_by != Channel.OFFICER) & ~goods["at"].isin(imaged)]
+    return float(asked.propensity.notna().mean())
 
 
 def weighed_declarations(controls: pd.DataFrame) -> pd.DataFrame:
@@ -124,9 +142,10 @@ def _summed(basis: Basis, evidence: Evidence, weighed: pd.DataFrame) -> Unseen:
             for lane in LANES
         },
         everywhere=_rate(weighed, total),
-        leaked=_leaked(weighed) if basis != "unknown" else _NOTHING,
+        leaked=_leaked(basis, evidence, weighed),
         drawn=int(weighed.get("drawn", pd.Series(dtype=bool)).sum()),
         support=float((1 / weighed.chance).sum() / total),
+        recorded=recorded_share(evidence.controls),
     )
 
 
@@ -136,8 +155,20 @@ def _rate(weighed: pd.DataFrame, declarations: int) -> Rate:
     return Rate(declarations, len(weighed), effective, rate)
 
 
-def _leaked(weighed: pd.DataFrame) -> Interval:
-    """Share of all violations that lies in GREEN."""
-    found = weighed[weighed.found]
-    green = (found.lane == "GREEN").to_numpy().astype(np.float64)
-    return weighed_rate(green, found.chance.to_numpy(np.float64))[0]
+def _leaked(basis: Basis, evidence: Evidence, weighed: pd.DataFrame) -> Interval:
+    """Share of all violations that lies in GREEN.
+
+    Estimated from the number in each lane, so that a lane in which few were looked at and nothing
+    was found is not taken for one without violations.
+    """
+    if basis == "unknown":
+        return _NOTHING
+    if basis == "counted":
+        found = weighed[weighed.found]
+        return wilson(float((found.lane == "GREEN").sum()), len(found))
+    number = {
+        lane: _rate(weighed[weighed.lane == lane], len(evidence.of_lane(lane))).findings
+        for lane in LANES
+    }
+    others = [number[lane] for lane in LANES if lane != "GREEN" and len(evidence.of_lane(lane))]
+    return share_of(number["GREEN"], total_of(others)) if others else _NOTHING

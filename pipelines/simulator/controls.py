@@ -54,7 +54,8 @@ def clearance_controls(
     and now and then a sample for the laboratory. Versions that were amended are not controlled.
 
     The propensity is that of this control for such goods, as the centre can know it: none where an
-    officer chose, after an image, and of samples, which follow suspicions.
+    officer chose, after an image, and of samples, which follow suspicions. What was drawn at random
+    is opened without an image, so at a scanner all else has that chance less.
 
     Args:
         starts: when the turn of each declaration comes, shape (declarations,).
@@ -82,8 +83,10 @@ def clearance_controls(
     order = np.lexsort((type_, declaration))
     declaration, type_ = declaration[order], type_[order]
     chance = selection.propensity[declaration, lane[declaration]]
-    unscanned = 1 - settings.scanned * world.places.scanner[history.route.office[declaration]]
-    chance = chance * np.where(np.isin(type_, (PARTIAL, FULL)), unscanned, 1.0)
+    scans = settings.scanned * world.places.scanner[history.route.office[declaration]]
+    imaged = scans * (chance - selection.drawn_alone[declaration])
+    opened_at_once = np.isin(type_, (PARTIAL, FULL))
+    chance = np.where(opened_at_once, chance - imaged, np.where(type_ == SCAN, imaged, chance))
     unknown = (selection.channel[declaration] == Channel.OFFICER) | (type_ == SAMPLE)
     unknown |= (type_ == FULL) & scanned[declaration]
     return Controls(

@@ -23,11 +23,20 @@ UNREACHABLE = 1e6
 @dataclass(frozen=True)
 class Selection:
     """One entry per declaration. `propensity` has the chance of green, yellow and red under the
-    policy, before officers; `channel` names a `Channel`, None for green."""
+    policy, before officers; `channel` names a `Channel`, None for green; `random` is the chance of
+    a draw, which alone makes it red on channel RANDOM."""
 
     lane: Ints
     channel: Texts
     propensity: Floats
+    random: float
+
+    @property
+    def drawn_alone(self) -> Floats:
+        """Chance of red because of the draw, and of nothing else."""
+        red = self.propensity[:, Lane.RED]
+        otherwise = 1 - (1 - red) / (1 - self.random) if self.random < 1 else np.zeros(len(red))
+        return self.random * (1 - np.clip(otherwise, 0, 1))
 
 
 def legacy_selection(
@@ -70,7 +79,7 @@ def legacy_selection(
     propensity = _propensity(score, thresholds, by_law, policy.noise, policy.random)
     followed = np.where(first, np.arange(len(first)), history.original)
     lane, channel, propensity = lane[followed], channel[followed], propensity[followed]
-    return Selection(lane, blanked(channel, lane == Lane.GREEN), propensity)
+    return Selection(lane, blanked(channel, lane == Lane.GREEN), propensity, policy.random)
 
 
 def risk_unit_score(world: World, history: History, registered_on: Floats) -> Floats:

@@ -72,7 +72,8 @@ class BundlePolicy:
         lane = decided["lane"].map(lambda name: Lane[name].value).to_numpy(np.int64)[back]
         channel = decided["channel"].to_numpy(object)[back]
         chances = decided[["green", "yellow", "red"]].to_numpy(np.float64)[back]
-        return Selection(lane, blanked(channel, lane == Lane.GREEN), chances)
+        random = self.bundle.policy.random.red
+        return Selection(lane, blanked(channel, lane == Lane.GREEN), chances, random)
 
     def _remember_lineages(self, lodged: Lodged) -> None:
         """Goods lodged anew keep the lane that somebody else gave them before."""

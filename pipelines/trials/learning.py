@@ -75,7 +75,8 @@ def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
     write_json(out / RULES, recipe.rules.content())
     write_text(out / POLICY, recipe.policy.model_dump_json(indent=1) + "\n")
     write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
-    table = scorecard(items, outcomes, periods, recipe.rules, recipe.policy, recipe.scorecard)
+    rules, policy, facts = recipe.rules, recipe.policy, knowledge.facts
+    table = scorecard(items, outcomes, periods, rules, policy, recipe.scorecard, facts)
     write_scorecard(out / SCORECARD, table)
     seal(out, {"periods": periods.model_dump(mode="json")})
     return load(out)

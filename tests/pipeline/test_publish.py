@@ -1,5 +1,6 @@
 """Publishing: what is in force is whole, named by a person, and can be taken back."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -202,6 +203,25 @@ def test_the_command_publishes_though_mlflow_is_down(bundles: list[Path], tmp_pa
     assert warning.startswith("warning: MLflow at ")
     assert read_pointer(tmp_path / "models/published") is not None
     assert Outbox(tmp_path).promotion.exists()
+
+
+def test_what_the_evaluation_speaks_against_is_published_on_demand_alone(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation").mkdir()
+    told = {"against": ["The scores are chance."], "warnings": ["red is full"]}
+    verdict = {"bundle": verify(bundles[0])[0], **told}
+    (tmp_path / "evaluation/verdict.json").write_text(json.dumps(verdict))
+    asked = ("--by", "ann.lee", "--evaluation", str(tmp_path / "evaluation"), "--bundle")
+    refused = _command(tmp_path, *asked, str(bundles[0]))
+    assert refused.returncode == BundleError.exit_code
+    assert "warning: red is full" in refused.stderr
+    assert "The scores are chance. With --despite it is published." in refused.stderr
+    assert history(tmp_path / "models/published") == []
+    assert _command(tmp_path, *asked, str(bundles[0]), "--despite").returncode == 0
+    other = _command(tmp_path, *asked, str(bundles[1]))
+    assert other.returncode == 0
+    assert "is of another bundle" in other.stderr
 
 
 def test_a_login_that_is_no_persons_answers_for_nothing(

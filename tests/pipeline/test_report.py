@@ -295,6 +295,24 @@ def test_an_estimate_names_its_interval_and_what_it_rests_on() -> None:
     assert say("leak.caveat_estimated") in section.caveats
 
 
+def test_an_estimate_of_a_period_whose_chances_were_half_written_down_is_none() -> None:
+    unknown = drawn(90, 3, at=200, triggered_by=str(Channel.RULE), propensity=NAN)
+    seen = unseen(an_evidence(controls=[*drawn(100, 4), *unknown]))
+    assert seen.basis == "unknown"
+    assert seen.recorded == pytest.approx(100 / 190)
+    officers = [control | {"triggered_by": str(Channel.OFFICER)} for control in unknown]
+    assert unseen(an_evidence(controls=[*drawn(100, 4), *officers])).basis == "estimated"
+
+
+def test_nothing_found_in_green_does_not_mean_that_nothing_is_there() -> None:
+    green = drawn(40, 0, propensity=40 / 810)
+    yellow = drawn(130, 10, at=810, propensity=1.0, lane="YELLOW")
+    red = drawn(60, 20, at=940, propensity=1.0, lane="RED")
+    leaked = unseen(an_evidence(controls=[*green, *yellow, *red])).leaked
+    assert (leaked.value, leaked.low) == (0.0, 0.0)
+    assert leaked.high > 0.5
+
+
 def test_lanes_whose_rates_cannot_be_told_apart_are_something_to_watch() -> None:
     seen = unseen(an_evidence(controls=drawn(100, 4)))
     rates = {"GREEN": Interval(0.02, 0.01, 0.04), "YELLOW": Interval(0.1, 0.05, 0.2)}
@@ -327,6 +345,13 @@ def test_calibration_that_fails_where_the_risk_is_highest_is_partly_believed() -
     section = calibration(an_evidence(calibration=bins))
     assert section.answers[0] == say("calibration.partly", inside=Number(9), bins=Number(10))
     assert EN(section.answers[2]).startswith("In the group of highest risk")
+
+
+def test_probabilities_of_scores_that_may_be_chance_are_not_called_believable() -> None:
+    tossed = an_evidence(metrics={**an_evidence().metrics, "all_rows": {"auroc_low": 0.49}})
+    assert calibration(tossed).answers[0].key == "calibration.flat"
+    assert say("headline.by_chance") in sections(tossed)[0].warnings
+    assert say("headline.by_chance") not in sections(an_evidence())[0].warnings
 
 
 def test_calibration_without_points_cannot_be_told() -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,21 @@ import pytest
 
 from models.bundle import SCORECARD
 from pipelines.points import FALLING, Controlled, ScorecardParams, fit
-from pipelines.scorecard import lane_points
+from pipelines.scorecard import lane_points, scorecard
 from pipelines.trials.learning import read_recipe
 from pipelines.without_model import against_model, points_catch_too_little
+from selectivity.columns import to_columns
 from selectivity.decision import LaneDecision, Source
 from selectivity.errors import NotEnoughDataError
 from selectivity.guard import LIMITS, OfficeCapacity
 from selectivity.lanes import Lane
 from selectivity.policy import Policy
 from selectivity.risk import Risk
+from selectivity.rules import RuleSet
 from selectivity.scorecard import Scorecard
 from tests.builders import a_declaration, an_item
 from tests.days import STATES, Days, outside_limits
+from tests.pasts import a_past
 from tests.worlds import a_world
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -161,6 +164,30 @@ def test_lanes_begin_where_the_capacity_is_met() -> None:
     ruled = least.copy()
     ruled[:200] = Lane.YELLOW
     assert lane_points(points, ruled, policy)[0] > yellow
+
+
+def test_a_fact_that_the_source_never_has_takes_no_capacity_from_points() -> None:
+    """No decision asks for it, so nothing is checked for want of it."""
+    chance = np.random.default_rng(3)
+    levels, past = chance.integers(1, 6, 1_000).tolist(), a_past(1_000)
+    moments = past.items["accepted_at"].astype(object)
+    lodged = [
+        a_declaration(
+            declaration_id=f"D-{at}",
+            accepted_at=moment.replace(tzinfo=UTC),
+            importer_compliance_level=level,
+            items=(an_item(customs_value=None),),
+        )
+        for at, (moment, level) in enumerate(zip(moments, levels, strict=True))
+    ]
+    wrong = (chance.random(1_000) < np.where(np.array(levels) == 5, 0.4, 0.02)).astype(np.int64)
+    outcomes = past.outcomes.assign(finding_class=wrong)
+    asked = (to_columns(lodged), outcomes, past.periods, RuleSet([]), Policy(), ScorecardParams())
+    needed = frozenset(Policy().facts_needed)
+    never, sometimes = (scorecard(*asked, facts) for facts in (needed - {"customs_value"}, needed))
+    assert never.facts == sometimes.facts
+    assert never.yellow_from > 1
+    assert sometimes.yellow_from == sometimes.red_from  # all are checked, so points need not ask
 
 
 def test_what_points_catch_is_weighed_by_what_a_control_finds() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipelines.params import section, write_values
-from pipelines.search import best_of, experiment, search, summary
+from pipelines.search import best_of, experiment, gained, search, summary
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, finished, open_study
@@ -58,7 +58,9 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
     assert study.best_value == max(trial.user_attrs[FIGURES]["auroc"] for trial in finished(study))
     assert study.best_value > 0.8
     assert next(best_of(study, 1)) == study.best_trial.user_attrs[USED]
-    assert "best of 3 trials: auroc 0." in summary(study, question)
+    gain, now = gained(study, question)
+    assert gain.low <= gain.value <= gain.high
+    assert "best of 3 trials: auroc 0." in summary(study, question, gain, now)
 
 
 class Broken(Question):

@@ -55,7 +55,8 @@ class Everybody:
     def select(self, lodged: Lodged) -> Selection:
         n = len(lodged.names)
         channel = np.full(n, None if self.lane == Lane.GREEN else str(Channel.MODEL), dtype=object)
-        return Selection(np.full(n, int(self.lane)), channel, np.eye(3)[np.full(n, int(self.lane))])
+        lane = np.full(n, int(self.lane))
+        return Selection(lane, channel, np.eye(3)[lane], random=0.0)
 
     def learn(self, known: Mapping[str, Table]) -> None:
         self.told.append(known)

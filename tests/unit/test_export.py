@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from selectivity.decision import LaneDecision
 from selectivity.errors import ParamsError
-from selectivity.lanes import Channel, Lane, Propensities
+from selectivity.lanes import LINEAGE, Channel, Lane, Propensities, Reason, Vote
 from selectivity.record import DecisionRecord
 from serving.decision_log import DecisionLog
 from serving.export import export, with_its_cause
@@ -42,6 +43,31 @@ def test_a_control_has_the_cause_and_the_chance_of_its_lane(
     changed = {} if changed_to is None else {record.key: changed_to}
     exported = with_its_cause(inspection, record, changed)
     assert (exported.triggered_by, exported.propensity) == (cause, chance)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "lane", "chance"), [(True, Lane.RED, 0.005), (False, Lane.RED, None)]
+)
+def test_the_chance_of_an_amendment_is_its_own_or_nobody_knows_it(
+    drawn: bool, lane: Lane, chance: float | None
+) -> None:
+    """Version 2 of what was red before: drawn at random alike, or kept red by that alone."""
+    votes = [
+        Vote(lane=Lane.RED, channel=Channel.RULE, reason=Reason(code=LINEAGE)),
+        Vote(lane=Lane.GREEN, channel=Channel.MODEL, reason=Reason(code="LOW_RISK")),
+        Vote(
+            lane=Lane.RED,
+            channel=Channel.RANDOM,
+            reason=Reason(code="RANDOM"),
+            probability=0.005,
+            cast=drawn,
+        ),
+    ]
+    record = a_record().model_copy(update={"decision": LaneDecision.of(votes)})
+    assert record.decision.lane is lane
+    exported = with_its_cause(an_inspection(), record, {})
+    assert exported.triggered_by == "RULE"
+    assert exported.propensity == (None if chance is None else pytest.approx(chance))
 
 
 def test_a_lower_lane_that_still_waits_changes_no_cause(tmp_path: Path) -> None:

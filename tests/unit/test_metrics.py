@@ -5,16 +5,40 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from selectivity.metrics import (
+    Interval,
     bootstrap,
     calibration_bins,
     expected_calibration_error,
     precision_at,
     recall_at,
+    share_of,
+    total_of,
     wilson,
 )
 
 FOUND = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 RISK = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_a_share_of_two_estimates_lies_in_its_interval_as_often_as_is_said() -> None:
+    """Few of many are drawn where most of it lies, and all where little does."""
+    draws, rate, seen, rest = np.random.default_rng(5), 0.02, 32, 137
+    truth = 6_300 * rate / (6_300 * rate + rest)
+    held, nothing = 0, 0
+    for found in draws.binomial(seen, rate, 1_000).tolist():
+        drawn = Interval(*(6_300 * end for end in wilson(found, seen)))
+        share = share_of(drawn, total_of([Interval(rest, rest - 20, rest + 20)]))
+        held += share.low <= truth <= share.high
+        nothing += found == 0
+        assert 0 <= share.low <= share.value <= share.high <= 1
+    assert nothing > 500
+    assert held > 930
+
+
+def test_a_sum_of_estimates_is_as_wide_as_their_squares_say() -> None:
+    total = total_of([Interval(10, 7, 15), Interval(20, 16, 32)])
+    assert total == (30, 25, 43)
+    assert np.isnan(share_of(Interval(0, 0, 4), Interval(0, 0, 1)).value)
 
 
 def test_precision_and_recall_count_the_riskiest_share() -> None:
