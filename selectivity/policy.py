@@ -23,7 +23,7 @@ from selectivity.decision import LaneDecision, source_of
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.guard import Load, OfficeCapacity, guard
 from selectivity.integrity import incomplete_codes, missing_facts, odd_date, unknown_codes
-from selectivity.lanes import LINEAGE, Channel, Lane, LaneName, Reason, Vote, shared_vote
+from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote, shared_vote
 from selectivity.modes import Mode, mode_votes
 from selectivity.random_stratum import RandomPolicy, random_votes
 from selectivity.risk import Risk
@@ -236,7 +236,7 @@ def _rule_votes(
 def _lineage_vote(earlier_lane: Lane | None) -> Iterator[Vote]:
     if earlier_lane is not None:
         facts = (("earlier_lane", earlier_lane.name),)
-        yield shared_vote(earlier_lane, Channel.RULE, code=LINEAGE, facts=facts)
+        yield shared_vote(earlier_lane, Channel.RULE, code="LINEAGE", facts=facts)
 
 
 def _model_vote(declaration: Declaration, risk: Risk, policy: Policy, prices: Prices) -> Vote:
