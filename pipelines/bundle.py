@@ -26,6 +26,7 @@ from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.params import check_watched, section
 from selectivity.errors import ParamsError, RulesError
+from selectivity.lanes import Lane
 from selectivity.policy import Policy
 from selectivity.rules import RuleSet
 from selectivity.wording import WORDS
@@ -50,6 +51,41 @@ class BundleParams(BaseModel):
         for file in self.rules:
             check_watched(file, RULES_FOLDER, "bundle.rules")
         return read_rules(self.rules)
+
+
+def checked(policy: Policy) -> Policy:
+    """The policy, if it makes sense as a whole.
+
+    Raises:
+        ParamsError: some of its values contradict each other, or would release unseen.
+    """
+    shares = f"{policy.yellow.share} and red.share {policy.red.share}"
+    worthless = not any(policy.value.finding.model_dump().values()) and not policy.value.duty
+    for is_wrong, key, what, remedy in (
+        (not policy.id.strip(), "id", "is empty", "Name the policy: every decision does."),
+        (
+            policy.yellow.share + policy.red.share > 1,
+            "yellow.share",
+            f"{shares} are more than all declarations",
+            "Lower one of them.",
+        ),
+        (
+            policy.random.yellow > policy.yellow.share or policy.random.red > policy.red.share,
+            "random",
+            f"takes more than can be checked, yellow.share {shares}",
+            "Lower it.",
+        ),
+        (worthless, "value", "makes every finding worth nothing", "Give it a worth."),
+        (
+            policy.without_model is Lane.GREEN,
+            "without_model",
+            "GREEN releases what nobody looked at",
+            "Write YELLOW or RED.",
+        ),
+    ):
+        if is_wrong:
+            raise ParamsError(f"Section `policy` of the params: {key} {what}. {remedy}")
+    return policy
 
 
 class _Histories(BaseModel):
@@ -100,7 +136,7 @@ def main(
 ) -> None:
     """Put everything that decides into one directory and seal it."""
     rules = section(params, "bundle", BundleParams).read_rules()
-    policy = section(params, "policy", Policy)
+    policy = checked(section(params, "policy", Policy))
     check_words(rules)
     out.mkdir(parents=True, exist_ok=True)
     for name, folder in (

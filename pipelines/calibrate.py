@@ -18,7 +18,7 @@ from models.bundle import PRICES
 from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.trees import Trees
-from pipelines.bundle import BundleParams
+from pipelines.bundle import BundleParams, checked
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import read_features
 from pipelines.files import read_json, write_text
@@ -183,7 +183,7 @@ def main(
     out: FileOption,
 ) -> None:
     """Fit probabilities and prices on a later slice of time."""
-    policy = section(params, "policy", Policy)
+    policy = checked(section(params, "policy", Policy))
     rules = section(params, "bundle", BundleParams).read_rules()
     columns, matrix = read_columns(items), read_features(features)
     parts = Periods.model_validate(read_json(periods))

@@ -16,6 +16,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from pipelines.bundle import checked
 from pipelines.command import FileOption, command, say
 from pipelines.files import write_json, write_text
 from pipelines.label import LabelParams
@@ -78,7 +79,7 @@ def main(
         prepare=section(params, "prepare", PrepareParams),
         label=section(params, "label", LabelParams),
         train=section(params, "train", TrainParams),
-        policy=section(params, "policy", Policy),
+        policy=checked(section(params, "policy", Policy)),
     )
     inspections, findings = (
         pd.read_parquet(ingested / f"{name}.parquet") for name in ("inspections", "findings")

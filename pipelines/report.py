@@ -6,12 +6,14 @@ Reads   data/reports/evaluation/    metrics.json, decisions.parquet, plots/
         models/artifacts/bundle/    manifest, policy and rules that decided
         pipelines/templates/        the page, and its words in each language
 Writes  data/reports/report.html    the same bytes for the same inputs
+        data/reports/leak.json      violations in green and the share of all that lies there
 
 Every section goes question, answer, picture or table with intervals, and what it does not show.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -20,7 +22,7 @@ import yaml
 from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_text
+from pipelines.files import read_json, write_json, write_text
 from pipelines.label import standing
 from pipelines.periods import Periods
 from pipelines.reporting.capacity import capacity
@@ -40,7 +42,7 @@ from pipelines.reporting.reasons import reasons
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
-from pipelines.reporting.unseen import unseen
+from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
 from selectivity.policy import Policy
 from selectivity.rules import Rule
@@ -48,7 +50,7 @@ from selectivity.wording import Language
 
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 TEMPLATES = Path(__file__).with_name("templates")
-PAGE = "report.html.j2"
+PAGE, LEAK = "report.html.j2", "leak.json"
 
 
 class _WordsLoader(UniqueKeys, yaml.SafeLoader):
@@ -69,6 +71,23 @@ def sections(evidence: Evidence) -> tuple[Section, ...]:
         quality(evidence),
     )
     return (headline(evidence, seen, answers), *answers, method(evidence))
+
+
+def leak_figures(seen: Unseen) -> dict[str, Any]:
+    """What is said of violations that nobody sees, for whoever compares bundles. Nothing where it
+    cannot be told."""
+    told = {"green_rate": seen.lanes["GREEN"].rate, "green_holds": seen.leaked}
+    ends = ("", "_low", "_high")
+    return {
+        "basis": seen.basis,
+        **{
+            f"{name}{end}": value
+            for name, interval in told.items()
+            if seen.basis != "unknown"
+            for end, value in zip(ends, interval, strict=True)
+            if value == value  # JSON has no NaN
+        },
+    }
 
 
 def read_words(language: Language, page: str = "report") -> Words:
@@ -161,6 +180,7 @@ def main(
     )
     html = page(sections(evidence), {language: read_words(language) for language in LANGUAGES})
     write_text(out, html)
+    write_json(out.with_name(LEAK), leak_figures(unseen(evidence)))
     say(f"report: {out}, {len(html.encode()) // 1024} KB, {len(evidence.decisions)} declarations")
 
 

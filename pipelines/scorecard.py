@@ -18,7 +18,7 @@ import pandas as pd
 
 from models.bundle import SCORECARD
 from models.lane_model import Knowledge
-from pipelines.bundle import BundleParams
+from pipelines.bundle import BundleParams, checked
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
 from pipelines.label import UNKNOWN, known_classes
@@ -130,7 +130,7 @@ def main(
         pd.read_parquet(outcomes),
         Periods.model_validate(read_json(periods)),
         section(params, "bundle", BundleParams).read_rules(),
-        section(params, "policy", Policy),
+        checked(section(params, "policy", Policy)),
         section(params, "scorecard", ScorecardParams),
         Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8")).facts,
     )

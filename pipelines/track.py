@@ -2,7 +2,7 @@
 
 Reads   params.yaml, models/artifacts/bundle/        what was asked for, what came out
         data/reports/evaluation/                     metrics.json and plots
-        data/reports/model_card.*                    to look at
+        data/reports/                                model card, report, backtest, leak: to look at
         data/interim/ingested/ingest.json            digests of the data
         data/reference/sources/*.yaml                how the source is read, for the model
 Writes  data/reports/track.json                      where the run ended up
@@ -38,7 +38,9 @@ from pipelines.sources.mappings import SourceMapping, load_mapping
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import ParamsError
 
-LOADER = "pipelines.pyfunc"
+LOADER, LEAK = "pipelines.pyfunc", "leak.json"
+SHOWN = ("model_card.html", "model_card.md", "report.html", "backtest/backtest.json")
+"""Of the reports, what is kept with a run: nothing that names a declaration."""
 PACKAGES = ("selectivity", "models", "pipelines")
 REQUIREMENTS = (
     *("lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic"),
@@ -108,10 +110,10 @@ def fill(
     bundle: Path,
     evaluation: Path,
     mapping: Path,
-    cards: Sequence[Path] = (),
+    shown: Sequence[Path] = (),
 ) -> None:
     """Everything of a run folder but its description: files to look at, the model, its code."""
-    looked_at = [params, evaluation / "metrics.json", params.with_name("dvc.lock"), *cards]
+    looked_at = [params, evaluation / "metrics.json", params.with_name("dvc.lock"), *shown]
     for file in [file for file in looked_at if file.exists()]:
         _copy(file, folder / ARTIFACTS / file.name)
     for file in (evaluation / "plots").glob("*"):
@@ -177,7 +179,7 @@ def main(
     evaluation: FileOption = Path("data/reports/evaluation"),
     ingested: FileOption = Path("data/interim/ingested"),
     mappings: FileOption = Path("data/reference/sources"),
-    card: FileOption = Path("data/reports/model_card.html"),
+    reports: FileOption = Path("data/reports"),
     out: FileOption = Path("data/reports/track.json"),
     retry: Annotated[bool, typer.Option("--retry", help="Only send what waits.")] = False,
     where: Annotated[str, typer.Option(help="Only say where this MLflow shows the runs.")] = "",
@@ -198,7 +200,7 @@ def main(
     mapping = load_mapping(mappings, _source(params, content))
     run = describe(
         content,
-        read_json(evaluation / "metrics.json"),
+        read_json(evaluation / "metrics.json") | {"leak": read_json(reports / LEAK)},
         read_json(ingested / "ingest.json"),
         mapping,
         digest=verify(bundle)[0],
@@ -207,8 +209,8 @@ def main(
         experiment=os.environ.get("DVC_EXP_NAME", ""),
     )
     file = mappings / f"{mapping.name}.yaml"
-    cards = (card, card.with_suffix(".md"))
-    outbox.put_run(run, lambda folder: fill(folder, params, bundle, evaluation, file, cards))
+    shown = [reports / name for name in SHOWN]
+    outbox.put_run(run, lambda folder: fill(folder, params, bundle, evaluation, file, shown))
     sent = outbox.send(store)
     tell(sent, store)
     write_json(out, answer(run.key, sent))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, Bundle, load, seal
 from models.lane_model import LaneModel
-from pipelines.bundle import BundleParams
+from pipelines.bundle import BundleParams, checked
 from pipelines.calibrate import calibrated, prices_of
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.files import write_arrays, write_json, write_text
@@ -43,7 +43,7 @@ def read_recipe(params: Path) -> Recipe:
         prepare=section(params, "prepare", PrepareParams),
         label=section(params, "label", LabelParams),
         train=section(params, "train", TrainParams),
-        policy=section(params, "policy", Policy),
+        policy=checked(section(params, "policy", Policy)),
         rules=section(params, "bundle", BundleParams).read_rules(),
         scorecard=section(params, "scorecard", ScorecardParams),
     )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
-from pipelines.bundle import BundleParams, check_known, check_words
+from pipelines.bundle import BundleParams, check_known, check_words, checked
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
 from pipelines.label import (
@@ -301,6 +301,28 @@ def test_a_bundle_never_says_it_knows_feedback_that_it_leaves_out(upto: dict[str
     check_known(None, upto)
     with pytest.raises(ParamsError, match="profiles_until") if upto else nullcontext():
         check_known(date(2026, 3, 1), upto)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"id": " "}, "id is empty"),
+        ({"yellow": {"share": 0.6}, "red": {"share": 0.6}}, "more than all declarations"),
+        ({"random": {"red": 0.2}}, "random takes more than can be checked"),
+        ({"value": {"finding": {"documentary": 0, "physical": 0}, "duty": 0}}, "worth nothing"),
+        ({"without_model": "GREEN"}, "GREEN releases what nobody looked at"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_refused(changes: dict[str, Any], said: str) -> None:
+    plain = Policy().model_dump(mode="json")
+    mixed = {
+        name: plain[name] | value if isinstance(value, dict) else value
+        for name, value in changes.items()
+    }
+    policy = Policy.model_validate(plain | mixed)
+    assert checked(Policy()) == Policy()
+    with pytest.raises(ParamsError, match=said):
+        checked(policy)
 
 
 def test_rules_lie_where_a_change_is_seen(tmp_path: Path) -> None:

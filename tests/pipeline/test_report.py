@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from models.bundle import verify
-from pipelines.files import write_json
-from pipelines.report import LANGUAGES, main, page, read_words, sections
+from pipelines.files import read_json, write_json
+from pipelines.report import LANGUAGES, leak_figures, main, page, read_words, sections
 from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import Evidence, controls_of, results_in_time, ripened
@@ -568,6 +568,14 @@ def test_the_stage_reads_what_the_stages_before_it_wrote(bundle: Path, tmp_path:
     assert "Of 40 declarations, 75.0% are released without checks" in text
     assert "Of 10 inspected" not in text
     assert "In 50.0% of the 10 inspected declarations in the red lane" in text
+    assert read_json(tmp_path / "leak.json") == {"basis": "unknown"}
+
+
+def test_what_is_not_seen_is_a_figure_to_compare_bundles_by() -> None:
+    figures = leak_figures(unseen(an_evidence(controls=drawn(100, 4))))
+    assert figures["basis"] == "estimated"
+    assert figures["green_rate_low"] < figures["green_rate"] == 0.04 < figures["green_rate_high"]
+    assert "green_holds" not in figures  # nothing was looked at elsewhere
 
 
 def _write_inputs(folder: Path) -> None:
