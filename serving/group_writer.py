@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from serving.journal import Outcome, Work, lost
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 512
+TELL_SECONDS = 5.0
+"""How often to log that nothing is kept."""
 
 
 class _Job(NamedTuple):
@@ -38,6 +41,7 @@ class GroupWriter:
         self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._together: list[_Job] | None = None
         self._ended = False
+        self._untold, self._told_at = 0, -TELL_SECONDS
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
         self._thread.start()
 
@@ -116,8 +120,15 @@ class GroupWriter:
         try:
             return self._keep([job.work for job in batch])
         except DecisionLogError as error:
-            logger.error("not kept", extra={"count": len(batch), "cause": str(error)})
+            self._tell_not_kept(len(batch), error)
             return [error] * len(batch)
+
+    def _tell_not_kept(self, count: int, error: DecisionLogError) -> None:
+        """Now and then: a disk that is full is often that of the service's log as well."""
+        self._untold += count
+        if time.monotonic() - self._told_at >= TELL_SECONDS:
+            logger.error("not kept", extra={"count": self._untold, "cause": str(error)})
+            self._untold, self._told_at = 0, time.monotonic()
 
 
 def _deliver(batch: list[_Job], outcomes: list[Any]) -> None:

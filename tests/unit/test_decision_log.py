@@ -251,6 +251,22 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
     assert batches == [5, 1]
 
 
+def test_that_nothing_is_kept_is_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    def full(_: Sequence[Any]) -> list[Any]:
+        raise DecisionLogError("the disk is full")
+
+    async def submit() -> None:
+        writer = GroupWriter(full)
+        for _ in range(30):
+            await asyncio.gather(writer.submit(nothing), return_exceptions=True)
+        writer.close()
+
+    def nothing(*_: Any) -> None: ...
+
+    asyncio.run(submit())
+    assert [record.getMessage() for record in caplog.records] == ["not kept"]
+
+
 def test_the_end_waits_for_what_is_queued_in_front_of_it_and_no_longer() -> None:
     def keep(works: Sequence[Any]) -> list[Any]:
         time.sleep(0.1)  # meanwhile both the second and the end are queued
