@@ -39,6 +39,7 @@ def write_inputs(folder: Path, metrics: dict[str, Any] = METRICS) -> None:
     (folder / "evaluation/decisions.parquet").write_bytes(b"declarations stay at home")
     (folder / "ingested").mkdir(exist_ok=True)
     (folder / "ingested/ingest.json").write_text(json.dumps(INGESTED))
+    (folder / "leak.json").write_text(json.dumps({"basis": "estimated", "green_rate": 0.02}))
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
 
 

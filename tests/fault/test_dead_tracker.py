@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from models.registry import Store, reach, store_of
@@ -65,6 +66,9 @@ def test_a_stage_with_a_dead_server_succeeds_and_the_run_is_sent_later(
     assert [folder.name for folder in outbox.runs()] == [told["key"]]
     sent = outbox.send(store_of(tmp_path, {}))
     assert sent.runs[told["key"]].model_version == 1
+    client = mlflow.MlflowClient(store_of(tmp_path, {}).uri)
+    figures = client.get_run(sent.runs[told["key"]].run_id).data.metrics
+    assert figures["leak.green_rate"] == 0.02
     assert outbox.runs() == []
 
 
@@ -149,6 +153,7 @@ def _track(folder: Path, bundle: Path, store: Store) -> "subprocess.CompletedPro
         "bundle": str(bundle),
         "evaluation": "evaluation",
         "ingested": "ingested",
+        "reports": ".",
         "mappings": str(SOURCES),
         "out": "track.json",
     }

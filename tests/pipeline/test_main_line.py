@@ -139,7 +139,8 @@ def test_rules_can_be_tried_on_what_was_evaluated(workspace: Path) -> None:
 
 
 def test_published_served_scored_and_learnt_from(workspace: Path) -> None:
-    run(workspace, sys.executable, "-m", "pipelines.publish", "--by", "tests")
+    # So small a world teaches little, and the evaluation says so.
+    run(workspace, sys.executable, "-m", "pipelines.publish", "--by", "tests", "--despite")
     shown = run(workspace, "lanes", "demo", "--once", "--language", "en")
     assert "Ivory" in shown
     assert re.search(r"GREEN|green", shown)

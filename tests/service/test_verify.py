@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.decision_log import DecisionLog
 from serving.signing_key import read_or_create
 from tests.builders import an_inspection, an_item
 from tests.command_line import lanes
@@ -113,7 +114,8 @@ def test_what_is_missing_is_named(
 
 def test_a_log_that_was_lost_is_still_named_by_the_anchor(tmp_path: Path, state: Path) -> None:
     (state / "decisions.sqlite").unlink()
-    with a_service(tmp_path):  # it begins a new log, under an id of its own
+    DecisionLog(state / "decisions.sqlite").close()  # another one, under an id of its own
+    with a_service(tmp_path):
         pass
     ended = lanes(tmp_path, "verify")
     assert ended.exit_code == 0
