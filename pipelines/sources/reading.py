@@ -1,6 +1,6 @@
 """Reads the files of a source as they are: every cell a text, every row with its file and line."""
 
-import csv
+import codecs
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.params import similar
+from pipelines.sources.csv_rows import CsvRows
 from pipelines.sources.mappings import SourceMapping
 from selectivity.errors import SourceError
 
@@ -21,6 +22,7 @@ Watch = Callable[[str, int], None]
 """Told what is being done and how many more rows of it are done."""
 
 _ROWS_AT_ONCE = 20_000
+_WIDE = ("utf-16", "utf16", "utf-32", "utf32")
 _DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -141,11 +143,10 @@ def _read_csv(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
     numbers: list[int] = []
     broken: dict[int, str] = {}
     with _text(file, _encoding(file, mapping)) as text:
-        rows = _numbered_rows(file, text, mapping.delimiter)
-        header = _header(file, next(rows, (1, []))[1])
+        reader = CsvRows(file, text, mapping.delimiter)
+        header = reader.header()
         chunk: list[list[str]] = []
-        for number, row in rows:
-            fitting, problem = _fitted(row, len(header))
+        for number, fitting, problem in reader.rows(len(header)):
             if problem:
                 broken[len(numbers)] = problem
             numbers.append(number)
@@ -160,6 +161,25 @@ def _read_csv(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
     return Raw(pd.concat(frames, ignore_index=True), places, broken)
 
 
+def _possible(file: Path, mapping: SourceMapping) -> Sequence[str]:
+    """The encodings of the mapping; of a file that says it is UTF-16, those of that kind.
+
+    In latin-1 anything makes sense, also what stands in two bytes a letter.
+    """
+    with _opened(file) as content:
+        marked = content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if not marked:
+        return mapping.encodings
+    wide = [name for name in mapping.encodings if name.lower().replace("_", "-").startswith(_WIDE)]
+    if not wide:
+        raise SourceError(
+            f"File {file} is UTF-16 text, as its first two bytes say. Save it as UTF-8 "
+            f"(in Excel: “CSV UTF-8”), or add utf-16 to `encodings` in the mapping "
+            f"{mapping.name}."
+        )
+    return wide
+
+
 def _text(file: Path, encoding: str) -> IO[str]:
     if file.suffix == ".gz":
         return gzip.open(file, "rt", encoding=encoding, newline="")
@@ -168,7 +188,7 @@ def _text(file: Path, encoding: str) -> IO[str]:
 
 def _encoding(file: Path, mapping: SourceMapping) -> str:
     """The first encoding in which the whole file makes sense."""
-    for encoding in mapping.encodings:
+    for encoding in _possible(file, mapping):
         try:
             with _text(file, encoding) as text:
                 while text.read(1 << 20):
@@ -184,37 +204,3 @@ def _encoding(file: Path, mapping: SourceMapping) -> str:
         f"File {file} is not text in {' or '.join(mapping.encodings)}. "
         f"Add its encoding to `encodings` in the mapping {mapping.name}."
     )
-
-
-def _numbered_rows(file: Path, text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line each begins on: a quoted cell may run over several lines."""
-    reader = csv.reader(text, delimiter=delimiter)
-    begins = 1
-    try:
-        for row in reader:
-            if any(row):
-                yield begins, row
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise SourceError(
-            f"File {file}, line {begins}: {error}. Look for a quote that is opened and not closed."
-        ) from error
-
-
-def _header(file: Path, row: list[str]) -> list[str]:
-    names = [name.strip() for name in row]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if not names or twice:
-        problem = f"names the column {twice[0]!r} twice" if twice else "has no header"
-        raise SourceError(f"File {file} {problem}. Name each column once, in its first line.")
-    return names
-
-
-def _fitted(row: list[str], width: int) -> tuple[list[str], str]:
-    """The row cut or filled to the width of the header, and what was wrong with it."""
-    if len(row) == width:
-        return row, ""
-    if len(row) > width and not any(row[width:]):
-        return row[:width], ""
-    fitted = (row + [""] * width)[:width]
-    return fitted, f"the row has {len(row)} cells where the header has {width}"

@@ -164,7 +164,8 @@ def _percent(cells: pd.DataFrame, columns: PercentOf, mapping: SourceMapping) ->
     part = read_numbers(cells[columns.part], mapping)
     whole = read_numbers(cells[columns.whole], mapping)
     percent = np.full(len(cells), np.nan)
-    np.divide(100 * part.values, whole.values, out=percent, where=whole.values > 0)
+    with np.errstate(over="ignore"):  # what overflows is infinite, and no declaration takes that
+        np.divide(100 * part.values, whole.values, out=percent, where=whole.values > 0)
     return Cells(percent, part.unreadable | whole.unreadable, part.reason)
 
 

@@ -172,9 +172,108 @@ def test_a_long_value_is_cut_in_quarantine(tmp_path: Path) -> None:
     assert found.quarantine["value"].tolist() == ["x" * 80]
 
 
-def test_a_quote_that_is_never_closed_is_found(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"line 3: .*quote"):
-        _read(tmp_path, "A,2026-03-02,OFF01,010121,1,", 'B,"2026' + "x" * 200_000)
+def test_rows_behind_a_quote_that_is_never_closed_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [f"D{at},2026-03-02,OFF01,010121,1," for at in range(1, 9)]
+    rows[3] = f'"{rows[3]}'
+    found = _read(tmp_path, *rows)
+
+    assert found.items["declaration_id"].tolist() == ["D1", "D2", "D3"]
+    assert found.rows_read == 8
+    assert found.quarantine[["line", "declaration_id", "reason"]].to_numpy().tolist() == [
+        [5, "D4", "a quote is opened and not closed in its row"],
+        *(
+            [
+                line,
+                f"D{line - 1}",
+                "the row stands behind a quote that was opened in a row above and not closed there",
+            ]
+            for line in range(6, 10)
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed"),
+    [
+        ('A,2026-03-02,"OFF01,010121,2,', 'A,2026-03-02,OFF01",010121,4,'),
+        ('A,2026-03-02,"OFF01,010121,2,', 'A,2026-03-02,OFF01,0101"21,4,'),
+        ('A,2026-03-02,"OFF01,010121,2,', 'A,2026-03-02,OFF01,010121,4",'),
+    ],
+    ids=["in the same column", "before more text", "in a later column"],
+)
+def test_a_declaration_that_lost_items_to_a_quote_is_refused(
+    opened: str, closed: str, tmp_path: Path
+) -> None:
+    found = _read(
+        tmp_path,
+        "A,2026-03-02,OFF01,010121,1,",
+        opened,
+        "A,2026-03-02,OFF01,010121,3,",
+        closed,
+        "A,2026-03-02,OFF01,010121,5,",
+        "B,2026-03-02,OFF01,010121,1,",
+        fields={"item_no": {"count_rows": True}},
+    )
+    assert found.items["declaration_id"].tolist() == ["B"]
+    assert found.rows_read == 6
+    assert sorted(set(found.quarantine["line"])) == [2, 3, 4, 5, 6]
+
+
+def test_a_cell_may_run_over_lines_where_the_row_has_its_cells(tmp_path: Path) -> None:
+    found = _read(
+        tmp_path,
+        'A,2026-03-02,OFF01,010121,1,,"chairs,\nof wood, and\n\ntables"',
+        "B,2026-03-02,OFF01,010121,1,,",
+        header=f"{HEADER},GOODS",
+        fields={"description": "GOODS"},
+    )
+    assert found.items["description"].tolist() == ["chairs,\nof wood, and\n\ntables", None]
+    assert found.quarantine.empty
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ('B,2026-03-02,"OFF"01,010121,1,', "text follows a closing quote"),
+        (f"B,2026-03-02,{'x' * 200_000},010121,1,", "more than 131,072 characters"),
+    ],
+    ids=["text behind a quote", "a long cell"],
+)
+def test_a_row_that_cannot_be_taken_apart_is_set_aside_alone(
+    row: str, reason: str, tmp_path: Path
+) -> None:
+    found = _read(tmp_path, row, "A,2026-03-02,OFF01,010121,1,")
+
+    assert found.items["declaration_id"].tolist() == ["A"]
+    assert found.quarantine[["line", "declaration_id"]].to_numpy().tolist() == [[2, "B"]]
+    assert reason in found.quarantine["reason"][0]
+
+
+def test_a_quote_that_is_not_closed_in_the_header_is_found(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 1: .*quote"):
+        _read(tmp_path, "A,2026-03-02,OFF01,010121,1,", header=f'"{HEADER}')
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_known_by_its_mark(encoding: str, tmp_path: Path) -> None:
+    text = f"\ufeff{HEADER}\nCửa,2026-03-02,OFF01,010121,1,"
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+
+    with pytest.raises(SourceError, match="is UTF-16 text"):
+        read_source(tmp_path, _mapping())
+    told = _mapping(encodings=["latin-1", "utf-16"])
+    assert read_source(tmp_path, told).items["declaration_id"].tolist() == ["Cửa"]
+
+
+def test_a_rate_of_amounts_too_large_to_divide_is_set_aside(tmp_path: Path) -> None:
+    rate = {"percent_of": {"part": "FOUND", "whole": "VALUE"}}
+    found = _read(
+        tmp_path,
+        "A,2026-03-02,OFF01,010121,1e-300,1e308",
+        fields={"duty_rate_percent": rate},
+        labels=None,
+    )
+    assert found.quarantine["field"].tolist() == ["duty_rate_percent"]
 
 
 def test_of_equal_rows_the_first_is_kept_and_of_others_too(tmp_path: Path) -> None:
@@ -444,8 +543,8 @@ def _mapping(**keys: Any) -> SourceMapping:
     return SourceMapping.model_validate(plain | {"fields": fields} | keys)
 
 
-def _read(folder: Path, *rows: str, **keys: Any) -> Canonical:
-    (folder / "rows.csv").write_text("\n".join([HEADER, *rows]))
+def _read(folder: Path, *rows: str, header: str = HEADER, **keys: Any) -> Canonical:
+    (folder / "rows.csv").write_text("\n".join([header, *rows]))
     return read_source(folder, _mapping(**keys))
 
 
