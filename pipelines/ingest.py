@@ -30,6 +30,7 @@ from pipelines.sources.canonical import read_source, source_files
 from pipelines.sources.invented import is_simulated
 from pipelines.sources.joining import join
 from pipelines.sources.layouts import Canonical
+from pipelines.sources.limits import by_reason, check_quarantine, refused_rows
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import Watch
 from pipelines.tables import columns_from_frame, write_columns
@@ -55,24 +56,11 @@ class IngestParams(BaseModel):
     path: Path = Field(description="A file, or a folder of files.")
     feedback: Path = Field(description="Folder with what the service exported; may be empty.")
     quarantine_limit: float = Field(
-        default=0.05, ge=0, le=1, description="Share of rows that may be refused."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of rows that may be refused, in all, of each table, and of findings.",
     )
-
-
-def check_quarantine(joined: Canonical, params: IngestParams) -> None:
-    """Stops the run when so much was refused that the mapping, not the data, must be wrong.
-
-    Raises:
-        SourceError: more rows were refused than `quarantine_limit` allows.
-    """
-    refused = _refused_rows(joined.quarantine)
-    if refused > params.quarantine_limit * joined.rows_read:
-        raise SourceError(
-            f"Source {params.source}: {refused} of {joined.rows_read} rows were refused, more than "
-            f"ingest.quarantine_limit {params.quarantine_limit} allows. Most often: "
-            f"{_most_often(joined.quarantine)}. Correct the mapping file or the data; "
-            "quarantine.csv says where each row stands."
-        )
 
 
 def far_apart(source: Canonical, feedback: Canonical, params: IngestParams) -> list[str]:
@@ -117,9 +105,9 @@ def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str])
         "rows": {
             "read": joined.rows_read,
             "repeated": joined.duplicates,
-            "refused": _refused_rows(joined.quarantine),
+            "refused": refused_rows(joined.quarantine),
         },
-        "refused_by_reason": _by_reason(joined.quarantine),
+        "refused_by_reason": by_reason(joined.quarantine),
         "set_to_missing": dict(joined.emptied),
         "declarations": declarations,
         "goods_items": len(accepted_at),
@@ -150,7 +138,8 @@ def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
     for warning in currencies(joined.items):
         say(warning)
     _write_quarantine(joined.quarantine, out / "quarantine.csv")
-    check_quarantine(joined, settings)
+    for warning in check_quarantine(joined, settings.source, settings.quarantine_limit):
+        say(warning)
     write_columns(joined.items, out / "items.parquet")
     for name, frame, kinds in (
         ("inspections", joined.inspections, INSPECTION),
@@ -178,25 +167,6 @@ def feedback_upto(feedback: Path) -> dict[str, Any]:
 
 def _told(time: np.datetime64) -> str:
     return str(np.datetime_as_string(time, unit="s", timezone="UTC"))
-
-
-def _refused_rows(quarantine: pd.DataFrame) -> int:
-    """Rows, not problems: one row may have several."""
-    return len(quarantine.drop_duplicates(["file", "line"]))
-
-
-def _by_reason(quarantine: pd.DataFrame) -> dict[str, int]:
-    """Rows per field and reason, the most frequent first."""
-    rows = quarantine.drop_duplicates(["file", "line", "field", "reason"])
-    named = [
-        f"{name}: {reason}" if name else reason
-        for name, reason in rows[["field", "reason"]].to_numpy()
-    ]
-    return dict(Counter(named).most_common())
-
-
-def _most_often(quarantine: pd.DataFrame) -> str:
-    return next(f"{reason} ({rows} rows)" for reason, rows in _by_reason(quarantine).items())
 
 
 def _digests(places: Mapping[Path, SourceMapping]) -> dict[str, str]:

@@ -45,7 +45,7 @@ Model = TypeVar("Model", bound=Strict)
 Record = dict[str, Any]
 
 _AT_ONCE = 5_000
-_FELL_WITH_ANOTHER = "another row of the same declaration or inspection was refused"
+FELL_WITH_ANOTHER = "another row of the same declaration or inspection was refused"
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def fall_together(family: Family) -> None:
     fallen[owner[owned & children.refused]] = True
     orphaned = np.zeros(len(children), dtype=bool)
     orphaned[owned] = fallen[owner[owned]]
-    children.refuse(np.flatnonzero(orphaned & children.usable), "", _FELL_WITH_ANOTHER)
-    parents.refuse(np.flatnonzero(fallen & parents.usable), "", _FELL_WITH_ANOTHER)
+    children.refuse(np.flatnonzero(orphaned & children.usable), "", FELL_WITH_ANOTHER)
+    parents.refuse(np.flatnonzero(fallen & parents.usable), "", FELL_WITH_ANOTHER)
 
 
 def records_of(table: Table, rows: Ints, kinds: Kinds) -> list[Record]:

@@ -13,8 +13,12 @@ from pipelines.sources.reading import Raw, Watch, read_lines
 from pipelines.sources.sifting import Table
 from selectivity.declaration import Strict
 from selectivity.errors import DeclarationError, InspectionError
+from selectivity.inspection import Result
 
 Model = TypeVar("Model", bound=Strict)
+
+_FOUND = f'"{Result.FINDING}"'.encode()
+"""Stands in a line about an inspection that found something, even if the line cannot be read."""
 
 
 def read_documents(
@@ -34,7 +38,7 @@ def read_documents(
     lines = [(str(file), number, line) for file in files for number, line in read_lines(file)]
     places = pd.DataFrame([place for *place, _ in lines], columns=["file", "line"])
     table = Table(Raw(pd.DataFrame(), places))
-    ids = np.full(len(lines), None, dtype=object)
+    ids, results = (np.full(len(lines), None, dtype=object) for _ in range(2))
     kept: dict[Hashable, tuple[int, Model]] = {}
     for row, (file, _, line) in enumerate(lines):
         watch(f"Reading {Path(file).name}", 1)
@@ -42,12 +46,16 @@ def read_documents(
             model = read(line)
         except (DeclarationError, InspectionError) as error:
             ids[row] = getattr(error, "declaration_id", None)
+            results[row] = Result.FINDING if _FOUND in line else None
             for name, reason, value in _problems(error):
                 table.refuse([row], name, reason, [value])
             continue
         ids[row] = getattr(model, "declaration_id", None)
+        if key(model) not in kept:
+            results[row] = getattr(model, "result", None)
         _keep(row, model, kept.setdefault(key(model), (row, model)), table)
     table.values["declaration_id"] = ids
+    table.values["result"] = results
     return list(kept.values()), table
 
 

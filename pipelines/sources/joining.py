@@ -14,10 +14,11 @@ from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.layouts import Canonical
 from pipelines.sources.sifting import QUARANTINE
 from selectivity.columns import Columns, from_columns, take
+from selectivity.inspection import Result
 
 Mask = npt.NDArray[np.bool_]
 
-_OTHER_CONTENT = "is in an earlier source with other content"
+OTHER_CONTENT = "is in an earlier source with other content"
 _NO_DECLARATION = "no accepted declaration has this id"
 _ORDER = ["accepted_at", "declaration_id", "version_no", "item_no"]
 
@@ -59,6 +60,7 @@ def _two(first: Canonical, second: Canonical) -> Canonical:
     ids = list(second.inspections["inspection_id"])
     shared = set(first.inspections["inspection_id"]) & set(ids)
     controls = _Repetition.of(ids, _concluded(first, shared), _concluded(second, shared))
+    same = controls.again & ~controls.differs
     inspections = second.inspections[~controls.again]
     findings = second.findings[second.findings["inspection_id"].isin(inspections["inspection_id"])]
     new = take(second.items, ~items.again)
@@ -78,10 +80,11 @@ def _two(first: Canonical, second: Canonical) -> Canonical:
                 name="inspection_id",
             ),
         ),
-        rows_read=first.rows_read + second.rows_read,
+        files={**first.files, **second.files},
+        found=first.found + second.found - _found(second.inspections[same]),
         duplicates=first.duplicates
         + second.duplicates
-        + int((items.again & ~items.differs).sum() + (controls.again & ~controls.differs).sum()),
+        + int((items.again & ~items.differs).sum() + same.sum()),
         emptied=Counter(first.emptied) + Counter(second.emptied),
     )
 
@@ -98,6 +101,10 @@ def _without_orphans(joined: Canonical) -> Canonical:
         findings=joined.findings[kept].reset_index(drop=True),
         quarantine=_stacked(joined.quarantine, notes),
     )
+
+
+def _found(inspections: pd.DataFrame) -> int:
+    return int((inspections["result"] == Result.FINDING).sum())
 
 
 def _keys(items: Columns) -> list[Hashable]:
@@ -122,7 +129,7 @@ def _concluded(source: Canonical, ids: set[Hashable]) -> dict[Hashable, Any]:
 
 
 def _notes(
-    places: pd.DataFrame, ids: Any, name: str = "declaration_id", reason: str = _OTHER_CONTENT
+    places: pd.DataFrame, ids: Any, name: str = "declaration_id", reason: str = OTHER_CONTENT
 ) -> pd.DataFrame:
     """Lines for the quarantine."""
     notes = places[["file", "line"]].assign(

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from pipelines.sources.sifting import Table, add_constant, need, read_table, set
 from pipelines.tables import Kinds, columns_from_frame, frame_from_columns
 from selectivity.columns import HEADER, ITEM, KINDS, Columns, Floats, Ints, to_columns
 from selectivity.declaration import read_declaration
-from selectivity.inspection import Inspection, read_inspection
+from selectivity.inspection import Inspection, Result, read_inspection
 
 _KEY = ("declaration_id", "version_no")
 
@@ -46,17 +47,33 @@ class Canonical:
     """Columns of INSPECTION, and `file` and `line`."""
     findings: pd.DataFrame
     quarantine: pd.DataFrame
-    rows_read: int
+    files: Mapping[str, "FileRows"]
+    """What was read, by file."""
+    found: int
+    """Inspections that found something, or whose result cannot be read; also those set aside."""
     duplicates: int
     emptied: Mapping[str, int]
     """Cells per field that the mapping sets to missing rather than refuse."""
+
+    @property
+    def rows_read(self) -> int:
+        """Rows of all files."""
+        return sum(rows for _, rows in self.files.values())
+
+
+class FileRows(NamedTuple):
+    """How many rows of which table a file holds."""
+
+    table: str
+    rows: int
 
 
 def from_flat(raw: Raw, mapping: SourceMapping, *, labels: bool, watch: Watch) -> Canonical:
     """One table: the first row of a declaration speaks for its header."""
     table = read_table(raw, mapping.fields, KINDS, mapping)
+    wrong = np.zeros(len(table), dtype=bool)
     if labels and mapping.labels is not None:
-        read_labels(table, mapping, mapping.labels)
+        wrong = read_labels(table, mapping, mapping.labels)
     _complete(table, mapping, KINDS)
     need(table, "declaration_id", "accepted_at")
     owner = _first_of_its_declaration(table)
@@ -76,7 +93,8 @@ def from_flat(raw: Raw, mapping: SourceMapping, *, labels: bool, watch: Watch) -
         [(parent, inspection) for parent, inspection in found if parent in parents],
         items=table,
         controls=table,
-        tables=[table],
+        tables={"rows": table},
+        told=len(np.unique(owner[wrong & ~table.repeated])),
     )
 
 
@@ -109,7 +127,13 @@ def from_tables(raws: Mapping[str, Raw], mapping: SourceMapping, watch: Watch) -
         [(one.parent, one.model) for one in found],
         items=items,
         controls=controls,
-        tables=[headers, items, controls, findings],
+        tables={
+            "declarations": headers,
+            "goods_items": items,
+            "inspections": controls,
+            "findings": findings,
+        },
+        told=_told(controls),
     )
 
 
@@ -135,7 +159,8 @@ def from_documents(files: Mapping[str, Sequence[Path]], watch: Watch) -> Canonic
         inspections,
         items=declared,
         controls=controlled,
-        tables=[declared, controlled],
+        tables={"declaration documents": declared, "inspection documents": controlled},
+        told=_told(controlled),
     )
 
 
@@ -198,6 +223,13 @@ def _parents_of(children: Table, parents: Table, *key: str, reason: str) -> Ints
     return owner
 
 
+def _told(controls: Table) -> int:
+    """How many controls are not said to have found nothing, or nothing for certain."""
+    results = controls.values.get("result", np.full(len(controls), None, dtype=object))
+    other = np.isin(results.astype("str"), [Result.NO_FINDING, Result.INCONCLUSIVE])
+    return int((~pd.isna(results) & ~other & ~controls.repeated).sum())
+
+
 def _canonical(
     columns: Columns,
     rows: Ints,
@@ -205,7 +237,8 @@ def _canonical(
     *,
     items: Table,
     controls: Table,
-    tables: Sequence[Table],
+    tables: Mapping[str, Table],
+    told: int,
 ) -> Canonical:
     places = controls.raw.places.iloc[[row for row, _ in inspections]]
     found = [inspection for _, inspection in inspections]
@@ -221,10 +254,15 @@ def _canonical(
         places=items.raw.places.iloc[rows].reset_index(drop=True),
         inspections=controlled.join(places.reset_index(drop=True)),
         findings=_frame(findings, FINDING),
-        quarantine=pd.concat([table.quarantine() for table in tables], ignore_index=True),
-        rows_read=sum(len(table) for table in tables),
-        duplicates=sum(table.duplicates for table in tables),
-        emptied=sum((table.emptied for table in tables), Counter()),
+        quarantine=pd.concat([table.quarantine() for table in tables.values()], ignore_index=True),
+        files={
+            str(file): FileRows(name, int(rows))
+            for name, table in tables.items()
+            for file, rows in table.raw.places["file"].value_counts(sort=False).items()
+        },
+        found=told,
+        duplicates=sum(table.duplicates for table in tables.values()),
+        emptied=sum((table.emptied for table in tables.values()), Counter()),
     )
 
 

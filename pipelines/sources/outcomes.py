@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipelines.sources.assembly import (
@@ -44,10 +45,15 @@ _OUTCOME: Kinds = {
 }
 
 
-def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> None:
-    """Adds label, additional_duty and observed_at to the rows; unknown labels refuse theirs."""
+def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Adds label, additional_duty and observed_at to the rows; unknown labels refuse theirs.
+
+    Returns:
+        Rows with something to correct, or with a label that is not known.
+    """
     cells = table.raw.cells
-    add_cells(table, "label", _labels(cells[labels.column], mapping, labels), [labels.column])
+    told = _labels(cells[labels.column], mapping, labels)
+    add_cells(table, "label", told, [labels.column])
     if labels.additional_duty is not None:
         column = labels.additional_duty
         add_cells(table, "additional_duty", read_numbers(cells[column], mapping), [column])
@@ -55,6 +61,7 @@ def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> None:
         source = FieldSource(column=labels.observed_at)
         times = read_cells(cells[labels.observed_at], "observed_at", "time", mapping, source)
         add_cells(table, "observed_at", times, source.columns)
+    return told.unreadable | ~np.isin(told.values.astype("str"), [UNLABELLED, CLEAN])
 
 
 def label_inspections(family: Family, labels: Labels, watch: Watch) -> list[tuple[int, Inspection]]:

@@ -90,6 +90,31 @@ def test_too_many_refused_rows_stop_the_run_and_leave_the_quarantine(tmp_path: P
     assert not (tmp_path / "out/items.parquet").exists()
 
 
+def test_rows_of_a_small_table_are_not_lost_behind_those_of_a_large_one(tmp_path: Path) -> None:
+    _native(tmp_path, findings_without_a_mechanism=12)
+
+    with pytest.raises(SourceError, match=r"12 of 30 rows of table findings were refused"):
+        _ingest(tmp_path, limit=0.15, source="native")
+    assert not (tmp_path / "out/items.parquet").exists()
+
+
+def test_findings_are_not_lost_behind_inspections_that_found_nothing(tmp_path: Path) -> None:
+    clean = [f"C{at},2026-03-02,1,0" for at in range(200)]
+    wrong = [f"W{at},2026-03-02,1,{1 if at < 4 else 7}" for at in range(16)]
+    _rows(tmp_path, *clean, *wrong)
+
+    with pytest.raises(SourceError, match=r"12 of 16 inspections that found something"):
+        _ingest(tmp_path, limit=0.1)
+
+
+def test_a_few_lost_findings_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _rows(tmp_path, *[f"C{at},2026-03-02,1,0" for at in range(90)], "W,2026-03-02,1,1", "V,x,1,1")
+    _ingest(tmp_path, limit=0.1)
+
+    told = "warning: source mine: 1 of 2 inspections that found something, or may have, were lost"
+    assert told in capsys.readouterr().err
+
+
 def test_the_quarantine_holds_no_formulas(tmp_path: Path) -> None:
     _rows(tmp_path, '"=1+1",2026-03-02,"@SUM(A1)",', "+A,2026-03-02,-5,")
     _ingest(tmp_path, limit=1)
@@ -260,6 +285,28 @@ def _rows(folder: Path, *rows: str) -> Path:
     return file
 
 
+def _native(folder: Path, *, findings_without_a_mechanism: int) -> None:
+    """30 inspections that found something, among 100 declarations."""
+    (folder / "rows").mkdir()
+    tables = {
+        "declarations": [
+            "declaration_id,accepted_at",
+            *(f"D{at},2026-03-02T00:00:00Z" for at in range(100)),
+        ],
+        "goods_items": ["declaration_id,item_no", *(f"D{at},1" for at in range(100))],
+        "inspections": [
+            "inspection_id,declaration_id,control_type,result,observed_at",
+            *(f"I{at},D{at},DOCUMENT,FINDING,2026-03-03T00:00:00Z" for at in range(30)),
+        ],
+        "findings": [
+            "inspection_id,mechanism",
+            *(f"I{at},{'' if at < findings_without_a_mechanism else 'ORIGIN'}" for at in range(30)),
+        ],
+    }
+    for name, lines in tables.items():
+        (folder / f"rows/{name}.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
 def _feedback(folder: Path, declarations: list[Any], inspections: list[Any]) -> None:
     (folder / "feedback").mkdir()
     for name, models in (("declarations", declarations), ("inspections", inspections)):
@@ -270,8 +317,9 @@ def _feedback(folder: Path, declarations: list[Any], inspections: list[Any]) -> 
 def _prepare(folder: Path, *, limit: float = 0.05, **section: Any) -> None:
     (folder / "sources").mkdir(exist_ok=True)
     (folder / "sources/mine.yaml").write_text(MAPPING, encoding="utf-8")
-    service = ROOT / "data/reference/sources/service.yaml"
-    (folder / "sources/service.yaml").write_text(service.read_text("utf-8"), "utf-8")
+    for name in ("service", "native"):
+        text = (ROOT / f"data/reference/sources/{name}.yaml").read_text("utf-8")
+        (folder / f"sources/{name}.yaml").write_text(text, "utf-8")
     plain = {
         "source": "mine",
         "path": str(folder / "rows"),
