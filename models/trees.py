@@ -6,6 +6,7 @@ finding rate never lowers the risk" would hold for every class of a multi-class 
 "nothing found", and so for none.
 """
 
+import re
 from math import log
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,10 @@ from selectivity.features import FEATURE_NAMES
 
 FINDING, PHYSICAL, DUTY = "finding.txt", "physical.txt", "duty.txt"
 TREES = (FINDING, PHYSICAL, DUTY)
-"""Each in LightGBM's text format; the last is empty where the source has no amounts."""
+"""Each in LightGBM's text format; the last holds `NO_AMOUNTS` where the source has none."""
+
+NO_AMOUNTS = "no amounts are known\n"
+"""Said in words: an empty file may as well have been emptied."""
 
 LOWEST_RATE = 0.01
 """Duty rate that goods are taken to be liable to though declared at less, or at none."""
@@ -62,7 +66,7 @@ class Trees:
         """Content of each file of `TREES`."""
         boosters = (self.finding, self.physical, self.duty)
         return {
-            name: "" if booster is None else booster.model_to_string()
+            name: NO_AMOUNTS if booster is None else booster.model_to_string()
             for name, booster in zip(TREES, boosters, strict=True)
         }
 
@@ -71,17 +75,34 @@ class Trees:
         """Read what `texts` gave.
 
         Raises:
-            BundleError: a file is missing or LightGBM refuses it.
+            BundleError: a file is missing, is not whole, or LightGBM refuses it.
         """
         try:
-            finding, physical = (
-                lgb.Booster(model_file=directory / name) for name in (FINDING, PHYSICAL)
-            )
+            finding, physical = (_read(directory / name) for name in (FINDING, PHYSICAL))
             duty = directory / DUTY
-            return cls(
-                finding, physical, lgb.Booster(model_file=duty) if duty.stat().st_size else None
-            )
-        except (OSError, lgb.basic.LightGBMError) as error:
+            amounts = duty.read_bytes() != NO_AMOUNTS.encode()
+            return cls(finding, physical, _read(duty) if amounts else None)
+        except (OSError, ValueError, lgb.basic.LightGBMError) as error:
             raise BundleError(
                 f"The trees in {directory} cannot be read: {error}. Train them again."
             ) from error
+
+
+def _read(file: Path) -> lgb.Booster:
+    """Looks first whether all of it is there: of half a file LightGBM ends the process."""
+    content = file.read_bytes()
+    if not _whole(content):
+        raise ValueError(f"{file.name} is {'cut or altered' if content else 'empty'}")
+    return lgb.Booster(model_str=content.decode())
+
+
+def _whole(content: bytes) -> bool:
+    """Whether every tree is as long as the head says, and the end is there."""
+    head, _, rest = content.partition(b"\n\n")
+    sizes = re.search(rb"^tree_sizes=([\d ]+)$", head, re.MULTILINE)
+    at = 0
+    for number, size in enumerate(sizes[1].split() if sizes else ()):
+        if not rest.startswith(f"Tree={number}\n".encode(), at):
+            return False
+        at += int(size)
+    return at > 0 and rest.startswith(b"end of trees\n", at) and b"\nend of parameters\n" in rest

@@ -11,7 +11,8 @@ Writes  models/artifacts/bundle/                       the bundle, with manifest
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from models.lane_model import CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
 from models.trees import TREES
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_text
+from pipelines.files import copy_file, read_json, write_text
 from pipelines.params import check_watched, section
 from selectivity.errors import ParamsError, RulesError
 from selectivity.lanes import Lane
@@ -124,6 +125,20 @@ def check_words(rules: RuleSet) -> None:
             )
 
 
+@contextmanager
+def _put_in_place(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place at the end; gone if it does not come to that."""
+    beside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        shutil.rmtree(out, ignore_errors=True)
+        beside.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def main(
     params: FileOption,
     trees: FileOption,
@@ -138,24 +153,25 @@ def main(
     rules = section(params, "bundle", BundleParams).read_rules()
     policy = checked(section(params, "policy", Policy))
     check_words(rules)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, folder in (
-        *((name, trees) for name in TREES),
-        (CALIBRATION, calibrated),
-        (PRICES, calibrated),
-        (SCORECARD, scorecard),
-        (KNOWLEDGE, features),
-        (PROFILES_FILE, features),
-    ):
-        shutil.copyfile(folder / name, out / name)
-    write_text(out / RULES, json.dumps(rules.content(), indent=1, ensure_ascii=False) + "\n")
-    write_text(out / POLICY, policy.model_dump_json(indent=1) + "\n")
     origin = read_json(ingested)
     upto = origin.pop("feedback_upto", {})
     check_known(section(params, "featurize", _Histories).profiles_until, upto)
     trained_on = {"periods": read_json(periods), "ingested": origin, "feedback_upto": upto}
-    digest = seal(out, trained_on)
-    load(out)  # a bundle that cannot be read must not leave this stage
+    with _put_in_place(out) as beside:
+        for name, folder in (
+            *((name, trees) for name in TREES),
+            (CALIBRATION, calibrated),
+            (PRICES, calibrated),
+            (SCORECARD, scorecard),
+            (KNOWLEDGE, features),
+            (PROFILES_FILE, features),
+        ):
+            copy_file(folder / name, beside / name)
+        told = json.dumps(rules.content(), indent=1, ensure_ascii=False) + "\n"
+        write_text(beside / RULES, told)
+        write_text(beside / POLICY, policy.model_dump_json(indent=1) + "\n")
+        digest = seal(beside, trained_on)
+        load(beside)  # a bundle that cannot be read must not leave this stage
     say(f"bundle: {digest[:16]} with {len(rules.rules)} rules, policy {policy.id!r}")
 
 

@@ -2,8 +2,10 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import numpy.typing as npt
 
 VERDICT = "verdict.json"
 """What an evaluation says for and against publishing its bundle, beside its figures."""
+NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
+"""Numbers of errors that only who writes can meet."""
 
 
 def write_text(file: Path, text: str) -> None:
@@ -34,6 +38,16 @@ def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     with beside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
     beside.replace(file)
+
+
+def copy_file(file: Path, to: Path) -> None:
+    """Copy a file, and say of a full disk which file did not fit: the copy, not the original."""
+    try:
+        shutil.copyfile(file, to)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise OSError(error.errno, error.strerror, str(to)) from error
+        raise
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.command import FileOption, command, say
-from pipelines.files import VERDICT, alone, read_json
+from pipelines.files import VERDICT, alone, copy_file, read_json
 from pipelines.outbox import Outbox, Promotion
 from pipelines.track import tell
 from selectivity.declaration import problems
@@ -170,7 +170,7 @@ def _copy(bundle: Path, place: Path, digest: str) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     for name in (*FILES, MANIFEST):
-        shutil.copyfile(bundle / name, beside / name)
+        copy_file(bundle / name, beside / name)
         sync(beside / name)
     sync(beside)
     if not _is_whole(beside, digest):
