@@ -102,7 +102,7 @@ class TrainParams(BaseModel):
         description="Learn each row twice, once as if its goods line were new: memory must not "
         "stand in for judgement.",
     )
-    threads: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1, le=256)
     smallest_class: int = Field(
         default=20, ge=1, description="Controlled rows each answer of a question needs at least."
     )

@@ -152,6 +152,14 @@ def test_days_are_so_few_that_a_calendar_holds_them(tmp_path: Path, name: str, k
         section(file, name, SECTIONS[name])
 
 
+@pytest.mark.parametrize("name", ["train", "featurize"])
+def test_threads_are_so_few_that_a_machine_can_begin_them(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{name}: {{threads: 100000}}\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match=rf"key {name}.threads: .*Correct the value"):
+        section(file, name, SECTIONS[name])
+
+
 @pytest.mark.parametrize("key", ["012", "true", "1e3", "2026-03-01", "null", "1.5"])
 def test_a_key_that_is_no_text_is_refused_and_not_taken_for_another(
     tmp_path: Path, key: str
