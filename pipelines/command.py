@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Callable
-from errno import EDQUOT, ENOSPC
+from errno import EIO
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
+from pipelines.files import NO_ROOM
 from selectivity.errors import SelectivityError
 
 FileOption = Annotated[Path, typer.Option(help="A file or folder, as dvc.yaml names it.")]
@@ -48,15 +49,21 @@ def typed(app: Callable[[], Any]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None and error.errno not in (ENOSPC, EDQUOT):
+        if error.filename is None and error.errno not in (*NO_ROOM, EIO):
             raise
-        where = error.filename or "a file"
+        where = error.filename or f"what {_started()} writes"
         print(
             f"error: {where} cannot be read or written ({error.strerror}). Correct the path, its "
             "rights, or make room.",
             file=sys.stderr,
         )
         sys.exit(os.EX_IOERR)
+
+
+def _started() -> str:
+    """The stage or command that runs."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).name
 
 
 def say(line: str) -> None:

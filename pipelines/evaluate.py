@@ -24,7 +24,7 @@ from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import replay
-from pipelines.tables import read_columns
+from pipelines.tables import read_columns, write_frame
 from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
 from pipelines.without_model import against_model, points_catch_too_little
@@ -227,7 +227,7 @@ def main(
         section(params, "featurize", FeaturizeParams),
     )
     write_json(out / "metrics.json", without_nan(metrics))
-    lanes.to_parquet(out / "decisions.parquet")
+    write_frame(lanes, out / "decisions.parquet")
     for name, table in tables.items():
         write_text(out / "plots" / f"{name}.csv", table.to_csv(index=False))
     verdict = {

@@ -29,7 +29,7 @@ from models.bundle import PROFILES_FILE
 from models.feature_list import feature_list
 from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_arrays, write_text
+from pipelines.files import put_in_place, read_json, write_arrays, write_text
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
@@ -141,14 +141,16 @@ def write_features(
 ) -> int:
     """Features of all goods items of a file, one row group after the other; gives their number."""
     schema = pa.schema([(name, pa.float64()) for name in FEATURE_NAMES])
-    beside, rows = out.with_name(out.name + ".part"), 0
-    with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+    rows = 0
+    with (
+        put_in_place(out) as beside,
+        pq.ParquetWriter(beside, schema, compression="zstd") as writer,
+    ):
         parts = columns_in_parts(items, rows_at_once)
         for columns, known in zip(parts, read_values(histories, rows_at_once), strict=True):
             matrix = feature_matrix(columns, known, knowledge.codes)
             writer.write_table(pa.table(list(matrix.T.copy()), schema=schema))
             rows += len(matrix)
-    beside.replace(out)
     return rows
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 
 def write_text(file: Path, text: str) -> None:
     """Write beside the file first, then put it in place."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(file.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
+    with put_in_place(file) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def write_json(file: Path, content: Any) -> None:
@@ -33,11 +31,28 @@ def write_json(file: Path, content: Any) -> None:
 
 def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Plain arrays, without pickle; read with `numpy.load(file, allow_pickle=False)`."""
+    with put_in_place(file) as beside, beside.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+@contextmanager
+def put_in_place(file: Path) -> Iterator[Path]:
+    """A path beside the file to write to. At the end it takes its place; if writing fails, it goes.
+
+    Raises:
+        OSError: it could not be written; `filename` says what, which writers of Parquet do not.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(file.name + ".part")
-    with beside.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
-    beside.replace(file)
+    try:
+        yield beside
+        beside.replace(file)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno or EIO, error.strerror or str(error), str(beside)) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def copy_file(file: Path, to: Path) -> None:

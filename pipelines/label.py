@@ -18,7 +18,7 @@ from pipelines.command import FileOption, command, say
 from pipelines.files import write_json
 from pipelines.histories.inputs import Outcomes
 from pipelines.params import section
-from pipelines.tables import read_columns
+from pipelines.tables import read_columns, write_frame
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection, Result
@@ -239,8 +239,7 @@ def main(
             "declarations that were accepted before their result, and goods items that these have."
         )
     unheard = unheard_of(made, table)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(out / "outcomes.parquet")
+    write_frame(table, out / "outcomes.parquet")
     classes, _ = known_classes(table, len(columns["item_no"]))
     counts = {name.name.lower(): int((classes == name).sum()) for name in FindingClass}
     counts["not_inspected"] = int((classes == UNKNOWN).sum())

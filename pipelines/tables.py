@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.files import put_in_place
 from selectivity.columns import KINDS, Columns, Kind
 
 Kinds = Mapping[str, Kind]
@@ -74,10 +75,14 @@ def arrow_table(columns: Columns, kinds: Kinds = KINDS) -> pa.Table:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Any table into a Parquet file, written beside it first: it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(path)
+    with put_in_place(path) as beside:
+        pq.write_table(table, beside, compression="zstd")
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """A frame into a Parquet file, with its types, in the same way."""
+    with put_in_place(path) as beside:
+        frame.to_parquet(beside)
 
 
 def all_missing(rows: int, kind: Kind) -> npt.NDArray[Any]:

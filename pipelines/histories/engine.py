@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from errno import EIO, ENOSPC
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -168,15 +169,15 @@ class DuckDB(HistoryEngine):
         self._rows = pq.read_metadata(file).num_rows
 
     def _keep(self, name: str, query: str) -> None:
-        with self._enough_memory():
+        with self._enough_room():
             self._connection.execute(f"CREATE TABLE {name} AS {query}")
 
     def _ask(self, query: str) -> pa.Table:
-        with self._enough_memory():
+        with self._enough_room():
             return self._connection.sql(query).to_arrow_table()
 
     def _write(self, query: str, file: Path) -> None:
-        with self._enough_memory():
+        with self._enough_room():
             to = f"{_quoted(file)} (FORMAT parquet, CODEC zstd)"
             self._connection.execute(f"COPY ({query}) TO {to}")
 
@@ -214,15 +215,23 @@ class DuckDB(HistoryEngine):
         self._connection.close()
 
     @contextmanager
-    def _enough_memory(self) -> Iterator[None]:
+    def _enough_room(self) -> Iterator[None]:
         try:
             yield
+        except duckdb.IOException as error:
+            raise OSError(EIO, _first_line(error), self._folder.name) from error
         except duckdb.OutOfMemoryException as error:
+            if "max_temp_directory_size" in str(error):  # by default what is free on the disk
+                raise OSError(ENOSPC, _first_line(error), self._folder.name) from error
             raise ParamsError(
                 f"Histories need more than the {self._params.memory_gigabytes} GB they may take, "
                 "though they spill what they can. Raise featurize.memory_gigabytes in params.yaml, "
                 "or lower featurize.threads: each thread takes its share."
             ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def history_in_bulk(
