@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from models.bundle import PROFILES_FILE
 from models.feature_list import feature_list
 from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
-from pipelines.files import put_in_place, read_json, write_arrays, write_text
+from pipelines.files import put_in_place, read_json, scratch, write_arrays, write_text
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
@@ -171,13 +170,15 @@ def main(
     parts = Periods.model_validate(read_json(periods))
     out.mkdir(parents=True, exist_ok=True)
     knowledge = knowledge_before(items, parts.evaluate_from, settings.rows_at_once)
-    with TemporaryDirectory(dir=out, prefix=".histories-") as folder:
-        with DuckDB(settings, spill=out) if spark is None else Spark(spark, spill=out) as engine:
+    with scratch(out, ".histories-") as folder:
+        with (
+            DuckDB(settings, spill=folder) if spark is None else Spark(spark, spill=folder)
+        ) as engine:
             engine.take_file(items, events)
-            engine.write_values(Path(folder), tell=lambda line: say(f"featurize: {line}"))
+            engine.write_values(folder, tell=lambda line: say(f"featurize: {line}"))
             snapshot = engine.snapshot(before_day=settings.before_day())
         rows = write_features(
-            items, Path(folder), knowledge, out / "features.parquet", settings.rows_at_once
+            items, folder, knowledge, out / "features.parquet", settings.rows_at_once
         )
     write_text(out / KNOWLEDGE, knowledge_json(knowledge))
     write_arrays(out / PROFILES_FILE, snapshot)

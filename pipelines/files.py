@@ -2,11 +2,13 @@
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,34 @@ def alone(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def scratch(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `parent`, gone at the end.
+
+    What processes that were killed left of this kind is swept out; that of one alive is locked.
+    """
+    with ExitStack() as held:
+        with _locked(parent):
+            for left in parent.glob(f"{prefix}*/"):
+                with suppress(BlockingIOError), _locked(left, fcntl.LOCK_NB):
+                    shutil.rmtree(left)
+            folder = Path(mkdtemp(dir=parent, prefix=prefix))
+            held.enter_context(_locked(folder))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+@contextmanager
+def _locked(folder: Path, otherwise: int = 0) -> Iterator[None]:
+    """Inside, the folder itself is locked; a process that ends, however, lets go of it."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | otherwise)
+        yield
+    finally:
+        os.close(opened)
 
 
 def read_json(file: Path) -> Any:

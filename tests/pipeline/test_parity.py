@@ -101,6 +101,13 @@ def copy(world: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
+def test_what_a_killed_run_of_featurize_left_is_swept_out(copy: Path) -> None:
+    (copy / "features/.histories-left/histories-left").mkdir(parents=True)
+    featurized(copy, profiles_until="null")
+    there = {path.name for path in (copy / "features").iterdir()}
+    assert there == {"features.parquet", "knowledge.json", "profiles.npz"}
+
+
 @pytest.mark.parametrize("profiles_until", ["null", "2025-02-10"])
 def test_features_of_training_are_those_of_the_service(copy: Path, profiles_until: str) -> None:
     featurized(copy, profiles_until=profiles_until)
