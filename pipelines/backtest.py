@@ -17,8 +17,8 @@ from pipelines.calibrate import prices_of
 from pipelines.command import FileOption, command, say
 from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations, without_nan
 from pipelines.featurize import read_features
-from pipelines.files import read_json, write_json
-from pipelines.label import known_classes
+from pipelines.files import read_as, write_json
+from pipelines.label import known_classes, read_outcomes
 from pipelines.periods import Periods
 from pipelines.replay import replay
 from pipelines.tables import read_columns
@@ -95,12 +95,14 @@ def main(
     out: FileOption,
 ) -> None:
     """Replay the evaluated declarations under other policies."""
+    declared = read_columns(items)
+    count = len(declared["item_no"])
     results = backtest(
         load(bundle),
-        read_columns(items),
-        read_features(features),
-        pd.read_parquet(outcomes),
-        Periods.model_validate(read_json(periods)),
+        declared,
+        read_features(features, count),
+        read_outcomes(outcomes, count),
+        read_as(periods, Periods),
     )
     write_json(out / "backtest.json", without_nan(results))
     for name, figures in results["variants"].items():

@@ -21,8 +21,8 @@ from models.trees import Trees
 from pipelines.bundle import BundleParams, checked
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import read_features
-from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes, known_duties
+from pipelines.files import read_as, write_text
+from pipelines.label import UNKNOWN, known_classes, known_duties, read_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import EVALUATION_KEY
@@ -185,14 +185,13 @@ def main(
     """Fit probabilities and prices on a later slice of time."""
     policy = checked(section(params, "policy", Policy))
     rules = section(params, "bundle", BundleParams).read_rules()
-    columns, matrix = read_columns(items), read_features(features)
-    parts = Periods.model_validate(read_json(periods))
+    columns, parts = read_columns(items), read_as(periods, Periods)
+    count = len(columns["item_no"])
+    matrix, told = read_features(features, count), read_outcomes(outcomes, count)
     slice_ = parts.rows(columns, "calibrate")
     grown = Trees.load(trees)
-    calibration = calibrated(grown, matrix, slice_, pd.read_parquet(outcomes), parts)
-    model = LaneModel(
-        grown, calibration, Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8"))
-    )
+    calibration = calibrated(grown, matrix, slice_, told, parts)
+    model = LaneModel(grown, calibration, read_as(knowledge, Knowledge))
     lodged = take(columns, slice_)
     prices = prices_of(lodged, model, matrix[slice_], rules, policy)
     write_text(out / CALIBRATION, calibration.model_dump_json(indent=1) + "\n")

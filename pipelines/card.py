@@ -25,7 +25,7 @@ from models.lane_model import LaneModel
 from models.trees import Trees
 from pipelines.command import FileOption, command, say
 from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes
+from pipelines.label import UNKNOWN, known_classes, read_outcomes
 from pipelines.params import as_text, leaves, of_stages
 from pipelines.report import LANGUAGES, page, read_evidence, read_words
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
@@ -38,6 +38,7 @@ from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
 from pipelines.rows import Rows
+from pipelines.tables import read_frame
 from selectivity.features import FEATURE_NAMES
 from selectivity.inspection import FindingClass
 from selectivity.officer_words import FAMILIES
@@ -95,14 +96,14 @@ def goods_of(
     evidence: Evidence, model: LaneModel, features: Path, items: Path, outcomes: Path
 ) -> pd.DataFrame:
     """One row per evaluated goods item: as `with_groups` wants it, with lane, outcome and risk."""
-    declared = pd.read_parquet(items, columns=["accepted_at", "country_of_origin"])
+    declared = read_frame(items, ["accepted_at", "country_of_origin"])
     moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
     evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
     blocks = [
         np.column_stack([block[:, _KNOWN], 1 - model.probabilities(block)[:, 0]])
-        for block in Rows.stored(features).chosen(evaluated).blocks()
+        for block in Rows.stored(features, len(declared)).chosen(evaluated).blocks()
     ]
-    classes = known_classes(pd.read_parquet(outcomes), len(declared))[0][evaluated]
+    classes = known_classes(read_outcomes(outcomes, len(declared)), len(declared))[0][evaluated]
     return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
         origin=declared["country_of_origin"].to_numpy()[evaluated],
         lane=np.repeat(evidence.decisions["lane"].to_numpy(), evidence.decisions["items"]),

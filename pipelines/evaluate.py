@@ -17,14 +17,15 @@ from sklearn.metrics import roc_curve
 
 from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
-from pipelines.featurize import FeaturizeParams, read_features
-from pipelines.files import VERDICT, read_json, write_json, write_text
+from pipelines.featurize import FeaturizeParams
+from pipelines.files import VERDICT, write_json, write_text
+from pipelines.fitting import read_past
 from pipelines.histories.engine import EngineParams
 from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.replay import replay
-from pipelines.tables import read_columns, write_frame
+from pipelines.tables import write_frame
 from pipelines.train import TrainParams
 from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
 from pipelines.without_model import against_model, points_catch_too_little
@@ -215,13 +216,13 @@ def main(
     out: FileOption,
 ) -> None:
     """Judge the bundle on days after its training."""
-    judged = load(bundle)
+    judged, past = load(bundle), read_past(features, items, periods, outcomes)
     metrics, lanes, tables = evaluate(
         judged,
-        read_columns(items),
-        read_features(features),
-        pd.read_parquet(outcomes),
-        Periods.model_validate(read_json(periods)),
+        past.items,
+        past.matrix,
+        past.outcomes,
+        past.periods,
         section(params, "train", TrainParams),
         section(params, "evaluate", EvaluateParams),
         section(params, "featurize", FeaturizeParams),

@@ -28,14 +28,14 @@ from models.bundle import PROFILES_FILE
 from models.feature_list import feature_list
 from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.command import FileOption, command, say
-from pipelines.files import put_in_place, read_json, scratch, write_arrays, write_text
+from pipelines.files import put_in_place, read_as, reading, scratch, write_arrays, write_text
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
-from pipelines.label import as_outcomes
+from pipelines.label import as_outcomes, read_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
-from pipelines.tables import columns_in_parts
+from pipelines.tables import columns_in_parts, count_rows, expect_rows, read_frame
 from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
 from selectivity.declared_features import CODED
@@ -121,9 +121,11 @@ def featurize(
     return feature_matrix(items, history_in_bulk(items, outcomes, engine), knowledge.codes)
 
 
-def read_features(file: Path) -> Floats:
-    """The feature matrix as `main` wrote it, in the order of `FEATURES`."""
-    matrix: Floats = pd.read_parquet(file)[list(FEATURE_NAMES)].to_numpy(np.float64)
+def read_features(file: Path, rows: int) -> Floats:
+    """The feature matrix of so many goods items as `main` wrote it, in the order of `FEATURES`."""
+    with reading(file):
+        matrix: Floats = read_frame(file, FEATURE_NAMES)[list(FEATURE_NAMES)].to_numpy(np.float64)
+    expect_rows(file, len(matrix), rows)
     return matrix
 
 
@@ -166,8 +168,8 @@ def main(
     """Compute every feature of every goods item."""
     settings = section(params, "featurize", FeaturizeParams)
     feature_list(FEATURES)  # refused here, before hours of work, if no law allows one of them
-    events = as_outcomes(pd.read_parquet(outcomes))
-    parts = Periods.model_validate(read_json(periods))
+    events = as_outcomes(read_outcomes(outcomes, count_rows(items)))
+    parts = read_as(periods, Periods)
     out.mkdir(parents=True, exist_ok=True)
     knowledge = knowledge_before(items, parts.evaluate_from, settings.rows_at_once)
     with scratch(out, ".histories-") as folder:

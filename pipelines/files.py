@@ -6,13 +6,21 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EDQUOT, EFBIG, EIO, ENOENT, ENOSPC
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from selectivity.declaration import problems
+from selectivity.errors import StageFileError
+
+Kind = TypeVar("Kind", dict[str, Any], list[Any])
+Model = TypeVar("Model", bound=BaseModel)
 
 VERDICT = "verdict.json"
 """What an evaluation says for and against publishing its bundle, beside its figures."""
@@ -104,12 +112,48 @@ def _locked(folder: Path, otherwise: int = 0) -> Iterator[None]:
         os.close(opened)
 
 
-def read_json(file: Path) -> Any:
-    """What `write_json` wrote."""
-    return json.loads(file.read_text(encoding="utf-8"))
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Inside, content that no stage writes is told with the file and what to do.
+
+    Raises:
+        StageFileError: it could not be read, or a `ValueError` or the like came of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:  # it is not there, or not for us: its content is not to blame
+            raise
+        if not file.exists():  # which pyarrow does not say in numbers
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(file)) from error
+        raise StageFileError(file, _in_short(error)) from error
+    except (ValueError, TypeError, LookupError, NotImplementedError, EOFError, BadZipFile) as error:
+        raise StageFileError(file, _in_short(error)) from error
+
+
+def _in_short(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return problems(error)
+    lines = str(error).splitlines() or [type(error).__name__]
+    return (f"it lacks {lines[0]}" if isinstance(error, KeyError) else lines[0]).rstrip(".")
+
+
+def read_json(file: Path, kind: type[Kind] = dict) -> Kind:  # type: ignore[assignment]
+    """What `write_json` wrote of a dictionary, or of another kind."""
+    with reading(file):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, kind):
+            raise ValueError(f"there is a {type(content).__name__} where a {kind.__name__} stood")
+        return content
+
+
+def read_as(file: Path, model: type[Model]) -> Model:
+    """What was written of a model."""
+    with reading(file):
+        return model.model_validate_json(file.read_bytes())
 
 
 def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """What `write_arrays` wrote."""
-    with np.load(file, allow_pickle=False) as arrays:
+    with reading(file), file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -10,7 +10,8 @@ import pandas as pd
 from models.trees import Trees
 from pipelines.calibrate import calibrated
 from pipelines.featurize import read_features
-from pipelines.files import read_json
+from pipelines.files import read_as
+from pipelines.label import read_outcomes
 from pipelines.learnable import Mask
 from pipelines.lines import Lines, line_numbers
 from pipelines.periods import Periods
@@ -71,9 +72,11 @@ def fit(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Predict
 
 def read_past(features: Path, items: Path, periods: Path, outcomes: Path) -> Past:
     """What the stages before `train` wrote."""
+    declared = read_columns(items)
+    count = len(declared["item_no"])
     return Past(
-        items=read_columns(items),
-        matrix=read_features(features),
-        outcomes=pd.read_parquet(outcomes),
-        periods=Periods.model_validate(read_json(periods)),
+        items=declared,
+        matrix=read_features(features, count),
+        outcomes=read_outcomes(outcomes, count),
+        periods=read_as(periods, Periods),
     )

@@ -8,6 +8,7 @@ Writes  data/interim/labelled/outcomes.parquet    one row per inspected goods it
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.command import FileOption, command, say
-from pipelines.files import write_json
+from pipelines.files import reading, write_json
 from pipelines.histories.inputs import Outcomes
 from pipelines.params import section
-from pipelines.tables import read_columns, write_frame
+from pipelines.tables import read_columns, read_frame, write_frame
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
-from selectivity.errors import NotEnoughDataError
+from selectivity.errors import NotEnoughDataError, StageFileError
 from selectivity.inspection import Finding, FindingClass, Inspection, Result
 from selectivity.labelling import NO_VERDICT, item_outcomes, taken_back_at
 
@@ -175,6 +176,28 @@ def unheard_of(inspections: pd.DataFrame, table: pd.DataFrame) -> int:
     return int((verdict & ~inspections["inspection_id"].isin(table["inspection_id"])).sum())
 
 
+def read_outcomes(file: Path, items: int, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """The outcomes of so many goods items as `main` wrote them, or these columns of them.
+
+    Raises:
+        StageFileError: they are of other goods items, or no outcomes.
+    """
+    table = read_frame(file, names)
+    with reading(file):
+        fits = {
+            "row": table["row"].isin(range(items)),  # -1 would be the last one, to numpy
+            "finding_class": table["finding_class"].isin(list(FindingClass)),
+            "counts": table["counts"].isin([1, -1]),
+            "weight": np.isfinite(table["weight"]) & (table["weight"] > 0),
+            "observed_at": table["observed_at"].dt.tz_convert("UTC").notna(),
+        }
+    for name, good in fits.items():
+        if not good.all():
+            value = table[name][~good].iloc[0]
+            raise StageFileError(file, f"{name} is {value} in an outcome of {items} goods items")
+    return table
+
+
 def as_outcomes(table: pd.DataFrame) -> Outcomes:
     """The outcome table as histories take it."""
     return Outcomes(
@@ -229,9 +252,8 @@ def main(
 ) -> None:
     """Turn inspections into outcomes of goods items."""
     settings = section(params, "label", LabelParams)
-    columns = read_columns(items)
-    made = pd.read_parquet(inspections)
-    table = label(columns, made, pd.read_parquet(findings), settings)
+    columns, made = read_columns(items), read_frame(inspections)
+    table = label(columns, made, read_frame(findings), settings)
     if table.empty:
         raise NotEnoughDataError(
             "No inspection speaks on any goods item, so there is nothing to learn from. "

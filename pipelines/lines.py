@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipelines.files import reading
 from pipelines.tables import columns_from_frame
 from selectivity.columns import KINDS, Columns, Floats
 from selectivity.profile_keys import LINE_FIELDS, goods_line
@@ -41,7 +42,7 @@ def line_weights(lines: Lines, exponent: float) -> Floats:
 
 def days_and_lines(items: Path) -> tuple[npt.NDArray[np.datetime64], Lines]:
     """When each goods item of a Parquet file was accepted, and its line; block by block."""
-    with pq.ParquetFile(items) as opened:
+    with reading(items), pq.ParquetFile(items) as opened:
         names = [name for name in opened.schema_arrow.names if name in _KINDS]
         blocks = [
             _day_and_line(columns_from_frame(batch.to_pandas(date_as_object=False), _KINDS))

@@ -23,9 +23,10 @@ from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import FeaturizeParams
-from pipelines.files import read_arrays, write_json
+from pipelines.files import read_arrays, read_as, reading, write_json
+from pipelines.label import read_outcomes
 from pipelines.params import section
-from pipelines.tables import columns_in_parts
+from pipelines.tables import columns_in_parts, count_rows, expect_rows
 from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
@@ -167,8 +168,8 @@ def main(
 ) -> None:
     """Hold the features of training against those the service would have computed."""
     settings = section(params, "featurize", FeaturizeParams)
-    knowledge = Knowledge.model_validate_json((features / KNOWLEDGE).read_text(encoding="utf-8"))
-    fold = Fold(pd.read_parquet(outcomes), before_day=settings.before_day())
+    knowledge = read_as(features / KNOWLEDGE, Knowledge)
+    fold = Fold(read_outcomes(outcomes, count_rows(items)), before_day=settings.before_day())
     rows, found, differing = 0, list[str](), 0
     for columns, bulk in _parts(items, features / "features.parquet", settings.rows_at_once):
         came = rows_in(columns)
@@ -200,7 +201,8 @@ def main(
 
 
 def _parts(items: Path, features: Path, rows_at_once: int) -> Iterator[tuple[Columns, Floats]]:
-    with pq.ParquetFile(features) as file:
+    expect_rows(features, count_rows(features), count_rows(items))
+    with reading(features), pq.ParquetFile(features) as file:
         batches = file.iter_batches(rows_at_once, columns=list(FEATURE_NAMES))
         for columns, batch in zip(columns_in_parts(items, rows_at_once), batches, strict=True):
             yield columns, np.column_stack([batch[name].to_numpy() for name in FEATURE_NAMES])

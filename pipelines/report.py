@@ -22,8 +22,8 @@ import yaml
 from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_json, write_text
-from pipelines.label import standing
+from pipelines.files import read_as, read_json, write_json, write_text
+from pipelines.label import read_outcomes, standing
 from pipelines.periods import Periods
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import (
@@ -44,6 +44,7 @@ from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
 from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
+from pipelines.tables import read_frame
 from selectivity.policy import Policy
 from selectivity.rules import Rule
 from selectivity.wording import Language
@@ -124,19 +125,19 @@ def read_evidence(
     bundle: Path,
 ) -> Evidence:
     """Read what the stages left behind."""
-    policy = Policy.model_validate_json((bundle / POLICY).read_bytes())
-    periods = Periods.model_validate(read_json(prepared / "periods.json"))
+    policy = read_as(bundle / POLICY, Policy)
+    periods = read_as(prepared / "periods.json", Periods)
     columns = dict.fromkeys([*KEY, "accepted_at", "direction", *policy.facts_needed])
-    items = pd.read_parquet(prepared / "items.parquet", columns=list(columns))
-    outcomes = standing(pd.read_parquet(labelled / "outcomes.parquet"))
-    decisions = pd.read_parquet(evaluation / "decisions.parquet")
+    items = read_frame(prepared / "items.parquet", list(columns))
+    outcomes = standing(read_outcomes(labelled / "outcomes.parquet", len(items)))
+    decisions = read_frame(evaluation / "decisions.parquet")
     delay = (periods.evaluate_from - periods.calibrate_until).days
     as_of = max(items.accepted_at.max(), *outcomes.observed_at.nlargest(1))
     direction = items.drop_duplicates(KEY)[[*KEY, "direction"]]
     return Evidence(
         digest=verify(bundle)[0],
         policy=policy,
-        rules=tuple(Rule.model_validate(row) for row in read_json(bundle / RULES)),
+        rules=tuple(Rule.model_validate(row) for row in read_json(bundle / RULES, list)),
         periods=periods,
         ingested=read_json(ingested / "ingest.json"),
         prepared=read_json(prepared / "prepare.json"),

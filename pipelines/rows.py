@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from pipelines.files import reading
+from pipelines.tables import count_rows, expect_rows
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, forget_lines
 
@@ -46,9 +48,10 @@ class Rows(lgb.Sequence):
         return cls(matrix.__getitem__, np.arange(len(matrix)))
 
     @classmethod
-    def stored(cls, file: Path) -> "Rows":
-        """All rows of the feature table that `featurize` wrote."""
-        rows = pq.ParquetFile(file).metadata.num_rows
+    def stored(cls, file: Path, items: int | None = None) -> "Rows":
+        """All rows of the feature table that `featurize` wrote, of so many goods items."""
+        rows = count_rows(file)
+        expect_rows(file, rows, rows if items is None else items)
         return cls(_Stored(file), np.arange(rows))
 
     def chosen(self, rows: npt.NDArray[np.bool_]) -> "Rows":
@@ -132,7 +135,7 @@ class _Stored:
     def _rows(self, group: int) -> Floats:
         if group != self._group:
             names = list(FEATURE_NAMES)
-            with pq.ParquetFile(self._file) as opened:
+            with reading(self._file), pq.ParquetFile(self._file) as opened:
                 table = opened.read_row_group(group, columns=names).select(names)
             self._held = np.column_stack([column.to_numpy() for column in table.columns])
             self._group = group

@@ -6,7 +6,7 @@ not have is missing on every row. Other tables (inspections, findings) pass thro
 with `kinds` of their own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.files import put_in_place
+from pipelines.files import put_in_place, reading
 from selectivity.columns import KINDS, Columns, Kind
+from selectivity.errors import StageFileError
 
 Kinds = Mapping[str, Kind]
 
@@ -53,12 +54,35 @@ def frame_from_columns(columns: Columns, kinds: Kinds = KINDS) -> pd.DataFrame:
 
 def read_columns(path: Path, kinds: Kinds = KINDS) -> Columns:
     """Goods items from a Parquet file."""
-    return columns_from_frame(pq.read_table(path).to_pandas(date_as_object=False), kinds)
+    with reading(path):
+        return columns_from_frame(pq.read_table(path).to_pandas(date_as_object=False), kinds)
+
+
+def read_frame(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table that `write_frame` or `write_table` wrote, or these columns of it."""
+    with reading(path):
+        return pd.read_parquet(path, columns=None if names is None else list(names))
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file says it has."""
+    with reading(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def expect_rows(path: Path, found: int, items: int) -> None:
+    """See that a table has a row for each goods item.
+
+    Raises:
+        StageFileError: it has more or fewer.
+    """
+    if found != items:
+        raise StageFileError(path, f"it has {found} rows, and there are {items} goods items")
 
 
 def columns_in_parts(path: Path, rows_at_once: int, kinds: Kinds = KINDS) -> Iterator[Columns]:
     """The same, so many rows at a time."""
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows_at_once):
             yield columns_from_frame(batch.to_pandas(date_as_object=False), kinds)
 

@@ -31,8 +31,8 @@ from pipelines.boosters import (
 )
 from pipelines.cluster import fit_on
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN
+from pipelines.files import read_as, write_text
+from pipelines.label import UNKNOWN, read_outcomes
 from pipelines.learnable import Labels, Mask, learnable
 from pipelines.lines import days_and_lines
 from pipelines.params import section
@@ -254,13 +254,13 @@ def main(
 ) -> None:
     """Train the lane model on goods items that were controlled."""
     settings = section(params, "train", TrainParams)
-    parts = Periods.model_validate(read_json(periods))
+    parts = read_as(periods, Periods)
     days, lines = days_and_lines(items)
     lodged = parts.rows({"accepted_at": days}, "train")
-    told = pd.read_parquet(outcomes, columns=TOLD)
+    told = read_outcomes(outcomes, len(days), TOLD)
     use, known = learnable(lodged, days, lines, told, parts, settings.line_weight_exponent)
     del days, lines, told  # training needs the room
-    rows = Rows.stored(features).chosen(use)
+    rows = Rows.stored(features, len(use)).chosen(use)
     with nullcontext(fit) if cluster is None else fit_on(cluster) as chosen:
         trees = train(rows, known, settings, fit=chosen)
     for name, text in trees.texts().items():

@@ -18,7 +18,7 @@ from models.bundle import load
 from models.rules_files import read_rules
 from pipelines.command import command, say
 from pipelines.featurize import read_features
-from pipelines.files import read_json, write_json
+from pipelines.files import read_as, write_json
 from pipelines.periods import Periods
 from pipelines.replay import EVALUATION_KEY
 from pipelines.tables import read_columns
@@ -38,9 +38,9 @@ def main(
 ) -> None:
     """Say which lanes would move under these rules, beside those of the bundle."""
     asked, loaded, lodged = read_rules(rules), load(bundle), read_columns(items)
-    rows = Periods.model_validate(read_json(periods)).rows(lodged, "evaluate")
+    rows = read_as(periods, Periods).rows(lodged, "evaluate")
     evaluated = take(lodged, rows)
-    risks = loaded.model.assess(evaluated, read_features(features)[rows])
+    risks = loaded.model.assess(evaluated, read_features(features, len(rows))[rows])
     around = Around(loaded.policy, loaded.prices, EVALUATION_KEY, loaded.model.knowledge.facts)
     pasts = (Past(*each) for each in zip(each_declaration(evaluated), risks, strict=True))
     trial = try_rules(pasts, loaded.rules, asked, around)

@@ -7,6 +7,7 @@ SelectivityError            exit code 1
 ├── ParamsError             21  params.yaml or a setting holds something unusable
 ├── NotEnoughDataError      22  too little history to train, calibrate or evaluate on
 ├── ParityError             23  training and service do not see the same
+├── StageFileError          24  what one stage wrote for another is damaged
 ├── BundleError             30  a bundle is missing, altered or does not fit
 ├── RulesError              31  the rules are refused as a whole
 ├── UnlawfulFeatureError    32  no law on the list allows a feature
@@ -74,6 +75,18 @@ class ParityError(SelectivityError):
     """What training learned from is not what the service would see."""
 
     exit_code = 23
+
+
+class StageFileError(SelectivityError):
+    """A file that one stage wrote for another cannot be read, or holds what no stage writes."""
+
+    exit_code = 24
+
+    def __init__(self, file: object, problem: str) -> None:
+        super().__init__(
+            f"{file} cannot be used: {problem}. It is damaged, or of another run or version than "
+            "the files beside it: remove it and run `dvc repro`, which makes it again."
+        )
 
 
 class BundleError(SelectivityError):

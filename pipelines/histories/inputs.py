@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.files import reading
 from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
 from pipelines.tables import arrow_table
 from selectivity.aggregates import MEASURED, MEASURES, derived
@@ -52,7 +53,7 @@ def items_table(columns: Columns) -> pa.Table:
 def items_in_parts(file: Path) -> Iterator[pa.Table]:
     """Goods items of a Parquet file as histories read them, some at a time."""
     first_row = 0
-    with pq.ParquetFile(file) as parquet:
+    with reading(file), pq.ParquetFile(file) as parquet:
         there = [name for name in READ if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(AT_ONCE, columns=there):
             yield _with_measures(pa.table(batch), first_row)

@@ -163,6 +163,7 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
         {"row": [0, 2], "inspection_id": ["I-1", "I-2"], "finding_class": [1, 2]}
     ).assign(weight=1.0, counts=1)
     items.to_parquet(tmp_path / "items.parquet")
+    outcomes["observed_at"] = pd.Timestamp("2026-03-09", tz="UTC")
     outcomes.to_parquet(tmp_path / "outcomes.parquet")
     pd.DataFrame(matrix, columns=list(FEATURE_NAMES)).to_parquet(tmp_path / "features.parquet")
     decisions = decisions_of((1, a_decision(lane="RED", items=2)), (1, a_decision(items=1)))
