@@ -27,7 +27,7 @@ from pipelines.periods import Periods
 from pipelines.replay import replay
 from pipelines.tables import write_frame
 from pipelines.train import TrainParams
-from pipelines.views import declaration_numbers, line_purged, new_lines, score_view
+from pipelines.views import declaration_numbers, left_out, line_purged, new_lines, score_view
 from pipelines.without_model import against_model, points_catch_too_little
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import OVER_CAPACITY
@@ -183,16 +183,20 @@ def evaluate(
         )
     groups = declaration_numbers(evaluated)
     probabilities = bundle.model.probabilities(matrix[rows])
-    purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params, engine)
-    views = {
+    views: dict[str, Any] = {
         "all_rows": (probabilities, inspected),
         "new_lines": (probabilities, inspected & new_lines(items, periods.evaluate_from)[rows]),
-        "line_purged": (purged, inspected),
     }
+    missed = {}
+    try:
+        purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params, engine)
+        views["line_purged"] = (purged, inspected)
+    except NotEnoughDataError as error:  # no reason to keep the other views back
+        missed["line_purged"] = {"rows": int(inspected.sum()), "left_out": str(error)}
     metrics: dict[str, Any] = {
         name: score_view(scores[use], classes[use], groups[use], params.resamples)
         for name, (scores, use) in views.items()
-    }
+    } | missed
     decisions = replay(evaluated, bundle.model.assess(evaluated, matrix[rows]), bundle)
     duty = duty_of_findings(evaluated, outcomes, rows, bundle)
     lanes = outcome_of_declarations(decisions, evaluated, classes, duty)
@@ -235,6 +239,7 @@ def main(
         "bundle": judged.digest,
         "against": no_better_than_chance(metrics),
         "warnings": [
+            *left_out(metrics),
             *over_capacity(metrics["lanes"], judged.policy),
             *points_catch_too_little(metrics["without_model"]),
         ],

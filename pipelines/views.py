@@ -99,6 +99,12 @@ def score_view(
     return figures | _three_classes(probabilities, classes)
 
 
+def left_out(metrics: dict[str, Any]) -> list[str]:
+    """A line per view that could not be made."""
+    told = [(name, figures.get("left_out")) for name, figures in metrics.items()]
+    return [f"The view {name} is left out. {why}" for name, why in told if why]
+
+
 def _three_classes(probabilities: Floats, classes: Ints) -> dict[str, float]:
     present = [at for at in FindingClass if 0 < (classes == at).sum() < len(classes)]
     areas = [auroc((classes == at).astype(np.int64), probabilities[:, at]) for at in present]

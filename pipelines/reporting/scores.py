@@ -105,6 +105,9 @@ def views(evidence: Evidence) -> Section:
 
 def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
     """What is left when memory cannot help comes first: it is what new goods will get."""
+    if "auroc" in figures["all_rows"] and "left_out" in figures["line_purged"]:
+        ends = Between(_interval(figures["all_rows"], "auroc"))
+        return say("views.left_out", all_rows=Share(figures["all_rows"]["auroc"]), ends=ends)
     if not all("auroc" in figures[view] for view in ("all_rows", "line_purged")):
         return say("views.undefined")
     purged = figures["line_purged"]

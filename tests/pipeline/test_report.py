@@ -387,6 +387,14 @@ def test_the_figures_on_goods_never_met_come_first() -> None:
     assert told.index("60.0%") < told.index("58.0% to 62.0%") < told.index("80.0%")
 
 
+def test_where_goods_never_met_are_not_judged_the_others_are() -> None:
+    metrics = {"all_rows": VIEW, "new_lines": VIEW, "line_purged": {"rows": 5, "left_out": "few"}}
+    section = views(an_evidence(metrics=metrics))
+    assert section.answers[0].key == "views.left_out"
+    assert "80.0%" in EN(section.answers[0])
+    assert _cells(section, "views.table_caption")[2][3] == "Not known (–)"
+
+
 # capacity, reasons, quality
 
 
