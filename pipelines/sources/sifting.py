@@ -164,7 +164,7 @@ def _percent(cells: pd.DataFrame, columns: PercentOf, mapping: SourceMapping) ->
     part = read_numbers(cells[columns.part], mapping)
     whole = read_numbers(cells[columns.whole], mapping)
     percent = np.full(len(cells), np.nan)
-    with np.errstate(over="ignore"):  # what overflows is infinite, and no declaration takes that
+    with np.errstate(over="ignore", invalid="ignore"):  # no declaration takes what comes of it
         np.divide(100 * part.values, whole.values, out=percent, where=whole.values > 0)
     return Cells(percent, part.unreadable | whole.unreadable, part.reason)
 

@@ -265,15 +265,17 @@ def test_utf_16_is_known_by_its_mark(encoding: str, tmp_path: Path) -> None:
     assert read_source(tmp_path, told).items["declaration_id"].tolist() == ["Cửa"]
 
 
-def test_a_rate_of_amounts_too_large_to_divide_is_set_aside(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("value", "duty"), [("1e-300", "1e308"), ("1e999", "1e999")])
+def test_amounts_too_large_to_divide_are_set_aside(value: str, duty: str, tmp_path: Path) -> None:
     rate = {"percent_of": {"part": "FOUND", "whole": "VALUE"}}
     found = _read(
         tmp_path,
-        "A,2026-03-02,OFF01,010121,1e-300,1e308",
+        f"A,2026-03-02,OFF01,010121,{value},{duty}",
         fields={"duty_rate_percent": rate},
         labels=None,
     )
-    assert found.quarantine["field"].tolist() == ["duty_rate_percent"]
+    assert len(found.items["item_no"]) == 0
+    assert len(found.quarantine)
 
 
 def test_of_equal_rows_the_first_is_kept_and_of_others_too(tmp_path: Path) -> None:
