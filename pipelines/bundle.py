@@ -166,6 +166,8 @@ def main(
             (KNOWLEDGE, features),
             (PROFILES_FILE, features),
         ):
+            if name.endswith(".json"):
+                read_json(folder / name)  # one that is damaged is told here, with its path
             copy_file(folder / name, beside / name)
         told = json.dumps(rules.content(), indent=1, ensure_ascii=False) + "\n"
         write_text(beside / RULES, told)

@@ -12,7 +12,7 @@ import pytest
 from models.bundle import load
 from models.trees import DUTY, FINDING, NO_AMOUNTS, TREES
 from pipelines.bundle import main
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, SelectivityError
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,14 +36,22 @@ def test_a_bundle_is_loaded_before_it_takes_its_place(made: Path, tmp_path: Path
     assert [path.name for path in out.parent.iterdir()] == ["bundle"]
 
 
-@pytest.mark.parametrize("name", ["profiles.npz", "prices.json"])
+@pytest.mark.parametrize(
+    ("name", "left", "problem"),
+    [
+        ("profiles.npz", "half of it", r"does not fit this software: .*pickle"),
+        ("prices.json", '{"yellow": "much"}', r"does not fit this software: yellow: Input"),
+        ("prices.json", '{"yellow', r"made/prices\.json cannot be used: Unterminated string"),
+    ],
+)
 def test_a_bundle_that_cannot_be_read_is_not_left_behind(
-    made: Path, tmp_path: Path, name: str
+    made: Path, tmp_path: Path, name: str, left: str, problem: str
 ) -> None:
-    (made / name).write_bytes(b"half of it")
+    (made / name).write_text(left)
 
-    with pytest.raises(BundleError, match="does not fit"):
+    with pytest.raises(SelectivityError, match=problem) as told:
         _seal(made, tmp_path / "out/bundle")
+    assert "\n" not in str(told.value)
     assert not list((tmp_path / "out").iterdir())
 
 
