@@ -23,7 +23,7 @@ from pipelines.label import LabelParams
 from pipelines.params import section
 from pipelines.prepare import PrepareParams
 from pipelines.progress import shown
-from pipelines.tables import read_columns
+from pipelines.tables import read_columns, read_frame
 from pipelines.train import TrainParams
 from pipelines.weekly import By, Choice, History, Recipe, relive
 from selectivity.metrics import wilson
@@ -82,7 +82,7 @@ def main(
         policy=checked(section(params, "policy", Policy)),
     )
     inspections, findings = (
-        pd.read_parquet(ingested / f"{name}.parquet") for name in ("inspections", "findings")
+        read_frame(ingested / f"{name}.parquet") for name in ("inspections", "findings")
     )
     history = History(read_columns(ingested / "items.parquet"), inspections, findings, recipe)
     if not history.eligible.all():

@@ -15,6 +15,7 @@ from pipelines.sources.canonical import (
     load_mapping,
     read_source,
 )
+from pipelines.sources.joining import join
 from pipelines.tables import frame_from_columns
 from selectivity import columns
 from selectivity.columns import from_columns, to_columns
@@ -508,6 +509,21 @@ def test_documents_that_cannot_be_read_say_where_and_why(tmp_path: Path) -> None
     assert found.duplicates == 1
     told = found.quarantine[["line", "declaration_id", "field"]].to_numpy().tolist()
     assert told == [[2, "?", ""], [3, "B", "items"], [5, "D-1", ""]]
+
+
+def test_inspections_that_found_something_are_counted_also_when_they_are_lost(
+    tmp_path: Path,
+) -> None:
+    good, clean = _a_finding(), an_inspection(inspection_id="I-2", declaration_id="A")
+    lines = [each.model_dump_json(exclude_none=True) for each in (good, good, clean)]
+    unfit = lines[0].replace('"I-1"', '"I-3"').replace('"QUANTITY"', '"NOBODY KNOWS"')
+    (tmp_path / "inspections.ndjson").write_text("\n".join([*lines, unfit]))
+    _write_documents(tmp_path / "declarations.ndjson", [a_declaration(declaration_id="A")])
+    read = read_source(tmp_path, load_mapping(SOURCES, "service"))
+    assert (read.found, len(read.findings)) == (2, 1)
+
+    again = join([read, read])  # the one that was kept comes again; the other is lost twice
+    assert (again.found, len(again.findings)) == (3, 1)
 
 
 @pytest.mark.skipif(not KCS.is_dir(), reason=f"the Korean public set is not at {KCS}")
