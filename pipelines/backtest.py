@@ -15,9 +15,9 @@ import pandas as pd
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
 from pipelines.command import FileOption, command, say
-from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations, without_nan
+from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.featurize import read_features
-from pipelines.files import read_as, write_json
+from pipelines.files import read_as, without_nan, write_json
 from pipelines.label import known_classes, read_outcomes
 from pipelines.periods import Periods
 from pipelines.replay import replay

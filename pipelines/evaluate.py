@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
 from pipelines.featurize import FeaturizeParams
-from pipelines.files import VERDICT, write_json, write_text
+from pipelines.files import VERDICT, without_nan, write_json, write_text
 from pipelines.fitting import read_past
 from pipelines.histories.engine import EngineParams
 from pipelines.label import UNKNOWN, known_classes, known_duties
@@ -248,15 +248,6 @@ def main(
     _tell(metrics)
     for warning in (*verdict["warnings"], *verdict["against"]):
         say(f"warning: {warning}")
-
-
-def without_nan(figures: dict[str, Any]) -> dict[str, Any]:
-    """The same without figures that are not defined: JSON has no NaN, and a gap is plainer."""
-    return {
-        name: without_nan(value) if isinstance(value, dict) else value
-        for name, value in figures.items()
-        if not (isinstance(value, float) and np.isnan(value))
-    }
 
 
 def _tell(metrics: dict[str, Any]) -> None:

@@ -39,6 +39,15 @@ def write_json(file: Path, content: Any) -> None:
     write_text(file, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def without_nan(figures: dict[str, Any]) -> dict[str, Any]:
+    """The same without figures that are not defined: JSON has no NaN, and a gap is plainer."""
+    return {
+        name: without_nan(value) if isinstance(value, dict) else value
+        for name, value in figures.items()
+        if not (isinstance(value, float) and np.isnan(value))
+    }
+
+
 def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Plain arrays, without pickle; read with `numpy.load(file, allow_pickle=False)`."""
     with put_in_place(file) as beside, beside.open("wb") as stream:
