@@ -1,0 +1,111 @@
+"""The stages from features to a sealed bundle: each looks at its own days, none seals a wreck."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.bundle import PRICES, SCORECARD, load
+from models.trees import Trees
+from pipelines import bundle, calibrate, featurize
+from pipelines.boosters import constant
+from pipelines.files import write_json, write_text
+from pipelines.periods import Periods
+from pipelines.tables import write_columns
+from selectivity.columns import to_columns
+from selectivity.errors import BundleError
+from tests.builders import a_declaration, an_item
+from tests.bundles import a_scorecard
+from tests.spoken import on, outcomes_of
+
+PERIODS = Periods(
+    train_from=date(2026, 1, 1),
+    train_until=date(2026, 1, 11),
+    calibrate_from=date(2026, 1, 11),
+    calibrate_until=date(2026, 1, 21),
+    evaluate_from=date(2026, 1, 21),
+    evaluate_until=date(2026, 1, 31),
+)
+GOODS = ("610910",) * 30 + ("220421",) * 50 + ("870323",) * 10
+"""What was declared on three days: in training, to calibrate on, and in the evaluation."""
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Path:
+    """What the stages before `bundle` write. All that trained was wrong, two in five later."""
+    items = to_columns(
+        [
+            a_declaration(
+                declaration_id=f"D-{at}",
+                accepted_at=on({"610910": 1, "220421": 11, "870323": 22}[code]),
+                items=(an_item(hs_code=code, customs_value=1_000.0 + at),),
+            )
+            for at, code in enumerate(GOODS)
+        ]
+    )
+    classes = [1] * 30 + [1, 1, 0, 0, 0] * 10
+    told = outcomes_of(
+        *({"finding_class": each, "observed_at": pd.Timestamp(on(15))} for each in classes)
+    )
+    write_columns(items, tmp_path / "items.parquet")
+    told.to_parquet(tmp_path / "outcomes.parquet")
+    write_json(tmp_path / "periods.json", PERIODS.model_dump(mode="json"))
+    write_json(tmp_path / "ingest.json", {"source": "tests"})
+    write_text(tmp_path / SCORECARD, a_scorecard().model_dump_json(exclude_none=True))
+    write_text(
+        tmp_path / "params.yaml",
+        "featurize: {}\npolicy: {}\nbundle: {rules: [data/reference/rules/international.yaml]}\n",
+    )
+    for name, text in Trees(constant(0.5), constant(0.5)).texts().items():
+        write_text(tmp_path / "trees" / name, text)
+    featurize.main(
+        params=tmp_path / "params.yaml",
+        items=tmp_path / "items.parquet",
+        periods=tmp_path / "periods.json",
+        outcomes=tmp_path / "outcomes.parquet",
+        out=tmp_path / "features",
+    )
+    calibrate.main(
+        params=tmp_path / "params.yaml",
+        trees=tmp_path / "trees",
+        features=tmp_path / "features/features.parquet",
+        knowledge=tmp_path / "features/knowledge.json",
+        items=tmp_path / "items.parquet",
+        periods=tmp_path / "periods.json",
+        outcomes=tmp_path / "outcomes.parquet",
+        out=tmp_path / "calibrated",
+    )
+    return tmp_path
+
+
+def sealed(stages: Path) -> Path:
+    """Run the stage."""
+    bundle.main(
+        params=stages / "params.yaml",
+        trees=stages / "trees",
+        calibrated=stages / "calibrated",
+        scorecard=stages,
+        features=stages / "features",
+        periods=stages / "periods.json",
+        ingested=stages / "ingest.json",
+        out=stages / "bundle",
+    )
+    return stages / "bundle"
+
+
+def test_a_bundle_knows_the_goods_before_the_evaluation_and_is_calibrated_after_training(
+    stages: Path,
+) -> None:
+    made = load(sealed(stages))
+    assert made.model.knowledge.headings == {"6109", "2204"}
+    assert made.model.knowledge.duty_cap == pytest.approx(0.2 * (1_000 + 78.21))
+    assert made.model.calibration.finding.at(np.array([0.5])) == pytest.approx([0.4], abs=1e-3)
+    assert made.manifest.trained_on["ingested"] == {"source": "tests"}
+
+
+def test_a_bundle_that_cannot_be_read_does_not_leave_the_stage(stages: Path) -> None:
+    write_json(stages / "calibrated" / PRICES, {"yellow": -1.0})
+    with pytest.raises(BundleError, match="does not fit this software"):
+        sealed(stages)
