@@ -1,6 +1,7 @@
 """A bundle is verified before any of it is parsed."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.trees import FINDING
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError
 from tests.builders import a_declaration, an_item
+from tests.spoken import a_spoken_model, spoken
 
 
 @pytest.fixture
@@ -60,6 +62,27 @@ def test_sealed_profiles_that_cannot_be_unpacked_are_refused(copy: Path, content
         load(copy)
 
 
+def test_sealed_profiles_that_run_code_when_they_are_unpacked_are_refused(copy: Path) -> None:
+    with np.load(copy / PROFILES_FILE) as packed:
+        arrays = dict(packed)
+    name = next(name for name in arrays if name.endswith(".first_days"))
+    np.savez(copy / PROFILES_FILE, **arrays | {name: np.array([_Trap(copy / "sprung")])})
+    seal(copy, {})
+    with pytest.raises(BundleError, match="does not fit"):
+        load(copy)
+    assert not (copy / "sprung").exists()
+
+
+class _Trap:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.mark,)
+
+
 def test_a_loaded_model_scores_like_the_saved_one(bundle: Path, tmp_path: Path) -> None:
     loaded = load(bundle)
     loaded.model.save(tmp_path)
@@ -78,6 +101,14 @@ def test_a_code_that_training_never_saw_is_named(bundle: Path) -> None:
     matrix = loaded.model.features(columns, loaded.profiles.read(columns))
     (risk,) = loaded.model.assess(columns, matrix)
     assert risk.unknown_codes == [(4, "hs_code"), (4, "country_of_origin")]
+
+
+def test_expected_duty_is_scaled_by_what_was_found_and_counts_up_to_the_cap() -> None:
+    """Trees that expect half of what was found: 100 stands for 200, of a cap of 1000."""
+    columns = to_columns([a_declaration(declaration_id=name) for name in ("some", "most")])
+    model = a_spoken_model(Calibration(duty=2.0), duty_cap=1_000.0)
+    shares = model.duty_share(columns, spoken([0.5, 0.5], duties=[100.0, 800.0]))
+    assert shares.tolist() == [0.2, 1.0]
 
 
 def test_calibrated_rows_are_distributions_and_keep_the_order() -> None:
