@@ -154,6 +154,33 @@ def test_what_the_service_sent_back_is_added(tmp_path: Path) -> None:
     ]
 
 
+def test_a_control_that_the_source_and_the_service_tell_of_is_one_control(tmp_path: Path) -> None:
+    """The source names controls after declarations: B is the same in both, C says otherwise."""
+    _rows(tmp_path, "B,2026-03-03,1,1", "C,2026-03-03,1,1")
+    told = {"control_type": "DOCUMENT", "observed_at": "2026-03-13T00:00:00Z", "result": "FINDING"}
+    wrong = {"item_no": 1, "mechanism": "ORIGIN"}
+    _feedback(
+        tmp_path,
+        [],
+        [
+            an_inspection(inspection_id="B", declaration_id="B", findings=(wrong,), **told),
+            an_inspection(inspection_id="C", declaration_id="C", **told | {"result": "NO_FINDING"}),
+        ],
+    )
+    out = _ingest(tmp_path, limit=1, feedback=str(tmp_path / "feedback"))
+
+    inspections = pd.read_parquet(out / "inspections.parquet")
+    assert inspections[["inspection_id", "result"]].to_numpy().tolist() == [
+        ["B", "FINDING"],
+        ["C", "FINDING"],
+    ]
+    assert pd.read_parquet(out / "findings.parquet")["inspection_id"].tolist() == ["B", "C"]
+    assert [(row["declaration_id"], row["reason"]) for row in _quarantine(out)] == [
+        ("C", "is in an earlier source with other content")
+    ]
+    assert json.loads((out / "ingest.json").read_text())["rows"]["repeated"] == 1
+
+
 @pytest.mark.parametrize(
     ("day", "said"), [("2026-04-20", ""), ("2021-01-20", "is of 2021-01-20 to 2021-01-20, 1867")]
 )

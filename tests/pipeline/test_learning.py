@@ -200,6 +200,19 @@ def test_a_finding_stays_with_its_goods_item() -> None:
     assert known_classes(table, 2)[0].tolist() == [FindingClass.NONE, FindingClass.PHYSICAL]
 
 
+def test_duty_on_no_goods_item_in_particular_is_counted_once() -> None:
+    two = (an_item(item_no=3), an_item(item_no=5))
+    items = to_columns([a_declaration(accepted_at=START, items=two)])
+    control = controls({"declaration_id": "D-1", "observed_at": at(1), "result": "FINDING"})
+    findings = found(
+        {"inspection_id": "I-0"},
+        {"inspection_id": "I-0", "item_no": 5, "additional_duty": 4.0},
+    )
+    table = label(items, control, findings, LabelParams()).set_index("row")
+    assert table["finding_class"].to_dict() == {0: FindingClass.PHYSICAL, 1: FindingClass.PHYSICAL}
+    assert table["additional_duty"].to_dict() == {0: 10.0, 1: 4.0}
+
+
 def test_a_control_made_with_a_small_chance_weighs_more_up_to_the_cap() -> None:
     control = controls(
         {"declaration_id": "D-0", "observed_at": at(1), "propensity": 0.25},
@@ -221,6 +234,30 @@ def test_the_parts_follow_each_other_with_the_label_delay_between() -> None:
     assert PERIODS.evaluate_until == date(2026, 4, 11)
 
 
+def test_a_part_ends_before_the_day_it_is_until() -> None:
+    days = [(PERIODS.train_until - START.date()).days + more for more in (-1, 0)]
+    assert PERIODS.rows(items_on(days), "train").tolist() == [True, False]
+
+
+def test_shares_of_the_history_count_its_first_and_its_last_day() -> None:
+    ten_days = Periods.split(
+        date(2026, 1, 1),
+        date(2026, 1, 10),
+        warm_up_days=0,
+        label_delay_days=0,
+        calibration_share=0.2,
+        evaluation_share=0.5,
+    )
+    assert ten_days.evaluate_from == date(2026, 1, 6)
+    assert ten_days.calibrate_from == date(2026, 1, 5)
+
+
+def test_a_part_without_a_day_is_refused() -> None:
+    days = PERIODS.model_dump() | {"calibrate_from": PERIODS.calibrate_until}
+    with pytest.raises(ValidationError, match="do not follow each other"):
+        Periods.model_validate(days)
+
+
 def test_a_history_too_short_to_split_says_what_to_do() -> None:
     with pytest.raises(NotEnoughDataError, match="Bring more days"):
         prepare(items_on([0, 1, 2]), PrepareParams())
@@ -234,6 +271,12 @@ def test_one_wrong_year_does_not_become_the_evaluation() -> None:
         warm_up_days=0, evaluation_from=date(2026, 3, 20), evaluation_until=date(2026, 4, 11)
     )
     assert prepare(items_on(mistyped), cut)[1].evaluate_until == date(2026, 4, 11)
+
+
+def test_a_history_that_became_rarer_is_no_wrong_year() -> None:
+    """Half of it is of the first days, and the rest of three times as many."""
+    days = [at // 8 for at in range(200)] + [25 + at * 3 // 8 for at in range(200)]
+    assert prepare(items_on(days), PrepareParams())[1].evaluate_until == date(2026, 4, 11)
 
 
 def test_what_the_model_chose_is_judged_apart_from_law_and_chance() -> None:
@@ -531,6 +574,15 @@ def test_additional_duty_is_capped_and_the_highest_of_a_goods_item_counts() -> N
     assert duties[100] == 10.0
     assert known_duties(table.assign(additional_duty=0.0), 103) is None
     assert known_duties(table, 103, before=START.date()) is None
+
+
+def test_additional_duty_is_capped_by_what_findings_brought_and_not_by_clean_goods() -> None:
+    """Of 400 goods items three brought 10, 20 and 1000; halfway from 20 to 1000 lie 98 of 100."""
+    told = _outcomes([1, 1, 1] + [0] * 397, [0] * 400)
+    told.loc[:2, "additional_duty"] = [10.0, 20.0, 1_000.0]
+    duties = known_duties(told, 400)
+    assert duties is not None
+    assert duties[:4].tolist() == pytest.approx([10.0, 20.0, 20 + 0.98 * 980, 0.0])
 
 
 def some_duties(rows: int) -> tuple[Floats, Floats, Labels]:

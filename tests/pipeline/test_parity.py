@@ -156,6 +156,16 @@ def test_a_value_that_only_one_side_knows_differs() -> None:
     assert not list(parity.differences(columns, unknown, unknown.copy()))
 
 
+def test_one_bit_is_a_difference() -> None:
+    columns = to_columns([a_declaration()])
+    bulk = np.full((1, len(FEATURE_NAMES)), 0.1)
+    fold = bulk.copy()
+    fold[0, 5] = np.nextafter(0.1, 1)
+    (found,) = parity.differences(columns, bulk, fold)
+    assert (found.feature, found.bulk) == (FEATURE_NAMES[5], 0.1)
+    assert not list(parity.differences(columns, bulk, bulk.copy()))
+
+
 def test_what_was_found_before_the_goods_were_accepted_waits_for_them() -> None:
     outcome = {"row": 0, "finding_class": 2, "counts": 1}
     early = pd.DataFrame([outcome | {"observed_at": pd.Timestamp(NOON) - pd.Timedelta(days=2)}])
