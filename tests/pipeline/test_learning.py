@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
+from pipelines.boosters import Examples, Options, constant, fit, mean
 from pipelines.bundle import BundleParams, check_known, check_words, checked
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
@@ -181,15 +183,28 @@ def test_a_control_of_another_declaration_corrects_nothing() -> None:
     assert known_classes(table, 2)[0].tolist() == [FindingClass.PHYSICAL, UNKNOWN]
 
 
-def test_an_inspection_speaks_on_the_version_it_saw() -> None:
+@pytest.mark.parametrize(("day", "rows"), [(-1, []), (0, [0]), (3, [0]), (5, [1]), (9, [1])])
+def test_an_inspection_speaks_on_the_newest_version_that_was_there(
+    day: int, rows: list[int]
+) -> None:
     versions = to_columns(
         [
-            a_declaration(version_no=number, accepted_at=START + timedelta(days=day))
-            for number, day in ((1, 0), (2, 5))
+            a_declaration(version_no=number, accepted_at=START + timedelta(days=accepted))
+            for number, accepted in ((1, 0), (2, 5))
         ]
     )
-    control = controls({"declaration_id": "D-1", "observed_at": at(3)})
-    assert label(versions, control, found(), LabelParams())["row"].tolist() == [0]
+    control = controls({"declaration_id": "D-1", "observed_at": at(day)})
+    assert label(versions, control, found(), LabelParams())["row"].tolist() == rows
+
+
+def test_what_is_taken_back_as_it_is_said_was_said_first() -> None:
+    control = controls(
+        {"declaration_id": "D-0", "observed_at": at(20), "result": "FINDING"},
+        {"declaration_id": "D-0", "observed_at": at(10), "corrects": "I-0", "result": "CANCELLED"},
+    )
+    table = label(items_on([0]), control, found({"inspection_id": "I-0"}), LabelParams())
+    assert table["observed_at"].tolist() == [at(20), at(20)]
+    assert table["counts"].tolist() == [1, -1]
 
 
 def test_a_finding_stays_with_its_goods_item() -> None:
@@ -391,6 +406,12 @@ def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:
     assert repetition(ordered, periods)["repeated_share"] == 1.0
 
 
+def test_goods_that_repeat_within_the_evaluation_alone_do_not_repeat_the_history() -> None:
+    first = (PERIODS.evaluate_from - START.date()).days
+    assert repetition(items_on([first, first]), PERIODS)["repeated_share"] == 0
+    assert repetition(items_on([first - 1, first, first]), PERIODS)["repeated_share"] == 1
+
+
 def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     chance = np.random.default_rng(0)
     days = sorted(chance.integers(5, 60, size=600).tolist())
@@ -446,6 +467,33 @@ def test_an_answer_too_rare_to_learn_is_refused(clean: int, found: int) -> None:
     known = Labels(np.repeat([0, 1, 2], [clean, found - 9, 9]), np.ones(clean + found))
     with pytest.raises(NotEnoughDataError, match="Only 19 controlled goods items with"):
         train(Rows.of(matrix), known, TrainParams())
+
+
+def test_as_many_as_are_needed_are_enough() -> None:
+    known = Labels(np.repeat([0, 1, 2], [20, 10, 10]), np.ones(40))
+    trees = train(Rows.of(np.zeros((40, len(FEATURE_NAMES)))), known, TrainParams(rounds=1))
+    assert trees.finding.num_trees() == 1
+
+
+@pytest.mark.parametrize("bags", [1, 3])
+def test_every_bag_is_drawn_by_a_seed_of_its_own(bags: int) -> None:
+    seeds = []
+
+    def watched(examples: Examples, options: Options) -> lgb.Booster:
+        seeds.append(options["seed"])
+        return fit(examples, options)
+
+    known = Labels(np.repeat([0, 1], [30, 30]), np.ones(60))
+    params = TrainParams(rounds=1, seed=7, bags=bags)
+    train(Rows.of(np.zeros((60, len(FEATURE_NAMES)))), known, params, fit=watched)
+    assert seeds == [7, 8, 9][:bags]
+
+
+def test_the_mean_of_boosters_is_that_of_their_raw_scores() -> None:
+    """A chance of 1 in 5 is as far from even as one of 4 in 5."""
+    row = np.zeros((1, len(FEATURE_NAMES)))
+    assert mean([constant(0.2), constant(0.8)]).predict(row) == pytest.approx([0.5])
+    assert mean([constant(0.2)] * 3).predict(row) == pytest.approx([0.2])
 
 
 @pytest.mark.parametrize(("documentary", "physical"), [(60, 0), (60, 19), (0, 60), (19, 60)])
@@ -633,3 +681,26 @@ def test_the_number_of_rounds_is_chosen_by_later_days() -> None:
     assert stopped.finding.num_trees() < 20
     full = train(Rows.of(matrix), known, params.model_copy(update={"stop_share": 0.0}))
     assert full.finding.num_trees() == 60
+
+
+def test_days_whose_outcomes_come_late_do_not_choose_the_number_of_rounds() -> None:
+    """They teach the trees all the same: only what is learnt to choose leaves them out."""
+    chance = np.random.default_rng(0)
+    matrix, days = chance.random((2_000, len(FEATURE_NAMES))), np.arange(2_000) // 20
+    risen = chance.random(2_000) < matrix[:, 0] / 2
+    gap = (days > 55) & (days < 69)
+    params = TrainParams(rounds=60, stop_share=0.3, min_data_in_leaf=10, lambda_l2=0)
+    chosen = [
+        train(
+            Rows.of(matrix),
+            Labels(
+                np.where(each, 1, 0),
+                np.ones(2_000),
+                days=np.datetime64("2026-01-01") + days,
+            ),
+            params,
+        ).finding.num_trees()
+        for each in (risen, np.where(gap, ~risen, risen))
+    ]
+    assert chosen[0] == chosen[1]
+    assert 1 < chosen[0] < 60

@@ -146,11 +146,14 @@ def test_duties_assessed_after_the_evaluation_began_do_not_scale_the_expected_on
         assert calibration.duty == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("rows", [100, 50])
-def test_calibrated_chances_are_the_weighted_shares_of_what_was_found(rows: int) -> None:
+@pytest.mark.parametrize(("rows", "knots"), [(100, 1), (99, 241)])
+def test_calibrated_chances_are_the_weighted_shares_of_what_was_found(
+    rows: int, knots: int
+) -> None:
     """With few rows a smooth curve, with many steps: both weigh what a row stands for."""
     classes = np.repeat([0, 1, 2], [rows, rows, rows])
     weights = np.repeat([5.0, 1.0, 4.0], rows)
     raw = np.full((3 * rows, 2), 0.5)
-    told = calibrate(raw, classes, weights).apply(raw[:1])
-    np.testing.assert_allclose(told, [[0.5, 0.1, 0.4]], atol=1e-3)
+    told = calibrate(raw, classes, weights)
+    assert (len(told.finding.raw), len(told.physical.raw)) == (knots, knots)
+    np.testing.assert_allclose(told.apply(raw[:1]), [[0.5, 0.1, 0.4]], atol=1e-3)
