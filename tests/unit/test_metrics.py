@@ -68,6 +68,13 @@ def test_bins_hold_every_row_once() -> None:
     assert sum(count for _, _, count in calibration_bins(FOUND, RISK, bins=4)) == len(FOUND)
 
 
+def test_the_bootstrap_spans_what_nineteen_of_twenty_resamples_give() -> None:
+    """The mean of 400 coins has a standard error of 0.025, and 1.96 of those each way."""
+    coins = np.tile([0.0, 1.0], 200)
+    low, high = bootstrap(lambda at: float(coins[at].mean()), np.arange(400), resamples=1_000)
+    assert [low, high] == pytest.approx([0.451, 0.549], abs=0.006)
+
+
 def test_the_bootstrap_draws_whole_declarations() -> None:
     chance = np.random.default_rng(1)
     groups = np.repeat(np.arange(200), 5)
