@@ -15,10 +15,10 @@ from pipelines.files import write_json, write_text
 from pipelines.periods import Periods
 from pipelines.tables import write_columns
 from selectivity.columns import to_columns
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, RulesError
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
-from tests.spoken import on, outcomes_of
+from tests.spoken import a_rule, on, outcomes_of
 
 PERIODS = Periods(
     train_from=date(2026, 1, 1),
@@ -29,7 +29,7 @@ PERIODS = Periods(
     evaluate_until=date(2026, 1, 31),
 )
 GOODS = ("610910",) * 30 + ("220421",) * 50 + ("870323",) * 10
-"""What was declared on three days: in training, to calibrate on, and in the evaluation."""
+"""What was declared in training, to calibrate on, and as the evaluation began, at midnight."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def stages(tmp_path: Path) -> Path:
         [
             a_declaration(
                 declaration_id=f"D-{at}",
-                accepted_at=on({"610910": 1, "220421": 11, "870323": 22}[code]),
+                accepted_at=on({"610910": 1, "220421": 11, "870323": 19.5}[code]),
                 items=(an_item(hs_code=code, customs_value=1_000.0 + at),),
             )
             for at, code in enumerate(GOODS)
@@ -109,3 +109,31 @@ def test_a_bundle_that_cannot_be_read_does_not_leave_the_stage(stages: Path) -> 
     write_json(stages / "calibrated" / PRICES, {"yellow": -1.0})
     with pytest.raises(BundleError, match="does not fit this software"):
         sealed(stages)
+
+
+def test_a_rule_without_words_stops_the_stage(
+    stages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stages)
+    write_json(Path("data/reference/rules/own.yaml"), [a_rule(reason_code="NOBODY_KNOWS")])
+    params = Path("params.yaml").read_text(encoding="utf-8")
+    write_text(Path("params.yaml"), params.replace("international", "own"))
+    with pytest.raises(RulesError, match="NOBODY_KNOWS has no words"):
+        sealed(stages)
+    assert not (stages / "bundle").exists()
+
+
+@pytest.mark.parametrize(("declared", "known"), [(2, True), (1, False)])
+def test_what_half_of_the_goods_declare_is_a_fact_the_history_has(
+    declared: int, known: bool
+) -> None:
+    items = to_columns(
+        [
+            a_declaration(
+                declaration_id=f"D-{at}",
+                items=(an_item(net_mass_kg=1.0 if at < declared else None),),
+            )
+            for at in range(4)
+        ]
+    )
+    assert ("net_mass_kg" in featurize.knowledge_of(items).facts) == known

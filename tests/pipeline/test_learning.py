@@ -661,10 +661,11 @@ def test_amounts_that_are_all_zero_are_no_amounts() -> None:
 
 
 def test_goods_declared_free_of_duty_are_not_taken_to_be_free() -> None:
-    matrix = np.full((3, len(FEATURE_NAMES)), np.nan)
+    matrix = np.full((4, len(FEATURE_NAMES)), np.nan)
     matrix[0, [AT_STAKE, VALUE]] = 0.0, np.log(5_000)
     matrix[1, [AT_STAKE, VALUE]] = np.log1p(500), np.log(5_000)
-    np.testing.assert_allclose(np.exp(duty_in_reach(matrix)), [50, 501, 1])
+    matrix[2, VALUE] = np.log(5_000)  # no rate is declared
+    np.testing.assert_allclose(np.exp(duty_in_reach(matrix)), [50, 501, 50, 1])
 
 
 def test_the_number_of_rounds_is_chosen_by_later_days() -> None:

@@ -1,5 +1,6 @@
 """A bundle is verified before any of it is parsed."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import FILES, MANIFEST, PROFILES_FILE, load, seal, verify
+from models.bundle import FILES, MANIFEST, PROFILES_FILE, RULING, load, load_ruling, seal, verify
 from models.calibration import Calibration, Curve
 from models.lane_model import LaneModel
 from models.trees import FINDING
@@ -52,6 +53,16 @@ def test_a_manifest_that_leaves_a_file_out_is_refused(copy: Path) -> None:
     (copy / MANIFEST).write_text("\n".join(lines))
     with pytest.raises(BundleError):
         load(copy)
+
+
+@pytest.mark.parametrize("name", RULING)
+def test_what_decides_without_the_model_is_verified_by_itself(copy: Path, name: str) -> None:
+    (copy / FINDING).unlink()
+    digest = load_ruling(copy).digest
+    assert digest == hashlib.sha256((copy / MANIFEST).read_bytes()).hexdigest()
+    (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+    with pytest.raises(BundleError, match="altered after training"):
+        load_ruling(copy)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 half of it"])
@@ -125,3 +136,8 @@ def test_calibrated_rows_are_distributions_and_keep_the_order() -> None:
 def test_a_curve_that_falls_is_refused() -> None:
     with pytest.raises(ValueError, match="rise"):
         Curve(raw=(0.0, 1.0), calibrated=(0.5, 0.1))
+
+
+def test_a_curve_with_a_knot_too_many_is_refused() -> None:
+    with pytest.raises(ValueError, match="same number of knots"):
+        Curve(raw=(0.0, 0.5, 1.0), calibrated=(0.0, 1.0))
