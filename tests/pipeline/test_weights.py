@@ -1,4 +1,4 @@
-"""What each controlled row stands for reaches the trees and the calibration, and nothing later."""
+"""What each controlled row counts for in the trees and in the calibration, and nothing later."""
 
 from datetime import date
 
@@ -43,37 +43,25 @@ def test_a_booster_of_rows_all_alike_says_their_weighted_mean() -> None:
 
 
 @pytest.mark.parametrize("forget_lines", [True, False])
-def test_a_finding_is_as_likely_as_weights_say_and_as_grave_as_lines_repeat(
-    forget_lines: bool,
-) -> None:
-    """Rows stand for 400, of which 100 are wrong. A physical finding stands for three times what a
-    documentary one does, but among findings only how often their lines repeat counts: 0.4 to 0.6.
-    """
+def test_a_finding_is_as_likely_and_as_grave_as_weights_say(forget_lines: bool) -> None:
+    """Rows count as 200, of which 50 are wrong: physical ones 0.4 each, documentary ones 0.6."""
     classes = np.repeat([0, 1, 2], [100, 50, 50])
-    known = Labels(
-        classes,
-        weights=np.repeat([3.0, 0.5, 1.5], [100, 50, 50]),
-        repeats=np.repeat([1.0, 0.6, 0.4], [100, 50, 50]),
-    )
+    known = Labels(classes, weights=np.repeat([1.5, 0.6, 0.4], [100, 50, 50]))
     params = TrainParams(rounds=3, bagging_fraction=1, forget_lines=forget_lines)
     (chances,) = train(Rows.of(all_alike(200)), known, params).chances(all_alike(1))
     assert chances.tolist() == pytest.approx([0.25, 0.4])
 
 
-def test_expected_duty_weighs_findings_by_how_their_lines_repeat_alone() -> None:
+def test_expected_duty_weighs_findings_by_how_their_lines_repeat() -> None:
     """Of two kinds of goods, the first brings 100 or 300 and the second twice that: at weights of
     1 to 3 that is 250 and 500."""
     matrix = all_alike(400)
     matrix[200:, 0] = 1
     duties = np.tile([100.0, 300.0], 200) * np.repeat([1, 2], 200)
-    known = Labels(
-        np.ones(400, dtype=np.int64),
-        weights=np.tile([9.0, 1.0], 200),
-        repeats=np.tile([0.25, 0.75], 200),
-        duties=duties,
-    )
-    clean = Labels(np.zeros(400, dtype=np.int64), np.ones(400), np.ones(400), np.zeros(400))
-    both = Labels(*(np.concatenate(pair) for pair in zip(known[:4], clean[:4], strict=True)))
+    weights = np.tile([0.25, 0.75], 200)
+    known = Labels(np.ones(400, dtype=np.int64), weights, duties=duties)
+    clean = Labels(np.zeros(400, dtype=np.int64), np.ones(400), np.zeros(400))
+    both = Labels(*(np.concatenate(pair) for pair in zip(known[:3], clean[:3], strict=True)))
     params = TrainParams(
         rounds=200,
         learning_rate=0.3,
@@ -88,15 +76,13 @@ def test_expected_duty_weighs_findings_by_how_their_lines_repeat_alone() -> None
     assert expected.tolist() == pytest.approx([250.0, 500.0], rel=0.02)
 
 
-def test_what_a_row_stands_for_is_over_its_chance_and_over_how_often_its_line_repeats() -> None:
+def test_trees_weigh_a_row_by_how_often_its_line_repeats_whatever_its_chance_was() -> None:
     told = outcomes_of(*({"weight": weight} for weight in (2.0, 2.0, 4.0, 4.0, 4.0)))
     days = np.full(6, np.datetime64("2026-01-02"))
     lines = np.array([7, 7, 8, ALONE, ALONE, 7], dtype=np.uint64)
     use, known = learnable(np.ones(6, dtype=bool), days, lines, told, PERIODS, 1.0)
     assert use.tolist() == [True] * 5 + [False]
-    assert known.repeats is not None
-    assert known.repeats.tolist() == [0.5, 0.5, 1.0, 1.0, 1.0]
-    assert known.weights.tolist() == [1.0, 1.0, 4.0, 4.0, 4.0]
+    assert known.weights.tolist() == [0.5, 0.5, 1.0, 1.0, 1.0]
 
 
 def test_goods_that_cannot_be_known_again_repeat_nothing() -> None:
