@@ -20,8 +20,8 @@ from models.bundle import SCORECARD
 from models.lane_model import Knowledge
 from pipelines.bundle import BundleParams, checked
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_text
-from pipelines.label import UNKNOWN, known_classes
+from pipelines.files import read_as, write_text
+from pipelines.label import UNKNOWN, known_classes, read_outcomes
 from pipelines.params import section
 from pipelines.periods import Periods
 from pipelines.points import Controlled, ScorecardParams, fit, usual_values
@@ -125,14 +125,15 @@ def main(
     out: FileOption,
 ) -> None:
     """Fit the points table that decides when no model can be used."""
+    columns = read_columns(items)
     table = scorecard(
-        read_columns(items),
-        pd.read_parquet(outcomes),
-        Periods.model_validate(read_json(periods)),
+        columns,
+        read_outcomes(outcomes, len(columns["item_no"])),
+        read_as(periods, Periods),
         section(params, "bundle", BundleParams).read_rules(),
         checked(section(params, "policy", Policy)),
         section(params, "scorecard", ScorecardParams),
-        Knowledge.model_validate_json(knowledge.read_text(encoding="utf-8")).facts,
+        read_as(knowledge, Knowledge).facts,
     )
     write_scorecard(out / SCORECARD, table)
     lines = sum(len(fact.bands) + 1 for fact in table.facts)

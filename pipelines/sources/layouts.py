@@ -226,7 +226,7 @@ def _parents_of(children: Table, parents: Table, *key: str, reason: str) -> Ints
 def _told(controls: Table) -> int:
     """How many controls are not said to have found nothing, or nothing for certain."""
     results = controls.values.get("result", np.full(len(controls), None, dtype=object))
-    other = np.isin(results.astype("str"), [Result.NO_FINDING, Result.INCONCLUSIVE])
+    other = np.isin(results.astype("str"), list(set(Result) - {Result.FINDING}))
     return int((~pd.isna(results) & ~other & ~controls.repeated).sum())
 
 

@@ -10,12 +10,15 @@ import yaml
 
 from pipelines.simulate import SimulateParams, follow, main
 from pipelines.simulator.schema import KNOWN_AT, TABLES, TRUTH, empty
+from pipelines.sources.canonical import read_source
 from pipelines.sources.invented import MARK, is_simulated
+from pipelines.sources.mappings import load_mapping
 from pipelines.tables import arrow_table, columns_from_frame
 from selectivity.columns import KINDS, from_columns
 from selectivity.declaration import read_declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Finding, FindingClass, Inspection, Mechanism, read_inspection
+from tests.rows import SOURCES
 from tests.worlds import KEY, SIMULATOR, a_simulation, a_world, declared, the_headings
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
@@ -53,6 +56,13 @@ def test_a_world_of_ones_own_lies_where_a_change_is_seen(tmp_path: Path) -> None
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(stage), encoding="utf-8")
     with pytest.raises(ParamsError, match=r"simulate\.preset names .*own\.yaml, which lies"):
         main(tmp_path / "params.yaml", SIMULATOR, tmp_path / "raw", tmp_path / "truth")
+
+
+def test_all_that_was_found_is_read_and_what_was_cancelled_is_no_finding(written: Path) -> None:
+    read = read_source(written / "raw", load_mapping(SOURCES, "native"))
+    results = read.inspections["result"].value_counts()
+    assert read.found == results["FINDING"]
+    assert results["CANCELLED"] > 0
 
 
 def test_tables_are_marked_as_invented(written: Path) -> None:
