@@ -22,13 +22,14 @@ from pipelines.periods import Periods
 from pipelines.replay import replay
 from pipelines.views import line_purged, new_lines, score_view
 from selectivity.columns import Columns, Floats, to_columns
+from selectivity.guard import OfficeCapacity
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
 from selectivity.policy import Policy
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
 from tests.pasts import QUICK, a_past
-from tests.spoken import a_spoken_bundle, a_spoken_model, on, outcomes_of, spoken
+from tests.spoken import WORTH_ITS_CHANCE, a_spoken_bundle, a_spoken_model, on, outcomes_of, spoken
 
 NONE, DOCUMENTARY, PHYSICAL = FindingClass
 PERIODS = Periods(
@@ -239,3 +240,14 @@ def test_a_later_version_keeps_the_lane_of_the_earlier_when_the_past_is_decided_
     bundle = a_spoken_bundle()
     risks = bundle.model.assess(items, spoken([0.9, 0.9, 0.0, 0.0, 0.0]))
     assert replay(items, risks, bundle).lane.tolist() == ["RED", "RED", "RED", "RED", "GREEN"]
+
+
+def test_a_full_office_gives_fewer_controls_when_the_past_is_decided_on() -> None:
+    """Fifty alike in a day, where ten inspections are usual; the next day begins anew."""
+    items = _lodged(*({"accepted_at": on(at // 50)} for at in range(100)))
+    offices = {"OFF01": OfficeCapacity(yellow=10, red=10)}
+    bundle = a_spoken_bundle(policy=WORTH_ITS_CHANCE.model_copy(update={"offices": offices}))
+    lanes = replay(items, bundle.model.assess(items, spoken([0.9] * 100)), bundle).lane
+    first, second = lanes[:50].tolist(), lanes[50:].tolist()
+    assert first == second
+    assert 10 <= first.count("RED") < 50
