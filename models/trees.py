@@ -24,7 +24,8 @@ TREES = (FINDING, PHYSICAL, DUTY)
 """Each in LightGBM's text format; the last holds `NO_AMOUNTS` where the source has none."""
 
 NO_AMOUNTS = "no amounts are known\n"
-"""Said in words: an empty file may as well have been emptied."""
+"""Said in words: an empty file may as well have been emptied. Bundles of before have such files,
+under their seal."""
 
 LOWEST_RATE = 0.01
 """Duty rate that goods are taken to be liable to though declared at less, or at none."""
@@ -80,8 +81,8 @@ class Trees:
         try:
             finding, physical = (_read(directory / name) for name in (FINDING, PHYSICAL))
             duty = directory / DUTY
-            amounts = duty.read_bytes() != NO_AMOUNTS.encode()
-            return cls(finding, physical, _read(duty) if amounts else None)
+            no_amounts = duty.read_bytes() in (NO_AMOUNTS.encode(), b"")
+            return cls(finding, physical, None if no_amounts else _read(duty))
         except (OSError, ValueError, lgb.basic.LightGBMError) as error:
             raise BundleError(
                 f"The trees in {directory} cannot be read: {error}. Train them again."

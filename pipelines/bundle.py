@@ -22,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, load, seal
 from models.lane_model import CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
-from models.trees import TREES
+from models.trees import DUTY, TREES
 from pipelines.command import FileOption, command, say
 from pipelines.files import copy_file, read_json, write_text
 from pipelines.params import check_watched, section
-from selectivity.errors import ParamsError, RulesError
+from selectivity.errors import BundleError, ParamsError, RulesError
 from selectivity.lanes import Lane
 from selectivity.policy import Policy
 from selectivity.rules import RuleSet
@@ -157,6 +157,8 @@ def main(
     upto = origin.pop("feedback_upto", {})
     check_known(section(params, "featurize", _Histories).profiles_until, upto)
     trained_on = {"periods": read_json(periods), "ingested": origin, "feedback_upto": upto}
+    if not (trees / DUTY).stat().st_size:
+        raise BundleError(f"{trees / DUTY} is empty. Train them again.")
     with _put_in_place(out) as beside:
         for name, folder in (
             *((name, trees) for name in TREES),

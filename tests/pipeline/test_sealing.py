@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import load
-from models.trees import DUTY, FINDING, NO_AMOUNTS, TREES
+from models.trees import DUTY, FINDING, NO_AMOUNTS, TREES, Trees
 from pipelines.bundle import main
 from selectivity.errors import BundleError, SelectivityError
 
@@ -83,6 +83,9 @@ def test_a_source_without_amounts_is_told_from_a_file_that_was_emptied(
     trees = load(tmp_path / "bundle").model.trees
     assert trees.duty is None
     assert trees.texts()[DUTY] == NO_AMOUNTS
+
+    (made / DUTY).write_text("")  # as sealed before there were words for it
+    assert Trees.load(made).duty is None
 
 
 def test_a_full_disk_is_told_with_the_file_that_did_not_fit(made: Path, tmp_path: Path) -> None:
