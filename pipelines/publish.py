@@ -241,7 +241,7 @@ def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> None:
     if not file.exists():
         return
     verdict, digest = read_json(file), verify(bundle)[0]
-    if verdict["bundle"] != digest:
+    if verdict.get("bundle") != digest:
         say(f"warning: {evaluation} is of another bundle, so nobody knows how good this one is")
         return
     for warning in verdict["warnings"]:

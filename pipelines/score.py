@@ -17,6 +17,7 @@ import typer
 
 from models.bundle import Bundle, load
 from pipelines.command import FileOption, command, say
+from pipelines.files import put_in_place
 from pipelines.replay import replay
 from pipelines.sources.layouts import Canonical, from_flat
 from pipelines.sources.mappings import FieldSource, SourceMapping, load_mapping
@@ -152,11 +153,9 @@ def main(
     _check_new(raw.cells)
     scored = score_rows(raw, loaded, mapping, watch=Progress(len(raw.cells)))
     result = pd.concat([raw.cells.reset_index(drop=True), scored], axis=1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(out.name + ".part")
-    write = result.to_parquet if out.suffix == ".parquet" else result.to_csv
-    write(beside, index=False)
-    beside.replace(out)
+    with put_in_place(out) as beside:
+        write = result.to_parquet if out.suffix == ".parquet" else result.to_csv
+        write(beside, index=False)
     _tell(scored, out)
 
 

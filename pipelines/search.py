@@ -159,7 +159,7 @@ def main(
     print(told, end="")
     for values in best_of(study, queued):
         queue(values)
-    if apply and gain.value <= 0:
+    if apply and not gain.value > 0:
         say(f"search: {params} stays as it is: no trial ranks better than the params of now")
     elif apply:
         write_values(params, "train", best)

@@ -53,7 +53,8 @@ def share_of(part: Interval, rest: Interval) -> Interval:
     value = part.value / (part.value + rest.value)
     if min(part.low, rest.low, part.value, rest.value) <= 0:
         low = part.low / (part.low + rest.high) if part.low > 0 else 0.0
-        return Interval(value, low, part.high / (part.high + rest.low))
+        most = part.high + rest.low
+        return Interval(value, low, part.high / most if most else 1.0)
     down = np.hypot(np.log(part.value / part.low), np.log(rest.high / rest.value))
     up = np.hypot(np.log(part.high / part.value), np.log(rest.value / rest.low))
     low, high = (ratio / (1 + ratio) for ratio in np.exp([-down, up]) * part.value / rest.value)

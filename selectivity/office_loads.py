@@ -86,7 +86,7 @@ class OfficeLoads:
         """
         day, name = self._day(moment), hash(key)
         if key is not None and name in day.counted:
-            return _nothing
+            return nothing
         load = self.of(office, moment)
         load.count(decision)
         if key is not None:
@@ -107,7 +107,7 @@ def _take_back(day: _Day, name: int, load: OfficeLoad, decision: LaneDecision) -
     day.counted.discard(name)
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """What takes nothing back."""
 
 

@@ -15,7 +15,7 @@ from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeStep, last_in_force, standing
 from selectivity.modes import AFTERWARDS, Mode, tightens
-from selectivity.office_loads import OfficeLoads
+from selectivity.office_loads import OfficeLoads, day_in_utc, nothing
 from selectivity.record import DecisionRecord
 from selectivity.rows import Row
 from serving.acts import Act
@@ -159,7 +159,12 @@ def lodge(
 
 
 def count(record: DecisionRecord, parts: Parts) -> Callable[[], None]:
-    """Count a decision for its office, by whatever way it comes here; gives what takes it back."""
+    """Count a decision for its office, by whatever way it comes here; gives what takes it back.
+
+    One of an earlier day, which a spool may bring late, is nothing to an office today.
+    """
+    if day_in_utc(record.decided_at) < day_in_utc(parts.now()):
+        return nothing
     office = record.declared.get("declaration_office")
     return parts.loads.count(office, record.decided_at, record.decision, key=record.key)
 
@@ -235,13 +240,14 @@ def _count_and_fold(
     try:
         record, new, parked, no = kept.result()
     except DecisionLogError as error:  # who waits is told
-        take_back()
+        take_back()  # what stands in its place is another service's, and comes with the log
         _count_if_not_kept(error, parts)
         return
     if new:
         parts.meters.decided(record)
     else:
         take_back()
+        count(record, parts)  # what stands
     if no is not None:
         told = taught((inspection, declaration) for inspection in parked)
         _teach(parts, Lesson(no, declaration, rows, tuple(told)))

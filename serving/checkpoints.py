@@ -156,10 +156,7 @@ def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouche
     """
     if not file.exists():
         return Vouched(None, 0)
-    with file.open("rb") as stream:
-        if stream.seek(max(0, file.stat().st_size - TAIL_BYTES)):
-            stream.readline()  # it began in front of here
-        lines = [line for line in stream if line.strip()]
+    lines = _newest_lines(file)
     found = [_read(line) for line in lines]
     unread = [each is None and not _torn(line) for each, line in zip(found, lines, strict=True)]
     own = [each for each in found if each and each.log_id == log_id]
@@ -173,6 +170,24 @@ def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouche
     # With its key a state folder may have been lost; another service's are not ours to doubt.
     signed = (each for each in held if each.key_id not in keys or each.signed_by(keys))
     return Vouched(None, sum(unread) + forged, next(signed, None))
+
+
+def newest_signed(file: Path, signers: Sequence[Ed25519PublicKey]) -> Checkpoint | None:
+    """The newest checkpoint that one of these keys signed for a log that held something.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    keys = {key_id(key): key for key in signers}
+    found = (_read(line) for line in reversed(_newest_lines(file)))
+    return next((each for each in found if each and each.records and each.signed_by(keys)), None)
+
+
+def _newest_lines(file: Path) -> list[bytes]:
+    with file.open("rb") as stream:
+        if stream.seek(max(0, file.stat().st_size - TAIL_BYTES)):
+            stream.readline()  # it began in front of here
+        return [line for line in stream if line.strip()]
 
 
 def _torn(line: bytes) -> bool:

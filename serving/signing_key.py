@@ -65,13 +65,15 @@ def public_file(private: Path) -> Path:
 def kept_public(private: Path) -> list[Ed25519PublicKey]:
     """The public half of this key, and those of earlier ones that were kept beside it.
 
-    An earlier one of `signing.key` is called `signing.<anything>.pub`.
+    An earlier one of `signing.key` is called `signing.<anything>.pub`; there may be none but such.
 
     Raises:
-        ParamsError: one of them cannot be read.
+        ParamsError: there is none at all, or one of them cannot be read.
     """
+    own = public_file(private)
     earlier = sorted(private.parent.glob(f"{private.stem}.*.pub"))
-    return [read_public(file) for file in (public_file(private), *earlier)]
+    there = [own, *earlier] if own.exists() or not earlier else earlier
+    return [read_public(file) for file in there]
 
 
 def key_id(key: Ed25519PublicKey) -> str:

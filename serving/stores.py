@@ -5,16 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selectivity.errors import DecisionLogError
+from selectivity.errors import DecisionLogError, ParamsError
 from serving.checkpointer import check_vouched
-from serving.checkpoints import Checkpoint, look
+from serving.checkpoints import Checkpoint, newest_signed
 from serving.drain import refuse_lost, taken_upto
 from serving.held_note import HeldNote
 from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.recent import Recent, held_by
 from serving.settings import Settings
-from serving.signing_key import kept_public, key_id, public_file, read_or_create
+from serving.signing_key import kept_public, public_file, read_or_create
 from serving.spool import NotTheLogError, Reserve
 from serving.store import AwayError, Store
 
@@ -53,32 +53,39 @@ def refuse_emptied(settings: Settings) -> None:
 
     Raises:
         DecisionLogError: checkpoints vouch for some log; where the file is gone, ours do.
+        ParamsError: the anchor, or a key of ours, cannot be read.
     """
     log, anchor = settings.log_file, settings.anchor_file
-    if settings.database is not None or not anchor.exists() or not anchor.stat().st_size:
+    if settings.database is not None or (log.exists() and log.stat().st_size):
         return
-    gone = not log.exists()
-    if gone and (before := _vouched_by_us(settings)) is None:
+    try:
+        if not anchor.exists() or not anchor.stat().st_size:
+            return
+        before = None if log.exists() else _vouched_by_us(settings)
+    except OSError as error:
+        raise ParamsError(
+            f"The anchor {anchor} cannot be read ({error.strerror}). Correct the path "
+            "(LANES_ANCHOR) or its permissions."
+        ) from error
+    if not log.exists() and before is None:
         return  # those of other services may lie in one anchor
-    if gone or not log.stat().st_size:
-        for_what = f"{before.records} records" if gone and before else "records"
-        raise DecisionLogError(
-            f"The decision log {log} is {'gone' if gone else 'empty'}, and the anchor {anchor} "
-            f"vouches for {for_what}. Put it back, or restore the newest backup. If a new log is "
-            "to begin, move the anchor to the archive for the auditors, or give another "
-            "LANES_STATE (RUNBOOK.md, “A new log”)."
-        )
+    what = (
+        f"gone, and the anchor {anchor} vouches for {before.records}"
+        if before
+        else (f"empty, and the anchor {anchor} vouches for")
+    )
+    raise DecisionLogError(
+        f"The decision log {log} is {what} records. Put it back, or restore the newest backup. If "
+        "a new log is to begin, move the anchor to the archive for the auditors, or give another "
+        "LANES_STATE (RUNBOOK.md, “A new log”)."
+    )
 
 
 def _vouched_by_us(settings: Settings) -> Checkpoint | None:
-    """The newest checkpoint of the anchor, if it was signed by a key of this service."""
     own = settings.signing_key_file
-    if not public_file(own).exists():
-        return None
-    keys = kept_public(own)
-    before = look(settings.anchor_file, "", keys).other
-    by_id = {key_id(key): key for key in keys}
-    return before if before is not None and before.signed_by(by_id) else None
+    if not public_file(own).exists() and not list(own.parent.glob(f"{own.stem}.*.pub")):
+        return None  # the first start is still to come
+    return newest_signed(settings.anchor_file, kept_public(own))
 
 
 def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:

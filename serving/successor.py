@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing
 
-from serving.assign import Parts
+from selectivity.office_loads import day_in_utc
+from selectivity.record import DecisionRecord
+from serving.assign import Parts, count
+from serving.decision_log import kept_since
 from serving.log_reader import LogReader
 from serving.memory import give_back_memory
 from serving.predictor import Predictor
@@ -27,15 +30,19 @@ async def hand_over(
         SelectivityError: it cannot be made; the one in office stays.
     """
 
-    def make_it() -> Predictor:
+    def make_it() -> tuple[Predictor, list[DecisionRecord]]:
         with closing(LogReader(parts.log.store, log_id=parts.log.log_id)) as log:
-            return make(log)
+            successor = make(log)
+            guards = bool(successor.policy.offices)
+            return successor, kept_since(log, day_in_utc(parts.now())) if guards else []
 
     async with parts.handover.turn:
         if not wanted():
             return parts.predictor
         with parts.handover.remembering():
-            successor = await undisturbed(make_it)
+            successor, today = await undisturbed(make_it)
+            for record in today:  # of which this service may have seen none
+                count(record, parts)
             parts.handover.teach(successor)
             take_office(successor)
             parts.predictor = successor

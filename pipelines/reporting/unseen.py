@@ -170,5 +170,7 @@ def _leaked(basis: Basis, evidence: Evidence, weighed: pd.DataFrame) -> Interval
         lane: _rate(weighed[weighed.lane == lane], len(evidence.of_lane(lane))).findings
         for lane in LANES
     }
+    if not len(evidence.of_lane("GREEN")):
+        return Interval(0.0, 0.0, 0.0)
     others = [number[lane] for lane in LANES if lane != "GREEN" and len(evidence.of_lane(lane))]
     return share_of(number["GREEN"], total_of(others)) if others else _NOTHING

@@ -167,20 +167,35 @@ def _times(
     formats = source.date_formats or mapping.date_formats
     if types.infer_dtype(column, skipna=True) in _TIMES:
         present, times = column.notna(), _in_zone(pd.to_datetime(column), zone)
-        untimed = pd.Series(bool((times.dt.normalize() == times)[present].all()), column.index)
+        told = pd.Series(data=True, index=column.index)
     else:
         text = plain_text(column, missing_words("", mapping))
         present, times = text.notna(), _parsed_times(text, formats, zone)
-        untimed = ~text.str.contains(":", regex=False).fillna(False).astype(bool)
-        untimed &= times.dt.normalize() == times
+        told = text.str.contains(":", regex=False).fillna(False).astype(bool)
     if to_the_end:
-        times = times.mask(untimed, times + pd.DateOffset(days=1) - _LEAST)
+        times = _to_the_end(times, told, zone)
     if kind == "time":
         times = times.dt.tz_convert("UTC")
     values = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     reason = f"not a date or time in {' or '.join(formats)} ({zone})"
     unreadable = (present & times.isna()).to_numpy()
     return Cells(values if kind == "time" else values.astype("datetime64[D]"), unreadable, reason)
+
+
+def _to_the_end(
+    times: "pd.Series[pd.Timestamp]", told: "pd.Series[bool]", zone: str
+) -> "pd.Series[pd.Timestamp]":
+    """The same, but for days without a time: these are over.
+
+    Midnight that is written out is a time, unless all of them are: so databases write days.
+    """
+    wall = times.dt.tz_localize(None)
+    midnight = wall == wall.dt.normalize()
+    days = midnight & (~told | bool(midnight[times.notna()].all()))
+    ends = (wall + pd.Timedelta(days=1) - _LEAST).dt.tz_localize(
+        zone, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="shift_backward"
+    )
+    return times.mask(days, ends)
 
 
 def _parsed_times(

@@ -81,7 +81,7 @@ def _two(first: Canonical, second: Canonical) -> Canonical:
             ),
         ),
         files={**first.files, **second.files},
-        found=first.found + second.found - _found(second.inspections[same]),
+        found=first.found + second.found - len(_findings(first) & _findings(second)),
         duplicates=first.duplicates
         + second.duplicates
         + int((items.again & ~items.differs).sum() + same.sum()),
@@ -103,8 +103,10 @@ def _without_orphans(joined: Canonical) -> Canonical:
     )
 
 
-def _found(inspections: pd.DataFrame) -> int:
-    return int((inspections["result"] == Result.FINDING).sum())
+def _findings(source: Canonical) -> set[str]:
+    """Inspections that found something: one that both sources tell of is one, as the first says."""
+    found = source.inspections["result"] == Result.FINDING
+    return set(source.inspections["inspection_id"][found])
 
 
 def _keys(items: Columns) -> list[Hashable]:

@@ -25,7 +25,7 @@ from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
-from serving.assign import Parts, assign, lodge, receive
+from serving.assign import Parts, assign, count, lodge, receive
 from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.catch_up import catch_up
 from serving.draw_key import read_or_create
@@ -36,6 +36,7 @@ from serving.log_reader import LogReader
 from serving.predictor import Predictor
 from serving.replay import Replayed, replay
 from serving.start import assemble, count_today, predictor_for
+from serving.successor import hand_over as successor_takes_over
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in
@@ -428,6 +429,45 @@ def test_several_services_on_one_log_guard_an_office_together(tmp_path: Path, mo
     }
     assert sum(each.decision.lane is Lane.RED for each in records) == 5  # 1.25 times a normal day
     assert replayed(tmp_path, bundle=bundle).all_equal
+
+
+def test_what_others_decided_counts_in_a_service_that_takes_a_guarding_bundle_over(
+    tmp_path: Path, bundle: Path
+) -> None:
+    office = OfficeCapacity(yellow=1_000, red=4)
+    guarding = tmp_path / "guarding"
+    a_bundle(guarding, policy=NO_DRAWS.model_copy(update={"offices": {"OFF01": office}}))
+    one, other = (assemble(settings_in(tmp_path, bundle=bundle)) for _ in range(2))
+    take(other, "A", 12)
+    catch_up(one.predictor, other.log)  # so that nothing is left to be read from the log
+
+    async def take_over() -> None:
+        successor = Predictor.of_bundle(load(guarding), draw_key=b"k" * 32)
+
+        def make(log: LogReader) -> Predictor:
+            catch_up(successor, log)
+            return successor
+
+        await successor_takes_over(one, make)
+
+    asyncio.run(take_over())
+    number = counted(one, 12)
+    for parts in (one, other):
+        parts.log.close()
+    assert number
+
+
+def test_what_comes_late_of_earlier_days_leaves_the_count_of_today(
+    tmp_path: Path, bundle: Path
+) -> None:
+    parts = assemble(settings_in(tmp_path, bundle=bundle))
+    parts.now = lambda: NOON
+    (today,) = take(parts, "A", 1)
+    for days in range(1, 5):
+        late = {"decided_at": NOON - timedelta(days=days), "declaration_id": f"D-{days}"}
+        count(today.model_copy(update=late), parts)
+    parts.log.close()
+    assert counted(parts, 1)
 
 
 def counted(parts: Parts, number: int) -> bool:

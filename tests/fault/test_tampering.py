@@ -4,13 +4,18 @@ import random
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError
+from serving.chain import Head
 from serving.chain_check import Fault
+from serving.checkpoints import Checkpoint, append
 from serving.log_file import LogFile
+from serving.signing_key import public_file
 from serving.start import assemble, running
 from serving.verify import verify
 from tests import tampering
@@ -173,6 +178,22 @@ def test_a_log_that_is_gone_is_missed_by_whoever_vouched_for_it(tmp_path: Path) 
     told = lanes(tmp_path, "check")
     assert "is gone, and the anchor" in told.stderr
     assert "would serve  nothing: see log" in told.stdout
+    vouched = settings.anchor_file.read_bytes()
+    theirs = Ed25519PrivateKey.generate()  # of another service, which wrote last
+    append(
+        settings.anchor_file, Checkpoint.sign("7" * 32, Head(9, "ab"), datetime.now(UTC), theirs)
+    )
+    public = public_file(settings.signing_key_file)
+    public.rename(public.with_name("signing.until-2026-03.pub"))
+    settings.signing_key_file.unlink()
+    with pytest.raises(DecisionLogError, match="vouches for 1 records"):
+        assemble(settings)
+    settings.anchor_file.unlink()
+    settings.anchor_file.mkdir()
+    unreadable = lanes(tmp_path, "check")
+    assert "cannot be read (Is a directory)" in unreadable.stderr
+    settings.anchor_file.rmdir()
+    settings.anchor_file.write_bytes(vouched)
     settings.anchor_file.rename(tmp_path / "archived.ndjson")
     assert "it is made at the first start" in lanes(tmp_path, "check").stdout
     with running(settings):

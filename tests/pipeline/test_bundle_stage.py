@@ -109,6 +109,7 @@ def test_a_bundle_that_cannot_be_read_does_not_leave_the_stage(stages: Path) -> 
     write_json(stages / "calibrated" / PRICES, {"yellow": -1.0})
     with pytest.raises(BundleError, match="does not fit this software"):
         sealed(stages)
+    assert not (stages / "bundle").exists()
 
 
 def test_a_rule_without_words_stops_the_stage(

@@ -154,6 +154,26 @@ def test_what_the_service_sent_back_is_added(tmp_path: Path) -> None:
     ]
 
 
+def test_findings_that_both_sources_tell_of_otherwise_are_not_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an export does, which adds the chance that a control had."""
+    names = [f"D{number}" for number in range(30)]
+    _rows(tmp_path, *(f"{name},2026-03-03,1,1" for name in names), *_clean(600))
+    told: dict[str, Any] = {"control_type": "DOCUMENT", "result": "FINDING", "propensity": 0.5}
+    told |= {"observed_at": "2026-03-13T00:00:00Z"}
+    told |= {"findings": ({"item_no": 1, "mechanism": "ORIGIN"},)}
+    again = [an_inspection(inspection_id=name, declaration_id=name, **told) for name in names]
+    _feedback(tmp_path, [], again)
+    out = _ingest(tmp_path, limit=0.05)
+    assert len(pd.read_parquet(out / "findings.parquet")) == 30
+    assert "lost" not in capsys.readouterr().err
+
+
+def _clean(count: int) -> list[str]:
+    return [f"C{number},2026-03-03,1,0" for number in range(count)]
+
+
 def test_a_control_that_the_source_and_the_service_tell_of_is_one_control(tmp_path: Path) -> None:
     """The source names controls after declarations: B is the same in both, C says otherwise."""
     _rows(tmp_path, "B,2026-03-03,1,1", "C,2026-03-03,1,1")
@@ -167,7 +187,7 @@ def test_a_control_that_the_source_and_the_service_tell_of_is_one_control(tmp_pa
             an_inspection(inspection_id="C", declaration_id="C", **told | {"result": "NO_FINDING"}),
         ],
     )
-    out = _ingest(tmp_path, limit=1, feedback=str(tmp_path / "feedback"))
+    out = _ingest(tmp_path, limit=0.9, feedback=str(tmp_path / "feedback"))
 
     inspections = pd.read_parquet(out / "inspections.parquet")
     assert inspections[["inspection_id", "result"]].to_numpy().tolist() == [

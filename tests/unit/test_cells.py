@@ -158,8 +158,12 @@ def test_a_code_map_says_what_becomes_of_other_codes(
     ("cells", "known"),
     [
         (["2026-03-02", "2026-03-02 10:00", ""], ["2026-03-02T16:59:59.999999", "03:00", None]),
-        (["2026-03-02", "2026-03-02 00:00"], ["2026-03-02T16:59:59.999999", "2026-03-01T17:00"]),
+        (
+            ["2026-03-02", "2026-03-02 00:00", "2026-03-02 10:00"],
+            ["2026-03-02T16:59:59.999999", "2026-03-01T17:00", "03:00"],
+        ),
         ([pd.Timestamp("2026-03-02")] * 2, ["2026-03-02T16:59:59.999999"] * 2),
+        (["2026-03-02 00:00:00"] * 2, ["2026-03-02T16:59:59.999999"] * 2),
         (
             [pd.Timestamp("2026-03-02"), pd.Timestamp("2026-03-02 10:00")],
             ["2026-03-01T17:00", "03:00"],
@@ -176,6 +180,13 @@ def test_a_result_that_is_dated_by_its_day_is_known_at_its_end(
     whole = [each and (each if "T" in each else f"2026-03-02T{each}") for each in known]
     np.testing.assert_array_equal(read, np.array(whole, dtype="datetime64[us]"))
     assert accepted[0] == np.datetime64("2026-03-01T17:00")
+
+
+@pytest.mark.parametrize("kind", [str, pd.Timestamp])
+def test_a_day_before_a_clock_change_at_midnight_has_an_end(kind: Any) -> None:
+    """In Cairo the 24th of April 2026 begins at one."""
+    read = _read("observed_at", [kind("2026-04-23")] * 2, timezone="Africa/Cairo").values
+    assert read[0] == np.datetime64("2026-04-23T21:59:59.999999")
 
 
 def _read(name: str, cells: list[Any], *, source: FieldSource | None = None, **keys: Any) -> Cells:
