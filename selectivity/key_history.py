@@ -182,7 +182,7 @@ class KeyHistory:
             insort(moments, moment)
         else:
             moments.append(moment)
-        old = moments[-1] - DAYS_OF_MOMENTS * A_DAY
+        old = (moments[-1] // A_DAY - DAYS_OF_MOMENTS) * A_DAY  # whole days, as a snapshot keeps
         if moments[0] < old:
             del moments[: bisect_left(moments, old)]
 

@@ -61,13 +61,18 @@ def share_of(part: Interval, rest: Interval) -> Interval:
     return Interval(value, float(low), float(high))
 
 
+FEWEST_FINDINGS = 10
+"""With fewer an interval that draws rows anew says nothing: of one finding it has no width."""
+
+
 def ranks(figures: Mapping[str, float]) -> bool:
     """Whether an area under the ROC curve lies above chance with its whole interval.
 
     Args:
-        figures: with `auroc_low`; without it nobody knows.
+        figures: with `rows`, `base_rate` and `auroc_low`; without them nobody knows.
     """
-    return figures.get("auroc_low", 0.0) > 0.5
+    findings = figures.get("rows", 0) * figures.get("base_rate", 0.0)
+    return findings > FEWEST_FINDINGS - 0.5 and figures.get("auroc_low", 0.0) > 0.5
 
 
 def precision_at(found: Ints, risk: Floats, share: float) -> float:

@@ -16,7 +16,7 @@ from serving.log_reader import LogReader
 from serving.published import Opened, open_bundle
 from serving.recent import copied_at
 from serving.settings import Settings
-from serving.signing_key import kept_public, public_file
+from serving.signing_key import kept_public, signed_before
 from serving.store import AwayError
 from serving.stores import check_durable, check_spool, empty_place, primary_of, refuse_emptied
 from serving.tokens import read_key_set
@@ -144,8 +144,7 @@ def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
         DecisionLogError: the log is not the one that was vouched for.
         ParamsError: what would tell cannot be read.
     """
-    public = public_file(settings.signing_key_file)
-    if not public.exists():  # a start makes a key, for which nothing was vouched yet
+    if not signed_before(settings.signing_key_file):  # a start makes a key
         return None
     try:
         keys = kept_public(settings.signing_key_file)

@@ -76,6 +76,12 @@ def kept_public(private: Path) -> list[Ed25519PublicKey]:
     return [read_public(file) for file in there]
 
 
+def signed_before(private: Path) -> bool:
+    """Whether there is a public half of this key or of an earlier one: else nothing was signed."""
+    earlier = private.parent.glob(f"{private.stem}.*.pub")
+    return public_file(private).exists() or next(earlier, None) is not None
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """Names a key by its content."""
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]

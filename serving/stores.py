@@ -14,7 +14,7 @@ from serving.log_file import LogFile
 from serving.log_reader import LogReader
 from serving.recent import Recent, held_by
 from serving.settings import Settings
-from serving.signing_key import kept_public, public_file, read_or_create
+from serving.signing_key import kept_public, read_or_create, signed_before
 from serving.spool import NotTheLogError, Reserve
 from serving.store import AwayError, Store
 
@@ -83,9 +83,7 @@ def refuse_emptied(settings: Settings) -> None:
 
 def _vouched_by_us(settings: Settings) -> Checkpoint | None:
     own = settings.signing_key_file
-    if not public_file(own).exists() and not list(own.parent.glob(f"{own.stem}.*.pub")):
-        return None  # the first start is still to come
-    return newest_signed(settings.anchor_file, kept_public(own))
+    return newest_signed(settings.anchor_file, kept_public(own)) if signed_before(own) else None
 
 
 def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:

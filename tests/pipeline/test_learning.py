@@ -339,11 +339,20 @@ def test_prices_are_fitted_on_the_lanes_that_are_given() -> None:
     assert lanes.count(Lane.YELLOW) / 400 == pytest.approx(NO_DRAWS.yellow.share, abs=1 / 400)
 
 
-@pytest.mark.parametrize("view", [{"rows": 9}, {"rows": 9, "auroc_low": 0.5}])
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"rows": 100, "base_rate": 0.1},
+        {"rows": 100, "base_rate": 0.1, "auroc_low": 0.5},
+        {"rows": 118, "base_rate": 1 / 118, "auroc_low": 0.981},  # of one finding
+        {"rows": 100, "base_rate": 0.09, "auroc_low": 0.9},
+    ],
+)
 def test_scores_that_may_be_chance_are_warned_of(view: dict[str, float]) -> None:
     (warning,) = no_better_than_chance({"all_rows": view})
     assert "cannot be told from chance" in warning
-    assert no_better_than_chance({"all_rows": {"rows": 9, "auroc_low": 0.51}}) == []
+    good = {"rows": 100, "base_rate": 0.1, "auroc_low": 0.51}
+    assert no_better_than_chance({"all_rows": good}) == []
 
 
 def test_a_rule_without_words_stays_out_of_the_bundle() -> None:

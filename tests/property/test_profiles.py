@@ -16,7 +16,7 @@ from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats, day_of, take, to_columns
 from selectivity.declaration import Declaration
 from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
-from selectivity.key_history import MOST_WAITING
+from selectivity.key_history import DAYS_OF_MOMENTS, MOST_WAITING
 from selectivity.profiles import Profiles
 from selectivity.rows import arrays_of, rows_in, rows_of
 from selectivity.snapshot import LATE_DAYS
@@ -171,6 +171,21 @@ def test_the_snapshot_of_an_engine_tells_what_that_of_the_service_tells(stream: 
         np.testing.assert_array_equal(known[OVER_DAYS], restored[OVER_DAYS])
         of_late = columns["accepted_at"] >= np.datetime64(newest.date() - timedelta(days=3))
         np.testing.assert_array_equal(known[:, of_late], restored[:, of_late])
+
+
+def test_moments_are_forgotten_by_whole_days_however_they_are_counted() -> None:
+    """The newest day is one of declarations: what came early on the day eight days before stays."""
+    morning, noon = START.replace(hour=1, minute=45), START.replace(hour=12)
+    declared = [
+        a_declaration(declaration_id=f"D-{at}", accepted_at=moment, importer_id="A")
+        for at, moment in enumerate((morning, noon + timedelta(days=DAYS_OF_MOMENTS)))
+    ]
+    stream = Stream(declared, Outcomes(*np.empty((4, 0), dtype=np.int64)))
+    live, bulk = fold(stream).snapshot(), snapshot_in_bulk(stream.columns, stream.outcomes)
+    moments = [name for name in live if name.endswith("moments")]
+    assert max(len(live[name]) for name in moments) == 2
+    for name in moments:
+        np.testing.assert_array_equal(live[name], bulk[name])
 
 
 @given(streams(), st.integers(0, 400))
