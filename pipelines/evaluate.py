@@ -35,14 +35,7 @@ from selectivity.columns import Columns, Floats, Ints, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
-from selectivity.metrics import (
-    FEWEST_FINDINGS,
-    calibration_bins,
-    precision_at,
-    ranks,
-    recall_at,
-    wilson,
-)
+from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at, wilson
 from selectivity.policy import Policy
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
@@ -280,8 +273,7 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
         return []
     return [
         f"on {view['rows']} inspected goods items the scores cannot be told from chance "
-        f"(the 95 % interval of the AUROC reaches 0.5, or fewer than {FEWEST_FINDINGS} of them had "
-        "a finding). Do not publish this bundle "
+        "(the 95 % interval of the AUROC reaches 0.5, or too few of them had a finding). Do not publish this bundle "
         "without knowing why."
     ]
 
