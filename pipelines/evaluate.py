@@ -273,8 +273,8 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
         return []
     return [
         f"on {view['rows']} inspected goods items the scores cannot be told from chance "
-        "(the 95 % interval of the AUROC reaches 0.5, or too few of them had a finding). Do not publish this bundle "
-        "without knowing why."
+        "(the 95 % interval of the AUROC reaches 0.5, or too few of them had a finding). Do not "
+        "publish this bundle without knowing why."
     ]
 
 
