@@ -22,7 +22,7 @@ import yaml
 from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
 from pipelines.command import FileOption, command, say
-from pipelines.files import read_as, read_json, write_json, write_text
+from pipelines.files import read_as, read_json, without_nan, write_json, write_text
 from pipelines.label import read_outcomes, standing
 from pipelines.periods import Periods
 from pipelines.reporting.capacity import capacity
@@ -79,16 +79,12 @@ def leak_figures(seen: Unseen) -> dict[str, Any]:
     cannot be told."""
     told = {"green_rate": seen.lanes["GREEN"].rate, "green_holds": seen.leaked}
     ends = ("", "_low", "_high")
-    return {
-        "basis": seen.basis,
-        **{
-            f"{name}{end}": value
-            for name, interval in told.items()
-            if seen.basis != "unknown"
-            for end, value in zip(ends, interval, strict=True)
-            if value == value  # JSON has no NaN
-        },
+    figures = {
+        f"{name}{end}": value
+        for name, interval in told.items()
+        for end, value in zip(ends, interval, strict=True)
     }
+    return {"basis": seen.basis} | (without_nan(figures) if seen.basis != "unknown" else {})
 
 
 def read_words(language: Language, page: str = "report") -> Words:

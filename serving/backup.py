@@ -12,7 +12,7 @@ from pathlib import Path
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
 from serving.log_file import LogFile, open_to_read, unusable
 from serving.settings import Settings
-from serving.signing_key import kept_public, public_file
+from serving.signing_key import kept_public, public_files
 from serving.verify import Verdict, verify
 
 
@@ -64,6 +64,5 @@ def _copy_log(source: Path, target: Path) -> None:
 
 def _keys(settings: Settings) -> list[Path]:
     signing = settings.signing_key_file
-    earlier = signing.parent.glob(f"{signing.stem}.*.pub")
-    named = [settings.draw_key_file, settings.keys_file, signing, public_file(signing), *earlier]
-    return [file for file in named if file.exists()]
+    named = [settings.draw_key_file, settings.keys_file, signing]
+    return [*(file for file in named if file.exists()), *public_files(signing)]

@@ -70,16 +70,18 @@ def kept_public(private: Path) -> list[Ed25519PublicKey]:
     Raises:
         ParamsError: there is none at all, or one of them cannot be read.
     """
-    own = public_file(private)
-    earlier = sorted(private.parent.glob(f"{private.stem}.*.pub"))
-    there = [own, *earlier] if own.exists() or not earlier else earlier
-    return [read_public(file) for file in there]
+    return [read_public(file) for file in public_files(private) or [public_file(private)]]
 
 
 def signed_before(private: Path) -> bool:
     """Whether there is a public half of this key or of an earlier one: else nothing was signed."""
-    earlier = private.parent.glob(f"{private.stem}.*.pub")
-    return public_file(private).exists() or next(earlier, None) is not None
+    return bool(public_files(private))
+
+
+def public_files(private: Path) -> list[Path]:
+    """The public halves that are there: of this key first, then of the earlier ones."""
+    own, earlier = public_file(private), sorted(private.parent.glob(f"{private.stem}.*.pub"))
+    return [own, *earlier] if own.exists() else earlier
 
 
 def key_id(key: Ed25519PublicKey) -> str:
