@@ -1,7 +1,7 @@
 """A bundle whose word is known beforehand: its trees say what stands in the feature matrix."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from models.bundle import FORMAT, Bundle, Manifest
 from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
+from pipelines.periods import Periods
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
@@ -20,6 +21,16 @@ from selectivity.rules import RuleSet
 from tests.bundles import a_scorecard
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+PERIODS = Periods(
+    train_from=date(2026, 1, 1),
+    train_until=date(2026, 1, 11),
+    calibrate_from=date(2026, 1, 11),
+    calibrate_until=date(2026, 1, 21),
+    evaluate_from=date(2026, 1, 21),
+    evaluate_until=date(2026, 1, 31),
+)
+"""Ten days each to train, to calibrate and to evaluate, the first that of START."""
 
 WORTH_ITS_CHANCE = Policy(
     id="test",

@@ -1,14 +1,12 @@
 """What other policies would have done, counted by hand on ladders of chances."""
 
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 import pytest
 
 from pipelines.backtest import backtest, variants
 from pipelines.calibrate import prices_of
-from pipelines.periods import Periods
 from pipelines.replay import replay
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, Floats, to_columns
@@ -18,6 +16,7 @@ from selectivity.random_stratum import RandomPolicy
 from selectivity.rules import RuleSet
 from tests.builders import a_declaration
 from tests.spoken import (
+    PERIODS,
     WORTH_ITS_CHANCE,
     a_rule,
     a_spoken_bundle,
@@ -28,14 +27,6 @@ from tests.spoken import (
     spoken,
 )
 
-PERIODS = Periods(
-    train_from=date(2026, 1, 1),
-    train_until=date(2026, 1, 11),
-    calibrate_from=date(2026, 1, 11),
-    calibrate_until=date(2026, 1, 21),
-    evaluate_from=date(2026, 1, 21),
-    evaluate_until=date(2026, 1, 31),
-)
 LADDER = np.arange(1, 101) / 200
 """A hundred chances of a finding, all different."""
 

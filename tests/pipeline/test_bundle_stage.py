@@ -1,6 +1,5 @@
 """The stages from features to a sealed bundle: each looks at its own days, none seals a wreck."""
 
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +11,13 @@ from models.trees import Trees
 from pipelines import bundle, calibrate, featurize
 from pipelines.boosters import constant
 from pipelines.files import write_json, write_text
-from pipelines.periods import Periods
 from pipelines.tables import write_columns
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError, RulesError
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
-from tests.spoken import a_rule, on, outcomes_of
+from tests.spoken import PERIODS, a_rule, on, outcomes_of
 
-PERIODS = Periods(
-    train_from=date(2026, 1, 1),
-    train_until=date(2026, 1, 11),
-    calibrate_from=date(2026, 1, 11),
-    calibrate_until=date(2026, 1, 21),
-    evaluate_from=date(2026, 1, 21),
-    evaluate_until=date(2026, 1, 31),
-)
 GOODS = ("610910",) * 30 + ("220421",) * 50 + ("870323",) * 10
 """What was declared in training, to calibrate on, and as the evaluation began, at midnight."""
 

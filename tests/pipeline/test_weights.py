@@ -1,7 +1,5 @@
 """What each controlled row counts for in the trees and in the calibration, and nothing later."""
 
-from datetime import date
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,21 +10,12 @@ from pipelines.calibrate import calibrate, calibrated
 from pipelines.label import known_classes
 from pipelines.learnable import Labels, learnable
 from pipelines.lines import ALONE, line_weights
-from pipelines.periods import Periods
 from pipelines.rows import Rows
 from pipelines.train import TrainParams, train
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
-from tests.spoken import a_spoken_model, on, outcomes_of, spoken
+from tests.spoken import PERIODS, a_spoken_model, on, outcomes_of, spoken
 
-PERIODS = Periods(
-    train_from=date(2026, 1, 1),
-    train_until=date(2026, 1, 11),
-    calibrate_from=date(2026, 1, 11),
-    calibrate_until=date(2026, 1, 21),
-    evaluate_from=date(2026, 1, 21),
-    evaluate_until=date(2026, 1, 31),
-)
 LATER = pd.Timestamp(on(25))
 """When the evaluation has begun."""
 
