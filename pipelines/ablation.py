@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_text
-from pipelines.fitting import Past, fit, read_past
+from pipelines.judging.fitting import Past, fit, read_past
+from pipelines.judging.views import STATISTICS, declaration_numbers, new_lines, paired_gain
 from pipelines.label import UNKNOWN, known_classes
-from pipelines.params import section
-from pipelines.progress import shown
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_text
+from pipelines.stage.params import section
+from pipelines.stage.progress import shown
 from pipelines.train import TrainParams
-from pipelines.views import STATISTICS, declaration_numbers, new_lines, paired_gain
 from selectivity.columns import Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FAMILIES, FEATURES

@@ -14,14 +14,14 @@ import pandas as pd
 
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
-from pipelines.command import FileOption, command, say
 from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.featurize import read_features
-from pipelines.files import read_as, without_nan, write_json
+from pipelines.judging.replay import replay
 from pipelines.label import known_classes, read_outcomes
-from pipelines.periods import Periods
-from pipelines.replay import replay
-from pipelines.tables import read_columns
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_as, without_nan, write_json
+from pipelines.stage.tables import read_columns
+from pipelines.training.periods import Periods
 from selectivity.capacity import ControlPolicy, Prices
 from selectivity.columns import Columns, Floats, each_declaration, take
 from selectivity.policy import Policy

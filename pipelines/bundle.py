@@ -23,9 +23,9 @@ from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, load,
 from models.lane_model import CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
 from models.trees import DUTY, TREES
-from pipelines.command import FileOption, command, say
-from pipelines.files import copy_file, read_json, write_text
-from pipelines.params import check_watched, section
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import copy_file, read_json, write_text
+from pipelines.stage.params import check_watched, section
 from selectivity.errors import BundleError, ParamsError, RulesError
 from selectivity.lanes import Lane
 from selectivity.policy import Policy

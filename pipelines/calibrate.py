@@ -19,14 +19,14 @@ from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.trees import Trees
 from pipelines.bundle import BundleParams, checked
-from pipelines.command import FileOption, command, say
 from pipelines.featurize import read_features
-from pipelines.files import read_as, write_text
+from pipelines.judging.replay import EVALUATION_KEY
 from pipelines.label import UNKNOWN, known_classes, known_duties, read_outcomes
-from pipelines.params import section
-from pipelines.periods import Periods
-from pipelines.replay import EVALUATION_KEY
-from pipelines.tables import read_columns
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_as, write_text
+from pipelines.stage.params import section
+from pipelines.stage.tables import read_columns
+from pipelines.training.periods import Periods
 from selectivity.capacity import (
     Prices,
     benefits,

@@ -23,10 +23,7 @@ from models.bundle import verify
 from models.feature_list import FEATURE_LIST
 from models.lane_model import LaneModel
 from models.trees import Trees
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_text
 from pipelines.label import UNKNOWN, known_classes, read_outcomes
-from pipelines.params import as_text, leaves, of_stages
 from pipelines.report import LANGUAGES, page, read_evidence, read_words
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
@@ -37,8 +34,11 @@ from pipelines.reporting.quality import quality
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
-from pipelines.rows import Rows
-from pipelines.tables import read_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_json, write_text
+from pipelines.stage.params import as_text, leaves, of_stages
+from pipelines.stage.tables import read_frame
+from pipelines.training.rows import Rows
 from selectivity.features import FEATURE_NAMES
 from selectivity.inspection import FindingClass
 from selectivity.officer_words import FAMILIES

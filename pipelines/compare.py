@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ablation import Resamples
-from pipelines.command import command, say
-from pipelines.views import STATISTICS
+from pipelines.judging.views import STATISTICS
+from pipelines.stage.command import command, say
 from selectivity.columns import Floats, Ints
 from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.lanes import Lane

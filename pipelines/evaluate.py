@@ -16,19 +16,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.metrics import roc_curve
 
 from models.bundle import Bundle, load
-from pipelines.command import FileOption, command, say
 from pipelines.featurize import FeaturizeParams
-from pipelines.files import VERDICT, without_nan, write_json, write_text
-from pipelines.fitting import read_past
 from pipelines.histories.engine import EngineParams
+from pipelines.judging.fitting import read_past
+from pipelines.judging.replay import replay
+from pipelines.judging.views import (
+    declaration_numbers,
+    left_out,
+    line_purged,
+    new_lines,
+    score_view,
+)
+from pipelines.judging.without_model import against_model, points_catch_too_little
 from pipelines.label import UNKNOWN, known_classes, known_duties
-from pipelines.params import section
-from pipelines.periods import Periods
-from pipelines.replay import replay
-from pipelines.tables import write_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import VERDICT, without_nan, write_json, write_text
+from pipelines.stage.params import section
+from pipelines.stage.tables import write_frame
 from pipelines.train import TrainParams
-from pipelines.views import declaration_numbers, left_out, line_purged, new_lines, score_view
-from pipelines.without_model import against_model, points_catch_too_little
+from pipelines.training.periods import Periods
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import OVER_CAPACITY
 from selectivity.columns import Columns, Floats, Ints, first_rows, take

@@ -27,15 +27,15 @@ from pydantic import Field
 from models.bundle import PROFILES_FILE
 from models.feature_list import feature_list
 from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
-from pipelines.command import FileOption, command, say
-from pipelines.files import put_in_place, read_as, reading, scratch, write_arrays, write_text
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
 from pipelines.label import as_outcomes, read_outcomes
-from pipelines.params import section
-from pipelines.periods import Periods
-from pipelines.tables import columns_in_parts, count_rows, expect_rows, read_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import put_in_place, read_as, reading, scratch, write_arrays, write_text
+from pipelines.stage.params import section
+from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows, read_frame
+from pipelines.training.periods import Periods
 from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
 from selectivity.declared_features import CODED

@@ -22,9 +22,6 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from models.digests import sha256_of
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_json, write_text
-from pipelines.params import section
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.canonical import read_source, source_files
 from pipelines.sources.invented import is_simulated
@@ -33,7 +30,10 @@ from pipelines.sources.layouts import Canonical
 from pipelines.sources.limits import by_reason, check_quarantine, refused_rows
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import Watch
-from pipelines.tables import columns_from_frame, write_columns
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_json, write_json, write_text
+from pipelines.stage.params import section
+from pipelines.stage.tables import columns_from_frame, write_columns
 from selectivity.columns import Columns
 from selectivity.errors import SourceError
 from selectivity.inspection import Result

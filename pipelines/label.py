@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.command import FileOption, command, say
-from pipelines.files import reading, write_json
 from pipelines.histories.inputs import Outcomes
-from pipelines.params import section
-from pipelines.tables import read_columns, read_frame, write_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import reading, write_json
+from pipelines.stage.params import section
+from pipelines.stage.tables import read_columns, read_frame, write_frame
 from selectivity.columns import Columns, Floats, Ints, day_of, first_rows
 from selectivity.errors import NotEnoughDataError, StageFileError
 from selectivity.inspection import Finding, FindingClass, Inspection, Result

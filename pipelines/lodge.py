@@ -14,10 +14,10 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_text
 from pipelines.label import read_inspections
 from pipelines.sources.canonical import load_mapping, read_source
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_text
 from selectivity.columns import from_columns
 
 

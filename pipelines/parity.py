@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge
-from pipelines.command import FileOption, command, say
 from pipelines.featurize import FeaturizeParams
-from pipelines.files import read_arrays, read_as, reading, write_json
 from pipelines.label import read_outcomes
-from pipelines.params import section
-from pipelines.tables import columns_in_parts, count_rows, expect_rows
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_arrays, read_as, reading, write_json
+from pipelines.stage.params import section
+from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows
 from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_json
-from pipelines.params import section
-from pipelines.periods import PARTS, Periods
-from pipelines.tables import read_columns, write_columns
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_json
+from pipelines.stage.params import section
+from pipelines.stage.tables import read_columns, write_columns
+from pipelines.training.periods import PARTS, Periods
 from selectivity.columns import Columns, day_of, in_time_order
 from selectivity.errors import NotEnoughDataError
 from selectivity.profile_keys import goods_line

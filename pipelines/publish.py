@@ -26,9 +26,9 @@ from models.bundle import FILES, MANIFEST, load, verify
 from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
-from pipelines.command import FileOption, command, say
-from pipelines.files import VERDICT, alone, copy_file, read_json
-from pipelines.outbox import Outbox, Promotion
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import VERDICT, alone, copy_file, read_json
+from pipelines.stage.outbox import Outbox, Promotion
 from pipelines.track import tell
 from selectivity.declaration import problems
 from selectivity.errors import BundleError, ParamsError

@@ -17,15 +17,15 @@ import pandas as pd
 import typer
 
 from pipelines.bundle import checked
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_json, write_text
+from pipelines.judging.weekly import By, Choice, History, Recipe, relive
 from pipelines.label import LabelParams
-from pipelines.params import section
 from pipelines.prepare import PrepareParams
-from pipelines.progress import shown
-from pipelines.tables import read_columns, read_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_json, write_text
+from pipelines.stage.params import section
+from pipelines.stage.progress import shown
+from pipelines.stage.tables import read_columns, read_frame
 from pipelines.train import TrainParams
-from pipelines.weekly import By, Choice, History, Recipe, relive
 from selectivity.metrics import wilson
 from selectivity.policy import Policy
 

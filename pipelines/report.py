@@ -21,10 +21,7 @@ import yaml
 
 from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_as, read_json, without_nan, write_json, write_text
 from pipelines.label import read_outcomes, standing
-from pipelines.periods import Periods
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import (
     KEY,
@@ -44,7 +41,10 @@ from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
 from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
-from pipelines.tables import read_frame
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_as, read_json, without_nan, write_json, write_text
+from pipelines.stage.tables import read_frame
+from pipelines.training.periods import Periods
 from selectivity.policy import Policy
 from selectivity.rules import Rule
 from selectivity.wording import Language

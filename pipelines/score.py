@@ -16,12 +16,12 @@ import pandas as pd
 import typer
 
 from models.bundle import Bundle, load
-from pipelines.command import FileOption, command, say
-from pipelines.files import put_in_place
-from pipelines.replay import replay
+from pipelines.judging.replay import replay
 from pipelines.sources.layouts import Canonical, from_flat
 from pipelines.sources.mappings import FieldSource, SourceMapping, load_mapping
 from pipelines.sources.reading import Raw, Watch, expect_columns, raw_of_frame, read_raw, unwatched
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import put_in_place
 from selectivity.columns import KINDS, Columns, Ints, first_rows, take, time_order
 from selectivity.errors import SourceError
 from selectivity.inspection import FindingClass

@@ -19,14 +19,14 @@ import pandas as pd
 from models.bundle import SCORECARD
 from models.lane_model import Knowledge
 from pipelines.bundle import BundleParams, checked
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_as, write_text
+from pipelines.judging.replay import EVALUATION_KEY
 from pipelines.label import UNKNOWN, known_classes, read_outcomes
-from pipelines.params import section
-from pipelines.periods import Periods
-from pipelines.points import Controlled, ScorecardParams, fit, usual_values
-from pipelines.replay import EVALUATION_KEY
-from pipelines.tables import read_columns
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_as, write_text
+from pipelines.stage.params import section
+from pipelines.stage.tables import read_columns
+from pipelines.training.periods import Periods
+from pipelines.training.points import Controlled, ScorecardParams, fit, usual_values
 from selectivity.columns import Columns, Ints, each_declaration, take
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane

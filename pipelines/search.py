@@ -20,13 +20,13 @@ import typer
 
 from models.digests import sha256_of
 from models.registry import store_of, workspace_root
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_text
-from pipelines.fitting import read_past
-from pipelines.params import section, write_values
+from pipelines.judging.fitting import read_past
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, Teller, attempt, finished, open_study
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_text
+from pipelines.stage.params import section, write_values
 from pipelines.train import TrainParams
 from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError, SelectivityError

@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.command import FileOption, command, say
-from pipelines.params import check_watched, section
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.params import check_watched, section
 
 GOODS = "goods.yaml"
 

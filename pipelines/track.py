@@ -28,13 +28,13 @@ import yaml
 from models.bundle import FILES, MANIFEST, verify
 from models.registry import Store, reach, store_of, workspace_root
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_json, write_json
-from pipelines.outbox import Outbox, Sent
-from pipelines.params import as_text, leaves, of_stages
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import columns_of, in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_json, write_json
+from pipelines.stage.outbox import Outbox, Sent
+from pipelines.stage.params import as_text, leaves, of_stages
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import ParamsError
 

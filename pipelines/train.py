@@ -20,7 +20,11 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.trees import Trees, duty_in_reach
-from pipelines.boosters import (
+from pipelines.label import UNKNOWN, read_outcomes
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import read_as, write_text
+from pipelines.stage.params import section
+from pipelines.training.boosters import (
     Examples,
     Fit,
     Options,
@@ -29,15 +33,11 @@ from pipelines.boosters import (
     mean,
     rounds_until_no_better,
 )
-from pipelines.cluster import fit_on
-from pipelines.command import FileOption, command, say
-from pipelines.files import read_as, write_text
-from pipelines.label import UNKNOWN, read_outcomes
-from pipelines.learnable import Labels, Mask, learnable
-from pipelines.lines import days_and_lines
-from pipelines.params import section
-from pipelines.periods import Periods
-from pipelines.rows import Numbers, Rows, Whole
+from pipelines.training.cluster import fit_on
+from pipelines.training.learnable import Labels, Mask, learnable
+from pipelines.training.lines import days_and_lines
+from pipelines.training.periods import Periods
+from pipelines.training.rows import Numbers, Rows, Whole
 from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FEATURES

@@ -16,12 +16,12 @@ import typer
 
 from models.bundle import load
 from models.rules_files import read_rules
-from pipelines.command import command, say
 from pipelines.featurize import read_features
-from pipelines.files import read_as, write_json
-from pipelines.periods import Periods
-from pipelines.replay import EVALUATION_KEY
-from pipelines.tables import read_columns
+from pipelines.judging.replay import EVALUATION_KEY
+from pipelines.stage.command import command, say
+from pipelines.stage.files import read_as, write_json
+from pipelines.stage.tables import read_columns
+from pipelines.training.periods import Periods
 from selectivity.columns import each_declaration, take
 from selectivity.rule_trial import Around, Past, try_rules
 

@@ -9,9 +9,6 @@ Writes  data/reports/world.html      figures against the preset, and pictures wi
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.command import FileOption, command, say
-from pipelines.files import write_text
-from pipelines.params import section
 from pipelines.reporting.world_facts import Facts, read_facts
 from pipelines.reporting.world_learning import learning
 from pipelines.reporting.world_mechanisms import mechanisms
@@ -25,6 +22,9 @@ from pipelines.simulate import SimulateParams
 from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.settings import Settings, read_settings
 from pipelines.simulator.store import Folder
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import write_text
+from pipelines.stage.params import section
 
 LIMITS = (
     "It has no real prices, firms, officers or offices: price levels, duties and hazards are "

@@ -29,15 +29,15 @@ from models.bundle import load as load_bundle
 from pipelines.ablation import Resamples
 from pipelines.ablation import ablate as ablated
 from pipelines.ablation import write as write_ablation
-from pipelines.command import examples, say, typed
-from pipelines.files import read_json, write_json, write_text
-from pipelines.progress import shown
 from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import Settings, presets, read_settings
 from pipelines.simulator.simulation import Policy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
+from pipelines.stage.command import examples, say, typed
+from pipelines.stage.files import read_json, write_json, write_text
+from pipelines.stage.progress import shown
 from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every, never
 from pipelines.trials.journal import Journal

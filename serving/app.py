@@ -14,11 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from selectivity.errors import SelectivityError
-from serving import problems
-from serving.access import require_roles
-from serving.assign import Parts
-from serving.openapi import describe
-from serving.problems import FieldProblem, Problem, RefusedError
+from serving.deciding.assign import Parts
+from serving.http import problems
+from serving.http.problems import FieldProblem, Problem, RefusedError
 from serving.routes import (
     decisions,
     explanations,
@@ -30,6 +28,8 @@ from serving.routes import (
     overrides,
     pages,
 )
+from serving.routes.access import require_roles
+from serving.routes.openapi import describe
 
 logger = logging.getLogger(__name__)
 

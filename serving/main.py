@@ -15,17 +15,17 @@ from typing import Annotated
 import typer
 
 from selectivity.errors import AuditError
-from serving import file_commands, key_commands, mode_commands, rule_commands, table
-from serving.around_commands import PlainErrors, Version, variables
-from serving.asking import Spoken, Url, asked
-from serving.client import follow_notices
-from serving.export import export as export_log
-from serving.first_key import key_to_send, make_first_key
+from serving.audit.export import export as export_log
+from serving.commands import file_commands, key_commands, mode_commands, rule_commands, table
+from serving.commands.around_commands import PlainErrors, Version, variables
+from serving.commands.asking import Spoken, Url, asked
+from serving.commands.client import follow_notices
+from serving.commands.first_key import key_to_send, make_first_key
 from serving.json_logging import log_json_lines
-from serving.log_reader import LogReader
-from serving.migrations import VERSION
+from serving.log.reader import LogReader
 from serving.settings import PREFIX, Settings
-from serving.store import AwayError
+from serving.storage.migrations import VERSION
+from serving.storage.store import AwayError
 from serving.stores import primary_of, store_named
 
 
@@ -143,8 +143,8 @@ def verify(
     ] = None,
 ) -> None:
     """Prove that the log is what the service wrote, or say what was done to it; changes nothing."""
-    from serving.signing_key import kept_public, read_public
-    from serving.verify import verify as look_at
+    from serving.audit.verify import verify as look_at
+    from serving.log.signing_key import kept_public, read_public
 
     settings = _settings()
     own = settings.signing_key_file
@@ -165,7 +165,7 @@ def replay(
     log: LogPlace = None,
 ) -> None:
     """Decide again on everything in the log, as on its day, and compare; changes nothing."""
-    from serving.replay import replay as decide_again
+    from serving.audit.replay import replay as decide_again
 
     settings = _settings()
     with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
@@ -181,7 +181,7 @@ def replay(
 @app.command(epilog="Example: lanes backup --to /srv/backup/2026-03-02")
 def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None:
     """Copy log, anchor and keys while the service goes on, and prove that the copy is whole."""
-    from serving.backup import back_up
+    from serving.audit.backup import back_up
 
     typer.echo(back_up(_settings(), to).line)
     typer.echo(f"{to} holds {', '.join(sorted(file.name for file in to.iterdir()))}")
@@ -197,7 +197,7 @@ def explain(
     language: Spoken = None,
 ) -> None:
     """Say what weighed in the model's score, as the decision saw it; changes nothing."""
-    from serving.explanation_table import explanation_lines
+    from serving.commands.explanation_table import explanation_lines
 
     settings = _settings()
     with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
@@ -209,7 +209,7 @@ def explain(
 @app.command(epilog="Example: lanes check")
 def check() -> None:
     """Verify bundle, rules, log and keys, and say what would be served."""
-    from serving.check import check as look_at
+    from serving.commands.check import check as look_at
 
     failed = 0
     for found in look_at(_settings()):
@@ -245,7 +245,7 @@ def demo(
     language: Spoken = None,
 ) -> None:
     """Start the service, send it the sample declarations and print their lanes."""
-    from serving.demo import keep_running, show, where_to_look
+    from serving.commands.demo import keep_running, show, where_to_look
     from serving.start import running
 
     settings = _settings(0 if port is None else port)

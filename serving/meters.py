@@ -12,9 +12,9 @@ from selectivity.lanes import Channel, Lane
 from selectivity.modes import Mode
 from selectivity.override import OverrideState, OverrideStep
 from selectivity.record import DecisionRecord
-from serving.api_keys import ApiKey
-from serving.checkpoints import Anchor, Checkpoint
-from serving.spool import Spooled
+from serving.callers.api_keys import ApiKey
+from serving.log.checkpoints import Anchor, Checkpoint
+from serving.log.spool import Spooled
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 

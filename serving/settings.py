@@ -24,7 +24,7 @@ from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
 from selectivity.similar import closest
 from selectivity.wording import Language
-from serving.api_keys import Role
+from serving.callers.api_keys import Role
 
 PREFIX = "LANES_"
 SECRET = {"api_key", "database"}

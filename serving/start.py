@@ -13,31 +13,31 @@ import uvicorn
 from models.rules_files import read_rules
 from selectivity.errors import ParamsError, SelectivityError
 from selectivity.office_loads import day_in_utc
-from serving.address import WAITING, bind, listen, url_of
 from serving.app import Beside, create_app
-from serving.assign import Parts, count
-from serving.catch_up import catch_up
-from serving.checkpointer import Checkpointer, Often
-from serving.connection import connections
-from serving.decision_log import DecisionLog
-from serving.door import Door
-from serving.draw_key import another_before, read_or_create
-from serving.follow import Follower
-from serving.follow_log import LogFollower
-from serving.governing import take_over, watch
-from serving.key_ring import KeyRing
-from serving.log_reader import LogReader
+from serving.callers.key_ring import KeyRing
+from serving.callers.tokens import SAME_ROLES, TokenRules, Tokens
+from serving.deciding.assign import Parts, count
+from serving.deciding.catch_up import catch_up
+from serving.deciding.draw_key import another_before, read_or_create
+from serving.deciding.follow import Follower
+from serving.deciding.follow_log import LogFollower
+from serving.deciding.governing import take_over, watch
+from serving.deciding.predictor import Predictor
+from serving.deciding.published import open_bundle
+from serving.http.address import WAITING, bind, listen, url_of
+from serving.http.connection import connections
+from serving.http.door import Door
+from serving.log.checkpointer import Checkpointer, Often
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
+from serving.log.signing_key import kept_public
+from serving.log.signing_key import read_or_create as read_or_create_signing_key
 from serving.memory import give_back_memory, search_less_for_garbage
 from serving.meters import Meters
-from serving.predictor import Predictor
-from serving.published import open_bundle
-from serving.quick_lanes import QuickLanes
+from serving.routes.quick_lanes import QuickLanes
 from serving.settings import Settings
-from serving.signing_key import kept_public
-from serving.signing_key import read_or_create as read_or_create_signing_key
-from serving.store import AwayError
+from serving.storage.store import AwayError
 from serving.stores import primary_of, refuse_emptied, reserve_of
-from serving.tokens import SAME_ROLES, TokenRules, Tokens
 
 logger = logging.getLogger(__name__)
 

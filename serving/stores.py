@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selectivity.errors import DecisionLogError, ParamsError
-from serving.checkpointer import check_vouched
-from serving.checkpoints import Checkpoint, newest_signed
-from serving.drain import refuse_lost, taken_upto
-from serving.held_note import HeldNote
-from serving.log_file import LogFile
-from serving.log_reader import LogReader
-from serving.recent import Recent, held_by
+from serving.log.checkpointer import check_vouched
+from serving.log.checkpoints import Checkpoint, newest_signed
+from serving.log.drain import refuse_lost, taken_upto
+from serving.log.held_note import HeldNote
+from serving.log.reader import LogReader
+from serving.log.recent import Recent, held_by
+from serving.log.signing_key import kept_public, read_or_create, signed_before
+from serving.log.spool import NotTheLogError, Reserve
 from serving.settings import Settings
-from serving.signing_key import kept_public, read_or_create, signed_before
-from serving.spool import NotTheLogError, Reserve
-from serving.store import AwayError, Store
+from serving.storage.file import LogFile
+from serving.storage.store import AwayError, Store
 
 if TYPE_CHECKING:
-    from serving.log_database import LogDatabase
+    from serving.storage.database import LogDatabase
 
 DRAINING_SECONDS = 5.0
 """How long a transaction may take that takes some of a spool over."""
@@ -40,7 +40,7 @@ def empty_place(settings: Settings) -> str | None:
     """
     if settings.database is None:
         return None if settings.log_file.exists() else str(settings.log_file)
-    from serving.log_database import LogDatabase
+    from serving.storage.database import LogDatabase
 
     database = LogDatabase(settings.database.get_secret_value())
     return database.name if database.log_id_there() is None else None
@@ -96,7 +96,7 @@ def reserve_of(settings: Settings, away: AwayError | None = None) -> Reserve:
     spool = LogFile(settings.spool_file)
     if settings.database is None:
         return Reserve(spool, note=_note(settings))
-    from serving.log_database import LogDatabase, Patience
+    from serving.storage.database import LogDatabase, Patience
 
     address = settings.database.get_secret_value()
     draining = LogDatabase(address, Patience(write_seconds=DRAINING_SECONDS))
@@ -114,7 +114,7 @@ def check_durable(settings: Settings) -> None:
         DecisionLogError: they would not.
     """
     if settings.database is not None:
-        from serving.log_database import LogDatabase
+        from serving.storage.database import LogDatabase
 
         LogDatabase(settings.database.get_secret_value()).check_durable()
 
@@ -200,6 +200,6 @@ def store_named(place: str) -> Store:
     """The place at this path or address."""
     if not place.startswith(("postgresql://", "postgres://")):
         return LogFile(Path(place))
-    from serving.log_database import LogDatabase  # brings its driver along, which takes a while
+    from serving.storage.database import LogDatabase  # brings its driver along, which takes a while
 
     return LogDatabase(place)

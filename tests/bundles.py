@@ -23,7 +23,7 @@ from selectivity.profiles import Profiles
 from selectivity.random_stratum import RandomPolicy
 from selectivity.rows import rows_of
 from selectivity.scorecard import Band, FactPoints, Scorecard, UsualValue
-from serving.predictor import Predictor
+from serving.deciding.predictor import Predictor
 from tests.builders import a_declaration
 
 RULE_FILES = sorted((Path(__file__).parents[1] / "data/reference/rules").glob("*.yaml"))

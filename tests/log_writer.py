@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from selectivity.errors import DecisionLogError
-from serving.decision_log import DecisionLog
+from serving.log.decision_log import DecisionLog
 from tests.logs import a_record
 
 MOST = 100_000

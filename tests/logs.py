@@ -9,11 +9,11 @@ from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.override import Actor, OverrideAsked, OverrideState, OverrideStep, request
 from selectivity.record import DecisionRecord
-from serving.acts import Act, What
-from serving.decision_log import DecisionLog
-from serving.keep import Receipt
-from serving.log_database import Patience
-from serving.log_file import LogFile
+from serving.log.decision_log import DecisionLog
+from serving.log.keep import Receipt
+from serving.storage.acts import Act, What
+from serving.storage.database import Patience
+from serving.storage.file import LogFile
 from tests.builders import NOON, a_declaration
 from tests.bundles import a_predictor
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from pipelines.fitting import Past
-from pipelines.periods import Periods
+from pipelines.judging.fitting import Past
 from pipelines.train import TrainParams
+from pipelines.training.periods import Periods
 from selectivity.columns import to_columns
 from selectivity.features import FEATURE_NAMES
 from tests.builders import a_declaration

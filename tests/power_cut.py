@@ -26,9 +26,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from selectivity.errors import DecisionLogError
-from serving.chain_check import walk
-from serving.decision_log import DecisionLog
-from serving.log_file import LogFile
+from serving.log.chain_check import walk
+from serving.log.decision_log import DecisionLog
+from serving.storage.file import LogFile
 
 LOG, NAME = "log.sqlite", "W"
 CALLS = "write,pwrite64,ftruncate,fsync,fdatasync,unlink"

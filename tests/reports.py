@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from models.rules_files import read_rules
-from pipelines.periods import Periods
 from pipelines.reporting.evidence import Evidence, ripened
+from pipelines.training.periods import Periods
 from selectivity.lanes import Channel
 from selectivity.policy import Policy
 

@@ -10,8 +10,8 @@ import yaml
 
 from models.bundle import verify
 from models.run_folder import Run
-from pipelines.outbox import Outbox
 from pipelines.sources.mappings import load_mapping
+from pipelines.stage.outbox import Outbox
 from pipelines.track import describe, fill, revision
 from tests.rows import SOURCES
 

@@ -18,14 +18,14 @@ from pydantic import SecretStr
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ServiceError
-from serving.address import bind, url_of
-from serving.api_keys import ApiKey, Role, digest, id_of
 from serving.app import create_app
-from serving.assign import Parts
-from serving.client import call
-from serving.key_changes import create
-from serving.key_file import change_keys
-from serving.log_reader import LogReader
+from serving.callers.api_keys import ApiKey, Role, digest, id_of
+from serving.callers.key_changes import create
+from serving.callers.key_file import change_keys
+from serving.commands.client import call
+from serving.deciding.assign import Parts
+from serving.http.address import bind, url_of
+from serving.log.reader import LogReader
 from serving.settings import Settings
 from serving.start import assemble, running, server_for
 from tests.builders import a_declaration

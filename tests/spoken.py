@@ -10,7 +10,7 @@ import pandas as pd
 from models.bundle import FORMAT, Bundle, Manifest
 from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
-from pipelines.periods import Periods
+from pipelines.training.periods import Periods
 from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES

@@ -20,13 +20,13 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError
-from serving import chain
-from serving.chain import Head
-from serving.checkpoints import Checkpoint, append, read_all
-from serving.decision_log import DecisionLog
-from serving.log_file import LogFile
-from serving.log_reader import LogReader
-from serving.verify import Verdict, verify
+from serving.audit.verify import Verdict, verify
+from serving.log.checkpoints import Checkpoint, append, read_all
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
+from serving.storage import chain
+from serving.storage.chain import Head
+from serving.storage.file import LogFile
 from tests.builders import NOON, an_inspection, an_item
 from tests.logs import a_lane_changed, a_record, acted, inspected, kept
 

@@ -23,9 +23,9 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from selectivity.errors import ServiceError
-from serving.chain_check import walk
-from serving.client import call
-from serving.log_reader import LogReader
+from serving.commands.client import call
+from serving.log.chain_check import walk
+from serving.log.reader import LogReader
 from serving.stores import primary_of
 from tests.bundles import a_bundle
 from tests.postgresql import PostgreSql, a_server

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.files import reading
 from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
-from pipelines.tables import arrow_table
+from pipelines.stage.files import reading
+from pipelines.stage.tables import arrow_table
 from selectivity.aggregates import MEASURED, MEASURES, derived
 from selectivity.columns import KINDS, Columns, Ints
 from selectivity.rows import A_DAY

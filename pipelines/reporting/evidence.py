@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.periods import Periods
+from pipelines.training.periods import Periods
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.policy import Policy

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from pipelines.periods import PARTS
 from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
+from pipelines.training.periods import PARTS
 from selectivity.policy import Policy
 
 MOST = 12

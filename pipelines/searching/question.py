@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from pipelines.fitting import Past, grow
+from pipelines.judging.fitting import Past, grow
+from pipelines.judging.views import STATISTICS, declaration_numbers, new_lines, paired_gain
 from pipelines.label import UNKNOWN, known_classes
 from pipelines.searching.space import SearchParams, Value
 from pipelines.train import TrainParams
-from pipelines.views import STATISTICS, declaration_numbers, new_lines, paired_gain
 from selectivity.columns import Floats, Ints, take
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import NotEnoughDataError

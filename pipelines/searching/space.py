@@ -6,9 +6,9 @@ from typing import Literal, Self, get_args
 from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipelines.params import similar
+from pipelines.judging.views import STATISTICS
+from pipelines.stage.params import similar
 from pipelines.train import TrainParams
-from pipelines.views import STATISTICS
 
 Value = bool | int | float
 Goal = Literal["auroc", "auprc", "precision_at_5", "precision_at_10"]

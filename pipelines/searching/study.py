@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from models.registry import Store
 from models.search_run import SearchRun, Trial
-from pipelines.command import say
-from pipelines.outbox import Outbox
 from pipelines.searching.question import Question
 from pipelines.searching.space import suggest
+from pipelines.stage.command import say
+from pipelines.stage.outbox import Outbox
 
 USED, FIGURES = "used", "figures"
 

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from pipelines.params import explain
 from pipelines.simulator.draws import Bools, Draws, Streams, Texts, texts
+from pipelines.stage.params import explain
 from selectivity.columns import Floats, Ints
 from selectivity.errors import ParamsError
 

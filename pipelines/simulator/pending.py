@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.simulator.draws import Table
 from pipelines.simulator.schema import KNOWN_AT, PENDING, empty
-from pipelines.tables import all_missing
+from pipelines.stage.tables import all_missing
 
 
 class Pending:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.simulator.draws import Table
 from pipelines.sources.assembly import FINDING, INSPECTION
-from pipelines.tables import Kinds, all_missing
+from pipelines.stage.tables import Kinds, all_missing
 from selectivity.columns import HEADER, ITEM
 
 TABLES: Mapping[str, Kinds] = {

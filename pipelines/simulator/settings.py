@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.unique_keys import UniqueKeys
-from pipelines.params import explain, similar
+from pipelines.stage.params import explain, similar
 from selectivity.declaration import Country
 from selectivity.errors import ParamsError
 from selectivity.inspection import ControlType, Mechanism

@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import ValidationError
 
-from pipelines.files import read_arrays, write_arrays, write_text
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import Headings
 from pipelines.simulator.history import History
@@ -36,7 +35,8 @@ from pipelines.simulator.simulation import Simulation, State
 from pipelines.simulator.truth_table import officers
 from pipelines.simulator.violations import Truth
 from pipelines.sources.invented import mark
-from pipelines.tables import arrow_table, read_columns, write_columns
+from pipelines.stage.files import read_arrays, write_arrays, write_text
+from pipelines.stage.tables import arrow_table, read_columns, write_columns
 from selectivity.errors import ParamsError
 
 SETTINGS, ARRAYS, BEFORE = "world.yaml", "state.npz", ".before"

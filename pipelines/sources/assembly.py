@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pipelines.sources.reading import Watch
 from pipelines.sources.sifting import Table, python_values
-from pipelines.tables import Kinds
+from pipelines.stage.tables import Kinds
 from selectivity.columns import HEADER, ITEM, Columns, Ints, to_columns
 from selectivity.declaration import Declaration, Strict
 from selectivity.inspection import Inspection

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.files import write_text
+from pipelines.stage.files import write_text
 
 MARK = "simulated.txt"
 

@@ -26,7 +26,7 @@ from pipelines.sources.mappings import FieldSource, SourceMapping
 from pipelines.sources.outcomes import label_inspections, read_labels
 from pipelines.sources.reading import Raw, Watch
 from pipelines.sources.sifting import Table, add_constant, need, read_table, set_repeats_aside
-from pipelines.tables import Kinds, columns_from_frame, frame_from_columns
+from pipelines.stage.tables import Kinds, columns_from_frame, frame_from_columns
 from selectivity.columns import HEADER, ITEM, KINDS, Columns, Floats, Ints, to_columns
 from selectivity.declaration import read_declaration
 from selectivity.inspection import Inspection, Result, read_inspection

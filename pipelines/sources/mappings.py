@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from models.unique_keys import UniqueKeys
-from pipelines.params import explain, similar
+from pipelines.stage.params import explain, similar
 from selectivity.columns import KINDS
 from selectivity.errors import SourceError
 from selectivity.inspection import ControlType, Mechanism

@@ -26,7 +26,7 @@ from pipelines.sources.cells import (
 from pipelines.sources.mappings import FieldSource, Labels, SourceMapping
 from pipelines.sources.reading import Watch
 from pipelines.sources.sifting import Table, add_cells
-from pipelines.tables import Kinds
+from pipelines.stage.tables import Kinds
 from selectivity.columns import Ints
 from selectivity.declaration import LATEST
 from selectivity.inspection import Inspection, Result

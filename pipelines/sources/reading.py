@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.params import similar
 from pipelines.sources.csv_rows import CsvRows
 from pipelines.sources.mappings import SourceMapping
+from pipelines.stage.params import similar
 from selectivity.errors import SourceError
 
 Watch = Callable[[str, int], None]

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipelines.sources.cells import Cells, read_cells, read_numbers
 from pipelines.sources.mappings import FieldSource, PercentOf, SourceMapping
 from pipelines.sources.reading import Raw
-from pipelines.tables import Kinds
+from pipelines.stage.tables import Kinds
 from selectivity.columns import Ints, Kind
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.errors import SourceError

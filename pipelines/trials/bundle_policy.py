@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from models.bundle import Bundle
-from pipelines.replay import replay
+from pipelines.judging.replay import replay
 from pipelines.simulator import forms
 from pipelines.simulator.draws import Table, blanked
 from pipelines.simulator.schema import completed

@@ -9,16 +9,16 @@ from models.lane_model import LaneModel
 from pipelines.bundle import BundleParams, checked
 from pipelines.calibrate import calibrated, prices_of
 from pipelines.featurize import featurize, knowledge_of
-from pipelines.files import write_arrays, write_json, write_text
 from pipelines.histories.engine import snapshot_in_bulk
 from pipelines.label import LabelParams, as_outcomes, label
-from pipelines.lines import line_numbers
-from pipelines.params import section
-from pipelines.points import ScorecardParams
 from pipelines.prepare import PrepareParams, prepare
-from pipelines.rows import Rows
 from pipelines.scorecard import scorecard, write_scorecard
+from pipelines.stage.files import write_arrays, write_json, write_text
+from pipelines.stage.params import section
 from pipelines.train import TrainParams, train_on
+from pipelines.training.lines import line_numbers
+from pipelines.training.points import ScorecardParams
+from pipelines.training.rows import Rows
 from pipelines.trials.memory import Memory
 from selectivity.columns import in_time_order, take
 from selectivity.policy import Policy

@@ -15,11 +15,11 @@ import pandas as pd
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
 from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
-from pipelines.learnable import Labels
-from pipelines.rows import Rows
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
 from pipelines.train import train
+from pipelines.training.learnable import Labels
+from pipelines.training.rows import Rows
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
 from selectivity.columns import (

@@ -13,7 +13,7 @@ from pipelines.label import read_inspections
 from pipelines.simulator.draws import Table
 from pipelines.simulator.schema import TABLES
 from pipelines.simulator.store import Folder, read_table
-from pipelines.tables import columns_from_frame, frame_from_columns
+from pipelines.stage.tables import columns_from_frame, frame_from_columns
 from selectivity.columns import HEADER, ITEM, Columns, first_rows
 from selectivity.inspection import Inspection
 

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query, Response
 
 from selectivity.record import DecisionRecord
 from selectivity.wording import Language
-from serving.access import only
-from serving.answers import DecisionView, TraderView
-from serving.api_keys import Role
-from serving.assign import Parts
-from serving.openapi import answers
-from serving.overriding import check_office
-from serving.problems import FieldProblem, RefusedError, not_found
+from serving.callers.api_keys import Role
+from serving.deciding.assign import Parts
+from serving.deciding.overriding import check_office
+from serving.http.answers import DecisionView, TraderView
+from serving.http.problems import FieldProblem, RefusedError, not_found
+from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers
 
 router = APIRouter(tags=["decisions"])
 

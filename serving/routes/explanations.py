@@ -7,10 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from selectivity.record import DecisionRecord
-from serving.access import only
-from serving.api_keys import Role
-from serving.assign import Parts
-from serving.explanation import (
+from serving.audit.explanation import (
     Explained,
     explain,
     explain_from_log,
@@ -18,13 +15,16 @@ from serving.explanation import (
     nothing_of_a_model,
     without_model,
 )
-from serving.explanation_answer import ExplanationAnswer
-from serving.log_reader import LogReader
-from serving.openapi import answers
-from serving.problems import FieldProblem, RefusedError, not_found
-from serving.replay import MissingError
+from serving.audit.replay import MissingError
+from serving.callers.api_keys import Role
+from serving.deciding.assign import Parts
+from serving.http.problems import FieldProblem, RefusedError, not_found
+from serving.log.reader import LogReader
+from serving.routes.access import only
 from serving.routes.decisions import found_or_refused
+from serving.routes.explanation_answer import ExplanationAnswer
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers
 
 router = APIRouter(tags=["decisions"])
 

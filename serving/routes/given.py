@@ -5,9 +5,9 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Request
 
 from selectivity.wording import Language
-from serving.api_keys import Caller
-from serving.assign import Parts
-from serving.language import preferred
+from serving.callers.api_keys import Caller
+from serving.deciding.assign import Parts
+from serving.http.language import preferred
 
 
 async def _parts(request: Request) -> Parts:
@@ -23,7 +23,7 @@ async def _language(
 
 
 async def _caller(request: Request) -> Caller:
-    return cast(Caller, request.state.caller)  # set by `serving.access`
+    return cast(Caller, request.state.caller)  # set by `serving.routes.access`
 
 
 GivenParts = Annotated[Parts, Depends(_parts)]

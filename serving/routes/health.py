@@ -7,13 +7,13 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from selectivity.errors import DecisionLogError
-from serving.access import ANYONE, only
-from serving.answers import SHORT, Readiness
-from serving.api_keys import Role
-from serving.assign import Parts
-from serving.openapi import answers
+from serving.callers.api_keys import Role
+from serving.deciding.assign import Parts
+from serving.http.answers import SHORT, Readiness
+from serving.log.spool import Spooled
+from serving.routes.access import ANYONE, only
 from serving.routes.given import GivenParts
-from serving.spool import Spooled
+from serving.routes.openapi import answers
 
 router = APIRouter(tags=["operation"])
 

@@ -7,15 +7,16 @@ from fastapi import APIRouter, Request, Response
 from selectivity.inspection import Inspection
 from selectivity.labelling import no_such_items
 from selectivity.record import DecisionRecord
-from serving.access import only
-from serving.answers import InspectionAnswer
-from serving.api_keys import Role
-from serving.assign import receive
-from serving.bodies import content_from, read_body
-from serving.keep import Receipt
-from serving.openapi import AN_INSPECTION, answers, reads
-from serving.overriding import check_office
+from serving.callers.api_keys import Role
+from serving.deciding.assign import receive
+from serving.deciding.overriding import check_office
+from serving.http.answers import InspectionAnswer
+from serving.http.bodies import content_from, read_body
+from serving.http.examples import AN_INSPECTION
+from serving.log.keep import Receipt
+from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["inspections"])
 

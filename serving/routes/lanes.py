@@ -3,14 +3,15 @@
 from fastapi import APIRouter, Request, Response
 
 from selectivity.declaration import Declaration
-from serving.access import only
-from serving.answers import LaneAnswer, lane_answer
-from serving.api_keys import Role
-from serving.assign import assign
-from serving.batch import NDJSON, NdjsonResponse, answer_lines
-from serving.bodies import check_head, declaration_from, read_body
-from serving.openapi import A_DECLARATION, answers, reads
+from serving.callers.api_keys import Role
+from serving.deciding.assign import assign
+from serving.http.answers import LaneAnswer, lane_answer
+from serving.http.bodies import check_head, declaration_from, read_body
+from serving.http.examples import A_DECLARATION
+from serving.routes.access import only
+from serving.routes.batch import NDJSON, NdjsonResponse, answer_lines
 from serving.routes.given import GivenLanguage, GivenParts
+from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["lanes"])
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from selectivity.mode_orders import ModeAsked
-from serving.access import only
-from serving.api_keys import Role
-from serving.bodies import content_from, read_body
-from serving.governing import ModeAnswer, agree, give_order, show, status_of
-from serving.openapi import A_MODE, answers, reads
+from serving.callers.api_keys import Role
+from serving.deciding.governing import ModeAnswer, agree, give_order, show, status_of
+from serving.http.bodies import content_from, read_body
+from serving.http.examples import A_MODE
+from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["operation"])
 

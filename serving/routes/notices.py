@@ -8,13 +8,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from selectivity.errors import ConflictError
-from serving.access import only
-from serving.api_keys import Caller, Role, actor_of
-from serving.assign import Parts, keep_act
-from serving.bodies import content_from, read_body
-from serving.cursors import CURSOR, CursorGiven, place
-from serving.log_reader import LogReader
-from serving.notices import (
+from serving.callers.api_keys import Caller, Role, actor_of
+from serving.deciding.assign import Parts, keep_act
+from serving.deciding.notices import (
     MOST_AT_ONCE,
     Acknowledgement,
     AcknowledgementAnswer,
@@ -23,10 +19,15 @@ from serving.notices import (
     acknowledged,
     act_of,
 )
-from serving.openapi import A_CURSOR, answers, reads
-from serving.problems import RefusedError
-from serving.refusals import other_office
+from serving.http.bodies import content_from, read_body
+from serving.http.examples import A_CURSOR
+from serving.http.problems import RefusedError
+from serving.http.refusals import other_office
+from serving.log.cursors import CURSOR, CursorGiven, place
+from serving.log.reader import LogReader
+from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["notices"])
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from selectivity.override import OverrideAsked
-from serving.access import only
-from serving.api_keys import Role
-from serving.bodies import content_from, read_body
-from serving.openapi import AN_OVERRIDE, answers, reads
-from serving.overriding import OverrideAnswer, agree, ask, status_of
+from serving.callers.api_keys import Role
+from serving.deciding.overriding import OverrideAnswer, agree, ask, status_of
+from serving.http.bodies import content_from, read_body
+from serving.http.examples import AN_OVERRIDE
+from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
+from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["overrides"])
 

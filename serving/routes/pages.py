@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 from starlette.responses import FileResponse, RedirectResponse
 
-from serving.access import ANYONE, only
-from serving.api_keys import Role
-from serving.problems import FieldProblem, RefusedError, not_found
+from serving.callers.api_keys import Role
+from serving.http.problems import FieldProblem, RefusedError, not_found
+from serving.routes.access import ANYONE, only
 from serving.routes.given import GivenParts
 
 router = APIRouter(include_in_schema=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.params import OF_COMMANDS
+from pipelines.stage.params import OF_COMMANDS
 from tests.architecture.tree import ROOT, parsed, reached
 
 
@@ -63,10 +63,10 @@ def test_a_stage_that_lists_everything_passes(tmp_path: Path) -> None:
 
 def test_a_module_that_a_stage_lists_and_does_not_run_is_named(tmp_path: Path) -> None:
     _write(tmp_path, "pipelines/train.py", "")
-    deps = ["pipelines/train.py", "pipelines/rows.py"]
+    deps = ["pipelines/train.py", "pipelines/training/rows.py"]
     (problem,) = _problems("train", {"cmd": "python -m pipelines.train", "deps": deps}, tmp_path)
     assert problem.endswith(
-        "stage train, take out of deps, which do not run:\n      - pipelines/rows.py"
+        "stage train, take out of deps, which do not run:\n      - pipelines/training/rows.py"
     )
 
 

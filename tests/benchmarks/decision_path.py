@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.decision_path --bundle models/artifacts/bundle
 
-Nothing is sent or written: the steps are those of `serving.assign`, one after the other, with live
-profiles. Where there is another way to do the same, both are timed in turns on the same input, and
-the ratio is given. Each figure is the median of the rounds.
+Nothing is sent or written: the steps are those of `serving.deciding.assign`, one after the other,
+with live profiles. Where there is another way to do the same, both are timed in turns on the same
+input, and the ratio is given. Each figure is the median of the rounds.
 """
 
 import json
@@ -27,11 +27,11 @@ from selectivity.modes import Mode
 from selectivity.policy import decide
 from selectivity.rows import arrays_of, rows_of
 from selectivity.rules import RuleSet
-from serving.answers import lane_answer
-from serving.bodies import declaration_from
-from serving.gathering import TOGETHER
+from serving.deciding.gathering import TOGETHER
+from serving.deciding.predictor import Predictor
+from serving.http.answers import lane_answer
+from serving.http.bodies import declaration_from
 from serving.memory import search_less_for_garbage
-from serving.predictor import Predictor
 from tests.benchmarks.sides import SAMPLES
 from tests.bundles import a_bundle
 

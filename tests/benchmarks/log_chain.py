@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from selectivity.record import DecisionRecord
-from serving.chain import COLUMNS, DECISION, Links
-from serving.group_writer import GroupWriter
-from serving.journal import Journal
-from serving.log_file import LogFile
-from serving.store import Connection
+from serving.log.group_writer import GroupWriter
+from serving.log.journal import Journal
+from serving.storage.chain import COLUMNS, DECISION, Links
+from serving.storage.file import LogFile
+from serving.storage.store import Connection
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_predictor
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from serving.decision_log import DecisionLog
-from serving.log_database import LogDatabase, Patience
-from serving.log_file import LogFile
-from serving.spool import Reserve
+from serving.log.decision_log import DecisionLog
+from serving.log.spool import Reserve
+from serving.storage.database import LogDatabase, Patience
+from serving.storage.file import LogFile
 from tests.logs import a_record
 from tests.postgresql import PostgreSql, a_server
 

@@ -32,9 +32,9 @@ from selectivity.aggregates import PROFILES
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
-from serving.decision_log import DecisionLog
-from serving.keep import Kept
-from serving.under_names import Lineages
+from serving.log.decision_log import DecisionLog
+from serving.log.keep import Kept
+from serving.log.under_names import Lineages
 from tests.services import settings_in
 
 
@@ -161,9 +161,9 @@ class ForgetfulLog(DecisionLog):
 
 def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
     """Ours, but that nothing is kept."""
-    from serving.assign import Parts
-    from serving.draw_key import read_or_create
-    from serving.key_ring import KeyRing
+    from serving.callers.key_ring import KeyRing
+    from serving.deciding.assign import Parts
+    from serving.deciding.draw_key import read_or_create
     from serving.meters import Meters
     from serving.start import predictor_for, server_for
 

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from serving.client import call
+from serving.commands.client import call
 from tests.bundles import a_bundle
 from tests.services import KEY, ROOT, a_process, lodged, ndjson
 

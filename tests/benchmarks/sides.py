@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selectivity.errors import ServiceError
-from serving.client import call
+from serving.commands.client import call
 from tests.benchmarks.load import ID, Load, Measured, measure
 from tests.benchmarks.process_tree import Tree
 from tests.services import KEY, ROOT, free_port, settings_in

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from pipelines.learnable import Labels
-from pipelines.rows import BLOCK, Rows
 from pipelines.train import TrainParams, train
+from pipelines.training.learnable import Labels
+from pipelines.training.rows import BLOCK, Rows
 from selectivity.features import FEATURE_NAMES
 
 SCORED = 4 * BLOCK

@@ -13,8 +13,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipelines.files import write_text
 from pipelines.report import LANGUAGES, page, read_words, sections
+from pipelines.stage.files import write_text
 from tests.reports import an_evidence, drawn
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

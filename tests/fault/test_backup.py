@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from selectivity.errors import DecisionLogError
-from serving.backup import back_up
-from serving.log_reader import LogReader
-from serving.signing_key import public_file
+from serving.audit.backup import back_up
+from serving.log.reader import LogReader
+from serving.log.signing_key import public_file
 from serving.start import assemble
 from tests.command_line import lanes
 from tests.fault.test_killed import load_on

@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from selectivity.declaration import Declaration, Document, GoodsItem
-from serving.problems import PROBLEM_JSON
+from serving.http.problems import PROBLEM_JSON
 from tests.services import KEY, an_unmoved_service, bearer, lodged
 
 HOLE = "@HOLE@"

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from selectivity.inspection import Finding, Inspection
 from selectivity.override import OverrideAsked
-from serving.openapi import AN_INSPECTION, AN_OVERRIDE
-from serving.problems import PROBLEM_JSON
+from serving.http.examples import AN_INSPECTION, AN_OVERRIDE
+from serving.http.problems import PROBLEM_JSON
 from tests.fault.test_bad_declarations import (
     HOLE,
     NO_AMOUNT,

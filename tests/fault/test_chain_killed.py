@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.chain_check import walk
-from serving.decision_log import DecisionLog
-from serving.log_file import open_to_read
-from serving.log_reader import LogReader
+from serving.log.chain_check import walk
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
+from serving.storage.file import open_to_read
 from tests.command_line import lanes
 from tests.fault.test_killed import load_on
 from tests.logs import a_record, kept

@@ -15,8 +15,8 @@ import mlflow
 import pytest
 
 from models.registry import Store, reach, store_of
-from pipelines.files import read_json
-from pipelines.outbox import Outbox, Promotion
+from pipelines.stage.files import read_json
+from pipelines.stage.outbox import Outbox, Promotion
 from selectivity.errors import TrackingError
 from tests.rows import SOURCES
 from tests.runs import MLFLOW_WARNS, a_run, put_a_run, write_inputs

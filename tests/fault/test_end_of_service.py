@@ -11,10 +11,10 @@ import pytest
 
 from selectivity.errors import DecisionLogError
 from serving.app import create_app
-from serving.assign import Parts
-from serving.governing import watch
-from serving.log_file import LogFile
+from serving.deciding.assign import Parts
+from serving.deciding.governing import watch
 from serving.start import assemble
+from serving.storage.file import LogFile
 from tests.services import settings_in
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from selectivity.record import DecisionRecord
-from serving.log_reader import LogReader
+from serving.log.reader import LogReader
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.command_line import lanes

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from selectivity.errors import ServiceError
-from serving.client import call
-from serving.log_file import LogFile
-from serving.log_reader import LogReader
-from serving.signing_key import public_file, read_public
-from serving.verify import verify
+from serving.audit.verify import verify
+from serving.commands.client import call
+from serving.log.reader import LogReader
+from serving.log.signing_key import public_file, read_public
+from serving.storage.file import LogFile
 from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
 
 CALLERS = 8

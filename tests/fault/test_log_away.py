@@ -22,23 +22,24 @@ from pipelines.publish import publish
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from selectivity.mode_orders import ModeAsked, ModeStep, order
 from selectivity.modes import Mode
-from serving import migrations, start
-from serving.acts import Act, What
-from serving.chain import Head
-from serving.checkpointer import Checkpointer
-from serving.checkpoints import Checkpoint, append
-from serving.decision_log import DecisionLog
-from serving.follow_log import LOOK_SECONDS, LogFollower
-from serving.governing import SUBJECT, WATCH_SECONDS, watch
-from serving.log_database import LogDatabase
-from serving.log_file import LogFile, open_to_write
-from serving.log_reader import LogReader
-from serving.predictor import Predictor
+from serving import start
+from serving.deciding.follow_log import LOOK_SECONDS, LogFollower
+from serving.deciding.governing import SUBJECT, WATCH_SECONDS, watch
+from serving.deciding.predictor import Predictor
+from serving.log.checkpointer import Checkpointer
+from serving.log.checkpoints import Checkpoint, append
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
+from serving.log.signing_key import read_or_create
+from serving.log.spool import NotTheLogError
 from serving.settings import Settings
-from serving.signing_key import read_or_create
-from serving.spool import NotTheLogError
 from serving.start import assemble
-from serving.store import AWAY_SECONDS, AwayError, Connection
+from serving.storage import migrations
+from serving.storage.acts import Act, What
+from serving.storage.chain import Head
+from serving.storage.database import LogDatabase
+from serving.storage.file import LogFile, open_to_write
+from serving.storage.store import AWAY_SECONDS, AwayError, Connection
 from serving.stores import compare_with_anchor
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
@@ -653,7 +654,7 @@ class Reluctant(LogFile):
 def test_what_follows_the_log_outlives_openings_that_fail(
     tmp_path: Path, bundle: Path, follows: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.governing.WATCH_SECONDS", 0.1)
+    monkeypatch.setattr("serving.deciding.governing.WATCH_SECONDS", 0.1)
     settings = settings_in(tmp_path, bundle=bundle)
     parts, other = assemble(settings), assemble(settings)
     step = a_step(Mode.NO_GREEN)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from serving.log_reader import LogReader
+from serving.log.reader import LogReader
 from tests.builders import an_item
 from tests.command_line import lanes
 from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in, until

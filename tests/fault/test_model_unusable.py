@@ -14,7 +14,7 @@ from models.bundle import FILES, MANIFEST, RULING, Bundle, load, verify
 from models.pointer import Pointer, write_pointer
 from selectivity.decision import Source
 from selectivity.lanes import Lane
-from serving.predictor import Predictor
+from serving.deciding.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
 from tests.services import a_process, a_service, lodged

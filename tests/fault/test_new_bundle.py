@@ -15,13 +15,13 @@ from models.bundle import seal, verify
 from models.pointer import Pointer, write_pointer
 from models.trees import FINDING
 from selectivity.errors import BundleError, DecisionLogError
-from serving import follow
-from serving.assign import Parts, assign, receive
-from serving.follow import Follower
-from serving.predictor import Predictor
+from serving.deciding import follow
+from serving.deciding.assign import Parts, assign, receive
+from serving.deciding.follow import Follower
+from serving.deciding.predictor import Predictor
+from serving.deciding.successor import hand_over
+from serving.deciding.trial import try_out
 from serving.start import assemble, predictor_for
-from serving.successor import hand_over
-from serving.trial import try_out
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle
 from tests.service.test_histories import FOUND, importer_history

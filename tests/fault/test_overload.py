@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving import connection, start
-from serving.admission import Admission
-from serving.assign import Parts
-from serving.door import Door
-from serving.problems import RefusedError
+from serving import start
+from serving.deciding.assign import Parts
+from serving.http import connection
+from serving.http.admission import Admission
+from serving.http.door import Door
+from serving.http.problems import RefusedError
 from serving.start import assemble, door_of
 from tests.builders import an_inspection
 from tests.services import ENGLISH, KEY, a_service, bearer, lodged, ndjson, served, settings_in

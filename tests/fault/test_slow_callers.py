@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving import connection
+from serving.http import connection
 from tests.services import KEY, a_service, lodged, ndjson
 
 SECONDS = 0.6

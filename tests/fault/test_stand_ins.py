@@ -25,18 +25,18 @@ from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
-from serving.assign import Parts, assign, count, lodge, receive
-from serving.breaker import IN_A_ROW, REST_SECONDS, Breaker
-from serving.catch_up import catch_up
-from serving.draw_key import read_or_create
-from serving.follow import Follower
-from serving.follow_log import LogFollower
-from serving.keep import Kept
-from serving.log_reader import LogReader
-from serving.predictor import Predictor
-from serving.replay import Replayed, replay
+from serving.audit.replay import Replayed, replay
+from serving.deciding.assign import Parts, assign, count, lodge, receive
+from serving.deciding.breaker import IN_A_ROW, REST_SECONDS, Breaker
+from serving.deciding.catch_up import catch_up
+from serving.deciding.draw_key import read_or_create
+from serving.deciding.follow import Follower
+from serving.deciding.follow_log import LogFollower
+from serving.deciding.predictor import Predictor
+from serving.deciding.successor import hand_over as successor_takes_over
+from serving.log.keep import Kept
+from serving.log.reader import LogReader
 from serving.start import assemble, count_today, predictor_for
-from serving.successor import hand_over as successor_takes_over
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import NO_DRAWS, a_bundle
 from tests.services import settings_in

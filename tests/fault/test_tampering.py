@@ -11,13 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError
-from serving.chain import Head
-from serving.chain_check import Fault
-from serving.checkpoints import Checkpoint, append
-from serving.log_file import LogFile
-from serving.signing_key import public_file
+from serving.audit.verify import verify
+from serving.log.chain_check import Fault
+from serving.log.checkpoints import Checkpoint, append
+from serving.log.signing_key import public_file
 from serving.start import assemble, running
-from serving.verify import verify
+from serving.storage.chain import Head
+from serving.storage.file import LogFile
 from tests import tampering
 from tests.command_line import lanes
 from tests.services import a_service, lodged, settings_in

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.ablation import ablate, markdown, of_family, trial_of_past, without, write
-from pipelines.fitting import Past
+from pipelines.judging.fitting import Past
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FAMILIES, FEATURE_NAMES
 from tests.pasts import QUICK, a_past

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.backtest import backtest, variants
 from pipelines.calibrate import prices_of
-from pipelines.replay import replay
+from pipelines.judging.replay import replay
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, Floats, to_columns
 from selectivity.inspection import FindingClass

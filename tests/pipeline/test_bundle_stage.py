@@ -9,9 +9,9 @@ import pytest
 from models.bundle import PRICES, SCORECARD, load
 from models.trees import Trees
 from pipelines import bundle, calibrate, featurize
-from pipelines.boosters import constant
-from pipelines.files import write_json, write_text
-from pipelines.tables import write_columns
+from pipelines.stage.files import write_json, write_text
+from pipelines.stage.tables import write_columns
+from pipelines.training.boosters import constant
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError, RulesError
 from tests.builders import a_declaration, an_item

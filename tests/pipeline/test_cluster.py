@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.cluster import fit_on
-from pipelines.learnable import Labels
-from pipelines.rows import Rows
 from pipelines.train import TrainParams, train
+from pipelines.training.cluster import fit_on
+from pipelines.training.learnable import Labels
+from pipelines.training.rows import Rows
 from selectivity.errors import ParamsError
 from selectivity.features import FEATURE_NAMES, FEATURES
 

@@ -10,12 +10,25 @@ import pytest
 from models.lane_model import Knowledge
 from pipelines import train
 from pipelines.featurize import read_features
-from pipelines.files import read_arrays, read_as, read_json, write_arrays, write_json, write_text
-from pipelines.fitting import read_past
 from pipelines.histories.inputs import items_in_parts
-from pipelines.lines import days_and_lines
-from pipelines.rows import Rows
-from pipelines.tables import columns_in_parts, read_columns, read_frame, write_columns, write_frame
+from pipelines.judging.fitting import read_past
+from pipelines.stage.files import (
+    read_arrays,
+    read_as,
+    read_json,
+    write_arrays,
+    write_json,
+    write_text,
+)
+from pipelines.stage.tables import (
+    columns_in_parts,
+    read_columns,
+    read_frame,
+    write_columns,
+    write_frame,
+)
+from pipelines.training.lines import days_and_lines
+from pipelines.training.rows import Rows
 from selectivity.errors import StageFileError
 from selectivity.features import FEATURE_NAMES
 from tests.pasts import a_past

@@ -16,11 +16,11 @@ from pipelines.evaluate import (
     over_capacity,
 )
 from pipelines.featurize import knowledge_of
-from pipelines.fitting import fit
+from pipelines.judging.fitting import fit
+from pipelines.judging.replay import replay
+from pipelines.judging.views import line_purged, new_lines, score_view
 from pipelines.label import UNKNOWN
-from pipelines.periods import Periods
-from pipelines.replay import replay
-from pipelines.views import line_purged, new_lines, score_view
+from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, to_columns
 from selectivity.guard import OfficeCapacity
 from selectivity.inspection import FindingClass

@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.files import copy_file, write_arrays, write_text
 from pipelines.histories.engine import DuckDB
 from pipelines.histories.inputs import Outcomes
-from pipelines.tables import write_frame, write_table
+from pipelines.stage.files import copy_file, write_arrays, write_text
+from pipelines.stage.tables import write_frame, write_table
 from selectivity.columns import to_columns
 from tests.builders import a_declaration
 
@@ -75,7 +75,7 @@ def test_histories_that_do_not_fit_on_the_disk_are_told_with_their_folder(tmp_pa
 
 
 def test_an_error_without_a_file_is_told_with_what_ran(tmp_path: Path) -> None:
-    stage = "from errno import EFBIG\nfrom pipelines.command import typed\n"
+    stage = "from errno import EFBIG\nfrom pipelines.stage.command import typed\n"
     stage += "def main(): raise OSError(EFBIG, 'File too large')\ntyped(main)\n"
     (tmp_path / "stage.py").write_text(stage)
     done = subprocess.run(

@@ -17,7 +17,7 @@ from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.invented import mark
 from pipelines.sources.joining import join
 from pipelines.sources.layouts import Canonical
-from pipelines.tables import read_columns
+from pipelines.stage.tables import read_columns
 from selectivity.columns import from_columns
 from selectivity.errors import ParamsError, SourceError
 from tests.builders import a_declaration, an_inspection

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from models.calibration import Calibration
 from models.rules_files import read_rules
 from models.trees import duty_in_reach
-from pipelines.boosters import Examples, Options, constant, fit, mean
 from pipelines.bundle import BundleParams, check_known, check_words, checked
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
@@ -28,12 +27,13 @@ from pipelines.label import (
     label,
     unheard_of,
 )
-from pipelines.learnable import Labels
-from pipelines.lines import line_numbers, line_weights
-from pipelines.periods import Periods
 from pipelines.prepare import PrepareParams, prepare, repetition
-from pipelines.rows import Rows
 from pipelines.train import TrainParams, train, train_on
+from pipelines.training.boosters import Examples, Options, constant, fit, mean
+from pipelines.training.learnable import Labels
+from pipelines.training.lines import line_numbers, line_weights
+from pipelines.training.periods import Periods
+from pipelines.training.rows import Rows
 from selectivity.columns import Columns, Floats, each_declaration, to_columns
 from selectivity.errors import NotEnoughDataError, ParamsError, RulesError
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines

@@ -6,7 +6,7 @@ import pytest
 
 from models.bundle import load
 from pipelines.evaluate import EvaluateParams, evaluate
-from pipelines.views import left_out
+from pipelines.judging.views import left_out
 from selectivity.errors import NotEnoughDataError
 from tests.pasts import QUICK, a_past
 

@@ -13,12 +13,12 @@ import pytest
 
 from models.bundle import PROFILES_FILE
 from pipelines import featurize, parity
-from pipelines.files import read_arrays, write_arrays, write_text
 from pipelines.histories import sql
 from pipelines.label import LabelParams, label
-from pipelines.periods import Periods
 from pipelines.simulator.store import Folder, write_weeks
-from pipelines.tables import write_columns
+from pipelines.stage.files import read_arrays, write_arrays, write_text
+from pipelines.stage.tables import write_columns
+from pipelines.training.periods import Periods
 from pipelines.trials.memory import Memory
 from selectivity.aggregates import VALUES
 from selectivity.columns import in_time_order, to_columns

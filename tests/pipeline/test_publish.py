@@ -12,8 +12,8 @@ import pytest
 
 from models.bundle import FILES, verify
 from models.pointer import read_pointer, write_pointer
-from pipelines.outbox import Outbox
 from pipelines.publish import earlier, history, publish
+from pipelines.stage.outbox import Outbox
 from selectivity.errors import BundleError, ParamsError
 from tests.bundles import a_bundle
 

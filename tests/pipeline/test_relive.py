@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.files import read_json
+from pipelines.judging.weekly import By, Choice, History, Recipe, Week, relive
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.relive import main, summary
 from pipelines.sources.assembly import FINDING, INSPECTION
-from pipelines.tables import columns_from_frame, write_columns
+from pipelines.stage.files import read_json
+from pipelines.stage.tables import columns_from_frame, write_columns
 from pipelines.train import TrainParams
-from pipelines.weekly import By, Choice, History, Recipe, Week, relive
 from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError
 from selectivity.policy import Policy

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from models.bundle import verify
-from pipelines.files import read_json, write_json
 from pipelines.report import LANGUAGES, leak_figures, main, page, read_words, sections
 from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
@@ -28,6 +27,7 @@ from pipelines.reporting.sections import Section, Table
 from pipelines.reporting.sentences import Between, Number, Share, Speaker, say
 from pipelines.reporting.unseen import unseen, weighed_rate
 from pipelines.reporting.yields import yields
+from pipelines.stage.files import read_json, write_json
 from selectivity.errors import NotEnoughDataError
 from selectivity.lanes import Channel
 from selectivity.metrics import Interval, wilson
@@ -53,7 +53,7 @@ NAMING = (
     "selectivity/integrity.py",
     "selectivity/policy.py",
     "selectivity/rules.py",
-    "pipelines/periods.py",
+    "pipelines/training/periods.py",
 )
 """Modules that name what the report has words for: channels, facts, layers, periods."""
 

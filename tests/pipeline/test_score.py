@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import Bundle, load
-from pipelines.replay import EVALUATION_KEY
+from pipelines.judging.replay import EVALUATION_KEY
 from pipelines.score import PROBABILITIES, SCORED, main, score
 from pipelines.sources.canonical import canonical
 from pipelines.sources.mappings import SourceMapping, load_mapping

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from models.bundle import SCORECARD
-from pipelines.points import FALLING, Controlled, ScorecardParams, fit
+from pipelines.judging.without_model import against_model, points_catch_too_little
 from pipelines.scorecard import lane_points, scorecard
+from pipelines.training.points import FALLING, Controlled, ScorecardParams, fit
 from pipelines.trials.learning import read_recipe
-from pipelines.without_model import against_model, points_catch_too_little
 from selectivity.columns import to_columns
 from selectivity.decision import LaneDecision, Source
 from selectivity.errors import NotEnoughDataError

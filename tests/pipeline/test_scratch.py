@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.files import scratch
+from pipelines.stage.files import scratch
 
 ROOT = Path(__file__).parents[2]
 WAITS = """
 import sys
 from pathlib import Path
-from pipelines.files import scratch
+from pipelines.stage.files import scratch
 with scratch(Path(sys.argv[1]), ".histories-") as folder:
     (folder / "histories-of-the-engine").mkdir()
     print(folder.name, flush=True)

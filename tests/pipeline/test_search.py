@@ -12,11 +12,11 @@ import optuna
 import pandas as pd
 import pytest
 
-from pipelines.params import section, write_values
 from pipelines.search import best_of, experiment, gained, search, summary
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, finished, open_study
+from pipelines.stage.params import section, write_values
 from pipelines.train import TrainParams
 from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError, ParamsError

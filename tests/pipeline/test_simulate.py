@@ -13,7 +13,7 @@ from pipelines.simulator.schema import KNOWN_AT, TABLES, TRUTH, empty
 from pipelines.sources.canonical import read_source
 from pipelines.sources.invented import MARK, is_simulated
 from pipelines.sources.mappings import load_mapping
-from pipelines.tables import arrow_table, columns_from_frame
+from pipelines.stage.tables import arrow_table, columns_from_frame
 from selectivity.columns import KINDS, from_columns
 from selectivity.declaration import read_declaration
 from selectivity.errors import ParamsError

@@ -11,7 +11,7 @@ from pipelines.histories.engine import DuckDB, HistoryEngine, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
 from pipelines.label import LabelParams, as_outcomes, label
-from pipelines.tables import write_columns
+from pipelines.stage.tables import write_columns
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, in_time_order
 from selectivity.errors import ParamsError

@@ -16,9 +16,9 @@ import pytest
 from models.bundle import load
 from models.registry import Store, promote, store_of, workspace_root
 from models.search_run import SearchRun, Trial
-from pipelines.outbox import Outbox, Promotion, Sent
 from pipelines.score import PROBABILITIES, score
 from pipelines.sources.mappings import load_mapping
+from pipelines.stage.outbox import Outbox, Promotion, Sent
 from pipelines.track import REQUIREMENTS, answer, page_of_runs, revision
 from tests.architecture.tree import imported_names, reached
 from tests.rows import SOURCES, korean_rows

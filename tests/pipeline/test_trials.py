@@ -11,9 +11,9 @@ import pytest
 
 from models.bundle import load
 from pipelines.ablation import ablate
+from pipelines.judging.replay import replay
 from pipelines.label import UNKNOWN
 from pipelines.parity import differing_keys
-from pipelines.replay import replay
 from pipelines.simulator.draws import Table
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.trials.ablation import trial_of_world

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from models.trees import Trees
-from pipelines.boosters import Examples, fit
 from pipelines.calibrate import calibrate, calibrated
 from pipelines.label import known_classes
-from pipelines.learnable import Labels, learnable
-from pipelines.lines import ALONE, line_weights
-from pipelines.rows import Rows
 from pipelines.train import TrainParams, train
+from pipelines.training.boosters import Examples, fit
+from pipelines.training.learnable import Labels, learnable
+from pipelines.training.lines import ALONE, line_weights
+from pipelines.training.rows import Rows
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
 from tests.spoken import PERIODS, a_spoken_model, on, outcomes_of, spoken

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selectivity.declaration import canonical_json
-from serving.bodies import declaration_from
-from serving.problems import RefusedError
+from serving.http.bodies import declaration_from
+from serving.http.problems import RefusedError
 from tests.builders import a_declaration
 from tests.services import lodged
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving import chain
-from serving.chain_check import Walked, walk
-from serving.decision_log import DecisionLog
+from serving.log.chain_check import Walked, walk
+from serving.log.decision_log import DecisionLog
+from serving.storage import chain
 from tests.builders import NOON, an_inspection
 from tests.logs import a_record
 

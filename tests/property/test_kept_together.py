@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selectivity.lanes import Lane
-from serving.chain_check import walk
-from serving.journal import Journal, Work
-from serving.keep import NewDecision, OvertakenError, Receipt, keep_inspection
-from serving.log_database import LogDatabase
-from serving.log_file import LogFile
-from serving.store import ROWS_AT_ONCE, Store
+from serving.log.chain_check import walk
+from serving.log.journal import Journal, Work
+from serving.log.keep import NewDecision, OvertakenError, Receipt, keep_inspection
+from serving.storage.database import LogDatabase
+from serving.storage.file import LogFile
+from serving.storage.store import ROWS_AT_ONCE, Store
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.logs import PATIENT, PREDICTOR
 from tests.postgresql import PostgreSql

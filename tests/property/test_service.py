@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from selectivity.errors import ConflictError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from serving.assign import Parts, assign
-from serving.batch import LineSplitter
-from serving.bodies import content_from, declaration_from
-from serving.problems import RefusedError
+from serving.deciding.assign import Parts, assign
+from serving.http.bodies import content_from, declaration_from
+from serving.http.problems import RefusedError
+from serving.routes.batch import LineSplitter
 from serving.start import assemble
 from tests.builders import a_declaration, an_item
 from tests.services import a_service, lodged, settings_in

@@ -11,7 +11,12 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.tables import columns_from_frame, frame_from_columns, read_columns, write_columns
+from pipelines.stage.tables import (
+    columns_from_frame,
+    frame_from_columns,
+    read_columns,
+    write_columns,
+)
 from selectivity.columns import KINDS, Columns, Kind
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]), max_size=20)

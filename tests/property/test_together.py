@@ -14,7 +14,7 @@ from selectivity.declaration import Declaration
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from selectivity.rows import arrays_of, rows_of
-from serving.predictor import Predictor
+from serving.deciding.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 
 items = st.lists(

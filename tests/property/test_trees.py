@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from models.calibration import Calibration
 from models.trees import Trees
 from pipelines.calibrate import calibrate
-from pipelines.learnable import Labels
-from pipelines.rows import Rows
 from pipelines.train import PHYSICAL_RISES, RISK_RISES, TrainParams, train
+from pipelines.training.learnable import Labels
+from pipelines.training.rows import Rows
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, FEATURES
 

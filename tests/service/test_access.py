@@ -14,13 +14,13 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import iter_route_contexts
 
 from selectivity.errors import DecisionLogError, SelectivityError
-from serving.access import ANYONE, only
-from serving.api_keys import Role
 from serving.app import ROUTERS, create_app
-from serving.assign import Parts
-from serving.key_changes import revoke
-from serving.key_file import change_keys
-from serving.problems import PROBLEM_JSON
+from serving.callers.api_keys import Role
+from serving.callers.key_changes import revoke
+from serving.callers.key_file import change_keys
+from serving.deciding.assign import Parts
+from serving.http.problems import PROBLEM_JSON
+from serving.routes.access import ANYONE, only
 from serving.start import assemble
 from tests.services import KEY, a_kept_key, a_service, bearer, let_in, lodged, settings_in
 

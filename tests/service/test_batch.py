@@ -14,9 +14,9 @@ import pytest
 from fastapi import Request
 
 from selectivity.record import DecisionRecord
-from serving.assign import assign
-from serving.batch import AHEAD, LINES_TOGETHER, TURNS, answer_lines
-from serving.keep import Kept, OvertakenError
+from serving.deciding.assign import assign
+from serving.log.keep import Kept, OvertakenError
+from serving.routes.batch import AHEAD, LINES_TOGETHER, TURNS, answer_lines
 from serving.start import assemble
 from tests.builders import a_declaration, an_item
 from tests.services import KEY, a_service, lodged, ndjson, settings_in

@@ -17,13 +17,13 @@ import typer.main
 from selectivity.declaration import Declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
-from serving.address import bind, listen
-from serving.chain import Head
-from serving.decision_log import DecisionLog
-from serving.draw_key import read_or_create
-from serving.held_note import HeldNote
-from serving.log_reader import LogReader
+from serving.deciding.draw_key import read_or_create
+from serving.http.address import bind, listen
+from serving.log.decision_log import DecisionLog
+from serving.log.held_note import HeldNote
+from serving.log.reader import LogReader
 from serving.main import app
+from serving.storage.chain import Head
 from tests.builders import an_inspection, an_item
 from tests.command_line import lanes, lanes_alone
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in

@@ -12,11 +12,11 @@ from models.bundle import load
 from selectivity.officer_words import FAMILIES
 from selectivity.rows import rows_of
 from selectivity.wording import Language
-from serving.api_keys import Role
-from serving.explanation import explain, look
-from serving.explanation_answer import ExplanationAnswer
-from serving.log_reader import LogReader
-from serving.not_declared import WORDS, in_words, not_declared
+from serving.audit.explanation import explain, look
+from serving.audit.not_declared import WORDS, in_words, not_declared
+from serving.callers.api_keys import Role
+from serving.log.reader import LogReader
+from serving.routes.explanation_answer import ExplanationAnswer
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.command_line import lanes
 from tests.services import a_service, bearer, let_in, lodged, settings_in

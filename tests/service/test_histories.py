@@ -20,11 +20,11 @@ from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
-from serving import lessons
-from serving.assign import MOST_ROWS, Parts, assign, lodge_together, receive
-from serving.log_reader import LogReader
+from serving.deciding import lessons
+from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
+from serving.log.reader import LogReader
+from serving.log.under_names import Lineages
 from serving.start import assemble
-from serving.under_names import Lineages
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.services import settings_in

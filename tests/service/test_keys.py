@@ -8,8 +8,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from serving.api_keys import Role
-from serving.key_file import read_keys
+from serving.callers.api_keys import Role
+from serving.callers.key_file import read_keys
 from serving.main import app
 from serving.start import running
 from tests.services import KEY, a_service, let_in, lodged, ndjson, settings_in

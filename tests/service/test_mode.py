@@ -15,9 +15,9 @@ import pytest
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.mode_orders import ModeAsked
 from selectivity.modes import Mode
-from serving.api_keys import Role
-from serving.governing import ModeAnswer, give_order, take_over
-from serving.log_reader import LogReader
+from serving.callers.api_keys import Role
+from serving.deciding.governing import ModeAnswer, give_order, take_over
+from serving.log.reader import LogReader
 from serving.settings import Settings
 from serving.start import assemble
 from tests.command_line import lanes

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from serving import notices
-from serving.api_keys import Role
-from serving.client import follow_notices
+from serving.callers.api_keys import Role
+from serving.commands.client import follow_notices
+from serving.commands.table import notice_row
+from serving.deciding import notices
 from serving.settings import Settings
 from serving.start import running
-from serving.table import notice_row
 from tests.command_line import lanes
 from tests.services import (
     KEY,

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.bundle import verify
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from serving.openapi import A_DECLARATION, AN_INSPECTION
+from serving.http.examples import A_DECLARATION, AN_INSPECTION
 from tests.builders import an_inspection
 from tests.services import KEY, a_process, a_service, bearer, lodged
 

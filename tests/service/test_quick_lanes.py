@@ -18,12 +18,12 @@ from prometheus_client import Histogram
 from starlette.responses import Response
 from uvicorn.server import ServerState
 
-from serving.api_keys import Role
 from serving.app import create_app
-from serving.assign import Parts, assign
-from serving.bodies import declaration_from
-from serving.connection import GuardedConnection
-from serving.quick_lanes import QuickLanes
+from serving.callers.api_keys import Role
+from serving.deciding.assign import Parts, assign
+from serving.http.bodies import declaration_from
+from serving.http.connection import GuardedConnection
+from serving.routes.quick_lanes import QuickLanes
 from serving.start import assemble, server_for
 from tests.services import KEY, bearer, let_in, lodged, served, settings_in
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.problems import PROBLEM_JSON
+from serving.http.problems import PROBLEM_JSON
 from tests.builders import an_inspection
 from tests.services import lodged
 

@@ -19,10 +19,10 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.policy import Policy
 from selectivity.random_stratum import RandomPolicy
-from serving.assign import Parts, assign, receive
-from serving.log_reader import LogReader
-from serving.predictor import MODEL_ERROR
-from serving.replay import Replayed, replay
+from serving.audit.replay import Replayed, replay
+from serving.deciding.assign import Parts, assign, receive
+from serving.deciding.predictor import MODEL_ERROR
+from serving.log.reader import LogReader
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle

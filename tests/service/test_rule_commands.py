@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serving.log_reader import LogReader
+from serving.log.reader import LogReader
 from tests.bundles import RULE_FILES
 from tests.command_line import lanes
 from tests.services import a_service, lodged, settings_in

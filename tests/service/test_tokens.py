@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
 from selectivity.errors import ParamsError
-from serving.tokens import read_key_set
+from serving.callers.tokens import read_key_set
 from tests.services import a_service, bearer, lodged
 
 OURS = Ed25519PrivateKey.from_private_bytes(b"o" * 32)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.decision_log import DecisionLog
-from serving.signing_key import read_or_create
+from serving.log.decision_log import DecisionLog
+from serving.log.signing_key import read_or_create
 from tests.builders import an_inspection, an_item
 from tests.command_line import lanes
 from tests.services import a_service, lodged

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from selectivity.errors import ParamsError
-from serving.api_keys import ApiKey, Role
-from serving.key_changes import create, revoke, rotate
-from serving.key_file import change_keys, read_keys
-from serving.key_ring import KeyRing
+from serving.callers.api_keys import ApiKey, Role
+from serving.callers.key_changes import create, revoke, rotate
+from serving.callers.key_file import change_keys, read_keys
+from serving.callers.key_ring import KeyRing
 from tests.builders import NOON
 
 DAY = timedelta(days=1)

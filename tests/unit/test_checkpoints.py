@@ -12,13 +12,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError, ParamsError
-from serving.chain import Head
-from serving.chain_check import walk
-from serving.checkpointer import Checkpointer, Often
-from serving.checkpoints import Anchor, Checkpoint, append, read_all
-from serving.decision_log import DecisionLog
-from serving.log_file import LogFile
-from serving.signing_key import key_id, public_file, read_or_create, read_public
+from serving.log.chain_check import walk
+from serving.log.checkpointer import Checkpointer, Often
+from serving.log.checkpoints import Anchor, Checkpoint, append, read_all
+from serving.log.decision_log import DecisionLog
+from serving.log.signing_key import key_id, public_file, read_or_create, read_public
+from serving.storage.chain import Head
+from serving.storage.file import LogFile
 from tests.builders import NOON
 from tests.logs import a_record, kept, path_of
 
@@ -308,7 +308,7 @@ def test_of_a_long_anchor_the_end_is_looked_at(
     log, anchor = a_log(tmp_path)
     kept(log, a_record())
     log.close()
-    monkeypatch.setattr("serving.checkpoints.TAIL_BYTES", 500)  # in the midst of a line
+    monkeypatch.setattr("serving.log.checkpoints.TAIL_BYTES", 500)  # in the midst of a line
     told: list[Anchor] = []
     log = DecisionLog(path_of(log))
     Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()

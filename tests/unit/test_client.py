@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from selectivity.errors import ServiceError
-from serving import client
-from serving.client import NoAnswerError, send_declarations, send_inspections
+from serving.commands import client
+from serving.commands.client import NoAnswerError, send_declarations, send_inspections
 
 URL = "http://127.0.0.1:1"
 AWAY = b'{"title": "It is full", "detail": "Come again.", "status": 503, "problems": []}'

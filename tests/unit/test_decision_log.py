@@ -13,16 +13,16 @@ import pytest
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
-from serving.acts import Act, What
-from serving.chain import Links
-from serving.decision_log import DecisionLog
-from serving.group_writer import GroupWriter
-from serving.journal import Journal, prove
-from serving.keep import Receipt
-from serving.log_database import LogDatabase
-from serving.log_file import LogFile, open_to_write
-from serving.log_reader import LogReader
-from serving.store import Connection
+from serving.log.decision_log import DecisionLog
+from serving.log.group_writer import GroupWriter
+from serving.log.journal import Journal, prove
+from serving.log.keep import Receipt
+from serving.log.reader import LogReader
+from serving.storage.acts import Act, What
+from serving.storage.chain import Links
+from serving.storage.database import LogDatabase
+from serving.storage.file import LogFile, open_to_write
+from serving.storage.store import Connection
 from tests.builders import an_inspection, an_item
 from tests.logs import PATIENT, a_record, in_a_loop, inspected, kept, path_of
 

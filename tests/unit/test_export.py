@@ -9,9 +9,9 @@ from selectivity.decision import LaneDecision
 from selectivity.errors import ParamsError
 from selectivity.lanes import LINEAGE, Channel, Lane, Propensities, Reason, Vote
 from selectivity.record import DecisionRecord
-from serving.decision_log import DecisionLog
-from serving.export import export, with_its_cause
-from serving.log_reader import LogReader
+from serving.audit.export import export, with_its_cause
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
 from tests.builders import an_inspection
 from tests.logs import a_lane_pending, a_record, acted, inspected, kept, path_of
 

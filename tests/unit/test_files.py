@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.files import read_arrays, read_json, write_arrays, write_json, write_text
+from pipelines.stage.files import read_arrays, read_json, write_arrays, write_json, write_text
 
 HALF_A_CHARACTER = "\ud800"
 """Cannot be written in UTF-8."""

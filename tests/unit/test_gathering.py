@@ -6,8 +6,8 @@ from typing import Any
 
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError
-from serving.gathering import TOGETHER, Gathering
-from serving.keep import Kept, OvertakenError
+from serving.deciding.gathering import TOGETHER, Gathering
+from serving.log.keep import Kept, OvertakenError
 from tests.builders import a_declaration
 from tests.logs import a_record
 

@@ -13,15 +13,15 @@ import pytest
 
 from selectivity.errors import DecisionLogError, ParamsError
 from selectivity.lanes import Lane
-from serving import migrations
-from serving.assign import Parts, assign
-from serving.chain_check import walk
-from serving.decision_log import DecisionLog
-from serving.draw_key import read_or_create
-from serving.log_database import LogDatabase, Patience
-from serving.log_reader import LogReader
-from serving.replay import replay
+from serving.audit.replay import replay
+from serving.deciding.assign import Parts, assign
+from serving.deciding.draw_key import read_or_create
+from serving.log.chain_check import walk
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
 from serving.start import predictor_for
+from serving.storage import migrations
+from serving.storage.database import LogDatabase, Patience
 from tests.builders import a_declaration, an_inspection, an_item
 from tests.logs import PATIENT, a_record, in_a_loop, inspected, kept
 from tests.postgresql import PostgreSql

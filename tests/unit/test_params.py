@@ -12,12 +12,12 @@ from pipelines.evaluate import EvaluateParams
 from pipelines.featurize import FeaturizeParams
 from pipelines.ingest import IngestParams
 from pipelines.label import LabelParams
-from pipelines.params import section
-from pipelines.points import ScorecardParams
 from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
+from pipelines.stage.params import section
 from pipelines.train import TrainParams
+from pipelines.training.points import ScorecardParams
 from selectivity.errors import ParamsError
 from selectivity.lanes import Lane
 from selectivity.policy import Policy

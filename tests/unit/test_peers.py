@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.decision_log import DecisionLog
+from serving.log.decision_log import DecisionLog
 from tests.benchmarks.load import ID
 from tests.benchmarks.peers import ForgetfulLog, bare, naive
 from tests.benchmarks.sides import declaration_bodies

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from serving.decision_log import DecisionLog
-from serving.log_file import LogFile
-from serving.log_reader import LogReader
-from serving.recent import Recent
-from serving.store import Connection, Rows
+from serving.log.decision_log import DecisionLog
+from serving.log.reader import LogReader
+from serving.log.recent import Recent
+from serving.storage.file import LogFile
+from serving.storage.store import Connection, Rows
 from tests.logs import a_record, kept
 
 MOST = 10

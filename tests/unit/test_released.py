@@ -4,8 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from selectivity.lanes import Lane
-from serving.decision_log import DecisionLog
-from serving.released import released
+from serving.audit.released import released
+from serving.log.decision_log import DecisionLog
 from tests.builders import NOON
 from tests.logs import a_record, kept
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.boosters import Examples, fit
-from pipelines.learnable import Labels
-from pipelines.rows import BLOCK, Rows
 from pipelines.train import TrainParams, train
+from pipelines.training.boosters import Examples, fit
+from pipelines.training.learnable import Labels
+from pipelines.training.rows import BLOCK, Rows
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, LINE_FEATURES
 

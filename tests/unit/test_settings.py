@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from selectivity.errors import ParamsError
-from serving.draw_key import read_or_create
-from serving.language import preferred
+from serving.deciding.draw_key import read_or_create
+from serving.http.language import preferred
 from serving.settings import Settings
 
 

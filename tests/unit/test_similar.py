@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
-from serving.problems import FieldProblem, of_validation
+from serving.http.problems import FieldProblem, of_validation
 from tests.builders import a_declaration
 
 

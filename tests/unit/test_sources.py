@@ -16,7 +16,7 @@ from pipelines.sources.canonical import (
     read_source,
 )
 from pipelines.sources.joining import join
-from pipelines.tables import frame_from_columns
+from pipelines.stage.tables import frame_from_columns
 from selectivity import columns
 from selectivity.columns import from_columns, to_columns
 from selectivity.errors import SourceError

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from selectivity.errors import AuditError, ConflictError, DecisionLogError
-from serving import migrations
-from serving.chain_check import walk
-from serving.decision_log import DecisionLog
-from serving.journal import Journal
-from serving.keep import NewDecision, Receipt
-from serving.log_database import LogDatabase
-from serving.log_file import LogFile, open_to_read, open_to_write
-from serving.log_reader import LogReader
-from serving.recent import Recent, copied_at
-from serving.spool import Reserve
+from serving.log.chain_check import walk
+from serving.log.decision_log import DecisionLog
+from serving.log.journal import Journal
+from serving.log.keep import NewDecision, Receipt
+from serving.log.reader import LogReader
+from serving.log.recent import Recent, copied_at
+from serving.log.spool import Reserve
+from serving.storage import migrations
+from serving.storage.database import LogDatabase
+from serving.storage.file import LogFile, open_to_read, open_to_write
 from tests.builders import an_inspection
 from tests.command_line import lanes
 from tests.logs import PATIENT, a_record, inspected, kept

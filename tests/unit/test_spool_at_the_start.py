@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from selectivity.errors import AuditError
-from serving.chain import COLUMNS, DECISION, Head, record_hash
-from serving.decision_log import DecisionLog
-from serving.held_note import HeldNote
-from serving.log_file import LogFile
-from serving.recent import Recent
-from serving.spool import Reserve
-from serving.store import AwayError
+from serving.log.decision_log import DecisionLog
+from serving.log.held_note import HeldNote
+from serving.log.recent import Recent
+from serving.log.spool import Reserve
+from serving.storage.chain import COLUMNS, DECISION, Head, record_hash
+from serving.storage.file import LogFile
+from serving.storage.store import AwayError
 from tests.logs import a_record, kept
 
 

@@ -1,0 +1,1 @@
+"""What judges models: views of the same scores, the past decided again, week by week."""

@@ -1,0 +1,158 @@
+"""How good the scores are, seen in three ways, because goods that repeat make a memory test.
+
+`all_rows`     every inspected goods item of the evaluation
+`new_lines`    those whose goods line never occurred before the evaluation
+`line_purged`  trained without any row whose line occurs in the evaluation, and with no outcome of
+               an evaluated row in its histories: what is left when memory cannot help
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+
+from models.lane_model import Knowledge
+from pipelines.featurize import featurize
+from pipelines.histories.engine import EngineParams
+from pipelines.judging.fitting import Past, fit
+from pipelines.label import as_outcomes
+from pipelines.train import TrainParams
+from pipelines.training.periods import Periods
+from selectivity.columns import Columns, Floats, Ints, first_rows
+from selectivity.inspection import FindingClass
+from selectivity.metrics import (
+    Interval,
+    bootstrap,
+    expected_calibration_error,
+    precision_at,
+    recall_at,
+)
+from selectivity.profile_keys import goods_line
+
+
+def auroc(found: Ints, risk: Floats) -> float:
+    """Area under the ROC curve; NaN where there is only one class."""
+    return float(roc_auc_score(found, risk)) if 0 < found.sum() < len(found) else float("nan")
+
+
+def average_precision(found: Ints, risk: Floats) -> float:
+    """Area under the curve of precision over recall; NaN without findings."""
+    return float(average_precision_score(found, risk)) if found.any() else float("nan")
+
+
+Statistic = Callable[[Ints, Floats], float]
+
+STATISTICS: Mapping[str, Statistic] = {
+    "auroc": auroc,
+    "auprc": average_precision,
+    "precision_at_5": lambda found, risk: precision_at(found, risk, 0.05),
+    "precision_at_10": lambda found, risk: precision_at(found, risk, 0.10),
+}
+"""How well risks rank what was found: the higher the better."""
+
+
+def paired_gain(
+    statistic: Statistic, found: Ints, one: Floats, other: Floats, groups: Ints, resamples: int
+) -> Interval:
+    """How much better the first risk ranks than the other, on the same resamples.
+
+    Args:
+        groups: number of the declaration of each row, shape (n,); rows of one stand together.
+    """
+
+    def gain(at: Ints) -> float:
+        return statistic(found[at], one[at]) - statistic(found[at], other[at])
+
+    return Interval(gain(np.arange(len(found))), *bootstrap(gain, groups, resamples=resamples))
+
+
+def _of_rows(statistic: Statistic, found: Ints, risk: Floats, at: Ints) -> float:
+    return statistic(found[at], risk[at])
+
+
+def score_view(
+    probabilities: Floats, classes: Ints, groups: Ints, resamples: int
+) -> dict[str, Any]:
+    """Figures of one view, with 95 % intervals over declarations where they are asked for.
+
+    Args:
+        probabilities: shape (n, 3). classes: `FindingClass` found, shape (n,), none unknown.
+        groups: number of the declaration of each row, shape (n,); rows of one stand together.
+    """
+    found, risk = (classes != FindingClass.NONE).astype(np.int64), 1 - probabilities[:, 0]
+    figures: dict[str, Any] = {"rows": len(found), "base_rate": _mean(found)}
+    if not 0 < found.sum() < len(found):
+        return figures
+    for name, statistic in STATISTICS.items():
+        figures[name] = statistic(found, risk)
+        figures[f"{name}_low"], figures[f"{name}_high"] = bootstrap(
+            partial(_of_rows, statistic, found, risk), groups, resamples=resamples
+        )
+    figures["ece"] = expected_calibration_error(found, risk)
+    figures["brier"] = float(((risk - found) ** 2).mean())
+    figures["brier_skill"] = 1 - figures["brier"] / float(found.mean() * (1 - found.mean()))
+    figures["predicted_over_found"] = float(risk.mean() / found.mean())
+    return figures | _three_classes(probabilities, classes)
+
+
+def left_out(metrics: dict[str, Any]) -> list[str]:
+    """A line per view that could not be made."""
+    told = [(name, figures.get("left_out")) for name, figures in metrics.items()]
+    return [f"The view {name} is left out. {why}" for name, why in told if why]
+
+
+def _three_classes(probabilities: Floats, classes: Ints) -> dict[str, float]:
+    present = [at for at in FindingClass if 0 < (classes == at).sum() < len(classes)]
+    areas = [auroc((classes == at).astype(np.int64), probabilities[:, at]) for at in present]
+    physical = (classes == FindingClass.PHYSICAL).astype(np.int64)
+    return {
+        "macro_auroc": float(np.mean(areas)),
+        "log_loss": float(log_loss(classes, probabilities, labels=list(range(len(FindingClass))))),
+        "physical_recall_at_5": recall_at(physical, probabilities[:, FindingClass.PHYSICAL], 0.05),
+    }
+
+
+def _mean(values: Ints) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def declaration_numbers(items: Columns) -> Ints:
+    """Number of the declaration each row belongs to, shape (n,)."""
+    starts = np.zeros(len(items["item_no"]), dtype=np.int64)
+    starts[first_rows(items)] = 1
+    return starts.cumsum()
+
+
+def new_lines(items: Columns, first: date) -> "np.typing.NDArray[np.bool_]":
+    """Rows whose goods line did not occur before this day; rows without one count as new."""
+    lines = goods_line(items)
+    before = items["accepted_at"] < np.datetime64(first)
+    seen = set(lines[before]) - {None}
+    return np.array([line not in seen for line in lines], dtype=bool)
+
+
+def line_purged(
+    items: Columns,
+    outcomes: pd.DataFrame,
+    periods: Periods,
+    knowledge: Knowledge,
+    params: TrainParams,
+    engine: EngineParams | None = None,
+) -> Floats:
+    """Probabilities of the evaluated rows by a model that never met their goods lines.
+
+    Trained and calibrated like the served one, on purged rows and histories. Shape (n, 3).
+    """
+    lines = goods_line(items)
+    evaluated = periods.rows(items, "evaluate")
+    met = set(lines[evaluated]) - {None}
+    kept = np.array([line not in met for line in lines], dtype=bool)
+    kept &= items["accepted_at"] < np.datetime64(periods.evaluate_from)
+    purged = outcomes[kept[outcomes["row"].to_numpy()]]
+    matrix = featurize(items, as_outcomes(purged), knowledge, engine)
+    past = Past(items, matrix, purged, periods)
+    return fit(past, params, kept=kept)(matrix[evaluated])

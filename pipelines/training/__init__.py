@@ -1,0 +1,1 @@
+"""What fits models: rows that teach, boosters, periods, points."""

@@ -1,0 +1,64 @@
+"""What there is to learn from: goods items that were controlled, and what that came to.
+
+Every number is as small as it may be. There may be millions, and they stay while trees grow.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.label import UNKNOWN, known_classes, known_duties
+from pipelines.training.lines import Lines, line_weights
+from pipelines.training.periods import Periods
+from pipelines.training.rows import Numbers, Whole
+from selectivity.columns import Floats
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Labels(NamedTuple):
+    """What controls found in rows, each shape (n,)."""
+
+    classes: Whole
+    """`FindingClass`; never `UNKNOWN`."""
+    weights: Numbers
+    """Less than 1 where its goods line repeats. The chance to be controlled is no part of it: there
+    are too few that had a small one, and what they came to by chance would be learnt."""
+    duties: Floats | None = None
+    """Additional duty of each, in currency; None where no amounts are known."""
+    days: npt.NDArray[np.datetime64] | None = None
+    """When each was accepted; needed to choose the number of rounds."""
+
+    def take(self, rows: Mask) -> "Labels":
+        """The same of only these rows."""
+        return Labels(
+            self.classes[rows],
+            self.weights[rows],
+            None if self.duties is None else self.duties[rows],
+            None if self.days is None else self.days[rows],
+        )
+
+
+def learnable(
+    use: Mask,
+    days: npt.NDArray[np.datetime64],
+    lines: Lines,
+    outcomes: pd.DataFrame,
+    periods: Periods,
+    line_weight_exponent: float,
+) -> tuple[Mask, Labels]:
+    """Those rows of the mask `use` whose outcome was known before the evaluation began, and it.
+
+    `days` tells when each of all goods items was accepted, `lines` the number of its goods line.
+    """
+    classes, _ = known_classes(outcomes, len(use), before=periods.evaluate_from)
+    use = use & (classes != UNKNOWN)
+    duties = known_duties(outcomes, len(use), before=periods.evaluate_from)
+    return use, Labels(
+        classes=classes[use].astype(np.int8),
+        weights=line_weights(lines[use], line_weight_exponent).astype(np.float32),
+        duties=None if duties is None else duties[use],
+        days=days[use],
+    )

@@ -1,0 +1,1 @@
+"""What is asked of the log afterwards: prove, replay, explain, export, copy."""

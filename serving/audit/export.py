@@ -1,0 +1,169 @@
+"""Gives the decision log to training: declarations as lodged, and what controls of them found.
+
+Writes  declarations.ndjson   one declaration per line, every version that was decided on
+        inspections.ndjson    one inspection per line, with the chance its control had
+        export.json           how far of the log this is, for `trained_on.feedback_upto`
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import BaseModel, ConfigDict
+
+from selectivity.decision import LaneDecision
+from selectivity.errors import ParamsError
+from selectivity.inspection import Inspection
+from selectivity.lanes import Channel, Lane
+from selectivity.record import DecisionRecord
+from serving.log.reader import LogReader
+
+
+class Exported(BaseModel):
+    """How much was written, and up to which places of which log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    log_id: str
+    decision_seq: int = 0
+    inspection_seq: int = 0
+    declarations: int = 0
+    inspections: int = 0
+    parked: int = 0
+
+
+def export(log: LogReader, folder: Path) -> Exported:
+    """Write the whole log as files. A file appears when it is complete, or not at all.
+
+    Raises:
+        ParamsError: nothing can be written there.
+        DecisionLogError: the log cannot be read.
+    """
+    try:
+        return _export(log, folder)
+    except OSError as error:
+        raise ParamsError(
+            f"{folder} cannot be written ({error.strerror}). Name a folder on a disk with room."
+        ) from error
+
+
+def _export(log: LogReader, folder: Path) -> Exported:
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.one_moment():
+        changed = _changed_by_officers(log)
+        declarations, decision_seq = _write_declarations(log, folder / "declarations.ndjson")
+        inspections, parked, inspection_seq = _write_inspections(
+            log, folder / "inspections.ndjson", changed
+        )
+    exported = Exported(
+        log_id=log.log_id,
+        decision_seq=decision_seq,
+        inspection_seq=inspection_seq,
+        declarations=declarations,
+        inspections=inspections,
+        parked=parked,
+    )
+    with _whole(folder / "export.json") as stream:
+        stream.write(exported.model_dump_json(indent=1) + "\n")
+    return exported
+
+
+def with_its_cause(
+    inspection: Inspection, record: DecisionRecord, changed: Mapping[tuple[str, int], Lane]
+) -> Inspection:
+    """The inspection with who asked for it: an officer, without a chance that anybody knows, where
+    one changed the lane; else as `with_its_chance`."""
+    if changed.get(record.key, record.decision.lane) == record.decision.lane:
+        return with_its_chance(inspection, record)
+    return inspection.model_copy(
+        update={"triggered_by": inspection.triggered_by or Channel.OFFICER}
+    )
+
+
+def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspection:
+    """The inspection with who asked for it and the chance it had, where it does not say so itself
+    and the lane explains it."""
+    explained = asks_for(record.decision.lane, inspection.control_type)
+    if not explained or inspection.triggered_by not in (None, record.decision.channel):
+        return inspection
+    chance = chance_of_control(record.decision, inspection.control_type)
+    return inspection.model_copy(
+        update={
+            "propensity": inspection.propensity or chance,
+            "triggered_by": record.decision.channel,
+        }
+    )
+
+
+def asks_for(lane: Lane, control_type: str) -> bool:
+    """Whether this lane asks for this control.
+
+    YELLOW and RED have their documents checked, RED alone its goods inspected. An audit after
+    release follows from no lane.
+    """
+    if control_type == "DOCUMENT":
+        return lane >= Lane.YELLOW
+    return control_type != "AUDIT" and lane is Lane.RED
+
+
+def chance_of_control(decision: LaneDecision, control_type: str) -> float | None:
+    """Chance that the decision asked for this control; None where its lane is that of an earlier
+    version, whose chance it had.
+    """
+    if (chances := decision.chances) is None:
+        return None
+    papers = control_type == "DOCUMENT"
+    return _at_most_one(chances.yellow + chances.red if papers else chances.red)
+
+
+def _changed_by_officers(log: LogReader) -> dict[tuple[str, int], Lane]:
+    """The lane that holds for each decision that somebody changed, by its key."""
+    return {
+        (step.asked.declaration_id, step.asked.version_no): step.lane
+        for step in log.overrides()
+        if step.lane is not None
+    }
+
+
+def _at_most_one(chance: float) -> float:
+    return min(chance, 1.0)  # sums of shares may exceed 1 by a rounding
+
+
+def _write_declarations(log: LogReader, file: Path) -> tuple[int, int]:
+    count = last = 0
+    with _whole(file) as stream:
+        for seq, record in log.records():
+            _write_line(stream, record.declared)
+            count, last = count + 1, seq
+    return count, last
+
+
+def _write_inspections(
+    log: LogReader, file: Path, changed: Mapping[tuple[str, int], Lane]
+) -> tuple[int, int, int]:
+    count = parked = last = 0
+    with _whole(file) as stream:
+        for seq, inspection, decision in log.inspections():
+            if decision is not None:
+                inspection = with_its_cause(inspection, decision.record, changed)
+            _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
+            count, parked, last = count + 1, parked + (decision is None), seq
+    return count, parked, last
+
+
+def _write_line(stream: TextIO, content: dict[str, Any]) -> None:
+    stream.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[TextIO]:
+    """A stream to a file that takes its name when it is complete."""
+    half = file.with_name(f".{file.name}.half")
+    try:
+        with half.open("w", encoding="utf-8") as stream:
+            yield stream
+        half.replace(file)
+    finally:
+        half.unlink(missing_ok=True)

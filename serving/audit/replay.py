@@ -1,0 +1,231 @@
+"""Decides again on everything in the log, as on its day, and compares with what was kept.
+
+As on its day means: the bundle named by the record, with its rules, policy and prices; histories
+that know exactly the records they knew then; the lanes of earlier versions; the same draw key. The
+digest of the features in the record shows whether the histories were the same.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from models.bundle import Bundle, Ruling, load, load_ruling
+from models.pointer import NAME_DIGITS
+from models.rules_files import read_rules
+from selectivity.decision import Source
+from selectivity.errors import BundleError, ParamsError, SelectivityError
+from selectivity.guard import Room
+from selectivity.lanes import Lane, Vote
+from selectivity.record import DecisionRecord
+from selectivity.sampling import key_id
+from serving.deciding.catch_up import CatchUp
+from serving.deciding.draw_key import read_or_create
+from serving.deciding.predictor import Given, Predictor
+from serving.log.reader import LogReader, Numbered
+from serving.settings import Settings
+
+MOST_CHARACTERS = 40
+Loaded = TypeVar("Loaded", Bundle, Ruling)
+_ABSENT = object()
+
+
+class Replayed(NamedTuple):
+    """How many decisions came out as they were kept, and what stood in the way of the others."""
+
+    equal: int
+    differing: int
+    first_difference: str | None
+    not_replayed: Mapping[str, int]
+    """How many could not be decided again, by what is missing."""
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether every decision was decided again and came out the same."""
+        return not self.differing and not self.not_replayed
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        told = [f"{self.equal} decisions replayed and equal"]
+        if self.differing:
+            told.append(f"{self.differing} differing, first {self.first_difference}")
+        told += [f"{number} not replayed: {why}" for why, number in self.not_replayed.items()]
+        return "; ".join(told)
+
+
+class MissingError(Exception):
+    """What a decision rested on is not at hand."""
+
+
+def replay(log: LogReader, settings: Settings) -> Replayed:
+    """Decide again on every declaration in the log, in its order.
+
+    Raises:
+        ParamsError: there is no draw key.
+        DecisionLogError: a record cannot be read; `lanes verify` says which.
+    """
+    counts: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    first: str | None = None
+    with log.one_moment():
+        again = Again(log, settings)
+        for numbered in log.records():
+            try:
+                found = _difference(numbered.record, again.decide(numbered))
+            except MissingError as what:
+                missing[str(what)] += 1
+                continue
+            counts["equal" if found is None else "differing"] += 1
+            first = first or found
+    return Replayed(counts["equal"], counts["differing"], first, missing)
+
+
+class _AsOnItsDay:
+    """What the office had got, as the record says."""
+
+    def __init__(self, room: Room | None) -> None:
+        self._room = room
+
+    def taken(self, lane: Lane) -> int:
+        return self._room.taken if self._room and self._room.lane is lane else 0
+
+    def rank(self, vote: Vote) -> float:
+        return self._room.rank if self._room and self._room.lane is vote.lane else 0.0
+
+
+class Again:
+    """Predictors as they were, by the digest of their bundle."""
+
+    def __init__(self, log: LogReader, settings: Settings) -> None:
+        self._log, self._settings = log, settings
+        self._draw_key = _draw_key(settings)
+        self._with_bundle: dict[str, list[tuple[Predictor, CatchUp]]] = {}
+        self._rulings: dict[str, Predictor] = {}
+        self._without: Predictor | None = None
+        self._absent: set[tuple[str, object]] = set()
+
+    def decide(self, numbered: Numbered) -> DecisionRecord:
+        """The decision on the declaration of this record, made now."""
+        seq, record = numbered
+        if record.draw_key_id != key_id(self._draw_key):
+            raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
+        earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
+        declaration, decision = record.declaration(), record.decision
+        given = Given(earlier, record.decided_at, decision.mode, _AsOnItsDay(decision.room))
+        spoke = self.predictor(record)
+        if decision.source is Source.MODEL:
+            return spoke.decide(declaration, **given._asdict())
+        cause = decision.fallback_cause  # that the model failed cannot be repeated
+        if decision.source is Source.LAST_GOOD:
+            ruling = self._ruling(record)
+            ruling.last_good = spoke
+            return ruling.decide_by_last_good(declaration, given, cause=cause)
+        return spoke.decide_without_model(declaration, given, cause=cause)
+
+    def predictor(self, record: DecisionRecord) -> Predictor:
+        """The predictor whose model spoke, with histories that know what they knew then; without a
+        model, what decided instead.
+
+        Raises:
+            MissingError: its bundle or rules are not at hand.
+        """
+        if record.decision.source in (Source.SCORECARD, Source.FALLBACK):
+            return self._ruling(record)
+        digest = str(record.model_digest or record.bundle_digest)
+        predictor, histories = self._that_knows(digest, record.known_upto or 0)
+        histories.to(record.known_upto or 0)
+        # None: they knew nothing of the log, which was away.
+        predictor.known_upto = record.known_upto
+        return predictor
+
+    def _ruling(self, record: DecisionRecord) -> Predictor:
+        """Rules, policy and points as they were, with no model."""
+        digest = record.bundle_digest
+        if digest is None:
+            return self._fallback(record.rules_version)
+        if digest not in self._rulings:
+            ruling = self._find(digest, load_ruling)
+            self._rulings[digest] = Predictor.of_ruling(ruling, draw_key=self._draw_key)
+        return self._rulings[digest]
+
+    def _that_knows(self, digest: str, upto: int) -> tuple[Predictor, CatchUp]:
+        """The predictor that knows most and no more than this: histories cannot forget.
+
+        One is enough for each process that wrote the log at the same time as others.
+        """
+        opened = self._with_bundle.setdefault(digest, [])
+        usable = [each for each in opened if each[1].at <= upto]
+        if not usable:
+            predictor = Predictor.of_bundle(
+                self._find(digest, load), draw_key=self._draw_key, seconds_allowed=inf
+            )
+            usable = [(predictor, CatchUp(predictor, self._log))]
+            opened += usable
+        return max(usable, key=lambda each: each[1].at)
+
+    def _find(self, digest: str, load_it: Callable[[Path], Loaded]) -> Loaded:
+        """What is loaded from the folder of the bundle with this digest."""
+        named = [self._settings.published / digest[:NAME_DIGITS], self._settings.bundle]
+        for folder in filter(None, () if (digest, load_it) in self._absent else named):
+            with contextlib.suppress(BundleError):
+                if (loaded := load_it(folder)).digest == digest:
+                    return loaded
+        self._absent.add((digest, load_it))
+        raise MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
+
+    def _fallback(self, rules_version: str) -> Predictor:
+        missing = MissingError(f"rules of version {rules_version} (LANES_RULES)")
+        if self._without is None:
+            try:
+                rules = read_rules(self._settings.rules_files())
+            except SelectivityError as error:
+                raise missing from error
+            self._without = Predictor(None, rules=rules, draw_key=self._draw_key)
+        if self._without.rules.version != rules_version:
+            raise missing
+        return self._without
+
+
+def _draw_key(settings: Settings) -> bytes:
+    if not settings.draw_key_file.exists():
+        raise ParamsError(
+            f"There is no draw key at {settings.draw_key_file}, and without it random draws cannot "
+            "be repeated. Give the key of the service with LANES_DRAW_KEY."
+        )
+    return read_or_create(settings.draw_key_file)
+
+
+def _difference(kept: DecisionRecord, again: DecisionRecord) -> str | None:
+    """Where two records differ first, in words; None if they are the same."""
+    found = next(
+        _differences(kept.model_dump(mode="json"), again.model_dump(mode="json"), ""), None
+    )
+    if found is None:
+        return None
+    return f"decision on {kept.declaration_id!r} version {kept.version_no}: {found}"
+
+
+def _differences(kept: Any, again: Any, path: str) -> Iterator[str]:
+    if isinstance(kept, dict) and isinstance(again, dict):
+        for name in {**kept, **again}:
+            yield from _differences(
+                kept.get(name, _ABSENT), again.get(name, _ABSENT), f"{path}.{name}"
+            )
+    elif _lists(kept, again):
+        for number, (one, other) in enumerate(zip(kept, again, strict=True)):
+            yield from _differences(one, other, f"{path}.{number}")
+    elif kept != again:
+        yield f"{path[1:]} was {_short(kept)} and is {_short(again)}"
+
+
+def _lists(kept: Any, again: Any) -> bool:
+    lists = isinstance(kept, Sequence) and isinstance(again, Sequence)
+    return lists and not isinstance(kept, str) and len(kept) == len(again)
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is _ABSENT else repr(value)
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"

@@ -1,0 +1,44 @@
+"""The API keys in force, followed while the service runs."""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from serving.callers.api_keys import ApiKey, digest, id_of
+from serving.callers.key_file import read_keys
+from serving.followed import Followed
+
+NOBODY = digest("")
+"""Compared with when no key has the given id, so that this takes as long as a wrong key."""
+
+
+class KeyRing:
+    """A revoked key opens nothing from the next request on.
+
+    A key file that cannot be used after a change leaves the keys known before in force; a file that
+    was taken away leaves none.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        """Without a file there are no keys, and nobody is let in.
+
+        Raises:
+            ParamsError: the file cannot be used.
+        """
+        self._followed = None if file is None else Followed(file, _by_id, cause="KEY_FILE")
+
+    def all(self) -> Iterable[ApiKey]:
+        """Every key that is known, valid or not."""
+        return self._followed.content().values() if self._followed else ()
+
+    def holder(self, key: str, now: datetime) -> ApiKey | None:
+        """What is kept of this key, if it opens anything now."""
+        keys = self._followed.content() if self._followed else {}
+        kept = keys.get(id_of(key) or "")
+        right = hmac.compare_digest(kept.sha256 if kept else NOBODY, digest(key))
+        return kept if kept and right and kept.state(now) == "valid" else None
+
+
+def _by_id(file: Path) -> Mapping[str, ApiKey]:
+    return {key.id: key for key in read_keys(file)}

@@ -1,0 +1,1 @@
+"""The commands of `lanes`, but for those that are a few lines in `serving.main`."""

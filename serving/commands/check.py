@@ -1,0 +1,191 @@
+"""Looks at bundle, rules, log and keys as the service would, and says what it would serve."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from models.rules_files import read_rules
+from selectivity.errors import BundleError, DecisionLogError, ParamsError, SelectivityError
+from selectivity.record import DecisionRecord
+from serving.callers.key_file import read_keys
+from serving.callers.tokens import read_key_set
+from serving.deciding.draw_key import another_before, read_or_create
+from serving.deciding.published import Opened, open_bundle
+from serving.log.checkpointer import check_vouched
+from serving.log.checkpoints import Anchor
+from serving.log.reader import LogReader
+from serving.log.recent import copied_at
+from serving.log.signing_key import kept_public, signed_before
+from serving.settings import Settings
+from serving.storage.store import AwayError
+from serving.stores import check_durable, check_spool, empty_place, primary_of, refuse_emptied
+
+ANCHORS: Mapping[Anchor, str] = {
+    Anchor.OK: "fits it (`lanes verify` proves every record)",
+    Anchor.NEW: "vouches for nothing of it: right for a log that nobody vouched for yet, else an "
+    "alarm, see RUNBOOK.md",
+    Anchor.OTHER: "vouches for another log, and for nothing of this one: an alarm, see RUNBOOK.md",
+    Anchor.DAMAGED: "is damaged: an alarm, see RUNBOOK.md",
+}
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at, and what is wrong with it."""
+
+    what: str
+    state: str
+    error: SelectivityError | None = None
+    stops: bool = False
+    """Whether a start would be refused for it."""
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Bundle, rules, log and keys, one after the other; changes nothing."""
+    opened = open_bundle(settings)
+    if opened.bundle is not None:
+        digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
+        yield Finding("bundle", f"{digest} is whole")
+        yield Finding("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
+    else:
+        yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
+        yield _check_rules(settings)
+    stop: list[str] = []
+    yield from _check_state(settings)
+    for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
+        yield found
+        stop += [found.what] if found.stops else []
+    nothing = f"nothing: see {' and '.join(stop)}"
+    yield Finding("would serve", nothing if stop else _would_serve(opened))
+
+
+def _would_serve(opened: Opened) -> str:
+    if opened.bundle is not None:
+        return "the model"
+    if opened.last_good is not None:
+        return f"the last good model, {opened.last_good.digest[:16]} ({opened.cause})"
+    return f"{'fallback rules' if opened.ruling is None else 'the points table'} ({opened.cause})"
+
+
+def _check_rules(settings: Settings) -> Finding:
+    try:
+        rules = read_rules(settings.rules_files())
+    except SelectivityError as error:
+        return Finding("rules", "cannot be used", error)
+    return Finding("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
+
+
+def _check_state(settings: Settings) -> Iterator[Finding]:
+    """What a backup brought and was left where the service does not look for it."""
+    for place, ending in (
+        (settings.anchor_file, "-anchor.ndjson"),
+        (settings.spool_file, "-spool.sqlite"),
+    ):
+        for file in sorted({*settings.state.glob(f"*{ending}"), settings.state / place.name}):
+            if file.exists() and file.resolve() != place.resolve():
+                problem = f"{file} is part of a backup, and is not used where it lies"
+                remedy = f"Move it to {place.absolute()}, or remove it."
+                yield Finding("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
+
+
+def _check_log(settings: Settings) -> Iterator[Finding]:
+    """The log and, if it can be used, its anchor."""
+    anchor: Anchor | None = None
+    try:
+        refuse_emptied(settings)
+        check_durable(settings)
+        if (place := empty_place(settings)) is not None:
+            yield Finding("log", f"none at {place} yet; it is made at the first start")
+            return
+        with closing(LogReader(primary_of(settings))) as log:
+            damage = log.damage()
+            decisions, inspections, parked = log.counts()
+            conflicts = len(log.conflicts())
+            if not damage:
+                check_spool(log, settings)
+                anchor = _compare_with_anchor(log, settings)
+                newest = next(log.newest_first(), None)
+    except AwayError as error:
+        yield _without(settings, error)
+        return
+    except SelectivityError as error:
+        yield Finding("log", "cannot be used", error, stops=True)
+        return
+    if damage:
+        problem = f"The decision log {log.store.name} is damaged: {damage[0]}. "
+        remedy = "Restore it from a backup before the service starts."
+        yield Finding("log", "damaged", DecisionLogError(problem + remedy), stops=True)
+        return
+    state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
+    state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
+    yield Finding("log", state)
+    if newest is not None:
+        yield from _check_draw_key(newest, settings)
+    if anchor is not None:
+        yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
+
+
+def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Finding]:
+    """As a start says it; one that is not there would be made anew."""
+    try:
+        there = settings.draw_key_file.exists()
+        key = read_or_create(settings.draw_key_file) if there else bytes(32)
+    except SelectivityError as error:
+        yield Finding("draw key", "cannot be used", error, stops=True)
+        return
+    if (told := another_before(newest, key)) is not None:
+        yield Finding("draw key", "another than before", ParamsError(told))
+
+
+def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
+    """As a start does, without vouching for anything; None if nothing was vouched for yet.
+
+    Raises:
+        DecisionLogError: the log is not the one that was vouched for.
+        ParamsError: what would tell cannot be read.
+    """
+    if not signed_before(settings.signing_key_file):  # a start makes a key
+        return None
+    try:
+        keys = kept_public(settings.signing_key_file)
+        vouched = check_vouched(log, settings.anchor_file, keys)
+        return vouched.state(log.head().no)
+    except OSError as error:
+        raise ParamsError(
+            f"The anchor {settings.anchor_file} cannot be read ({error.strerror}). Correct the "
+            "path (LANES_ANCHOR) or its permissions."
+        ) from error
+
+
+def _without(settings: Settings, why: AwayError) -> Finding:
+    """What a start would do now that the log does not answer."""
+    try:
+        at = copied_at(settings.recent_file, primary_of(settings).name)
+    except DecisionLogError as error:
+        state = f"away, and the service would not start: {error}"
+        return Finding("log", state, why, stops=True)
+    return Finding(
+        "log", f"away; the service would start from its copy of {at:%Y-%m-%d %H:%M:%S %Z}", why
+    )
+
+
+def _check_keys(settings: Settings) -> Finding:
+    try:
+        keys = read_keys(settings.keys_file)
+    except SelectivityError as error:
+        return Finding("keys", "cannot be used", error, stops=True)
+    if not keys:
+        return Finding("keys", f"none in {settings.keys_file} yet; the first start makes one")
+    valid = [key.state(datetime.now(UTC)) for key in keys].count("valid")
+    return Finding("keys", f"{valid} of {len(keys)} valid")
+
+
+def _check_tokens(settings: Settings) -> Iterator[Finding]:
+    if settings.jwt_keys is None:
+        return
+    try:
+        keys = read_key_set(settings.jwt_keys).keys
+    except SelectivityError as error:
+        yield Finding("tokens", "cannot be taken", error, stops=True)
+    else:
+        yield Finding("tokens", f"of {settings.jwt_issuer}, by {len(keys)} keys")

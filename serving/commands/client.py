@@ -1,0 +1,230 @@
+"""Talks to a running service over HTTP, for the command line."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from selectivity.errors import SelectivityError, ServiceError
+from selectivity.wording import Language
+from serving.commands.table import what_is_wrong
+
+LINES_AT_ONCE = 1_000
+SECONDS = 120
+_LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""What the service, or a proxy before it, answers while it cannot."""
+_TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_OF_PROBLEMS = {"title", "detail", "problems"}
+"""What every refusal of the service has."""
+
+
+class NoAnswerError(ServiceError):
+    """Nobody answers now; perhaps later."""
+
+
+class NoValidKeyError(ServiceError):
+    """The service does not know who calls; the command says where its key comes from."""
+
+
+def lines_of(file: Path) -> Iterator[bytes]:
+    """The lines of a file that is to be sent.
+
+    Raises:
+        SelectivityError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise SelectivityError(
+            f"{file} cannot be read ({error.strerror}). Give a file with one record per line."
+        ) from error
+
+
+def send_declarations(
+    url: str, lines: Iterable[bytes], language: Language, key: str | None
+) -> Iterator[Mapping[str, Any]]:
+    """The answer to each declaration, in order; for a bad line the problem with its `line`.
+
+    Raises:
+        ServiceError: no service answers there, or it refuses.
+    """
+    waiting = iter(lines)
+    for part in count():
+        some = [line.rstrip(b"\r\n") + b"\n" for line in islice(waiting, LINES_AT_ONCE)]
+        if not some:
+            return
+        sent = b"".join(some)
+        status, body = call(url, "POST", "/v1/lanes/batch", sent, language=language, key=key)
+        if status != HTTPStatus.OK:  # of the whole: nothing was decided
+            _usable((status, body))
+        for text in body.splitlines():
+            answer = dict(_content(status, text))
+            if "line" in answer:
+                answer["line"] += part * LINES_AT_ONCE
+            yield answer
+
+
+def send_inspections(
+    url: str, lines: Iterable[bytes], language: Language, key: str | None
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Line, counted from 1, and answer for each inspection, in order.
+
+    Raises:
+        ServiceError: no service answers there, or it does not let this key in.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            answer = call(url, "POST", "/v1/inspections", line, language=language, key=key)
+            yield number, _content(*answer)
+
+
+def follow_notices(
+    url: str,
+    office: str,
+    language: Language,
+    key: str | None,
+    *,
+    follow: bool,
+    pause_seconds: float = 2,
+    waits: Callable[[], None] = lambda: None,
+) -> Iterator[Mapping[str, Any]]:
+    """What an office has not acknowledged yet, in order; acknowledged once all of a part was taken.
+
+    With `follow` it goes on for ever, over a link or service that comes and goes. Whoever begins
+    again after a crash may be told the last part once more, and never misses one. `waits` is called
+    once, when everything that was there is told.
+
+    Raises:
+        ServiceError: the service refuses; or none answers, unless it follows.
+    """
+    path, after = f"/v1/offices/{quote(office, safe='')}/notices", ""
+    due = waited = False
+    while True:
+        try:
+            if not due:
+                told = _usable(call(url, "GET", path + after, language=language, key=key))
+                yield from told["notices"]
+                after, due = f"?after={told['cursor']}", bool(told["notices"])
+            if due:
+                kept = json.dumps({"cursor": told["cursor"]}).encode()
+                _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
+                due = False
+            if told["more"]:
+                continue
+            if follow and not waited:
+                waits()
+                waited = True
+        except NoAnswerError:
+            if not follow:
+                raise
+        if not follow:
+            return
+        time.sleep(pause_seconds)
+
+
+def mode_answer(
+    url: str,
+    language: Language,
+    key: str | None,
+    *,
+    path: str = "",
+    asked: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """The mode in force after what was asked for, if anything.
+
+    Args:
+        path: behind `/v1/mode`, of what is done without content.
+        asked: the order that is given.
+
+    Raises:
+        ServiceError: no service answers there, or it refuses.
+    """
+    method = "POST" if path or asked else "GET"
+    body = json.dumps(asked).encode() if asked else None
+    return _usable(call(url, method, f"/v1/mode{path}", body, language=language, key=key))
+
+
+def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:
+    status, body = answer
+    content = _content(status, body)
+    if status not in _TAKEN:
+        raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
+    return content
+
+
+def _content(status: int, body: bytes) -> Mapping[str, Any]:
+    """What the service says, be it a refusal of what was sent.
+
+    Raises:
+        ServiceError: it cannot answer now, or does not let this key in, or is another service.
+    """
+    if status in _LATER:
+        raise NoAnswerError(f"The service answers {status}{_why(body)}")
+    content: Mapping[str, Any] = {}
+    with suppress(ValueError):
+        told = json.loads(body)
+        content = told if isinstance(told, dict) else {}
+    if not (content and status in _TAKEN) and not content.keys() >= _OF_PROBLEMS:
+        raise ServiceError(
+            f"What answers there ({status}) is not this service. Give its address with --url."
+        )
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if status == HTTPStatus.UNAUTHORIZED:  # its remedy is a header, which commands do not write
+            raise NoValidKeyError(f"{content['title']}. {content['problems'][0]['message']}.")
+        raise ServiceError(f"{content['title']}. {what_is_wrong(content)}")
+    return content
+
+
+def _why(body: bytes) -> str:
+    """What the service says about it; a proxy before it may say anything."""
+    with suppress(ValueError, TypeError, KeyError):
+        told = json.loads(body)
+        return f": {told['title']}. {told['detail']}"
+    return ". Try it again in a moment."
+
+
+def _address(url: str) -> tuple[str, int | None]:
+    with suppress(ValueError):  # of a port or a host that is none
+        address = urlsplit(url)
+        host, port = address.hostname, address.port
+        if address.scheme == "http" and host is not None and host.isprintable() and " " not in host:
+            host.encode("idna")
+            return host, port
+    raise ServiceError(f"{url!r} is no address of a service. Give it as http://127.0.0.1:8080.")
+
+
+def call(
+    url: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    language: Language = "en",
+    key: str | None = None,
+) -> tuple[int, bytes]:
+    """Status and body of one request, made with this API key.
+
+    Raises:
+        ServiceError: no service answers there.
+    """
+    host, port = _address(url)
+    headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
+    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswerError(
+            f"No service answers at {url} ({error}). Start it with `lanes serve`, or give its "
+            "address with --url."
+        ) from error
+    finally:
+        connection.close()

@@ -1,0 +1,83 @@
+"""Shows the service at work: starts it, sends the sample declarations, prints their lanes."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from selectivity.errors import SelectivityError, SourceError
+from selectivity.wording import Language
+from serving.commands import table
+from serving.commands.client import send_declarations, send_inspections
+from serving.settings import Settings
+
+DECLARATIONS, INSPECTIONS = "declarations.ndjson", "inspections.ndjson"
+
+
+def show(
+    url: str, samples: Path, language: Language, say: Callable[[str], None], key: str | None
+) -> None:
+    """Send the samples and print what comes back, one line per declaration.
+
+    Raises:
+        SourceError: there are no samples.
+        SelectivityError: some of them got no lane.
+    """
+    say(table.head())
+    refused = 0
+    for answer in send_declarations(url, _lines(samples / DECLARATIONS), language, key):
+        say(table.row(answer))
+        refused += "lane" not in answer
+    if (samples / INSPECTIONS).exists():
+        refused += _show_inspections(url, samples / INSPECTIONS, language, say, key)
+    if refused:
+        raise SelectivityError(
+            f"{refused} of the samples were refused; the lines above say why. If they were "
+            "changed since they were first sent, take another LANES_STATE."
+        )
+
+
+def _show_inspections(
+    url: str, file: Path, language: Language, say: Callable[[str], None], key: str | None
+) -> int:
+    receipts: dict[str, int] = {}
+    refused = 0
+    for number, answer in send_inspections(url, _lines(file), language, key):
+        if "receipt" not in answer:
+            say(f"inspection in line {number} refused: {table.what_is_wrong(answer)}")
+            refused += 1
+        else:
+            receipts[answer["receipt"]] = receipts.get(answer["receipt"], 0) + 1
+    counted = ", ".join(f"{number} {receipt}" for receipt, number in receipts.items())
+    say(f"\ninspections: {counted or 'none'}")
+    return refused
+
+
+def where_to_look(url: str, settings: Settings) -> str:
+    """Where a newcomer goes from here."""
+    made = settings.report.exists()
+    asks = "the browser asks for a name, any, and a password, the key"
+    served = f"report    {url}/reports  ({asks})\n" if made else ""
+    return (
+        f"\nwhile this service runs\n{served}API       {url}/docs\n"
+        f"health    {url}/health/ready\n\nat any time\n"
+        f"report    {settings.report if made else 'not made yet: make report'}\n"
+        "MLflow    make mlflow, which says where"
+    )
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        return file.read_bytes().splitlines()
+    except OSError as error:
+        raise SourceError(
+            f"The samples {file} cannot be read ({error.strerror}). Start the command in the "
+            "project's folder, or give their folder with --samples."
+        ) from error
+
+
+def keep_running() -> None:
+    """Wait for Ctrl-C."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,1 @@
+"""From a declaration to a lane that is kept: model, histories, bundles, modes, overrides."""

@@ -1,0 +1,136 @@
+"""Follows the pointer to the bundle in force: a new one takes over without a restart.
+
+It is tried in a process of its own first. One that is refused changes nothing: what served goes on
+serving, and the refusal is logged, counted and told by `/health/ready`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer
+from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
+from serving.deciding.assign import Parts
+from serving.deciding.catch_up import catch_up
+from serving.deciding.predictor import Predictor
+from serving.deciding.successor import hand_over
+from serving.deciding.trial import try_out
+from serving.log.kept_texts import AlteredTextError
+from serving.log.reader import LogReader
+from serving.undisturbed import undisturbed
+
+logger = logging.getLogger(__name__)
+
+UNSEEN = ()
+"""No pointer looks like that."""
+
+
+def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
+    """The one to keep warm behind the bundle that takes over: the predecessor, if it is good."""
+    candidates = predecessor.that_learn()
+    predecessor.last_good = None  # never a third in memory
+    return next((each for each in candidates if _is_good(each, pointer)), None)
+
+
+def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
+    """Whether its model works and knows the log, is not the one that takes over, and was not taken
+    back.
+    """
+    digest = candidate.bundle_digest
+    if candidate.bundle is None or digest is None or candidate.breaker.rests_because is not None:
+        return False
+    if candidate.known_upto is None:  # it would have to be made anew, a third in memory
+        return False
+    taken_back = pointer.rollback and digest[:NAME_DIGITS] != pointer.previous
+    return digest != pointer.digest and not taken_back
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it is no fault of the bundle, and may be over at the next look."""
+    lasting = isinstance(error, AlteredTextError | AuditError)
+    return isinstance(error, DecisionLogError) and not lasting
+
+
+class Follower:
+    """Looks at the pointer now and then; reacts when it changed since the start."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        prepare: Callable[[], Predictor],
+        try_out: Callable[[Path, str], None] = try_out,
+    ) -> None:
+        """`prepare` makes a predictor with the bundle in force; `try_out` raises for a bad one."""
+        self._parts, self._prepare, self._try_out = parts, prepare, try_out
+        self._seen = self._look()
+        self._tried: str | None = None
+        """Digest of the bundle that passed its trial last."""
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._parts.settings.follow_seconds)
+            seen = self._look()
+            # Histories come from the log: what is published while it is away waits for it.
+            if seen != self._seen and not self._parts.log.spooling:
+                self._seen = seen
+                await self._change()
+
+    def _look(self) -> Any:
+        try:
+            found = (self._parts.settings.published / POINTER).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    async def _change(self) -> None:
+        parts = self._parts
+        try:
+            pointer = await undisturbed(read_pointer, parts.settings.published)
+            if pointer is None:
+                return
+            serves = parts.predictor
+            if serves.bundle is not None and pointer.digest == serves.bundle_digest:
+                serves.cause_detail = None  # back to the one that serves
+                return
+            folder = parts.settings.published / pointer.bundle
+            if self._tried != pointer.digest:
+                await undisturbed(self._try_out, folder, pointer.digest)
+                self._tried = pointer.digest
+            await self._hand_over(pointer)
+        except (SelectivityError, OSError) as error:
+            if _passes(error):
+                self._seen = UNSEEN
+                parts.predictor.cause_detail = f"A newer bundle waits for the log: {error}"
+                logger.warning("bundle waits for the log", extra={"cause": str(error)})
+                return
+            self._tried = None
+            parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
+            parts.meters.followed("refused")
+            what = {"cause": "BUNDLE_REFUSED", "detail": str(error)}
+            logger.error("bundle refused", extra=what)
+
+    async def _hand_over(self, pointer: Pointer) -> None:
+        parts = self._parts
+
+        def take_office(successor: Predictor) -> None:
+            successor.last_good = _last_good(parts.predictor, pointer)
+
+        successor = await hand_over(parts, partial(self._successor, pointer), take_office)
+        parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
+        parts.meters.followed("taken over")
+        what = {"bundle": successor.bundle_digest, "rules_version": successor.rules.version}
+        logger.info("bundle taken over", extra=what)
+
+    def _successor(self, pointer: Pointer, log: LogReader) -> Predictor:
+        successor = self._prepare()
+        if successor.bundle_digest != pointer.digest:
+            raise BundleError(
+                successor.cause_detail
+                or "Another bundle was published meanwhile. Publish the one that is wanted again."
+            )
+        catch_up(successor, log)
+        return successor

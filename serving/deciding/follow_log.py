@@ -1,0 +1,127 @@
+"""Follows the log for what others wrote into it, so that histories and guards here know it too."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+
+from models.pointer import read_pointer
+from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from selectivity.office_loads import day_in_utc
+from serving.deciding.assign import Parts, count
+from serving.deciding.catch_up import catch_up
+from serving.deciding.lessons import fold, lessons
+from serving.deciding.predictor import Predictor
+from serving.deciding.successor import hand_over
+from serving.log.decision_log import kept_since
+from serving.log.reader import LogReader
+from serving.storage.store import AWAY_SECONDS
+from serving.undisturbed import undisturbed
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+"""How often to look: so much older may be what is known of other services' decisions."""
+AT_ONCE = 1_000
+
+
+class LogFollower:
+    """Teaches the predictor in office and the one behind it.
+
+    Histories that know nothing of the log, because it was away at the start, are made anew when it
+    is back: what the bundle learnt from it is not to be learnt twice.
+    """
+
+    def __init__(self, parts: Parts, prepare: Callable[[], Predictor] | None = None) -> None:
+        """`prepare` makes a predictor with the bundle in force; without it none is made anew."""
+        self._parts, self._prepare = parts, prepare
+        self._trouble: str | None = None
+        self._seen: int | None = None
+        """The last record that was read; None before the first."""
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        ours, pause = self._parts.log, LOOK_SECONDS
+        with closing(LogReader(ours.store, later=True, log_id=ours.log_id)) as log:
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    await self._look(log)
+                except DecisionLogError:  # it is down; what is missed comes with the next
+                    pause = AWAY_SECONDS
+                else:
+                    pause = LOOK_SECONDS
+
+    async def _look(self, log: LogReader) -> None:
+        if self._parts.predictor.behind and self._prepare is not None:
+            if not await self._bring_up_to_date():
+                await asyncio.sleep(self._parts.settings.follow_seconds)
+            return
+        while await self._teach_some(log) == AT_ONCE:
+            pass
+
+    async def _teach_some(self, log: LogReader) -> int:
+        learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
+        if learners:
+            upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
+        else:
+            upto = self._seen = await self._counted(log) if self._seen is None else self._seen
+        some = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
+        for lesson in some:
+            self._seen = lesson.no
+            if lesson.record is not None:
+                count(lesson.record, self._parts)
+            if learners:
+                self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
+        return len(some)
+
+    async def _counted(self, log: LogReader) -> int:
+        """The newest record, when all that was decided today up to it is counted."""
+        head = await undisturbed(log.head)
+        for record in await undisturbed(kept_since, log, day_in_utc(self._parts.now())):
+            count(record, self._parts)
+        return head.no
+
+    async def _bring_up_to_date(self) -> bool:
+        """Whether there is nothing to wait for before the next look."""
+        parts = self._parts
+        if parts.log.spooling:  # it is not gone back to yet
+            return True
+        try:
+            self._refuse_another_bundle()
+            # Whoever had the turn may have put a predictor in office that knows the log.
+            make = self._that_knows_the_log
+            await hand_over(parts, make, wanted=lambda: parts.predictor.behind)
+        except (SelectivityError, OSError) as error:
+            if self._trouble != str(error):
+                logger.error("histories stay behind", extra={"cause": str(error)})
+            self._trouble = str(error)
+            return False
+        logger.warning("histories know the log")
+        self._trouble = None
+        return True
+
+    def _refuse_another_bundle(self) -> None:
+        """Before it is loaded: a bundle published meanwhile takes over by itself, if it can."""
+        serves, settings = self._parts.predictor, self._parts.settings
+        pointer = None if settings.bundle else read_pointer(settings.published)
+        if pointer is not None and serves.bundle is not None:  # else another stands in for it
+            self._refuse_another(pointer.digest)
+
+    def _refuse_another(self, digest: str | None) -> None:
+        serves = self._parts.predictor
+        if digest != serves.bundle_digest:
+            raise BundleError(
+                f"The bundle in force ({digest!s:.16}) is not the one that serves "
+                f"({serves.bundle_digest!s:.16}). {serves.cause_detail or 'It is to take over.'} "
+                "Publish one that can be used, or start the service again."
+            )
+
+    def _that_knows_the_log(self, log: LogReader) -> Predictor:
+        assert self._prepare is not None
+        successor = self._prepare()
+        self._refuse_another(successor.bundle_digest)
+        for each in successor.that_learn():
+            catch_up(each, log)
+        return successor

@@ -1,0 +1,276 @@
+"""Decides on one declaration with what is loaded: bundle or none, rules, profiles, draw key."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from models.bundle import Bundle, Ruling
+from selectivity.capacity import Prices
+from selectivity.decision import Source
+from selectivity.declaration import Declaration
+from selectivity.errors import BundleError
+from selectivity.guard import Load
+from selectivity.labelling import Told, item_outcomes
+from selectivity.lanes import Lane
+from selectivity.modes import Mode
+from selectivity.policy import Policy, decide
+from selectivity.record import DecisionRecord
+from selectivity.rows import Row, day_at, rows_of
+from selectivity.rules import RuleSet
+from selectivity.sampling import key_id
+from selectivity.scorecard import Scorecard
+from serving.deciding.assessed import Assessed, assess, item_scores
+from serving.deciding.breaker import Breaker
+from serving.deciding.published import NO_MODEL
+
+logger = logging.getLogger(__name__)
+
+MODEL_ERROR, MODEL_OUTPUT = "MODEL_ERROR", "MODEL_OUTPUT"
+SECONDS_ALLOWED = 0.25
+
+
+class Given(NamedTuple):
+    """What a decision rests on besides the declaration and what is loaded."""
+
+    earlier_lane: Lane | None
+    now: datetime
+    mode: Mode = Mode.NORMAL
+    load: Load | None = None
+
+
+class Predictor:
+    """One lane per declaration, whatever happens; a lane without the model is labelled as such.
+
+    The model in force is asked first, then that of `last_good`, then the points table, then the
+    fallback rules. Rules and policy are always those in force.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | None,
+        *,
+        rules: RuleSet,
+        draw_key: bytes,
+        policy: Policy | None = None,
+        scorecard: Scorecard | None = None,
+        facts_known: frozenset[str] | None = None,
+        ruling_digest: str | None = None,
+        cause: str | None = None,
+        cause_detail: str | None = None,
+        seconds_allowed: float = SECONDS_ALLOWED,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`rules`, `policy` and `scorecard` are the bundle's own if there is one.
+
+        Args:
+            facts_known: facts that the history had at all; None means all of them.
+            ruling_digest: bundle that they come from if its model cannot be used.
+            cause: code of why there is no bundle, for the label on every decision.
+            cause_detail: the same in words, for operators.
+            seconds_allowed: time that the model may take for one declaration.
+        """
+        self.bundle, self.rules, self.scorecard = bundle, rules, scorecard
+        self._draw_key, self._draw_key_id = draw_key, key_id(draw_key)
+        self.policy = policy or Policy()
+        self.prices = bundle.prices if bundle else Prices()
+        self._facts_known, self._ruling_digest = facts_known, ruling_digest
+        self.cause = None if bundle else cause or NO_MODEL
+        self.cause_detail = cause_detail
+        self.known_upto: int | None = None
+        """Number of the last record of the log that the profiles have taken in."""
+        self.last_good: Predictor | None = None
+        """Whose model is asked when this one's gives nothing usable; it learns along."""
+        self._clock, self.breaker = clock, Breaker(seconds_allowed, clock)
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, *, draw_key: bytes, **options: Any) -> "Predictor":
+        """A predictor with everything that a bundle holds."""
+        return cls._of(bundle.ruling, bundle, draw_key=draw_key, **options)
+
+    @classmethod
+    def of_ruling(cls, ruling: Ruling, *, draw_key: bytes, **options: Any) -> "Predictor":
+        """A predictor with what a bundle holds besides its model."""
+        return cls._of(ruling, None, draw_key=draw_key, **options)
+
+    @classmethod
+    def _of(cls, ruling: Ruling, bundle: Bundle | None, **options: Any) -> "Predictor":
+        return cls(
+            bundle,
+            rules=ruling.rules,
+            policy=ruling.policy,
+            scorecard=ruling.scorecard,
+            facts_known=ruling.facts_known,
+            ruling_digest=ruling.digest,
+            **options,
+        )
+
+    @property
+    def bundle_digest(self) -> str | None:
+        """Names the bundle whose rules and policy hold; None without one."""
+        return self._ruling_digest
+
+    @property
+    def behind(self) -> bool:
+        """Whether some model has histories that know nothing of the log."""
+        return any(each.bundle and each.known_upto is None for each in self.that_learn())
+
+    @property
+    def source(self) -> Source:
+        """What is asked first now."""
+        if self.bundle is not None:
+            return Source.MODEL
+        if self.last_good is not None:
+            return Source.LAST_GOOD
+        return Source.FALLBACK if self.scorecard is None else Source.SCORECARD
+
+    def that_learn(self) -> "list[Predictor]":
+        """This one and the one behind it: both have to know what the log holds."""
+        return [self] if self.last_good is None else [self, self.last_good]
+
+    def assess(self, declarations: Sequence[Declaration], mode: Mode) -> Sequence[Assessed | None]:
+        """What the model says of each now: the same as alone, in a fraction of the time.
+
+        None for all of them without a model, in a mode that does not ask it, or where it fails on
+        one: `decide` then asks again.
+        """
+        asks = mode.asks_model and self.breaker.rests_because is None
+        if self.bundle is not None and declarations and asks:
+            with contextlib.suppress(Exception):  # which one it is, and why, is told when asked
+                began = self._clock()
+                assessed = assess(declarations, self.bundle)
+                if all(each.risk.usable() for each in assessed):  # else `ask` counts what it gave
+                    self.breaker.timed(began, sum(len(each.items) for each in declarations))
+                return assessed
+        return [None] * len(declarations)
+
+    def decide(
+        self,
+        declaration: Declaration,
+        *,
+        earlier_lane: Lane | None,
+        now: datetime,
+        mode: Mode = Mode.NORMAL,
+        load: Load | None = None,
+        assessed: Assessed | None = None,
+    ) -> DecisionRecord:
+        """The decision on a declaration, with all that it rests on. Nothing is kept here.
+
+        Args:
+            mode: what people ordered.
+            load: what the office got today, if its capacity is to be guarded.
+            assessed: what `assess` gave, if nothing was folded into the profiles since.
+        """
+        given = Given(earlier_lane, now, mode, load)
+        if not mode.asks_model:
+            return self.decide_without_model(declaration, given, cause=None)
+        said = self.ask(declaration, assessed)
+        if isinstance(said, Assessed):
+            return self._decide(declaration, given, self, said)
+        again = self.last_good.ask(declaration) if self.last_good else None
+        if self.last_good and isinstance(again, Assessed):
+            return self._decide(declaration, given, self.last_good, again, said)
+        return self.decide_without_model(declaration, given, cause=said)
+
+    def decide_by_last_good(
+        self, declaration: Declaration, given: Given, *, cause: str | None
+    ) -> DecisionRecord:
+        """The decision by the last good model, labelled with why it was not the one in force.
+
+        Raises:
+            BundleError: it gives nothing usable.
+        """
+        said = self.last_good.ask(declaration) if self.last_good else NO_MODEL
+        if self.last_good is None or isinstance(said, str):
+            raise BundleError(f"The last good model says nothing ({said}). Find out why.")
+        return self._decide(declaration, given, self.last_good, said, cause)
+
+    def decide_without_model(
+        self, declaration: Declaration, given: Given, *, cause: str | None
+    ) -> DecisionRecord:
+        """The decision by points or rules alone, labelled with the cause. Nothing is kept here."""
+        return self._decide(declaration, given, self, None, cause or self.cause)
+
+    def ask(self, declaration: Declaration, assessed: Assessed | None = None) -> Assessed | str:
+        """What the model says, or the code of why that is nothing usable."""
+        if self.bundle is None:
+            return self.cause or NO_MODEL
+        if assessed is None:
+            if (resting := self.breaker.rests_because) is not None:
+                return resting
+            began = self._clock()
+            try:
+                (assessed,) = assess([declaration], self.bundle)
+            except Exception:  # a lane must be given, and must say that the model did not give it
+                what = {"declaration_id": declaration.declaration_id, "cause": MODEL_ERROR}
+                logger.exception("model failed", extra=what)
+                self.breaker.failed(MODEL_ERROR)
+                return MODEL_ERROR
+            if assessed.risk.usable():
+                self.breaker.timed(began, len(declaration.items))
+        if not assessed.risk.usable():
+            self.breaker.failed(MODEL_OUTPUT)
+            return MODEL_OUTPUT
+        return assessed
+
+    def observe(self, rows: Iterable[Row]) -> None:
+        """Fold goods items whose decisions are kept into the profiles."""
+        if self.bundle is not None:
+            self.bundle.profiles.observe(rows)
+
+    def learn(self, declaration: Declaration, told: Told) -> None:
+        """Fold what a control of a declaration found into the profiles, or take it back."""
+        if self.bundle is None:
+            return
+        outcomes = item_outcomes(told.inspection, [item.item_no for item in declaration.items])
+        if not outcomes:
+            return
+        day = day_at(told.since)
+        for item, row in zip(declaration.items, rows_of(declaration), strict=True):
+            if item.item_no in outcomes:
+                self.bundle.profiles.learn(row, day, outcomes[item.item_no], count=told.counts)
+
+    def _decide(
+        self,
+        declaration: Declaration,
+        given: Given,
+        speaker: "Predictor",
+        said: Assessed | None,
+        cause: str | None = None,
+    ) -> DecisionRecord:
+        """By the rules in force and what the model of `speaker` said, if that is anything."""
+        declared = declaration.as_lodged()
+        decision = decide(
+            declaration,
+            risk=said and said.risk,
+            rules=self.rules,
+            policy=self.policy,
+            prices=speaker.prices,
+            draw_key=self._draw_key,
+            earlier_lane=given.earlier_lane,
+            facts_known=self._facts_known,
+            scored=None if self.scorecard is None else self.scorecard.judge(declaration),
+            fallback_cause=cause,
+            mode=given.mode,
+            load=given.load,
+            now=given.now,
+        )
+        return DecisionRecord(
+            declaration_id=declaration.declaration_id,
+            version_no=declaration.version_no,
+            lineage_id=declaration.lineage,
+            snapshot_sha256=declaration.snapshot_sha256(),
+            declared=declared,
+            decided_at=given.now,
+            bundle_digest=self.bundle_digest,
+            model_digest=None if speaker is self else speaker.bundle_digest,
+            rules_version=self.rules.version,
+            policy_id=self.policy.id,
+            draw_key_id=self._draw_key_id,
+            known_upto=speaker.known_upto if said else None,
+            features_sha256=said and said.features_sha256,
+            scores=item_scores(declaration, said.risk) if said else (),
+            decision=decision,
+        )

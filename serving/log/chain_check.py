@@ -1,0 +1,240 @@
+"""Walks the chain of a decision log from its first record to its last and says where it breaks."""
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from selectivity.errors import DecisionLogError
+from serving.log.kept_texts import read_inspection_kept
+from serving.log.spoken_on import spoken_on
+from serving.storage import chain
+from serving.storage.store import LOWEST, PAGE, Connection, in_pages
+
+MOST_COMPARED = 100
+"""Altered records among which those that changed places are looked for."""
+
+
+class Fault(StrEnum):
+    """What happened to a record."""
+
+    ALTERED = "altered"
+    MISSING = "missing"
+    INSERTED = "inserted"
+    REORDERED = "reordered"
+    REPLACED = "replaced"
+    TRUNCATED = "truncated"
+    NOT_VOUCHED = "not vouched for"
+    DAMAGED = "damaged"
+
+
+class Problem(NamedTuple):
+    """Something that is not as it was written, by the number of the record it begins at."""
+
+    no: int
+    fault: Fault
+    told: str
+
+
+class Walked(NamedTuple):
+    """What a walk through the chain came to."""
+
+    head: chain.Head
+    decisions: int
+    inspections: int
+    drains: int
+    acts: int
+    hashes: dict[int, str]
+    """Hashes of the records that were asked for, as far as there are such."""
+    problems: list[Problem]
+
+
+class Link(NamedTuple):
+    """A record of the chain with the row it stands for; values may be of any type by now."""
+
+    no: int
+    kind: Any
+    seq: Any
+    before: Any
+    stored: Any
+    columns: tuple[Any, ...]
+    text: Any
+    decision_seq: Any
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        if self.text is None:
+            return f"record {self.no} ({self.kind!s:.20} in place {self.seq!s:.20})"
+        version = f" version {self.columns[1]!s:.10}" if self.kind == chain.DECISION else ""
+        return f"record {self.no} ({_CALLED[self.kind]} {self.columns[0]!r:.75}{version})"
+
+    def hash_at(self, no: int, before: Any) -> str | None:
+        """Its hash if it stood there; None if it cannot be one of ours."""
+        return chain.hash_if_ours(before, no, self.kind, self.seq, self.columns, self.text)
+
+
+_CALLED: Mapping[chain.Kind, str] = {
+    chain.DECISION: "decision on",
+    chain.INSPECTION: "inspection",
+    chain.DRAIN: "drain of spool",
+    chain.ACT: "act",
+}
+"""What stands in front of the first column."""
+_COUNTED = (chain.DECISION, chain.INSPECTION, chain.DRAIN, chain.ACT)
+
+
+def walk(connection: Connection, wanted: Container[int]) -> Walked:
+    """Compare every record with its hash, its link, its row and its place.
+
+    `wanted` are numbers of records whose hashes are given back; 0 is what the first follows on.
+    """
+    walker = _Walker(connection)
+    hashes = {0: walker.head.record_hash} if 0 in wanted else {}
+    for link in links(connection):
+        walker.step(link)
+        if link.no in wanted:
+            hashes[link.no] = link.stored
+    problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
+    decisions, inspections, drains, acts = (walker.counts[kind] for kind in _COUNTED)
+    return Walked(walker.head, decisions, inspections, drains, acts, hashes, sorted(problems))
+
+
+class _Walker:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.head = chain.Head(0, chain.genesis(chain.log_id_of(connection)))
+        self._true_hash: str | None = self.head.record_hash
+        self._decided = 0
+        self.counts = dict.fromkeys(chain.COLUMNS, 0)
+        self.problems: list[Problem] = []
+        self.altered: list[Link] = []
+
+    def step(self, link: Link) -> None:
+        """Look at the next record."""
+        true_hash = None
+        if link.text is None:
+            self._say(link.no, Fault.MISSING, f"the content of {link.name} is missing")
+        else:
+            true_hash = link.hash_at(link.no, link.before)
+            self._look_at(link, true_hash)
+            self.counts[link.kind] += 1
+        self.head, self._true_hash = chain.Head(link.no, link.stored), true_hash
+
+    def _look_at(self, link: Link, true_hash: str | None) -> None:
+        follows = self._follows(link)
+        if true_hash != link.stored:
+            if len(self.altered) < MOST_COMPARED:
+                self.altered.append(link)
+            else:
+                self._say(link.no, Fault.ALTERED, f"{link.name} was altered")
+        elif not follows:
+            self._say(
+                link.no,
+                Fault.REPLACED,
+                f"{link.name} does not follow on record {link.no - 1}: one of them was put in, "
+                "taken out or replaced",
+            )
+        if link.kind == chain.DECISION:
+            self._decided = link.seq
+        elif link.kind == chain.INSPECTION and link.decision_seq != self._decision_of(link):
+            told = f"{link.name} was put to another decision than its own"
+            self._say(link.no, Fault.ALTERED, told)
+
+    def _follows(self, link: Link) -> bool:
+        due = self.head.no + 1
+        if link.no < due:
+            self._say(link.no, Fault.INSERTED, f"{link.name} was put in front of the first record")
+            return True
+        if link.no > due:
+            several = f"records {due} to {link.no - 1} are" if link.no - due > 1 else f"{due} is"
+            one = "" if link.no - due > 1 else "record "
+            self._say(due, Fault.MISSING, f"{one}{several} missing")
+            return True
+        # If only the hash beside the record before was altered, that record is reported, not this.
+        return link.before in (self.head.record_hash, self._true_hash)
+
+    def _decision_of(self, link: Link) -> Any:
+        """The place of the decision that it speaks on, of those that there were when it came; else
+        of the first decided later. What cannot be read was altered, and is told of as that.
+        """
+        try:
+            observed_at = read_inspection_kept(link.text).observed_at
+            about = spoken_on(link.columns[1], observed_at, self._connection, upto=self._decided)
+        except (DecisionLogError, ValueError):
+            return link.decision_seq
+        if about is not None:
+            return about.seq
+        row = self._connection.execute(
+            "SELECT seq FROM decisions WHERE declaration_id = ? ORDER BY seq LIMIT 1",
+            (link.columns[1],),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _say(self, no: int, fault: Fault, told: str) -> None:
+        self.problems.append(Problem(no, fault, told))
+
+
+def links(
+    connection: Connection, *, after: int = LOWEST - 1, at_once: int = PAGE
+) -> Iterator[Link]:
+    """Every record behind this number, in order, with the row of its kind."""
+    columns = (f"{kind}.{name}" for kind, names in _COLUMNS_OF_ALL.items() for name in names)
+    rows = (
+        f"LEFT JOIN {kind}s {kind} ON c.kind = '{kind}' AND {kind}.seq = c.seq"
+        for kind in _COLUMNS_OF_ALL
+    )
+    for no, kind, seq, before, stored, decision_seq, *values in in_pages(
+        connection,
+        "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, inspection.decision_seq, "
+        f"{', '.join(columns)} FROM chain c {' '.join(rows)} "
+        "WHERE c.no >= ? ORDER BY c.no LIMIT ?",
+        first=after + 1,
+        at_once=at_once,
+    ):
+        text, *own = _own(kind, values)
+        yield Link(no, kind, seq, before, stored, tuple(own), text, decision_seq)
+
+
+_COLUMNS_OF_ALL: Mapping[chain.Kind, tuple[str, ...]] = {
+    kind: (chain.TEXTS[kind], *columns) for kind, columns in chain.COLUMNS.items()
+}
+
+
+def _own(kind: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """Of the columns of every kind, one behind the other, those of this one."""
+    at = 0
+    for other, columns in _COLUMNS_OF_ALL.items():
+        if other == kind:
+            return values[at : at + len(columns)]
+        at += len(columns)
+    return (None,)  # a kind that there is not
+
+
+def _misplaced_or_altered(altered: list[Link]) -> Iterator[Problem]:
+    """A record that would be right at the place of another has changed places with it."""
+    for link in altered:
+        own = next((other for other in altered if _belongs_at(link, other)), None)
+        if own is None:
+            yield Problem(link.no, Fault.ALTERED, f"{link.name} was altered")
+        else:
+            told = f"{link.name} stands where another stood; its own place is {own.no}"
+            yield Problem(link.no, Fault.REORDERED, told)
+
+
+def _belongs_at(link: Link, other: Link) -> bool:
+    """Whether the content alone changed places, or the whole record with its hashes."""
+    if link is other:
+        return False
+    moved = link._replace(kind=other.kind, seq=other.seq)
+    content_moved = moved.hash_at(other.no, other.before) == other.stored
+    return bool(content_moved or link.hash_at(other.no, link.before) == link.stored)
+
+
+def _unlinked(connection: Connection) -> Iterator[Problem]:
+    """Rows that stand in a table and in no record of the chain."""
+    for kind in chain.COLUMNS:
+        for (seq,) in connection.execute(
+            f"SELECT seq FROM {kind}s EXCEPT SELECT seq FROM chain WHERE kind = ?", (kind,)
+        ):
+            told = f"the {kind} in place {seq} belongs to no record: it was put in"
+            yield Problem(1 << 62, Fault.INSERTED, told)

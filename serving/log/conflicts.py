@@ -1,0 +1,31 @@
+"""What a spool brought and the log had otherwise."""
+
+import json
+from typing import NamedTuple
+
+from serving.log.kept_texts import AlteredTextError
+from serving.storage.chain import Kind
+
+
+class Conflict(NamedTuple):
+    """A record of a spool whose key the log had with another record; that one stands."""
+
+    spool_id: str
+    no: int
+    kind: Kind
+    text: str
+
+
+def read_conflicts(spool_id: str, text: str) -> list[Conflict]:
+    """Those of one drain, as they were kept.
+
+    Raises:
+        AlteredTextError: they were altered since.
+    """
+    try:
+        return [Conflict(spool_id, **each) for each in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        raise AlteredTextError(
+            f"What the spool {spool_id:.8} brought cannot be read, so it was altered from outside. "
+            "Run `lanes verify` and restore the log from a backup."
+        ) from error

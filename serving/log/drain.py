@@ -1,0 +1,138 @@
+"""Takes what a spool holds into the log, in the spool's order, each record once.
+
+How far a spool was taken over stands in the log itself, in the same transaction: whoever drains
+after a crash goes on where the last commit left off. The first record that is durable in the log
+stands; another one on the same key is kept beside it as a conflict, for people to look at.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+from selectivity.errors import AuditError, ConflictError
+from serving.log.chain_check import Link, links
+from serving.log.keep import NewDecision, keep_inspection
+from serving.log.kept_texts import read_inspection_kept, read_record
+from serving.storage.chain import (
+    DECISION,
+    DRAIN,
+    INSPECTION,
+    Head,
+    Links,
+    genesis,
+    hash_at,
+    log_id_of,
+)
+from serving.storage.store import Connection
+
+AT_ONCE = 100
+"""Records in one transaction: meanwhile no other service can write the log."""
+_TO_DO = (
+    "Nothing of it is taken over. Keep the spool for an investigation, then give another "
+    "LANES_SPOOL."
+)
+
+
+class Drained(NamedTuple):
+    """How far a spool was taken over."""
+
+    upto: Head
+    records: int
+    conflicts: int
+
+
+def drain(spool: Connection, own: Links, log: Connection) -> Drained:
+    """Take some of the spool into the log, in a transaction of the log that has begun.
+
+    Raises:
+        AuditError: the spool is not as it was written; nothing was taken.
+    """
+    spool_id = log_id_of(spool)
+    before = taken_upto(spool_id, log)
+    some = list(islice(links(spool, after=before.no, at_once=AT_ONCE), AT_ONCE))
+    upto = _checked(some, before, spool)
+    conflicts = [each for link in some for each in _take(link, own, log)]
+    if some:
+        columns, told = (spool_id, *upto), json.dumps(conflicts)
+        (seq,) = log.execute(
+            "INSERT INTO drains (spool_id, upto_no, upto_hash, conflicts) "
+            "VALUES (?, ?, ?, ?) RETURNING seq",
+            (*columns, told),
+        ).fetchone()
+        own.add(DRAIN, seq, columns, told)
+    return Drained(upto, len(some), len(conflicts))
+
+
+def taken_upto(spool_id: str, log: Connection) -> Head:
+    """The last record of the spool that the log has."""
+    row = log.execute(
+        "SELECT upto_no, upto_hash FROM drains WHERE spool_id = ? ORDER BY upto_no DESC LIMIT 1",
+        (spool_id,),
+    ).fetchone()
+    return Head(0, genesis(spool_id)) if row is None else Head(*row)
+
+
+def refuse_lost(place: str, held: tuple[str, Head], taken: Head, there: Connection | None) -> None:
+    """See that what a spool held is in the log, or still in the spool.
+
+    Args:
+        held: the spool that was at this place, by its id, and what it held at least.
+        taken: how far the log has that one.
+        there: the spool that is at the place now, if there is one.
+
+    Raises:
+        AuditError: it is nowhere now.
+    """
+    spool_id, head = held
+    lost = head.no - taken.no
+    ours = there if there is not None and log_id_of(there) == spool_id else None
+    if lost > 0 and (ours is None or hash_at(ours, head.no) != head.record_hash):
+        raise AuditError(
+            f"The spool {place} was emptied, cut or replaced from outside: it held {lost} "
+            f"{'records' if lost > 1 else 'record'} that the log did not have yet. Put the "
+            "spool of before back in its place. If it is lost, keep what is there for an "
+            "investigation and give another LANES_SPOOL: what was answered while the log was "
+            "away is then decided anew when it is sent again."
+        )
+
+
+def check(spool: Connection, taken: Head) -> Head:
+    """The last record of a spool that was taken over this far, if it is as it was written.
+
+    Raises:
+        AuditError: it is not.
+    """
+    return _checked(links(spool, after=taken.no), taken, spool)
+
+
+def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
+    """The last of these records, if each follows on the one before and is what was written."""
+    if hash_at(spool, before.no) != before.record_hash:  # what is added would never be taken over
+        raise AuditError(
+            f"The spool was altered from outside: record {before.no}, up to which the log has it, "
+            f"is not what was written, or is missing. {_TO_DO}"
+        )
+    head = before
+    for link in some:
+        follows = (link.no, link.before) == (head.no + 1, head.record_hash)
+        if not follows or link.text is None or link.hash_at(link.no, link.before) != link.stored:
+            raise AuditError(
+                f"The spool was altered from outside: {link.name} is not what was written, or one "
+                f"in front of it is missing. {_TO_DO}"
+            )
+        head = Head(link.no, link.stored)
+    return head
+
+
+def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
+    """Keep one record; a conflict is given back if the log has another on the same key."""
+    try:
+        if link.kind == INSPECTION:
+            keep_inspection(read_inspection_kept(link.text), own, log)
+        elif link.kind == DECISION:
+            record = read_record(link.text)
+            if NewDecision(record, link.text)(own, log).record != record:
+                raise ConflictError("decided twice")
+    except ConflictError:
+        yield {"no": link.no, "kind": link.kind, "text": link.text}

@@ -1,0 +1,237 @@
+"""Many declarations in one request: one JSON object per line in, one per line out, in order.
+
+Reading and deciding, keeping, and answering run side by side. Answers are never waited for, so that
+a caller who sends everything before reading anything gets through as well.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import NamedTuple
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from selectivity.declaration import Declaration
+from selectivity.errors import DecisionLogError
+from selectivity.wording import Language
+from serving.deciding.assign import Parts, kept_or_again, lodge_together
+from serving.http.answers import lane_answer
+from serving.http.bodies import body_too_large, declaration_from
+from serving.http.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_large
+from serving.log.keep import Kept
+
+NDJSON = "application/x-ndjson"
+ONE_A_LINE = (
+    "Send one declaration a line: `jq -c '.[]'` makes lines of a list, and curl keeps them with "
+    "--data-binary, not with -d."
+)
+LINES_TOGETHER = 32
+"""So many lines are decided on at once; nothing else happens meanwhile."""
+TURNS = 8
+"""Turns of the event loop between them. A single declaration goes from hand to hand seven times on
+its way: with one turn it would wait behind as many groups of lines. A turn costs next to nothing.
+"""
+AHEAD = 8
+"""Times `LINES_TOGETHER` lines that may be decided on and not be kept yet."""
+
+
+class Line(NamedTuple):
+    """A line of the request, counted from 1; None if it was too long to keep."""
+
+    number: int
+    content: bytes | None
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines, keeping no more than one line of the longest size."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit, self._number = limit_bytes, 1
+        self._start, self._too_long = bytearray(), False
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that end in this chunk, without the blank ones."""
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            self._keep(part)
+            yield from self.end()
+        self._keep(rest)
+
+    def end(self) -> Iterator[Line]:
+        """The line that has begun, ended here."""
+        content = bytes(self._start)
+        if self._too_long or content.strip():
+            yield Line(self._number, None if self._too_long else content)
+        self._number += 1
+        self._start, self._too_long = bytearray(), False
+
+    def _keep(self, part: bytes) -> None:
+        self._too_long = self._too_long or len(self._start) + len(part) > self._limit
+        if self._too_long:
+            self._start.clear()
+        else:
+            self._start += part
+
+
+class NdjsonResponse(Response):
+    """Sends what an iterator gives. Starlette's own would read the request while we do."""
+
+    media_type = NDJSON
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        language: Language,
+        place: AbstractContextManager[None],
+    ) -> None:
+        """`place` is held from the first byte of the answer to the last."""
+        super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
+        del self.headers["content-length"]
+        self._chunks, self._place = chunks, place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream the answers."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        with self._place:
+            await send(start)
+            async for chunk in self._chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class Lodged(NamedTuple):
+    """A declaration that was lodged, and what becomes of it."""
+
+    declaration: Declaration
+    kept: "asyncio.Future[Kept]"
+
+
+_Begun = list[tuple[int | None, Lodged | Problem]]
+"""Lines by their numbers; None for what is told of the request as a whole."""
+
+
+async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
+    """The answers to a batch, as they become durable."""
+    begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
+    answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+    room = asyncio.Semaphore(AHEAD)
+    tasks = [
+        asyncio.create_task(_begin_all(request, parts, begun, room)),
+        asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
+    ]
+    try:
+        while (chunk := await answers.get()) is not None:
+            yield chunk
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _begin_all(
+    request: Request,
+    parts: Parts,
+    begun: "asyncio.Queue[_Begun | None]",
+    room: asyncio.Semaphore,
+) -> None:
+    lines = LineSplitter(parts.settings.body_limit_bytes)
+    taken, limit = 0, parts.settings.batch_limit_bytes
+
+    async def begin(ended: Iterator[Line]) -> None:
+        while some := list(islice(ended, LINES_TOGETHER)):
+            await room.acquire()
+            begun.put_nowait(list(_begin(some, parts)))
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+    try:
+        async for chunk in request.stream():
+            taken += len(chunk)
+            if taken > limit:
+                begun.put_nowait([(None, body_too_large(limit))])
+                return
+            await begin(lines.feed(chunk))
+        await begin(lines.end())
+    except ClientDisconnect:
+        pass  # what was decided is kept; the caller asks again and gets the same answers
+    finally:
+        begun.put_nowait(None)
+
+
+async def _settle_all(
+    begun: "asyncio.Queue[_Begun | None]",
+    parts: Parts,
+    language: Language,
+    answers: "asyncio.Queue[bytes | None]",
+    room: asyncio.Semaphore,
+) -> None:
+    """While some are being kept, the next are decided on."""
+    try:
+        while (some := await begun.get()) is not None:
+            answers.put_nowait(await _settled(some, parts, language))
+            room.release()
+    finally:
+        answers.put_nowait(None)
+
+
+def _begin(lines: Sequence[Line], parts: Parts) -> Iterator[tuple[int, Lodged | Problem]]:
+    read = [(line.number, _read(line, parts)) for line in lines]
+    declarations = [each for _, each in read if isinstance(each, Declaration)]
+    lodged = iter(lodge_together(declarations, parts))
+    for number, each in read:
+        yield number, _begun(each, next(lodged)) if isinstance(each, Declaration) else each
+
+
+def _read(line: Line, parts: Parts) -> Declaration | Problem:
+    try:
+        if line.content is None:
+            limit = parts.settings.body_limit_bytes
+            return too_large("line", limit, "bytes", f"{ONE_A_LINE} Split one that is longer.")
+        return declaration_from(line.content, parts.settings.items_limit)
+    except RefusedError as refused:
+        return _as_a_line(refused.problem)
+
+
+def _as_a_line(refused: Problem) -> Problem:
+    """With the remedy that a batch needs, where the line as a whole is no declaration."""
+    told = [
+        each.model_copy(update={"remedy": ONE_A_LINE}) if each.remedy == ONE_OBJECT else each
+        for each in refused.problems
+    ]
+    return refused.model_copy(update={"problems": tuple(told)})
+
+
+def _begun(declaration: Declaration, kept: "asyncio.Future[Kept] | Exception") -> Lodged | Problem:
+    if isinstance(kept, DecisionLogError):
+        return of_error(kept)
+    if isinstance(kept, Exception):
+        raise kept
+    return Lodged(declaration, kept)
+
+
+async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
+    chunk = b""
+    for number, pending in some:
+        outcome = pending if isinstance(pending, Problem) else await _outcome(pending, parts)
+        if isinstance(outcome, Problem):
+            parts.meters.refused(outcome.status)
+            chunk += _problem_line(outcome.model_copy(update={"line": number}))
+        else:
+            chunk += lane_answer(outcome.record, parts.predictor.rules, language) + b"\n"
+    return chunk
+
+
+async def _outcome(lodged: Lodged, parts: Parts) -> Kept | Problem:
+    try:
+        kept = asyncio.shield(lodged.kept)  # it is kept even if nobody waits any more
+        return await kept_or_again(kept, lodged.declaration, parts)
+    except DecisionLogError as error:
+        return of_error(error)
+
+
+def _problem_line(problem: Problem) -> bytes:
+    return problem.model_dump_json(exclude_none=True).encode() + b"\n"

@@ -1,0 +1,291 @@
+"""The decision log in PostgreSQL, shared by any number of services.
+
+Writers take turns: each holds one advisory lock from the beginning of its transaction to the end,
+so that they make one chain. A server that hangs cannot tell so: every wait ends by our own clock.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import conninfo, pq
+from psycopg.pq import TransactionStatus
+
+from selectivity.errors import DecisionLogError, ParamsError
+from serving.storage import database_version
+from serving.storage.chain import log_id_of
+from serving.storage.database_refusal import passes
+from serving.storage.store import AwayError, Connection, Found, Rows, insert
+
+NEVER = float("inf")
+WRITER = 0x1A9E5
+"""The advisory lock that a writer holds."""
+CONNECT_SECONDS = 2  # psycopg takes no less
+HOLD_SECONDS = 5
+"""How long the server lets a writer that fell silent keep the others out."""
+
+
+class Patience(NamedTuple):
+    """How long we wait for the server."""
+
+    write_seconds: float = 0.3
+    """For a transaction, from its beginning until it is committed."""
+    read_seconds: float = 10.0
+    """For one statement of a reader."""
+    look_seconds: float = 0.3
+    """For one statement while a caller waits."""
+
+
+PATIENT = Patience()
+
+
+class LogDatabase:
+    """A decision log in a database, as `serving.storage.store.Store` describes it."""
+
+    errors: tuple[type[Exception], ...] = (psycopg.Error,)
+
+    def __init__(self, address: str, patience: Patience = PATIENT) -> None:
+        """`address` is a connection URL of libpq.
+
+        Raises:
+            ParamsError: it cannot be read as one.
+        """
+        try:
+            self._address = conninfo.conninfo_to_dict(address)
+        except psycopg.Error as error:
+            raise ParamsError(
+                "LANES_DATABASE is no address of a PostgreSQL database. Write "
+                "postgresql://user@host:5432/lanes, and the password into a password file."
+            ) from error
+        self._patience = patience
+
+    @property
+    def name(self) -> str:
+        """Host, port and database, without user and password."""
+        host, database = self._address.get("host", "localhost"), self._address.get("dbname", "")
+        usual = {each.keyword: each for each in pq.Conninfo.get_defaults()}[b"port"]
+        port = str(self._address.get("port") or (usual.val or b"").decode())
+        at = host if port.encode() == usual.compiled else f"{host}:{port}"
+        return f"PostgreSQL database {database!r} on {at}"
+
+    def open_to_write(self) -> Connection:
+        """A connection that commits durably; tables are made or brought up to date.
+
+        Raises:
+            AwayError: the database cannot be reached.
+            DecisionLogError: it cannot be used.
+        """
+        try:
+            server = _Server(self._connect("read-write"), self._patience.read_seconds)
+            with server.closed_on_error():
+                server.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
+                database_version.bring_up_to_date(server, self.name)
+                _check_durable(server, self.name)
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
+        server.seconds_a_statement = NEVER
+        return server
+
+    def check_durable(self) -> None:
+        """See that what is committed there survives a power cut.
+
+        Raises:
+            AwayError: the database cannot be reached.
+            DecisionLogError: it would not.
+        """
+        try:
+            server = _Server(self._connect("any"), self._patience.read_seconds)
+            with contextlib.closing(server):
+                _check_durable(server, self.name)
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
+
+    def log_id_there(self) -> str | None:
+        """The id of the log there, of whatever version it is; None if there is none. Changes
+        nothing.
+
+        Raises:
+            AwayError: the database cannot be reached.
+        """
+        try:
+            server = _Server(self._connect("any"), self._patience.read_seconds)
+            with contextlib.closing(server):
+                there = database_version.version_of(server) != database_version.NO_LOG
+                return log_id_of(server) if there else None
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
+
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        """A connection that cannot change anything, and comes back by itself when it was cut.
+
+        Raises:
+            AwayError: the database cannot be reached.
+            DecisionLogError: it holds no log of this version.
+        """
+
+        def connect() -> _Impatient:
+            opened = self._connect("any")
+            opened.execute("SET default_transaction_read_only = on")
+            return opened
+
+        try:
+            server = _Server(connect(), self._patience.read_seconds, again=connect)
+            with server.closed_on_error():
+                database_version.check(server, self.name)
+            if quick:
+                server.seconds_a_statement = self._patience.look_seconds
+        except psycopg.Error as error:
+            raise self.unusable(error) from error
+        return server
+
+    def begin(self, connection: Connection) -> None:
+        """Take the turn of a writer; whoever waits for it sees what the one before committed."""
+        assert isinstance(connection, _Server)
+        connection.give_until(time.monotonic() + self._patience.write_seconds)
+        connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        connection.execute("SELECT pg_advisory_xact_lock(?)", (WRITER,))
+
+    def begin_reading(self, connection: Connection) -> None:
+        """PostgreSQL takes the moment of the first read."""
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def add_rows(
+        self, connection: Connection, into: str, columns: Sequence[str], rows: Sequence[Any]
+    ) -> list[int]:
+        """The server numbers the rows of a statement in their order."""
+        return sorted(seq for (seq,) in insert(connection, into, columns, rows, "RETURNING seq"))
+
+    def prove(self, connection: Connection) -> None:
+        """Write a message that nobody reads into the server's own log, which is synced."""
+        connection.execute("SELECT pg_logical_emit_message(true, 'lanes', 'writable')")
+
+    def check_in_place(self) -> None:
+        """A database is not replaced under an open connection."""
+
+    def let_go(self) -> None:
+        """Nothing is left behind."""
+
+    def look_through(self, look: Callable[[Connection], Found]) -> Found:
+        """Read it as it is at one moment."""
+        with contextlib.closing(self.open_to_read()) as connection:
+            try:
+                self.begin_reading(connection)
+                return look(connection)
+            except psycopg.Error as error:
+                raise self.unusable(error) from error
+
+    def damage(self, connection: Connection, *, thorough: bool = False) -> list[str]:
+        """The server checks its own pages where checksums are on; `pg_amcheck` looks at them."""
+        return []
+
+    def unusable(self, error: Exception) -> DecisionLogError:
+        """What to say when the database cannot be used; AwayError if that may pass by itself."""
+        told = " ".join(str(error).split()).rstrip("?.!") or type(error).__name__
+        return (AwayError if passes(error) else DecisionLogError)(
+            f"The decision log in the {self.name} cannot be used: {told}. Check LANES_DATABASE, "
+            "that the server runs and that the role may use the tables."
+        )
+
+    def _connect(self, kind: str) -> "_Impatient":
+        usual: dict[str, Any] = {
+            "application_name": "lanes",
+            "target_session_attrs": kind,
+            "connect_timeout": CONNECT_SECONDS,
+        }
+        connection = _Impatient.connect(
+            **{**usual, **self._address}, autocommit=True, client_encoding="UTF8"
+        )
+        connection.until = time.monotonic() + CONNECT_SECONDS
+        # What is asked is in an index; a plan made while a table was small would never look there.
+        connection.execute("SET enable_seqscan = off")
+        return connection
+
+
+class _Impatient(psycopg.Connection[Any]):
+    """A connection that gives up at a moment of our own clock, and is closed then."""
+
+    until = NEVER
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if self.until == NEVER:
+            return super().wait(gen, interval, timeout)
+        left = max(0.0, self.until - time.monotonic())
+        try:
+            return super().wait(gen, interval, left if timeout is None else min(left, timeout))
+        except psycopg.OperationalError as error:
+            if time.monotonic() < self.until:
+                raise
+            self.pgconn.finish()  # nobody knows what the server still does with it
+            raise psycopg.OperationalError("the server did not answer in time") from error
+
+
+class _Server:
+    """One connection, asked with `?` as a file is."""
+
+    def __init__(
+        self,
+        connection: _Impatient,
+        seconds_a_statement: float,
+        *,
+        again: Callable[[], _Impatient] | None = None,
+    ) -> None:
+        """`again` opens another connection in place of one that was cut between transactions."""
+        self._connection, self._again = connection, again
+        self.seconds_a_statement = seconds_a_statement
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one was begun and not ended."""
+        return self._connection.info.transaction_status in (
+            TransactionStatus.INTRANS,
+            TransactionStatus.INERROR,
+        )
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
+        """Do one statement, or two without values."""
+        if self._connection.closed and self._again is not None:
+            self._connection = self._again()
+        if self.seconds_a_statement != NEVER:
+            self.give_until(time.monotonic() + self.seconds_a_statement)
+        return self._connection.execute(_with_its_marks(statement), values or None)
+
+    def executemany(self, statement: str, many: Iterable[Sequence[Any]], /) -> None:
+        """Do a statement with each of these values, without waiting for one after the other."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_with_its_marks(statement), many)
+
+    def give_until(self, moment: float) -> None:
+        """What is not answered by then has failed."""
+        self._connection.until = moment
+
+    def close(self) -> None:
+        """End it; a transaction that was begun is undone."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def closed_on_error(self) -> Any:
+        """Closed if this fails, else left open."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+
+@lru_cache(maxsize=256)
+def _with_its_marks(statement: str) -> Any:
+    return statement.replace("%", "%%").replace("?", "%s") if "?" in statement else statement
+
+
+def _check_durable(server: _Server, name: str) -> None:
+    """Raises DecisionLogError: what is committed here would not survive a power cut."""
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        (value,) = server.execute(f"SHOW {setting}").fetchone()
+        if value == "off":
+            raise DecisionLogError(
+                f"The {name} would lose decisions in a power cut ({setting} is off). Set it on, in "
+                "postgresql.conf or for the role."
+            )
