@@ -32,8 +32,8 @@ setup: $(READY) ## Build .venv from the locked requirements (runs by itself when
 cluster: $(READY) ## Add Dask and Spark to .venv, for data beyond one machine (half a gigabyte; Spark wants Java 17)
 	$(PIP) install --require-hashes --no-build-isolation -r requirements/cluster.txt
 
-run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them)
-	python -m pipelines.publish --by "$${BY:-$$(id -un)}" --note "make run"
+run: repro ## Data, model, report, then the service on a few declarations (ONCE=1 ends after them, BY= names who publishes)
+	python -m pipelines.publish --by "$${BY:-$$(git config user.name | grep . || id -un)}" --note "make run"
 	lanes demo $(if $(ONCE),--once,--port $(or $(LANES_PORT),8080)) --language en
 
 repro: $(READY) ## Bring every stage up to date (SOURCE=kcs SPATH=folder writes other data into params.yaml)

@@ -50,7 +50,9 @@ app.add_typer(rule_commands.commands, name="rules")
 app.add_typer(mode_commands.commands, name="mode")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
-FreePort = Annotated[int | None, typer.Option(help="Port; a free one if left out.")]
+FreePort = Annotated[
+    int | None, typer.Option(help="Port; without it that of LANES_PORT, and a free one if unset.")
+]
 LogPlace = Annotated[
     str | None,
     typer.Option(help="File of the log or address of its database; that in use if left out."),
@@ -248,12 +250,14 @@ def demo(
     from serving.commands.demo import keep_running, show, where_to_look
     from serving.start import running
 
-    settings = _settings(0 if port is None else port)
+    settings = _settings(port)
+    if "port" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"port": 0})  # beside a service that runs already
     with running(settings) as url:
         _tell_first_key(settings)
         typer.echo(f"service   {url}\n")
         show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
-        typer.echo(where_to_look(url, settings))
+        typer.echo(where_to_look(None if once else url, settings))
         if not once:
             typer.echo("\nCtrl-C ends the service.")
             keep_running()

@@ -52,14 +52,19 @@ def _show_inspections(
     return refused
 
 
-def where_to_look(url: str, settings: Settings) -> str:
-    """Where a newcomer goes from here."""
+def where_to_look(url: str | None, settings: Settings) -> str:
+    """Where a newcomer goes from here; `url` is None where the service ends with these words."""
     made = settings.report.exists()
     asks = "the browser asks for a name, any, and a password, the key"
     served = f"report    {url}/reports  ({asks})\n" if made else ""
+    runs = (
+        "\nThe service ends with these lines; `lanes serve` starts it again.\n"
+        if url is None
+        else f"\nwhile this service runs\n{served}API       {url}/docs\n"
+        f"health    {url}/health/ready\n"
+    )
     return (
-        f"\nwhile this service runs\n{served}API       {url}/docs\n"
-        f"health    {url}/health/ready\n\nat any time\n"
+        f"{runs}\nat any time\n"
         f"report    {settings.report if made else 'not made yet: make report'}\n"
         "MLflow    make mlflow, which says where"
     )

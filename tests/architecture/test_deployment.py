@@ -88,17 +88,36 @@ def test_names_of_alerts_and_panels_are_their_own() -> None:
 
 
 def test_the_first_run_listens_where_the_settings_say() -> None:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     for port, told in (("8124", "--port 8124 "), ("", "--port 8080 ")):
-        asked = subprocess.run(
-            ["make", "-n", "run"],
-            cwd=ROOT,
-            env=plain | {"LANES_PORT": port},
-            capture_output=True,
+        assert told in _first_run(LANES_PORT=port)
+
+
+def test_the_first_run_publishes_in_the_name_of_a_person_if_any_is_known(tmp_path: Path) -> None:
+    (line,) = (line for line in _first_run().splitlines() if "pipelines.publish" in line)
+    login = subprocess.check_output(["id", "-un"], text=True).strip()
+    for configured, by, name in (
+        ("[user]\nname = Ann Lee\n", "", "Ann Lee"),
+        ("[user]\nname =\n", "", login),
+        ("", "", login),
+        ("[user]\nname = Ann Lee\n", "ben", "ben"),
+    ):
+        (tmp_path / "gitconfig").write_text(configured)
+        known = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"), "GIT_CONFIG_NOSYSTEM": "1"}
+        told = subprocess.check_output(
+            ["bash", "-euo", "pipefail", "-c", line.replace("python -m pipelines.publish", "echo")],
+            cwd=tmp_path,
+            env=os.environ | known | {"BY": by},
             text=True,
-            check=True,
         )
-        assert told in asked.stdout
+        assert f"--by {name} --note" in told
+
+
+def _first_run(**variables: str) -> str:
+    """The commands of `make run`."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.check_output(
+        ["make", "-n", "run"], cwd=ROOT, env=plain | variables, text=True
+    )
 
 
 @pytest.mark.parametrize("file", [*OPERATED, ROOT / "README.md"], ids=lambda file: file.name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,12 +18,14 @@ import typer.main
 from selectivity.declaration import Declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
+from serving.commands.demo import where_to_look
 from serving.deciding.draw_key import read_or_create
 from serving.http.address import bind, listen
 from serving.log.decision_log import DecisionLog
 from serving.log.held_note import HeldNote
 from serving.log.reader import LogReader
 from serving.main import app
+from serving.settings import Settings
 from serving.storage.chain import Head
 from tests.builders import an_inspection, an_item
 from tests.command_line import lanes, lanes_alone
@@ -114,9 +117,34 @@ def test_the_demonstration_can_be_repeated(tmp_path: Path) -> None:
     assert len(lines) == len(samples)
     assert all("luồng" in line for line in lines)
     assert lines == [line for line in again.stdout.splitlines() if line.startswith("SYN")]
-    runs, always = first.stdout.split("while this service runs")[1].split("at any time")
-    assert "/docs" in runs
-    assert "http" not in always  # it has ended by then
+    told = first.stdout.split("inspections:")[1]
+    assert "`lanes serve` starts it again" in told
+    assert "http" not in told  # it has ended by then
+
+
+def test_the_demonstration_takes_the_port_of_the_option_of_the_setting_or_a_free_one(
+    tmp_path: Path,
+) -> None:
+    once, ports = ("demo", "--once"), [str(free_port()) for _ in range(2)]
+    told = [
+        lanes(tmp_path, *once, *option, **variables).stdout
+        for option, variables in (
+            ([], {"LANES_PORT": ports[0]}),
+            (["--port", ports[1]], {"LANES_PORT": ports[0]}),
+            ([], {"LANES_PORT": ""}),
+        )
+    ]
+    taken = [re.findall(r"^service   http://127.0.0.1:(\d+)$", text, re.M)[0] for text in told]
+    assert taken[:2] == ports
+    assert taken[2] not in {*ports, str(Settings().port)}
+
+
+def test_while_the_demonstration_runs_it_says_where_to_look(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, report=tmp_path)
+    runs, always = where_to_look("http://here", settings).split("at any time")
+    assert "http://here/docs" in runs
+    assert "http://here/reports" in runs
+    assert "http" not in always
 
 
 def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> None:
