@@ -37,12 +37,13 @@ def _rows(file: Path) -> list[Any]:
     try:
         rows = yaml.load(file.read_bytes(), Loader=_RulesLoader)
     except OSError as error:
-        raise RulesError(str(file), "-", f"cannot be read ({error})", "Check the path.") from error
+        problem = f"cannot be read ({error.strerror})"
+        raise RulesError(str(file), None, problem, "Check the path.") from error
     except (yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise RulesError(file.name, "-", f"is not YAML: {problem}", "Correct it.") from error
+        raise RulesError(file.name, None, f"is not YAML: {problem}", "Correct it.") from error
     if not isinstance(rows, list) or not rows:
         raise RulesError(
-            file.name, "-", "does not hold a list of rules", "Begin each rule with `- id: R-…`."
+            file.name, None, "does not hold a list of rules", "Begin each rule with `- id: R-…`."
         )
     return rows

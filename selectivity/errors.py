@@ -96,14 +96,15 @@ class BundleError(SelectivityError):
 
 
 class RulesError(SelectivityError):
-    """A rule file is wrong somewhere, so none of it is used."""
+    """A rule file is wrong somewhere, so none of it is used; `rule` is None for all of the file."""
 
     exit_code = 31
 
-    def __init__(self, file: str, rule: str, problem: str, remedy: str) -> None:
+    def __init__(self, file: str, rule: str | None, problem: str, remedy: str) -> None:
         self.file, self.rule = file, rule
+        where = f", rule {rule}" if rule else ""
         super().__init__(
-            f"Rules file {file}, rule {rule}: {problem}. {remedy} "
+            f"Rules file {file}{where}: {problem}. {remedy} "
             "Rules are used all together or not at all, so none of them was loaded."
         )
 

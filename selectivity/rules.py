@@ -146,7 +146,7 @@ class RuleSet:
             _check_cases(file, rule)
             rules[rule.id] = rule
         if not rules:
-            raise RulesError("-", "-", "there are no rules", "Name at least one file with rules.")
+            raise RulesError("-", None, "there are no rules", "Name at least one file with rules.")
         return cls(list(rules.values()))
 
     def hits(self, declaration: Declaration) -> list[Hit]:

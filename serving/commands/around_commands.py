@@ -34,6 +34,9 @@ class PlainErrors(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
         except SelectivityError as error:
             remedy = how_to_send_another(ctx.obj()) if isinstance(error, NoValidKeyError) else ""
             typer.echo(f"error: {error} {remedy}".rstrip(), err=True)

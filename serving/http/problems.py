@@ -169,11 +169,14 @@ def _shared(path: Sequence[object], other: Sequence[object]) -> int:
 
 
 def _field_problem(found: Mapping[str, Any], model: type[BaseModel]) -> FieldProblem:
-    path = ".".join(_short(step) for step in found["loc"]) or "body"
+    path, message = ".".join(map(_short, found["loc"])), found["msg"].removeprefix("Value error, ")
+    name, _, rest = message.partition(": ")
+    if not path and name in model.model_fields:  # a rule on several fields names one to look at
+        path, message = name, rest
     return FieldProblem(
-        field=path,
+        field=path or "body",
         value=_value(found["input"]),
-        message=_short(found["msg"].removeprefix("Value error, "), 200),
+        message=_short(message, 200),
         remedy=_remedy(found["type"], found["loc"], model),
     )
 
@@ -207,6 +210,7 @@ _NUMBER = "Give a plain JSON number without quotes."
 _TIME = "Give a date and time with its offset, for example 2026-03-02T09:30:00+07:00."
 _REMEDIES = {
     "missing": "Add the field.",
+    "enum": "Give one of these, as it is written here.",
     "extra_forbidden": "Take the field out; the fields there are stand in the API description.",
     "float_type": _NUMBER,
     "int_type": "Give a whole number without quotes.",

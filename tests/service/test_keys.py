@@ -59,6 +59,7 @@ def test_a_key_is_revoked_and_rotated_by_its_id(tmp_path: Path) -> None:
         (["create", "centre", "--role", "king"], "king"),
         (["create", "centre", "--role", "scorer", "--days", "0"], "--days"),
         (["revoke", "00000000"], "lanes keys list"),
+        (["create", "x", "--role", "boss"], "Invalid value for '--role': 'boss' is not one of 'sc"),
     ],
 )
 def test_a_command_on_keys_that_cannot_be_done_says_why(

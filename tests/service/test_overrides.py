@@ -11,7 +11,7 @@ import pytest
 
 from selectivity.errors import ConflictError
 from selectivity.lanes import Lane
-from selectivity.override import OverrideAsked
+from selectivity.override import OverrideAsked, OverrideReason
 from serving.audit.replay import replay
 from serving.callers.api_keys import Role
 from serving.deciding.assign import assign
@@ -191,6 +191,24 @@ def test_what_cannot_be_done_is_refused_and_keeps_nothing(
     answer = client.post("/v1/overrides", json=body, headers=as_inspector(settings))
     assert answer.status_code == status, answer.text
     assert client.get("/v1/decisions/O-7").json()["overrides"] == []
+
+
+def test_a_refused_reason_is_told_with_those_there_are_and_what_one_lacks(
+    client: httpx.Client, settings: Settings
+) -> None:
+    unknown, unexplained = (
+        client.post(
+            "/v1/overrides",
+            json=asked("O-7", "RED", reason_code=code, reason_text=None),
+            headers=as_inspector(settings),
+        ).json()["problems"]
+        for code in ("FRAUD", "OTHER")
+    )
+    assert (unknown[0]["field"], unknown[0]["value"]) == ("reason_code", "FRAUD")
+    assert all(f"'{reason}'" in unknown[0]["message"] for reason in OverrideReason)
+    assert unknown[0]["remedy"] == "Give one of these, as it is written here."
+    assert unexplained[0]["field"] == "reason_text"
+    assert unexplained[0]["message"] == "reason OTHER has to be explained"
 
 
 def test_an_approval_of_nothing_is_refused(client: httpx.Client, settings: Settings) -> None:

@@ -116,3 +116,13 @@ def test_a_decision_names_the_rules_in_force_and_follows_those_of_its_day(tmp_pa
             lanes_by_day[day] = [vote["reason"]["rule_id"] for vote in votes]
     hit = {day: "R-499" in rules for day, rules in lanes_by_day.items()}
     assert hit == {"2019-12-31": False, "2026-03-02": True, "2026-03-03": False}
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_a_file_that_is_not_there_is_named_once_and_no_rule_of_it(
+    tmp_path: Path, command: str
+) -> None:
+    ended = lanes(tmp_path, "rules", command, "nowhere.yaml")
+    assert ended.exit_code == 31
+    told = "error: Rules file nowhere.yaml: cannot be read (No such file or directory). Check the"
+    assert ended.stderr.startswith(told)
