@@ -2,6 +2,7 @@
 
     python -m pipelines.search --trials 50
     python -m pipelines.search --trials 100 --apply    # goes on, then writes params.yaml
+    python -m pipelines.search --queue 3               # the best three of the trials there are
 
 Every trial trains on the training days and is judged on the calibration days: the newest before the
 evaluation, which no trial ever sees, by outcomes that training did not know. Trials stand in
@@ -10,7 +11,7 @@ other data, another space or another goal make another search.
 """
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,12 @@ from selectivity.errors import NotEnoughDataError, SelectivityError
 from selectivity.metrics import Interval
 
 FOLDER = Path("state", "search")
+TRIALS = 50
+"""Of a search that nobody said more of."""
+NONE_BETTER = (
+    "No trial ranks better than the params of now, which stay. More trials (--trials), or a wider "
+    "`search.space`, may find one."
+)
 
 
 def search(
@@ -60,6 +67,17 @@ def search(
         say("search: interrupted; what was found is kept, and the same command goes on")
 
 
+def wanted_trials(asked: int | None, made: int, *, only_taken: bool) -> int:
+    """How many trials there are to be in all.
+
+    Args:
+        asked: what was asked for, if anything was.
+        made: how many there are.
+        only_taken: whether something is done with the best, for which those there are will do.
+    """
+    return asked or (made if only_taken and made else TRIALS)
+
+
 def gained(study: optuna.Study, question: Question) -> tuple[Interval, Floats]:
     """How much better the best trial is than the params of now, and the risks by these."""
     now = question.risk({})
@@ -75,7 +93,11 @@ def summary(study: optuna.Study, question: Question, gain: Interval, now: Floats
         f"of now {question.figures(now)[goal]:.4f}, gain {gain.value:+.4f} "
         f"(95 % {gain.low:+.4f} to {gain.high:+.4f}) on {len(question.judging)} inspected goods "
         f"items accepted from {past.calibrate_from} to {past.calibrate_until}.\n"
-        "The best of many looks better than it is. The evaluation, which no trial saw, judges it:"
+    ) + (
+        "The best of many looks better than it is. The evaluation, which no trial saw, judges it:\n"
+        f"  {' '.join(experiment(best[USED]))}"
+        if gain.value > 0
+        else NONE_BETTER
     )
 
 
@@ -89,13 +111,13 @@ def _written(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
-def best_of(study: optuna.Study, count: int) -> Iterator[dict[str, Value]]:
-    """Params of the best trials, each once."""
-    seen: list[dict[str, Value]] = []
+def best_of(study: optuna.Study, count: int, *, above: float) -> list[dict[str, Value]]:
+    """Params of the best trials, each once, of those that are better than this figure."""
+    best: list[dict[str, Value]] = []
     for trial in sorted(finished(study), key=lambda trial: -(trial.value or 0.0)):
-        if trial.user_attrs[USED] not in seen and len(seen) < count:
-            seen.append(trial.user_attrs[USED])
-    yield from seen
+        if (trial.value or 0.0) > above and trial.user_attrs[USED] not in best:
+            best.append(trial.user_attrs[USED])
+    return best[:count]
 
 
 def table(study: optuna.Study) -> pd.DataFrame:
@@ -118,7 +140,14 @@ def queue(values: Mapping[str, Value]) -> None:
 
 
 def main(
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, with those before.")] = 50,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Trials in all, with those before; {TRIALS} if left out, or those there are "
+            "where --queue or --apply takes from them.",
+        ),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which no trial is begun.")
     ] = None,
@@ -127,7 +156,10 @@ def main(
         bool, typer.Option("--apply", help="Write the best, if better, to params.yaml.")
     ] = False,
     queued: Annotated[
-        int, typer.Option("--queue", min=0, help="Queue so many of the best as DVC experiments.")
+        int,
+        typer.Option(
+            "--queue", min=0, help="Queue so many of the best, if better, as DVC experiments."
+        ),
     ] = 0,
     params: FileOption = Path("params.yaml"),
     features: FileOption = Path("data/features/features.parquet"),
@@ -145,22 +177,28 @@ def main(
     key, root = key_of(question, files), workspace_root(Path.cwd())
     folder = root / FOLDER / key[:12]
     study = open_study(folder, question)
-    say(f"search: {len(finished(study))} trials of this search are in {folder}")
-    teller = Teller(question, key, trials, root, store_of(root))
-    search(study, question, teller, trials=trials, timeout=timeout, jobs=jobs)
+    made = len(finished(study))
+    say(f"search: {made} trials of this search are in {folder}")
+    in_all = wanted_trials(trials, made, only_taken=apply or queued > 0)
+    teller = Teller(question, key, in_all, root, store_of(root))
+    search(study, question, teller, trials=in_all, timeout=timeout, jobs=jobs)
     if not finished(study):
         raise NotEnoughDataError("No trial was finished. Give the search more time.")
     teller.send(study)
     write_text(folder / "trials.csv", table(study).to_csv(index=False))
     best = study.best_trial.user_attrs[USED]
     gain, now_risk = gained(study, question)
-    told = f"{summary(study, question, gain, now_risk)}\n  {' '.join(experiment(best))}\n"
+    told = f"{summary(study, question, gain, now_risk)}\n"
     write_text(folder / "best.txt", told)
     print(told, end="")
-    for values in best_of(study, queued):
+    better = best_of(study, queued, above=question.figures(now_risk)[wanted.goal])
+    for values in better:
         queue(values)
+    if queued:
+        few = ", as no more trials rank better than the params of now" * (len(better) < queued)
+        say(f"search: {len(better)} of {queued} queued{few}; `dvc queue start` runs what is queued")
     if apply and not gain.value > 0:
-        say(f"search: {params} stays as it is: no trial ranks better than the params of now")
+        say(f"search: {params} stays as it is")
     elif apply:
         write_values(params, "train", best)
         say(f"search: written into {params}; `dvc repro` makes the bundle anew")

@@ -12,7 +12,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from pipelines.search import best_of, experiment, gained, search, summary
+from pipelines.search import best_of, experiment, gained, search, summary, wanted_trials
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, finished, open_study
@@ -57,10 +57,37 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
     assert all(2 <= each["num_leaves"] <= 6 and each["lambda_l2"] in (0, 5) for each in used)
     assert study.best_value == max(trial.user_attrs[FIGURES]["auroc"] for trial in finished(study))
     assert study.best_value > 0.8
-    assert next(best_of(study, 1)) == study.best_trial.user_attrs[USED]
+    assert best_of(study, 1, above=0.0) == [study.best_trial.user_attrs[USED]]
     gain, now = gained(study, question)
     assert gain.low <= gain.value <= gain.high
     assert "best of 3 trials: auroc 0." in summary(study, question, gain, now)
+    assert ("dvc exp run" in summary(study, question, gain, now)) == (gain.value > 0)
+
+
+def test_what_is_worse_than_the_params_of_now_is_neither_recommended_nor_queued(
+    question: Question, tmp_path: Path
+) -> None:
+    silent = question.wanted.model_copy(update={"space": {"lambda_l2": (1e8, 1e9)}})
+    worse = replace(question, wanted=silent)
+    study = open_study(tmp_path, worse)
+    search(study, worse, Interrupting(0), trials=2)
+    gain, now = gained(study, worse)
+    told = summary(study, worse, gain, now)
+    assert gain.value < 0
+    assert "No trial ranks better than the params of now" in told
+    assert "dvc exp run" not in told
+    assert best_of(study, 3, above=worse.figures(now)["auroc"]) == []
+    assert len(best_of(study, 3, above=0.0)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "only_taken", "in_all"),
+    [(None, 7, False, 50), (None, 7, True, 7), (None, 0, True, 50), (9, 7, True, 9)],
+)
+def test_who_takes_the_best_takes_it_from_the_trials_there_are(
+    asked: int | None, made: int, only_taken: bool, in_all: int
+) -> None:
+    assert wanted_trials(asked, made, only_taken=only_taken) == in_all
 
 
 class Broken(Question):
