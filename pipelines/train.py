@@ -55,12 +55,10 @@ TOLD = [
 """What training needs of an outcome."""
 
 FEWEST_LEAVES = 10
-"""A leaf holds at most one part in so many of the rows, however few they are."""
+"""A leaf is asked for at most one part in so many of the rows, however few they are."""
 
 RISK_RISES = tuple(feature.direction for feature in FEATURES)
-PHYSICAL_RISES = tuple(
-    feature.direction if "physical" in feature.name else 0 for feature in FEATURES
-)
+PHYSICAL_RISES = tuple(each.direction if "physical" in each.name else 0 for each in FEATURES)
 FREE = (0,) * len(FEATURES)
 
 
@@ -217,7 +215,7 @@ def _options(params: TrainParams, objective: str, directions: Sequence[int], row
         "objective": objective,
         "monotone_constraints": list(directions),
         "monotone_constraints_method": "advanced",
-        "min_data_in_leaf": min(params.min_data_in_leaf, max(1, rows // FEWEST_LEAVES)),
+        "min_data_in_leaf": fewest_in_leaf(rows, params),
         "bagging_freq": 1,
         "seed": params.seed,
         "num_threads": params.threads,
@@ -225,6 +223,31 @@ def _options(params: TrainParams, objective: str, directions: Sequence[int], row
         "force_col_wise": True,
         "verbosity": -1,
     }
+
+
+def fewest_in_leaf(rows: int, params: TrainParams) -> int:
+    """What a leaf needs, learnt from so many rows."""
+    return min(params.min_data_in_leaf, max(1, rows // FEWEST_LEAVES))
+
+
+def remarks(trees: Trees, known: Labels, params: TrainParams) -> list[str]:
+    """A line for everything that was learnt otherwise than the params ask."""
+    found = known.classes > FindingClass.NONE
+    physical = known.classes[found] == FindingClass.PHYSICAL
+    gravity, told, learnt_from = tells_gravity(physical, params), [], {"goods items": len(found)}
+    if gravity or trees.duty:
+        learnt_from["findings"] = len(physical)
+    if not gravity:
+        told.append(
+            f"{physical.sum()} of {len(physical)} findings are physical, which is too few "
+            "of one kind to learn which are: all get the same chance of it"
+        )
+    return told + [
+        f"leaves learnt from {rows} {what} need {fewest_in_leaf(rows, params)} of them, not the "
+        f"{params.min_data_in_leaf} of train.min_data_in_leaf: at most a tenth is asked for"
+        for what, rows in learnt_from.items()
+        if fewest_in_leaf(rows, params) < params.min_data_in_leaf
+    ]
 
 
 def train_on(
@@ -265,12 +288,8 @@ def main(
         trees = train(rows, known, settings, fit=chosen)
     for name, text in trees.texts().items():
         write_text(out / name, text)
-    physical = known.classes[known.classes > FindingClass.NONE] == FindingClass.PHYSICAL
-    if not tells_gravity(physical, settings):
-        say(
-            f"train: {physical.sum()} of {len(physical)} findings are physical, which is too few "
-            "of one kind to learn which are: all get the same chance of it"
-        )
+    for remark in remarks(trees, known, settings):
+        say(f"train: {remark}")
     say(
         f"train: {trees.finding.num_trees()} trees from {lodged.sum()} goods items lodged "
         f"in training; additional duty {'is learnt' if trees.duty else 'is not known'}"

@@ -28,7 +28,7 @@ from pipelines.label import (
     unheard_of,
 )
 from pipelines.prepare import PrepareParams, prepare, repetition
-from pipelines.train import TrainParams, train, train_on
+from pipelines.train import TrainParams, remarks, train, train_on
 from pipelines.training.boosters import Examples, Options, constant, fit, mean
 from pipelines.training.learnable import Labels
 from pipelines.training.lines import line_numbers, line_weights
@@ -526,6 +526,27 @@ def test_where_too_few_findings_are_of_a_kind_their_share_stands_for_what_each_i
     expected = physical / (physical + documentary)
     found = probabilities[:, 1:].sum(axis=1)
     np.testing.assert_allclose(probabilities[:, 2] / found, expected, atol=0.03)
+
+
+def test_what_is_learnt_otherwise_than_the_params_ask_is_told() -> None:
+    matrix, _, labels = some_duties(600)  # a third of them without a finding
+    findings, rows = int((labels.classes > 0).sum()), Rows.of(matrix)
+
+    def told(known: Labels, leaf: int, **params: Any) -> list[str]:
+        settings = TrainParams(rounds=2, min_data_in_leaf=leaf, **params)
+        return remarks(train(rows, known, settings), known, settings)
+
+    assert told(labels, findings // 10) == []
+    (of_findings,) = told(labels, findings // 10 + 1)
+    assert f"learnt from {findings} findings need {findings // 10} of them, not the" in of_findings
+    assert [line.partition(" need")[0] for line in told(labels, 61)] == [
+        "leaves learnt from 600 goods items",
+        f"leaves learnt from {findings} findings",
+    ]
+    papers = labels._replace(classes=np.minimum(labels.classes, 1))
+    for known, lines in ((papers, 3), (papers._replace(duties=None), 2)):
+        assert told(known, 61)[0].startswith("0 of ")
+        assert len(told(known, 61)) == lines  # nothing is learnt from findings without duty
 
 
 def test_a_line_declared_often_weighs_less_a_row() -> None:
