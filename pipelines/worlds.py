@@ -42,6 +42,7 @@ from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every, never
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, learn, read_recipe
+from pipelines.trials.meanings import COLUMNS, meanings
 from pipelines.trials.measures import measure as measured
 from pipelines.trials.memory import Memory
 from pipelines.world_report import write_report
@@ -157,7 +158,10 @@ def _policy(
 
 @app.command(epilog=examples(sys.modules[__name__], "check"))
 def check(place: Place, reference: Reference = REFERENCE) -> None:
-    """Figures of a world against those its preset has to come to; fails where one is missed."""
+    """Figures of a world against those its preset has to come to; fails where one is missed.
+
+    What each figure means stands under the table.
+    """
     settings = _settings(place, reference)
     found = figures(Folder.of(place), scheme_from_week=settings.fraud.scheme.from_week)
     _show(found, settings)
@@ -171,7 +175,10 @@ def measure(
     params: Annotated[Path, typer.Option(help="How bundles are made.")] = Path("params.yaml"),
     reference: Reference = REFERENCE,
 ) -> None:
-    """Train models on a world and judge them by its truth: ceilings, peers, naive mistakes."""
+    """Train models on a world and judge them by its truth: ceilings, peers, naive mistakes.
+
+    What each figure means stands under the table.
+    """
     settings = _settings(place, reference)
     folder = Folder.of(place)
     found = figures(folder, scheme_from_week=settings.fraud.scheme.from_week)
@@ -262,6 +269,9 @@ def _show(found: dict[str, float], settings: Settings) -> None:
         wanted = "" if each is None else f"{each.low:g} to {each.high:g}"
         grid.add_row(name, _number(got), wanted, "" if each is None else each.verdict)
     Console().print(grid)
+    print(COLUMNS)
+    for name, meaning in meanings({**found, **verdicts}).items():
+        print(f"{name:<30}{meaning}")
 
 
 def _number(value: float) -> str:

@@ -15,12 +15,14 @@ from pipelines.judging.replay import replay
 from pipelines.label import UNKNOWN
 from pipelines.parity import differing_keys
 from pipelines.simulator.draws import Table
+from pipelines.simulator.figures import figures
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
-from pipelines.trials.measures import _naive, case_of
+from pipelines.trials.meanings import meanings
+from pipelines.trials.measures import _naive, case_of, measure
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.aggregates import PROFILES
 from selectivity.columns import day_of, to_columns
@@ -230,6 +232,16 @@ def test_the_naive_estimate_looks_only_at_what_was_inspected_before(world: Folde
     assert found["new_red_lane_violating"] == pytest.approx(wrong[chosen].mean())
     if len(red):
         assert found["new_red_lane_violating_naive"] == pytest.approx(wrong[red].mean())
+
+
+def test_every_figure_of_a_world_is_told_what_it_means(world: Folder) -> None:
+    named = figures(world, scheme_from_week=9)
+    named |= measure(world, read_recipe(PARAMS)._replace(train=QUICK))
+    assert {name for name in named if not meanings([name])} == set()
+    assert list(meanings(["ceiling_auroc", "red_share", "model_auroc"])) == [
+        *("red_share", "ceiling_…", "model_…", "…_auroc"),
+    ]
+    assert meanings(["red_shares"]) == {}
 
 
 def test_a_family_of_features_is_judged_by_the_truth_on_weeks_that_did_not_teach(

@@ -171,7 +171,12 @@ def test_a_check_fails_with_the_figure_that_was_missed(tmp_path: Path) -> None:
 def test_a_check_passes_where_all_figures_are_met(tmp_path: Path) -> None:
     make(tmp_path / "fine", "--set", "must_hit.red_share=[0.0, 1.0]")
 
-    assert place("check", tmp_path / "fine").exit_code == 0
+    checked = place("check", tmp_path / "fine")
+    assert checked.exit_code == 0
+    assert "wanted: `must_hit` of the preset" in checked.stdout
+    assert (
+        "\nred_share                     of declarations, those given this lane\n" in checked.stdout
+    )
 
 
 def test_a_report_is_a_page_in_the_world(made: Path, tmp_path: Path) -> None:
