@@ -120,8 +120,8 @@ def duty_of_findings(
     return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
 
 
-def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables behind the plots, one row per point."""
+def plots(risk: Floats, found: Ints, groups: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables behind the plots, one row per point. `groups` as in `score_view`."""
     false_positives, true_positives, _ = roc_curve(found, risk)
     keep = np.unique(np.linspace(0, len(false_positives) - 1, 200).astype(int))
     return {
@@ -134,7 +134,7 @@ def plots(risk: Floats, found: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFr
                     "high": seen.high,
                     "rows": count,
                 }
-                for mean, seen, count in calibration_bins(found, risk)
+                for mean, seen, count in calibration_bins(found, risk, groups=groups)
             ]
         ),
         "capacity": pd.DataFrame(
@@ -213,7 +213,8 @@ def evaluate(
         by_points, lanes, bundle.policy
     )
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
-    return metrics, lanes, plots(1 - probabilities[inspected, 0], found, lanes)
+    risk = 1 - probabilities[inspected, 0]
+    return metrics, lanes, plots(risk, found, groups[inspected], lanes)
 
 
 def main(
@@ -263,7 +264,8 @@ def _tell(metrics: dict[str, Any]) -> None:
             say(
                 f"evaluate: {name:<12} AUROC {view['auroc']:.3f} AUPRC {view['auprc']:.3f} "
                 f"P@5% {view['precision_at_5']:.3f} P@10% {view['precision_at_10']:.3f} "
-                f"ECE {view['ece']:.3f} ({view['rows']} inspected goods items)"
+                f"ECE {view['ece']:.3f} (equal mass {view['ece_equal_mass']:.3f}), "
+                f"{view['rows']} inspected goods items"
             )
     for what, lanes in (("lanes", metrics["lanes"]), ("by points", metrics["without_model"])):
         say(

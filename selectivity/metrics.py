@@ -29,6 +29,24 @@ def wilson(found: float, of: float) -> Interval:
     return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
+def share_in_groups(found: Ints, groups: Ints) -> Interval:
+    """A share of rows with its 95 % interval, where the rows of a group hang together.
+
+    Wilson's, as if there were only so many rows as would tell as much if each stood for itself. A
+    bootstrap of groups has no width where nothing was found, and too little where little was.
+
+    Args:
+        found: 1 or 0, shape (n,). groups: the number of each row's group, in any order.
+
+    Source: E. L. Korn, B. I. Graubard, Survey Methodology 24 (1998): the effective sample size.
+    """
+    rows, share = len(found), float(found.mean()) if len(found) else 0.0
+    _, group = np.unique(groups, return_inverse=True)
+    apart = float((np.bincount(group, weights=found - share) ** 2).sum())
+    effect = max(1.0, apart / (rows * share * (1 - share))) if 0 < share < 1 else 1.0
+    return wilson(share * rows / effect, rows / effect)
+
+
 def total_of(parts: Sequence[Interval]) -> Interval:
     """The sum of independent estimates.
 
@@ -94,12 +112,16 @@ def riskiest(risk: Floats, share: float) -> Ints:
 
 
 def calibration_bins(
-    found: Ints, risk: Floats, bins: int = 10
+    found: Ints, risk: Floats, bins: int = 10, *, groups: Ints | None = None
 ) -> list[tuple[float, Interval, int]]:
-    """Mean predicted risk, observed share with interval, and count, in bins of equal count."""
-    parts = np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)))
+    """Mean predicted risk, observed share with interval, and count, in bins of equal count.
+
+    `groups` are the numbers of what rows belong to (declarations); None: each stands for itself.
+    """
+    groups = np.arange(len(risk)) if groups is None else groups
+    parts = np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)) or 1)
     return [
-        (float(risk[part].mean()), wilson(float(found[part].sum()), len(part)), len(part))
+        (float(risk[part].mean()), share_in_groups(found[part], groups[part]), len(part))
         for part in parts
         if len(part)
     ]
@@ -108,6 +130,8 @@ def calibration_bins(
 def expected_calibration_error(found: Ints, risk: Floats, bins: int = 10) -> float:
     """Mean distance of predicted and observed share over bins of equal width, by their count.
 
+    Where findings are rare nearly all rows fall into the lowest bin, and it says little.
+
     Source: M. P. Naeini, G. F. Cooper, M. Hauskrecht, AAAI 2015.
     """
     if len(risk) == 0:
@@ -115,6 +139,18 @@ def expected_calibration_error(found: Ints, risk: Floats, bins: int = 10) -> flo
     place = np.minimum((risk * bins).astype(np.int64), bins - 1)
     sums = np.bincount(place, weights=risk - found, minlength=bins)
     return float(np.abs(sums).sum() / len(risk))
+
+
+def equal_mass_calibration_error(found: Ints, risk: Floats, bins: int = 10) -> float:
+    """The same distance over `calibration_bins`, which hold equally many rows.
+
+    Source: J. Nixon and others, Measuring Calibration in Deep Learning, CVPR Workshops 2019.
+    """
+    distances = [
+        abs(predicted - seen.value) * rows
+        for predicted, seen, rows in calibration_bins(found, risk, bins)
+    ]
+    return sum(distances) / len(risk) if distances else float("nan")
 
 
 def bootstrap(

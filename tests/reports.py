@@ -38,6 +38,7 @@ VIEW = {
     "precision_at_10_low": 0.3,
     "precision_at_10_high": 0.4,
     "ece": 0.012,
+    "ece_equal_mass": 0.009,
     "brier": 0.07,
 }
 VARIANT = {

@@ -27,6 +27,7 @@ from selectivity.inspection import FindingClass
 from selectivity.metrics import (
     Interval,
     bootstrap,
+    equal_mass_calibration_error,
     expected_calibration_error,
     precision_at,
     recall_at,
@@ -93,6 +94,7 @@ def score_view(
             partial(_of_rows, statistic, found, risk), groups, resamples=resamples
         )
     figures["ece"] = expected_calibration_error(found, risk)
+    figures["ece_equal_mass"] = equal_mass_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())
     figures["brier_skill"] = 1 - figures["brier"] / float(found.mean() * (1 - found.mean()))
     figures["predicted_over_found"] = float(risk.mean() / found.mean())

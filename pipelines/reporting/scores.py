@@ -13,6 +13,7 @@ from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share
 from selectivity.metrics import Interval, ranks
 
 VIEWS = ("all_rows", "new_lines", "line_purged")
+ERRORS = ("ece", "ece_equal_mass", "brier")
 MEMORY_TEST = 0.5
 """Share of repeated goods lines from which scores on all rows show memory before anything."""
 SOME_MEMORY = 0.1
@@ -81,10 +82,10 @@ def _errors(metrics: Mapping[str, Any]) -> Table:
     rows = []
     for view in VIEWS:
         figures = metrics.get(view, {})
-        numbers = [Number(figures.get(name, float("nan")), 3) for name in ("ece", "brier")]
+        numbers = [Number(figures.get(name, float("nan")), 4) for name in ERRORS]
         skill = Share(figures.get("brier_skill", float("nan")))
         rows.append(Row((say(f"view.{view}"), *numbers, skill)))
-    headings = tuple(say(f"heading.{name}") for name in ("view", "ece", "brier", "brier_skill"))
+    headings = tuple(say(f"heading.{name}") for name in ("view", *ERRORS, "brier_skill"))
     return Table(say("calibration.errors_caption"), headings, tuple(rows))
 
 

@@ -14,6 +14,7 @@ from pipelines.evaluate import (
     lane_figures,
     outcome_of_declarations,
     over_capacity,
+    plots,
 )
 from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import fit
@@ -25,6 +26,7 @@ from selectivity.columns import Columns, Floats, to_columns
 from selectivity.guard import OfficeCapacity
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
+from selectivity.metrics import equal_mass_calibration_error, expected_calibration_error
 from selectivity.policy import Policy
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
@@ -134,6 +136,20 @@ def test_precision_is_of_the_riskiest_twentieth_and_tenth() -> None:
     scores = np.column_stack([1 - risk, risk / 2, risk / 2])
     figures = score_view(scores, classes, np.arange(40), resamples=20)
     assert (figures["precision_at_5"], figures["precision_at_10"]) == (1.0, 0.5)
+    assert figures["ece"] == expected_calibration_error(classes > 0, risk)
+    assert figures["ece_equal_mass"] == equal_mass_calibration_error(classes > 0, risk)
+
+
+def test_goods_items_of_one_declaration_are_no_witnesses_of_their_own_in_the_plot() -> None:
+    found, risk = np.repeat(np.arange(60) % 3 == 0, 4).astype(np.int64), np.linspace(0.3, 0.4, 240)
+    lanes = pd.DataFrame({"accepted_at": [pd.Timestamp("2026-04-01", tz="UTC")], "lane": "RED"})
+    alone, together = (
+        plots(risk, found, groups, lanes)["calibration"]
+        for groups in (np.arange(240), np.repeat(np.arange(60), 4))
+    )
+    wider = (together.high - together.low) / (alone.high - alone.low)
+    assert (wider > 1.5).all()
+    pd.testing.assert_series_equal(together.observed, alone.observed)
 
 
 def test_a_line_first_declared_as_the_evaluation_begins_is_new() -> None:

@@ -340,6 +340,11 @@ def test_calibration_counts_the_groups_that_hold_their_prediction() -> None:
     assert calibration(an_evidence(calibration=BINS[:2])).warnings == ()
 
 
+def test_errors_of_probabilities_are_told_in_bins_of_equal_width_and_of_equal_mass() -> None:
+    rows = _cells(calibration(an_evidence()), "calibration.errors_caption")
+    assert [row[1:4] for row in rows] == [["0.0120", "0.0090", "0.0700"]] * len(VIEWS)
+
+
 def test_calibration_that_fails_where_the_risk_is_highest_is_partly_believed() -> None:
     bins = pd.concat([BINS[:1]] * 9 + [BINS[2:]], ignore_index=True)
     section = calibration(an_evidence(calibration=bins))

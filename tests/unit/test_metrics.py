@@ -8,9 +8,11 @@ from selectivity.metrics import (
     Interval,
     bootstrap,
     calibration_bins,
+    equal_mass_calibration_error,
     expected_calibration_error,
     precision_at,
     recall_at,
+    share_in_groups,
     share_of,
     total_of,
     wilson,
@@ -62,6 +64,38 @@ def test_calibration_error_is_the_distance_in_each_bin() -> None:
     found, risk = np.array([0, 0, 1, 1]), np.array([0.25, 0.25, 0.75, 0.75])
     assert expected_calibration_error(found, risk) == pytest.approx(0.25)
     assert expected_calibration_error(found, found.astype(float)) == 0
+
+
+def test_a_wrong_order_of_small_risks_shows_in_bins_of_equal_mass_alone() -> None:
+    risk = np.repeat([0.02, 0.04], 50)
+    found = np.zeros(100, dtype=np.int64)
+    found[[0, 1, 50]] = 1  # four and two in a hundred, where two and four were said
+    assert expected_calibration_error(found, risk) == pytest.approx(0)
+    assert equal_mass_calibration_error(found, risk, bins=2) == pytest.approx(0.02)
+    assert np.isnan(equal_mass_calibration_error(found[:0], risk[:0]))
+
+
+def test_rows_that_are_alike_within_a_group_count_as_one() -> None:
+    once = np.array([1] * 6 + [0] * 94)
+    thrice, groups = np.tile(once, 3), np.tile(np.arange(100), 3)
+    assert share_in_groups(thrice, groups) == pytest.approx(wilson(6, 100))
+    assert share_in_groups(thrice, np.arange(300)) == pytest.approx(wilson(18, 300))
+
+
+def test_groups_never_make_a_share_more_certain_than_its_rows() -> None:
+    balanced = np.tile([0, 1], 50)  # one of two in every group
+    assert share_in_groups(balanced, np.repeat(np.arange(50), 2)) == wilson(50, 100)
+    assert share_in_groups(np.zeros(40, dtype=np.int64), np.zeros(40)) == wilson(0, 40)
+    assert np.isnan(share_in_groups(FOUND[:0], FOUND[:0]).value)
+
+
+def test_a_bin_of_few_declarations_is_less_certain_than_its_goods_items() -> None:
+    found = np.repeat(np.arange(40) % 4 == 0, 5).astype(np.int64)
+    risk, groups = np.random.default_rng(2).random(200), np.repeat(np.arange(40), 5)
+    ((_, alone, _),) = calibration_bins(found, risk, bins=1)
+    ((_, seen, _),) = calibration_bins(found, risk, bins=1, groups=groups)
+    assert alone == wilson(50, 200)
+    assert seen == pytest.approx(wilson(10, 40))
 
 
 def test_bins_hold_every_row_once() -> None:
