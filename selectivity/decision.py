@@ -65,14 +65,19 @@ class LaneDecision(BaseModel):
 
     @classmethod
     def of(cls, votes: list[Vote], **rest: Any) -> Self:
-        """The decision these votes come to: the most severe that was cast wins."""
+        """The decision these votes come to: the most severe that was cast wins.
+
+        That earlier versions were green is kept among the votes. It holds no lane up, and is no
+        reason where there is another.
+        """
         cast = [vote for vote in votes if vote.cast]
         lane = max(vote.lane for vote in cast)
         winners = [vote for vote in cast if vote.lane == lane]
+        told = [vote for vote in winners if lane or vote.reason.code != LINEAGE] or winners
         return cls(
             lane=lane,
-            channel=winners[0].channel,
-            reasons=tuple(vote.reason for vote in winners),
+            channel=told[0].channel,
+            reasons=tuple(vote.reason for vote in told),
             votes=tuple(votes),
             propensities=Propensities.of(votes),
             **rest,

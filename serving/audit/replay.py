@@ -18,7 +18,7 @@ from models.rules_files import read_rules
 from selectivity.decision import Source
 from selectivity.errors import BundleError, ParamsError, SelectivityError
 from selectivity.guard import Room
-from selectivity.lanes import Lane, Vote
+from selectivity.lanes import LINEAGE, Lane, Vote
 from selectivity.record import DecisionRecord
 from selectivity.sampling import key_id
 from serving.deciding.catch_up import CatchUp
@@ -74,7 +74,9 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
         again = Again(log, settings)
         for numbered in log.records():
             try:
-                found = _difference(numbered.record, again.decide(numbered))
+                found = _difference(
+                    numbered.record, _told_as(numbered.record, again.decide(numbered))
+                )
             except MissingError as what:
                 missing[str(what)] += 1
                 continue
@@ -196,6 +198,19 @@ def _draw_key(settings: Settings) -> bytes:
             "be repeated. Give the key of the service with LANES_DRAW_KEY."
         )
     return read_or_create(settings.draw_key_file)
+
+
+def _told_as(kept: DecisionRecord, again: DecisionRecord) -> DecisionRecord:
+    """Records of before tell first of all that earlier versions were green."""
+    told, now = (each.decision.reasons[0].code == LINEAGE for each in (kept, again))
+    lineage = next((vote for vote in again.decision.votes if vote.reason.code == LINEAGE), None)
+    if not told or now or lineage is None:
+        return again
+    before = {
+        "channel": lineage.channel,
+        "reasons": (lineage.reason, *again.decision.reasons),
+    }
+    return again.model_copy(update={"decision": again.decision.model_copy(update=before)})
 
 
 def _difference(kept: DecisionRecord, again: DecisionRecord) -> str | None:

@@ -17,11 +17,13 @@ from models.bundle import Bundle
 from models.rules_files import read_rules
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.lanes import LINEAGE, Lane
 from selectivity.policy import Policy
 from selectivity.random_stratum import RandomPolicy
 from serving.audit.replay import Replayed, replay
 from serving.deciding.assign import Parts, assign, receive
 from serving.deciding.predictor import MODEL_ERROR
+from serving.log.kept_texts import read_record
 from serving.log.reader import LogReader
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
@@ -168,6 +170,26 @@ def test_a_decision_that_does_not_follow_is_named_with_what_differs(
     assert "1 decisions replayed and equal; 1 differing, first decision on 'D-2'" in ended.stderr
     assert "decision.risk was 0.5 and is 0." in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_records_that_tell_first_of_an_earlier_green_lane_are_replayed(tmp_path: Path) -> None:
+    """Software of before gave its channel, and it as the first of two reasons."""
+    trusted = {"importer_compliance_level": 2, "lineage_id": "L"}
+    versions = [a_declaration(version_no=number, **trusted) for number in (1, 2)]
+    parts = served(tmp_path, versions)
+    with closing(sqlite3.connect(path_of(parts.log))) as connection, connection:
+        ((text,),) = connection.execute(
+            "UPDATE decisions SET record = json_set(record, '$.decision.channel', 'RULE', "
+            "'$.decision.reasons', json_array(json_extract(record, '$.decision.votes[0].reason'), "
+            "json_extract(record, '$.decision.reasons[0]'))) WHERE seq = 2 RETURNING record"
+        ).fetchall()
+    decision = read_record(text).decision
+    assert decision.lane is Lane.GREEN
+    assert [reason.code for reason in decision.reasons][:1] == [LINEAGE]
+    assert len({reason.code for reason in decision.reasons}) == 2
+    found = replayed(tmp_path)
+    assert found.all_equal, found.line
+    assert found.equal == 2
 
 
 def test_what_a_decision_rested_on_and_is_not_at_hand_is_named(
