@@ -18,6 +18,10 @@ from selectivity.similar import closest
 Model = TypeVar("Model", bound=BaseModel)
 
 
+OF_STAGES = (
+    *("simulate", "ingest", "prepare", "label", "featurize", "train", "scorecard", "bundle"),
+    *("evaluate", "policy"),
+)
 OF_COMMANDS = ("search",)
 """Sections that a command reads and no stage: no bundle depends on them."""
 LIKENESS = 0.6
@@ -49,7 +53,8 @@ def section(path: Path, name: str, model: type[Model]) -> Model:
     """Section `name` of the params file at `path`.
 
     Raises:
-        ParamsError: no such file or section, an unknown key, or a value that cannot be used.
+        ParamsError: no such file or section, an unknown key, a value that cannot be used, or any
+            other section whose name is misspelt.
     """
     content = _content(path)
     if name not in content:
@@ -167,7 +172,21 @@ def _content(path: Path) -> dict[str, Any]:
         raise ParamsError(f"Params file {path} is not YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise ParamsError(f"Params file {path} holds no sections. Write `name:` lines at the top.")
+    _check_names(path, content)
     return content
+
+
+def _check_names(path: Path, content: dict[str, Any]) -> None:
+    """Tell of a misspelt section before the hours that pass until its stage wants it. Sections of
+    other names may hold what the others share.
+    """
+    known = (*OF_STAGES, *OF_COMMANDS)
+    lacking = [name for name in known if name not in content]
+    for name in content:
+        if name not in known and (hint := similar(name, lacking)):
+            raise ParamsError(
+                f"Params file {path}: section {name!r} is not known{hint}. Correct it."
+            )
 
 
 def _names(annotation: Any) -> list[str]:

@@ -15,7 +15,7 @@ from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
 from pipelines.simulate import SimulateParams
-from pipelines.stage.params import section
+from pipelines.stage.params import OF_COMMANDS, OF_STAGES, of_stages, section
 from pipelines.train import TrainParams
 from pipelines.training.points import ScorecardParams
 from selectivity.errors import ParamsError
@@ -170,6 +170,23 @@ def test_a_key_that_is_no_text_is_refused_and_not_taken_for_another(
         section(params, "policy", Policy)
     params.write_text(f"policy:\n  offices:\n    '{key}': {{yellow: 40, red: 10}}\n")
     assert list(section(params, "policy", Policy).offices) == [key]
+
+
+def test_a_misspelt_section_is_told_by_whoever_reads_another_first(tmp_path: Path) -> None:
+    text = PARAMS.read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace("\ntrain:\n", "\ntrian:\n"), encoding="utf-8")
+    said = r"section 'trian' is not known \(did you mean 'train'\?\)\. Correct it"
+    with pytest.raises(ParamsError, match=said):
+        section(file, "simulate", SimulateParams)
+    with pytest.raises(ParamsError, match=said):
+        of_stages(file)
+    file.write_text(f"{text}\ntraining: {{seed: 1}}\n", encoding="utf-8")  # beside the right one
+    assert section(file, "simulate", SimulateParams)
+
+
+def test_every_section_of_params_yaml_is_known_by_name() -> None:
+    assert sorted(yaml.safe_load(PARAMS.read_bytes())) == sorted((*OF_STAGES, *OF_COMMANDS))
 
 
 def test_what_sections_share_may_be_written_once(tmp_path: Path) -> None:
