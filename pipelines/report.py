@@ -42,7 +42,7 @@ from pipelines.reporting.sentences import Speaker, Words
 from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
 from pipelines.stage.command import FileOption, command, say
-from pipelines.stage.files import read_as, read_json, without_nan, write_json, write_text
+from pipelines.stage.files import LEAK, read_as, read_json, without_nan, write_json, write_text
 from pipelines.stage.tables import read_frame
 from pipelines.training.periods import Periods
 from selectivity.policy import Policy
@@ -51,16 +51,15 @@ from selectivity.wording import Language
 
 LANGUAGES: tuple[Language, ...] = ("vi", "en")
 TEMPLATES = Path(__file__).with_name("templates")
-PAGE, LEAK = "report.html.j2", "leak.json"
+PAGE = "report.html.j2"
 
 
 class _WordsLoader(UniqueKeys, yaml.SafeLoader):
     """Texts below headings, each key once."""
 
 
-def sections(evidence: Evidence) -> tuple[Section, ...]:
-    """All sections in the order of the page. Pure."""
-    seen = unseen(evidence)
+def sections(evidence: Evidence, seen: Unseen) -> tuple[Section, ...]:
+    """All sections in the order of the page, from the evidence and what it says of the unseen."""
     answers = (
         lanes(evidence),
         yields(evidence),
@@ -175,9 +174,12 @@ def main(
         ingested=ingested,
         bundle=bundle,
     )
-    html = page(sections(evidence), {language: read_words(language) for language in LANGUAGES})
+    seen = unseen(evidence)
+    html = page(
+        sections(evidence, seen), {language: read_words(language) for language in LANGUAGES}
+    )
     write_text(out, html)
-    write_json(out.with_name(LEAK), leak_figures(unseen(evidence)))
+    write_json(out.with_name(LEAK), leak_figures(seen))
     say(f"report: {out}, {len(html.encode()) // 1024} KB, {len(evidence.decisions)} declarations")
 
 

@@ -32,13 +32,13 @@ from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import columns_of, in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.stage.command import FileOption, command, say
-from pipelines.stage.files import read_json, write_json
+from pipelines.stage.files import LEAK, read_json, write_json
 from pipelines.stage.outbox import Outbox, Sent
 from pipelines.stage.params import as_text, leaves, of_stages
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import ParamsError
 
-LOADER, LEAK = "pipelines.pyfunc", "leak.json"
+LOADER = "pipelines.pyfunc"
 SHOWN = ("model_card.html", "model_card.md", "report.html", "backtest/backtest.json")
 """Of the reports, what is kept with a run: nothing that names a declaration."""
 PACKAGES = ("selectivity", "models", "pipelines")

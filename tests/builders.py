@@ -5,6 +5,7 @@ from typing import Any
 
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.inspection import Inspection
+from selectivity.rules import RuleSet
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -48,6 +49,28 @@ def an_inspection(**fields: Any) -> Inspection:
         "observed_at": NOON,
     }
     return Inspection.model_validate(_present(plain | fields))
+
+
+def a_rule(**fields: Any) -> dict[str, Any]:
+    """Whatever ARMOURER declares is inspected; as it stands in a file of rules."""
+    plain = {
+        "id": "R-900",
+        "layer": "mandatory",
+        "reason_code": "ARMS",
+        "lane": "RED",
+        "legal_basis": ["Some law, art. 1"],
+        "valid_from": "2020-01-01",
+        "owner": "risk-unit",
+        "approver": "legal-unit",
+        "when": {"importer_id": ["ARMOURER"]},
+        "cases": [{"declared": {"importer_id": "ARMOURER"}, "hits": True}],
+    }
+    return _present(plain | fields)
+
+
+def rules_of(*rows: dict[str, Any]) -> RuleSet:
+    """Built as the rules of a file are."""
+    return RuleSet.build(("rules.yaml", row) for row in rows)
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

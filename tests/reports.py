@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 
 from models.rules_files import read_rules
+from pipelines.report import sections
 from pipelines.reporting.evidence import Evidence, ripened
+from pipelines.reporting.sections import Section
+from pipelines.reporting.unseen import unseen
 from pipelines.training.periods import Periods
 from selectivity.lanes import Channel
 from selectivity.policy import Policy
@@ -183,6 +186,11 @@ CURVE = pd.DataFrame(
         "detection_rate": [0.3, 0.5, 0.7, 1.0],
     }
 )
+
+
+def all_sections(evidence: Evidence) -> tuple[Section, ...]:
+    """Those of the page."""
+    return sections(evidence, unseen(evidence))
 
 
 def drawn(count: int, found: int, **fields: Any) -> list[dict[str, Any]]:

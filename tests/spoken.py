@@ -93,28 +93,6 @@ def a_spoken_bundle(**fields: Any) -> Bundle:
     return Bundle(**plain | fields)
 
 
-def a_rule(**fields: Any) -> Mapping[str, Any]:
-    """Arms are inspected."""
-    plain = {
-        "id": "R-900",
-        "layer": "mandatory",
-        "reason_code": "ARMS",
-        "lane": "RED",
-        "legal_basis": ["Some law, art. 1"],
-        "valid_from": "2020-01-01",
-        "owner": "risk-unit",
-        "approver": "legal-unit",
-        "when": {"importer_id": ["ARMOURER"]},
-        "cases": [{"declared": {"importer_id": "ARMOURER"}, "hits": True}],
-    }
-    return plain | fields
-
-
-def rules_of(*rows: Mapping[str, Any]) -> RuleSet:
-    """Built as the rules of a file are."""
-    return RuleSet.build(("rules.yaml", row) for row in rows)
-
-
 def on(day: float) -> datetime:
     """So many days after noon of 1 January 2026."""
     return START + timedelta(days=day)

@@ -24,6 +24,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 VERDICT = "verdict.json"
 """What an evaluation says for and against publishing its bundle, beside its figures."""
+LEAK = "leak.json"
+"""What a report says of violations in green, for whoever compares bundles."""
 NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 """Numbers of errors that only who writes can meet."""
 

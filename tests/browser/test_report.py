@@ -13,9 +13,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipelines.report import LANGUAGES, page, read_words, sections
+from pipelines.report import LANGUAGES, page, read_words
 from pipelines.stage.files import write_text
-from tests.reports import an_evidence, drawn
+from tests.reports import all_sections, an_evidence, drawn
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OPTIONS = (
@@ -43,7 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evidence = an_evidence(controls=drawn(100, 4), as_of=datetime(2026, 2, 6, tzinfo=UTC))
     file = tmp_path_factory.mktemp("report") / "report.html"
     words = {language: read_words(language) for language in LANGUAGES}
-    write_text(file, page(sections(evidence), words))
+    write_text(file, page(all_sections(evidence), words))
     return file
 
 

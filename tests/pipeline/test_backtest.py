@@ -14,16 +14,14 @@ from selectivity.inspection import FindingClass
 from selectivity.policy import Policy
 from selectivity.random_stratum import RandomPolicy
 from selectivity.rules import RuleSet
-from tests.builders import a_declaration
+from tests.builders import a_declaration, a_rule, rules_of
 from tests.spoken import (
     PERIODS,
     WORTH_ITS_CHANCE,
-    a_rule,
     a_spoken_bundle,
     a_spoken_model,
     on,
     outcomes_of,
-    rules_of,
     spoken,
 )
 

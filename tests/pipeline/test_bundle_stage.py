@@ -14,9 +14,9 @@ from pipelines.stage.tables import write_columns
 from pipelines.training.boosters import constant
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError, RulesError
-from tests.builders import a_declaration, an_item
+from tests.builders import a_declaration, a_rule, an_item
 from tests.bundles import a_scorecard
-from tests.spoken import PERIODS, a_rule, on, outcomes_of
+from tests.spoken import PERIODS, on, outcomes_of
 
 GOODS = ("610910",) * 30 + ("220421",) * 50 + ("870323",) * 10
 """What was declared in training, to calibrate on, and as the evaluation began, at midnight."""

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import verify
-from pipelines.report import LANGUAGES, leak_figures, main, page, read_words, sections
+from pipelines.report import LANGUAGES, leak_figures, main, page, read_words
 from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import Evidence, controls_of, results_in_time, ripened
@@ -40,6 +40,7 @@ from tests.reports import (
     VARIANT,
     VIEW,
     a_decision,
+    all_sections,
     an_evidence,
     decisions_of,
     drawn,
@@ -174,7 +175,7 @@ def test_weeks_whose_results_may_still_come_are_marked() -> None:
     evidence = an_evidence(as_of=datetime(2026, 2, 6, tzinfo=UTC))
     weeks = _cells(lanes(evidence), "lanes.week_table")
     assert [row[0] for row in weeks] == ["2026-01-05", "2026-01-12", "2026-01-19 *", "2026-01-26 *"]
-    told = [EN(warning) for warning in sections(evidence)[0].warnings]
+    told = [EN(warning) for warning in all_sections(evidence)[0].warnings]
     assert any("2 of 4 weeks, with 49.6% of" in warning for warning in told)
 
 
@@ -280,7 +281,7 @@ def test_a_leak_that_cannot_be_told_is_said_to_be_unknown(controls: list[dict[st
     assert section.answers[0] == say("leak.unknown")
     assert section.answers[2].facts == {"inspected": Number(110), "found": Number(10)}
     assert section.blocks == ()
-    tile = sections(evidence)[0].blocks[0].tiles[-1]  # type: ignore[union-attr]
+    tile = all_sections(evidence)[0].blocks[0].tiles[-1]  # type: ignore[union-attr]
     assert EN(tile.value) == "cannot tell"
 
 
@@ -355,8 +356,8 @@ def test_calibration_that_fails_where_the_risk_is_highest_is_partly_believed() -
 def test_probabilities_of_scores_that_may_be_chance_are_not_called_believable() -> None:
     tossed = an_evidence(metrics={**an_evidence().metrics, "all_rows": {"auroc_low": 0.49}})
     assert calibration(tossed).answers[0].key == "calibration.flat"
-    assert say("headline.by_chance") in sections(tossed)[0].warnings
-    assert say("headline.by_chance") not in sections(an_evidence())[0].warnings
+    assert say("headline.by_chance") in all_sections(tossed)[0].warnings
+    assert say("headline.by_chance") not in all_sections(an_evidence())[0].warnings
 
 
 def test_calibration_without_points_cannot_be_told() -> None:
@@ -469,15 +470,15 @@ def test_refused_rows_and_missing_facts_are_told() -> None:
 
 
 def test_an_ingest_that_tells_nothing_leaves_a_report_that_says_so() -> None:
-    parts = sections(an_evidence(ingested={}, prepared={}, labelled={}))
+    parts = all_sections(an_evidence(ingested={}, prepared={}, labelled={}))
     assert parts[8].answers[0] == say("quality.not_told")
     assert "nan" not in _text(page(parts, WORDS)).lower()
 
 
 def test_simulated_data_are_never_shown_as_real() -> None:
-    assert say("headline.simulated") in sections(an_evidence())[0].warnings
+    assert say("headline.simulated") in all_sections(an_evidence())[0].warnings
     real = {**INGESTED, "simulated": False}
-    assert say("headline.simulated") not in sections(an_evidence(ingested=real))[0].warnings
+    assert say("headline.simulated") not in all_sections(an_evidence(ingested=real))[0].warnings
 
 
 # controls
@@ -522,7 +523,7 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
 
 @pytest.fixture(scope="module")
 def source(evidence: Evidence) -> str:
-    return page(sections(evidence), WORDS)
+    return page(all_sections(evidence), WORDS)
 
 
 def test_both_languages_have_the_same_sections_and_numbers(source: str) -> None:
@@ -534,7 +535,7 @@ def test_both_languages_have_the_same_sections_and_numbers(source: str) -> None:
 
 
 def test_every_section_says_what_it_does_not_show(evidence: Evidence) -> None:
-    for section in sections(evidence):
+    for section in all_sections(evidence):
         assert section.answers, section.name
         assert section.caveats, section.name
 
@@ -561,13 +562,13 @@ def test_ids_are_unique_and_references_lead_somewhere(source: str) -> None:
 
 
 def test_the_same_evidence_gives_the_same_bytes(evidence: Evidence, source: str) -> None:
-    assert page(sections(evidence), WORDS) == source
+    assert page(all_sections(evidence), WORDS) == source
 
 
 def test_names_from_the_data_are_escaped() -> None:
     hostile = "<script>alert('1')</script>{0}$x_1$"
     rows = decisions_of((20, {"office": hostile, "reason": hostile, "signals": [hostile]}))
-    source = page(sections(an_evidence(decisions=rows, ingested={"source": hostile})), WORDS)
+    source = page(all_sections(an_evidence(decisions=rows, ingested={"source": hostile})), WORDS)
     assert "<script" not in source
     assert html.escape(hostile, quote=False).split("(")[0] in source
 
