@@ -1,10 +1,14 @@
-"""Folders that a stage needs while it runs do not outlive it, however it ends."""
+"""What a stage writes on its way troubles nobody after it, however it ends."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.stage.files import scratch
+import pandas as pd
+import pytest
+
+from pipelines.stage.files import put_in_place, scratch
+from pipelines.stage.tables import read_frame, write_frame
 
 ROOT = Path(__file__).parents[2]
 WAITS = """
@@ -16,6 +20,16 @@ with scratch(Path(sys.argv[1]), ".histories-") as folder:
     print(folder.name, flush=True)
     sys.stdin.read()
 """
+WRITES = """
+import sys
+from pathlib import Path
+from pipelines.stage.files import put_in_place
+with put_in_place(Path(sys.argv[1], "table.parquet")) as beside:
+    beside.write_bytes(b"half a table")
+    print(beside.name, flush=True)
+    sys.stdin.read()
+"""
+BEFORE, AFTER = (pd.DataFrame({"risk": [number, 0.5]}) for number in (0.1, 0.2))
 
 
 def test_what_a_killed_run_left_is_swept_out_and_that_of_one_alive_is_not(tmp_path: Path) -> None:
@@ -33,9 +47,44 @@ def test_what_a_killed_run_left_is_swept_out_and_that_of_one_alive_is_not(tmp_pa
     assert _names(tmp_path) == {"histories.parquet"}
 
 
-def _run(place: Path) -> "subprocess.Popen[str]":
+def test_a_table_whose_writer_is_killed_stays_whole_and_the_next_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "table.parquet"
+    write_frame(BEFORE, file)
+    killed = _run(tmp_path, WRITES)
+    half = _first_line(killed)
+    assert half in _names(tmp_path)
+    killed.kill()
+    killed.communicate()
+    pd.testing.assert_frame_equal(read_frame(file), BEFORE)
+
+    write_frame(AFTER, file)
+    pd.testing.assert_frame_equal(read_frame(file), AFTER)
+    assert _names(tmp_path) == {file.name}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_table_whose_writer_fails_midway_stays_whole_with_nothing_beside_it(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    file = tmp_path / "table.parquet"
+    write_frame(BEFORE, file)
+
+    def write_half() -> None:
+        with put_in_place(file) as beside:
+            beside.write_bytes(b"half a table")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    pd.testing.assert_frame_equal(read_frame(file), BEFORE)
+    assert _names(tmp_path) == {file.name}
+
+
+def _run(place: Path, script: str = WAITS) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", WAITS, place],
+        [sys.executable, "-c", script, place],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
