@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from selectivity.aggregates import DERIVED, derived
 from selectivity.columns import HEADER, ITEM, Columns, day_of
-from selectivity.declaration import Declaration
 from selectivity.profile_keys import keys_of
+from selectivity.read_back import Lodged
 
 Row = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ _header_texts, _header_numbers = attrgetter(*_HEADER_TEXTS), attrgetter(*_HEADER
 _item_texts, _item_numbers = attrgetter(*_ITEM_TEXTS), attrgetter(*_ITEM_NUMBERS)
 
 
-def rows_of(declaration: Declaration) -> list[Row]:
+def rows_of(declaration: Lodged) -> list[Row]:
     """The goods items of a declaration, in their order."""
     header: dict[str, Any] = dict(zip(_HEADER_TEXTS, _header_texts(declaration), strict=True))
     header.update(zip(_HEADER_NUMBERS, _floats(_header_numbers(declaration)), strict=True))

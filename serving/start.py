@@ -205,6 +205,7 @@ def serve(
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
     with bind(settings) as listening:
+        search_less_for_garbage()  # reading the log makes much, and lets go of nearly all of it
         parts = _assemble_in(wait_seconds, settings)
         server = server_for(parts)
         try:

@@ -1,4 +1,8 @@
-"""Folds what the log holds into the profiles, but for what the bundle learnt already."""
+"""Folds what the log holds into the profiles, but for what the bundle learnt already.
+
+Text that is what its hash in the chain says was checked when it came, and is not checked again:
+that would take most of the time.
+"""
 
 import logging
 import time
@@ -9,8 +13,9 @@ from selectivity.rows import Row, rows_of
 from serving.deciding.lessons import told_by
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import FeedbackUpto
-from serving.log.kept_texts import read_record
-from serving.log.reader import Event, LogReader
+from serving.linked import Link
+from serving.log.kept_texts import read_lodged
+from serving.log.reader import LogReader
 from serving.storage import chain
 
 logger = logging.getLogger(__name__)
@@ -35,47 +40,56 @@ class CatchUp:
         self._predictor, self._log = predictor, log
         self._known = FeedbackUpto.of(predictor.bundle.manifest).in_log(log.log_id)
         self._decided = self.at = 0
-        self._parked: dict[int, list[Event]] = {}
+        self._parked: dict[int, list[Link]] = {}
+        self._altered: set[int] = set()
+        """Places of decisions that are not what was written."""
 
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""
         told = time.monotonic()
-        for some in _in_parts(self._log.events(after=self.at, upto=no)):
+        for some in _in_parts(self._log.links(after=self.at, upto=no)):
             if time.monotonic() - told > TELL_SECONDS:
                 logger.info("reading the log", extra={"count": some[0].no - 1, "of": no})
                 told = time.monotonic()
-            self._predictor.observe(row for event in some for row in self._declared(event))
-            for event in some:
-                self._learn(event)
+            self._predictor.observe(row for link in some for row in self._declared(link))
+            for link in some:
+                self._learn(link)
         self.at = self._predictor.known_upto = no
 
-    def _declared(self, event: Event) -> Sequence[Row]:
-        if event.kind == chain.DECISION and event.seq > self._known.decision_seq:
-            return rows_of(read_record(event.text).declaration())
-        return ()
+    def _declared(self, link: Link) -> Sequence[Row]:
+        if link.kind != chain.DECISION:
+            return ()
+        whole = link.whole
+        if not whole:
+            if not self._altered:
+                logger.critical("record altered", extra={"no": link.no})
+            self._altered.add(link.seq)
+        if link.seq <= self._known.decision_seq:
+            return ()
+        return rows_of(read_lodged(link.text, whole=whole))
 
-    def _learn(self, event: Event) -> None:
+    def _learn(self, link: Link) -> None:
         """An inspection teaches when it comes or, if it was parked, when its decision comes."""
-        if event.kind == chain.DECISION:
-            self._decided = event.seq
-            for parked in self._parked.pop(event.seq, ()):
+        if link.kind == chain.DECISION:
+            self._decided = link.seq
+            for parked in self._parked.pop(link.seq, ()):
                 self._fold(parked)
-        elif event.decision is not None and event.decision[0] > self._decided:
-            self._parked.setdefault(event.decision[0], []).append(event)
+        elif link.decision_seq is not None and link.decision_seq > self._decided:
+            self._parked.setdefault(link.decision_seq, []).append(link)
         else:
-            self._fold(event)
+            self._fold(link)
 
-    def _fold(self, event: Event) -> None:
+    def _fold(self, link: Link) -> None:
         # A parked inspection was exported before its decision was: training could not use it.
-        if event.decision is None or (
-            event.seq <= self._known.inspection_seq
-            and event.decision[0] <= self._known.decision_seq
+        if link.decision_seq is None or (
+            link.seq <= self._known.inspection_seq and link.decision_seq <= self._known.decision_seq
         ):
             return
-        for declaration, told in told_by(self._log, event):
+        whole = link.decision_seq not in self._altered
+        for declaration, told in told_by(self._log, link, whole=whole):
             self._predictor.learn(declaration, told)
 
 
-def _in_parts(events: Iterator[Event]) -> Iterator[list[Event]]:
-    while some := list(islice(events, AT_ONCE)):
+def _in_parts(links: Iterator[Link]) -> Iterator[list[Link]]:
+    while some := list(islice(links, AT_ONCE)):
         yield some

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.labelling import Told, news
+from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from selectivity.rows import Row, rows_of
 from serving.deciding.predictor import Predictor
-from serving.log.kept_texts import read_inspection_kept, read_record
-from serving.log.reader import LAST, Event, Inspected, LogReader
+from serving.linked import Link
+from serving.log.kept_texts import read_inspection_kept, read_lodged, read_record
+from serving.log.reader import LAST, Inspected, LogReader
 from serving.storage.chain import DECISION, INSPECTION
 
 
@@ -34,11 +36,11 @@ class Lesson(NamedTuple):
 class Taught(NamedTuple):
     """What an inspection says of the declaration it belongs to, from when on."""
 
-    declaration: Declaration
+    declaration: Lodged
     told: Told
 
 
-About = tuple[Inspection, Declaration]
+About = tuple[Inspection, Lodged]
 """An inspection, and the version of the declaration that it speaks on."""
 
 
@@ -81,35 +83,38 @@ def lessons(log: LogReader, *, after: int, at_most: int) -> list[Lesson]:
 
 def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
     decided, inspected = (_place(log, after, kind) for kind in (DECISION, INSPECTION))
-    for event in log.events(after=after, upto=upto):
-        if event.kind == DECISION:
-            decided, record = event.seq, read_record(event.text)
+    for link in log.links(after=after, upto=upto):
+        if link.kind == DECISION:
+            decided, record = link.seq, read_record(link.text)
             declaration = record.declaration()
-            parked = log.inspections_of(declaration.declaration_id, event.seq, upto=inspected)
+            parked = log.inspections_of(declaration.declaration_id, link.seq, upto=inspected)
             told = taught((each, declaration) for each in parked)
-            yield Lesson(event.no, declaration, taught=tuple(told), record=record)
-        elif event.kind == INSPECTION:
-            inspected = event.seq
-            yield _of_inspection(log, event, decided)
+            yield Lesson(link.no, declaration, taught=tuple(told), record=record)
+        elif link.kind == INSPECTION:
+            inspected = link.seq
+            yield _of_inspection(log, link, decided)
         else:
-            yield Lesson(event.no)
+            yield Lesson(link.no)
 
 
-def _of_inspection(log: LogReader, event: Event, decided: int) -> Lesson:
+def _of_inspection(log: LogReader, link: Link, decided: int) -> Lesson:
     """One that came before its decision teaches when that comes."""
-    if event.decision is None or event.decision[0] > decided:
-        return Lesson(event.no)
-    return Lesson(event.no, taught=tuple(told_by(log, event)))
+    if link.decision_seq is None or link.decision_seq > decided:
+        return Lesson(link.no)
+    return Lesson(link.no, taught=tuple(told_by(log, link)))
 
 
-def told_by(log: LogReader, event: Event) -> Iterator[Taught]:
-    """What an inspection that has its decision teaches."""
-    assert event.decision is not None
-    inspection, declaration = (
-        read_inspection_kept(event.text),
-        read_record(event.decision[1]).declaration(),
-    )
-    earlier = log.inspections_before(event.seq, inspection.declaration_id)
+def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[Taught]:
+    """What an inspection that has its decision teaches.
+
+    Args:
+        whole: that decision is known to be what was written.
+    """
+    text = log.text_of_decision(link.decision_seq)
+    if text is None:
+        return iter(())
+    inspection, declaration = read_inspection_kept(link.text), read_lodged(text, whole=whole)
+    earlier = log.inspections_before(link.seq, inspection.declaration_id)
     return taught([(inspection, declaration)], about(earlier))
 
 

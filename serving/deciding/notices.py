@@ -20,9 +20,10 @@ from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language
 from serving.deciding.overriding import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
+from serving.linked import Link
 from serving.log.cursors import cursor_at, place
 from serving.log.kept_texts import read_kept, read_override, read_record
-from serving.log.reader import Event, LogReader
+from serving.log.reader import LogReader
 from serving.storage import chain
 from serving.storage.acts import Act, What
 
@@ -106,10 +107,10 @@ class Teller(NamedTuple):
         first = 0 if cursor is None else place(self.log, cursor)
         last = min(head, first + LOOKED_THROUGH)
         told: list[Notice] = []
-        for event in self.log.events(after=first, upto=last):
-            told += self._told(event, office)
+        for link in self.log.links(after=first, upto=last):
+            told += self._told(link, office)
             if len(told) == limit:
-                last = event.no
+                last = link.no
                 break
         return Notices(
             office=office,
@@ -119,16 +120,16 @@ class Teller(NamedTuple):
             acknowledged=kept and kept.cursor,
         )
 
-    def _told(self, event: Event, office: str) -> Iterator[Notice]:
-        if event.kind == chain.DECISION and _in_json(office) in event.text:
-            record = read_record(event.text)
+    def _told(self, link: Link, office: str) -> Iterator[Notice]:
+        if link.kind == chain.DECISION and _in_json(office) in link.text:
+            record = read_record(link.text)
             if office in offices_of(record):
-                yield self._of_decision(event.no, record)
-        elif event.kind == chain.ACT and '"override_id"' in event.text:
-            step = read_override(event.text)
+                yield self._of_decision(link.no, record)
+        elif link.kind == chain.ACT and '"override_id"' in link.text:
+            step = read_override(link.text)
             record_of = self.log.find(step.asked.declaration_id, step.asked.version_no)
             if record_of is not None and office in offices_of(record_of):
-                yield self._of_override(event.no, step)
+                yield self._of_override(link.no, step)
 
     def _of_decision(self, no: int, record: DecisionRecord) -> Notice:
         decision = record.decision

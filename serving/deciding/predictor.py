@@ -17,6 +17,7 @@ from selectivity.labelling import Told, item_outcomes
 from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.policy import Policy, decide
+from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from selectivity.rows import Row, day_at, rows_of
 from selectivity.rules import RuleSet
@@ -220,7 +221,7 @@ class Predictor:
         if self.bundle is not None:
             self.bundle.profiles.observe(rows)
 
-    def learn(self, declaration: Declaration, told: Told) -> None:
+    def learn(self, declaration: Lodged, told: Told) -> None:
         """Fold what a control of a declaration found into the profiles, or take it back."""
         if self.bundle is None:
             return

@@ -1,14 +1,15 @@
 """Walks the chain of a decision log from its first record to its last and says where it breaks."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from selectivity.errors import DecisionLogError
+from serving.linked import Link, links
 from serving.log.kept_texts import read_inspection_kept
 from serving.log.spoken_on import spoken_on
 from serving.storage import chain
-from serving.storage.store import LOWEST, PAGE, Connection, in_pages
+from serving.storage.store import Connection
 
 MOST_COMPARED = 100
 """Altered records among which those that changed places are looked for."""
@@ -48,38 +49,6 @@ class Walked(NamedTuple):
     problems: list[Problem]
 
 
-class Link(NamedTuple):
-    """A record of the chain with the row it stands for; values may be of any type by now."""
-
-    no: int
-    kind: Any
-    seq: Any
-    before: Any
-    stored: Any
-    columns: tuple[Any, ...]
-    text: Any
-    decision_seq: Any
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        if self.text is None:
-            return f"record {self.no} ({self.kind!s:.20} in place {self.seq!s:.20})"
-        version = f" version {self.columns[1]!s:.10}" if self.kind == chain.DECISION else ""
-        return f"record {self.no} ({_CALLED[self.kind]} {self.columns[0]!r:.75}{version})"
-
-    def hash_at(self, no: int, before: Any) -> str | None:
-        """Its hash if it stood there; None if it cannot be one of ours."""
-        return chain.hash_if_ours(before, no, self.kind, self.seq, self.columns, self.text)
-
-
-_CALLED: Mapping[chain.Kind, str] = {
-    chain.DECISION: "decision on",
-    chain.INSPECTION: "inspection",
-    chain.DRAIN: "drain of spool",
-    chain.ACT: "act",
-}
-"""What stands in front of the first column."""
 _COUNTED = (chain.DECISION, chain.INSPECTION, chain.DRAIN, chain.ACT)
 
 
@@ -172,42 +141,6 @@ class _Walker:
 
     def _say(self, no: int, fault: Fault, told: str) -> None:
         self.problems.append(Problem(no, fault, told))
-
-
-def links(
-    connection: Connection, *, after: int = LOWEST - 1, at_once: int = PAGE
-) -> Iterator[Link]:
-    """Every record behind this number, in order, with the row of its kind."""
-    columns = (f"{kind}.{name}" for kind, names in _COLUMNS_OF_ALL.items() for name in names)
-    rows = (
-        f"LEFT JOIN {kind}s {kind} ON c.kind = '{kind}' AND {kind}.seq = c.seq"
-        for kind in _COLUMNS_OF_ALL
-    )
-    for no, kind, seq, before, stored, decision_seq, *values in in_pages(
-        connection,
-        "SELECT c.no, c.kind, c.seq, c.prev_hash, c.record_hash, inspection.decision_seq, "
-        f"{', '.join(columns)} FROM chain c {' '.join(rows)} "
-        "WHERE c.no >= ? ORDER BY c.no LIMIT ?",
-        first=after + 1,
-        at_once=at_once,
-    ):
-        text, *own = _own(kind, values)
-        yield Link(no, kind, seq, before, stored, tuple(own), text, decision_seq)
-
-
-_COLUMNS_OF_ALL: Mapping[chain.Kind, tuple[str, ...]] = {
-    kind: (chain.TEXTS[kind], *columns) for kind, columns in chain.COLUMNS.items()
-}
-
-
-def _own(kind: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """Of the columns of every kind, one behind the other, those of this one."""
-    at = 0
-    for other, columns in _COLUMNS_OF_ALL.items():
-        if other == kind:
-            return values[at : at + len(columns)]
-        at += len(columns)
-    return (None,)  # a kind that there is not
 
 
 def _misplaced_or_altered(altered: list[Link]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, ConflictError
-from serving.log.chain_check import Link, links
+from serving.linked import Link, links
 from serving.log.keep import NewDecision, keep_inspection
 from serving.log.kept_texts import read_inspection_kept, read_record
 from serving.storage.chain import (
@@ -116,7 +116,7 @@ def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
     head = before
     for link in some:
         follows = (link.no, link.before) == (head.no + 1, head.record_hash)
-        if not follows or link.text is None or link.hash_at(link.no, link.before) != link.stored:
+        if not follows or not link.whole:
             raise AuditError(
                 f"The spool was altered from outside: {link.name} is not what was written, or one "
                 f"in front of it is missing. {_TO_DO}"

@@ -11,13 +11,14 @@ from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
+from serving.linked import Link, links
 from serving.log.conflicts import Conflict, read_conflicts
 from serving.log.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log.opened_later import OpenedLater
 from serving.log.under_names import Version, held_in, versions_in
 from serving.storage import acts, chain
 from serving.storage.file import LogFile
-from serving.storage.store import PAGE, Connection, Store, in_pages
+from serving.storage.store import HIGHEST, PAGE, Connection, Store, in_pages
 
 LAST = 1 << 62
 """Behind every place there can be."""
@@ -36,17 +37,6 @@ class Inspected(NamedTuple):
     seq: int
     inspection: Inspection
     decision: Numbered | None
-
-
-class Event(NamedTuple):
-    """A record of any kind as it lies in the log, by its number among all of them."""
-
-    no: int
-    kind: chain.Kind
-    seq: int
-    text: str
-    decision: tuple[int, str] | None
-    """Of an inspection: place and text of its decision; None while it is parked."""
 
 
 class LogReader:
@@ -169,25 +159,18 @@ class LogReader:
             ):
                 yield _inspected(*row)
 
-    def events(self, *, after: int = 0, upto: int = LAST) -> Iterator[Event]:
-        """Everything behind the first place up to the second, in the order it was kept."""
+    def links(self, *, after: int = 0, upto: int = HIGHEST) -> Iterator[Link]:
+        """Everything behind the first number up to the second, in the order it was kept."""
         with self._reading():
-            for no, kind, seq, text, *decision in in_pages(
-                self._connection,
-                "SELECT c.no, c.kind, c.seq, coalesce(k.record, i.inspection, t.conflicts, a.act), "
-                "d.seq, d.record "
-                "FROM chain c "
-                "LEFT JOIN decisions k ON c.kind = 'decision' AND k.seq = c.seq "
-                "LEFT JOIN inspections i ON c.kind = 'inspection' AND i.seq = c.seq "
-                "LEFT JOIN drains t ON c.kind = 'drain' AND t.seq = c.seq "
-                "LEFT JOIN acts a ON c.kind = 'act' AND a.seq = c.seq "
-                "LEFT JOIN decisions d ON d.seq = i.decision_seq "
-                "WHERE c.no <= ? AND c.no >= ? ORDER BY c.no LIMIT ?",
-                upto,
-                first=after + 1,
-            ):
-                place, record = decision
-                yield Event(no, kind, seq, text, None if record is None else (place, record))
+            yield from links(self._connection, after=after, upto=upto)
+
+    def text_of_decision(self, seq: int) -> str | None:
+        """The decision in this place as it was kept; None if there is none."""
+        with self._reading():
+            row = self._connection.execute(
+                "SELECT record FROM decisions WHERE seq = ?", (seq,)
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def first_place(self, kind: str, *, after: int) -> int | None:
         """Place of the first record of a kind behind this number; None if there is none."""

@@ -27,8 +27,8 @@ ROWS_AT_ONCE = 64
 """Rows that one statement adds: at each statement of a file the interpreter is let go of, and has
 to be waited for.
 """
-LOWEST = -(1 << 63)
-"""In front of every place there can be, also of one that was put in from outside."""
+LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
+"""No place is in front of or behind these, also none that was put in from outside."""
 
 
 class Rows(Protocol):

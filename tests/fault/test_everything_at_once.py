@@ -100,7 +100,7 @@ def test_a_log_across_batches_and_a_change_of_the_bundle_is_whole_and_replays_eq
 
 
 def _each_knew_only_what_was_before_it(log: LogReader, records: list[DecisionRecord]) -> None:
-    decided = [event.no for event in log.events() if event.kind == "decision"]
+    decided = [link.no for link in log.links() if link.kind == "decision"]
     known = [record.known_upto or 0 for record in records]
     assert all(upto < no for upto, no in zip(known, decided, strict=True))
     assert known == sorted(known)

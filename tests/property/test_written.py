@@ -1,7 +1,8 @@
-"""What is written quickly is what the plain way writes: canonical JSON to the byte, and records."""
+"""What is written and read quickly is what the plain way writes and reads: JSON, records, rows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, get_args
@@ -9,14 +10,17 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from selectivity.columns import HEADER, ITEM, Kind
 from selectivity.decision import LaneDecision, Source
 from selectivity.declaration import Amount, Declaration, Rate, canonical_json
 from selectivity.guard import Room
 from selectivity.lanes import Channel, Lane, Reason, Vote
 from selectivity.modes import Mode
+from selectivity.read_back import read_back
 from selectivity.record import DecisionRecord, ItemScore
+from selectivity.rows import rows_of
 from selectivity.scorecard import Scored
 from tests.builders import a_declaration, an_item
 from tests.logs import a_record
@@ -170,3 +174,52 @@ def models_in(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
             waiting += get_args(found)
             if isinstance(found, type) and issubclass(found, BaseModel):
                 yield from models_in(found)
+
+
+ODD: Mapping[Kind, Sequence[Any]] = {
+    "text": ["CN", "USD", "IMPORT", "ENTERPRISE", "6109100011", "1e5", "A " * 17 + "B", "“é越\\/…"],
+    "number": [0, -0.0, 5e-324, 9.9e-5, 0.1 + 0.2, 10_000, 9.9e14 + 0.125, 1e15],
+    "integer": [1, 5, 9_999, 99_999_999],
+    "boolean": [True, False],
+    "time": ["1970-01-02T00:00Z", "2199-12-30T12:00:00.120+07:00", "2026-03-02 23:59:59.9-12:00"],
+    "date": ["0001-01-01", "1969-12-31", "9999-12-31"],
+    "texts": [[], ["CN"], ["VN", "CN"]],
+}
+NUMBERED = {"item_no": 1}
+LEAST = {"declaration_id": "D-1", "accepted_at": "2026-03-02T12:00:00Z", "items": [NUMBERED]}
+
+
+def _taken(name: str, kind: Kind) -> "st.SearchStrategy[Any]":
+    """What a field takes of the odd values of its kind, at least one of them and perhaps null."""
+    taken = []
+    for value in [*ODD[kind], None]:
+        own = {"items": [NUMBERED | {name: value}]} if name in ITEM else {name: value}
+        with suppress(ValidationError):
+            Declaration.model_validate(LEAST | own, strict=False)
+            taken.append(value)
+    assert taken != [None], name
+    return st.sampled_from(taken)
+
+
+odd_items = st.fixed_dictionaries(
+    {}, optional={name: _taken(name, kind) for name, kind in ITEM.items() if name != "item_no"}
+)
+odd_headers = st.fixed_dictionaries(
+    {"documents": st.none() | st.just([{"type": "380", "id": "é"}, {"type": "271"}])},
+    optional={
+        name: _taken(name, kind) for name, kind in HEADER.items() if name != "document_types"
+    },
+)
+
+
+@settings(deadline=None)
+@given(odd_headers, st.lists(odd_items, min_size=1, max_size=3))
+def test_a_declaration_read_back_makes_the_rows_of_the_one_that_was_checked(
+    header: dict[str, Any], many: list[dict[str, Any]]
+) -> None:
+    items = [item | {"item_no": no} for no, item in enumerate(many, 1)]
+    declared = Declaration.model_validate(LEAST | header | {"items": items}, strict=False)
+    kept = PLAIN.model_copy(update={"declared": declared.as_lodged()}).as_kept()
+    checked = DecisionRecord.model_validate_json(kept).declaration()
+    assert checked == declared
+    assert repr(rows_of(read_back(kept))) == repr(rows_of(checked))  # NaN equals no NaN

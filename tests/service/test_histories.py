@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,7 +15,7 @@ import pytest
 
 from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
-from selectivity.errors import ConflictError
+from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.modes import Mode
@@ -27,6 +28,7 @@ from serving.log.under_names import Lineages
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
+from tests.logs import path_of
 from tests.services import settings_in
 
 QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
@@ -266,6 +268,37 @@ def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) ->
     before = fold(tmp_path, events, bundle=bundle)
     after = fold(tmp_path, [], bundle=bundle)
     assert importer_history(after) == importer_history(before)
+
+
+@pytest.mark.parametrize("learnt", [0, 1])  # then the finding alone looks at the declaration
+def test_a_declaration_that_was_altered_in_the_log_is_checked_as_if_it_came_now(
+    tmp_path: Path, learnt: int
+) -> None:
+    a_bundle(tmp_path / "first")
+    log = fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first").log
+    upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": learnt, "inspection_seq": 0}}
+    a_bundle(tmp_path / "second", trained_on=upto)
+    alter(path_of(log), '"net_mass_kg":100.0', '"net_mass_kg":-1.0')
+    with pytest.raises(DecisionLogError, match="altered from outside"):
+        fold(tmp_path, [], bundle=tmp_path / "second")
+
+
+def test_what_was_altered_and_can_still_be_read_is_told_at_the_start(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = fold(tmp_path, [a_declaration(declaration_id="D-0"), a_declaration()], bundle=bundle).log
+    fold(tmp_path, [], bundle=bundle)
+    assert "altered" not in caplog.text
+    alter(path_of(log), '"declaration_id":"D-1"', '"declaration_id":"D-2"')
+    assert importer_history(fold(tmp_path, [], bundle=bundle))["declared"] == 2
+    (told,) = [each for each in caplog.records if each.message == "record altered"]
+    assert (told.levelname, vars(told)["no"]) == ("CRITICAL", 2)
+
+
+def alter(file: Path, before: str, after: str) -> None:
+    """Write something else into every decision, as whoever can write the file could."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE decisions SET record = replace(record, ?, ?)", (before, after))
 
 
 def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> None:
