@@ -28,10 +28,22 @@ UNSEEN = ()
 """No pointer looks like that."""
 
 
+def _warm(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
+    """The one behind it, if that is of the bundle to go back to: it knows the log already."""
+    warm = predecessor.last_good
+    if warm is None or warm.bundle_digest != pointer.digest or not _works(warm):
+        return None
+    return warm
+
+
+def _already(warm: Predictor, log: LogReader) -> Predictor:
+    return warm
+
+
 def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
     """The one to keep warm behind the bundle that takes over: the predecessor, if it is good."""
     candidates = predecessor.that_learn()
-    predecessor.last_good = None  # never a third in memory
+    predecessor.last_good = None
     return next((each for each in candidates if _is_good(each, pointer)), None)
 
 
@@ -40,12 +52,15 @@ def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
     back.
     """
     digest = candidate.bundle_digest
-    if candidate.bundle is None or digest is None or candidate.breaker.rests_because is not None:
-        return False
-    if candidate.known_upto is None:  # it would have to be made anew, a third in memory
+    if digest is None or not _works(candidate):
         return False
     taken_back = pointer.rollback and digest[:NAME_DIGITS] != pointer.previous
     return digest != pointer.digest and not taken_back
+
+
+def _works(candidate: Predictor) -> bool:
+    knows = candidate.known_upto is not None  # else it would have to be made anew
+    return candidate.bundle is not None and knows and candidate.breaker.rests_because is None
 
 
 def _passes(error: Exception) -> bool:
@@ -115,11 +130,16 @@ class Follower:
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts
+        make, warm = partial(self._successor, pointer), _warm(parts.predictor, pointer)
+        if warm is not None:
+            make = partial(_already, warm)
+        elif _is_good(parts.predictor, pointer):
+            parts.predictor.last_good = None  # never a third in memory: this one comes behind
 
         def take_office(successor: Predictor) -> None:
             successor.last_good = _last_good(parts.predictor, pointer)
 
-        successor = await hand_over(parts, partial(self._successor, pointer), take_office)
+        successor = await hand_over(parts, make, take_office)
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)
         parts.meters.followed("taken over")
         what = {"bundle": successor.bundle_digest, "rules_version": successor.rules.version}

@@ -230,12 +230,23 @@ def break_model(predictor: Predictor) -> None:
     predictor.bundle = dataclasses.replace(predictor.bundle, model=failing)
 
 
-def hand_over(parts: Parts, bundle: Path, *, until: Callable[[], bool], **how: Any) -> None:
-    """Publish a bundle while a service follows, and wait for it."""
+def hand_over(
+    parts: Parts,
+    bundle: Path,
+    *,
+    until: Callable[[], bool],
+    made: Callable[[], None] = lambda: None,
+    **how: Any,
+) -> None:
+    """Publish a bundle while a service follows, and wait for it; `made` is called when another
+    predictor is."""
+
+    def prepare() -> Predictor:
+        made()
+        return predictor_for(parts.settings, read_or_create(parts.settings.draw_key_file))
 
     async def follow() -> None:
-        key = read_or_create(parts.settings.draw_key_file)
-        follower = Follower(parts, lambda: predictor_for(parts.settings, key), lambda *_: None)
+        follower = Follower(parts, prepare, lambda *_: None)
         task = asyncio.create_task(follower.follow())
         publish(bundle, parts.settings.published, by="a manager", at=NOON, **how)
         while not until():
@@ -361,6 +372,61 @@ def test_a_bundle_that_was_taken_back_is_not_kept_warm(tmp_path: Path, bundle: P
     hand_over(parts, one, until=lambda: parts.predictor.bundle_digest == old, rollback=True)
     parts.log.close()
     assert parts.predictor.last_good is None
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_while_a_bundle_is_made_one_that_works_has_none_behind_it(
+    tmp_path: Path, bundle: Path, works: bool
+) -> None:
+    one, two, published = tmp_path / "one", tmp_path / "two", tmp_path / "published"
+    a_bundle(one, seed=1)
+    a_bundle(two, seed=2)
+    publish(one, published, by="a manager", at=NOON)
+    parts = assemble(settings_in(tmp_path, follow_seconds=0.1))
+    first, second, third = (verify(each)[0] for each in (one, bundle, two))
+    hand_over(parts, bundle, until=lambda: parts.predictor.bundle_digest == second)
+    if not works:
+        for _ in range(IN_A_ROW):
+            parts.predictor.breaker.failed("MODEL_ERROR")
+    behind = list[str | None]()
+
+    def look() -> None:
+        last_good = parts.predictor.last_good
+        behind.append(last_good and last_good.bundle_digest)
+
+    hand_over(parts, two, until=lambda: parts.predictor.bundle_digest == third, made=look)
+    parts.log.close()
+    assert behind == [None if works else first]
+    assert parts.predictor.last_good is not None
+    assert parts.predictor.last_good.bundle_digest == (second if works else first)
+
+
+def test_going_back_to_the_bundle_that_is_kept_warm_makes_nothing_and_loses_nothing(
+    tmp_path: Path, bundle: Path
+) -> None:
+    one = tmp_path / "one"
+    a_bundle(one, seed=1)
+    publish(one, tmp_path / "published", by="a manager", at=NOON)
+    parts = assemble(settings_in(tmp_path, follow_seconds=0.1))
+    new, old = verify(bundle)[0], verify(one)[0]
+    take(parts, "A")
+    hand_over(parts, bundle, until=lambda: parts.predictor.bundle_digest == new)
+    take(parts, "B")
+    made = list[int]()
+    hand_over(
+        parts,
+        one,
+        until=lambda: parts.predictor.bundle_digest == old,
+        made=lambda: made.append(1),
+        rollback=True,
+    )
+    take(parts, "C")
+    parts.log.close()
+    assert made == []
+    assert parts.predictor.last_good is None
+    found = replayed(tmp_path)
+    assert found.all_equal, found.line
+    assert found.equal == 36
 
 
 def _previous(published: Path) -> str | None:
