@@ -75,6 +75,12 @@ class Meters:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self.lines_seconds = Histogram(
+            "lanes_batch_answer_seconds",
+            "From reading some lines of a batch, 32 at most, to their durable answers.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
         self.commit_seconds = Histogram(
             "lanes_log_commit_seconds",
             "Time of one durable commit of the decision log.",

@@ -5,6 +5,7 @@ a caller who sends everything before reading anything gets through as well.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -110,8 +111,12 @@ class Lodged(NamedTuple):
     kept: "asyncio.Future[Kept]"
 
 
-_Begun = list[tuple[int | None, Lodged | Problem]]
-"""Lines by their numbers; None for what is told of the request as a whole."""
+class _Begun(NamedTuple):
+    """Lines that were decided on together, and when that began."""
+
+    at: float
+    lines: Sequence[tuple[int | None, Lodged | Problem]]
+    """By their numbers; None for what is told of the request as a whole."""
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
@@ -144,7 +149,7 @@ async def _begin_all(
     async def begin(ended: Iterator[Line]) -> None:
         while some := list(islice(ended, LINES_TOGETHER)):
             await room.acquire()
-            begun.put_nowait(list(_begin(some, parts)))
+            begun.put_nowait(_Begun(time.perf_counter(), list(_begin(some, parts))))
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
@@ -152,7 +157,8 @@ async def _begin_all(
         async for chunk in request.stream():
             taken += len(chunk)
             if taken > limit:
-                begun.put_nowait([(None, body_too_large(limit))])
+                told = [(None, body_too_large(limit))]
+                begun.put_nowait(_Begun(time.perf_counter(), told))
                 return
             await begin(lines.feed(chunk))
         await begin(lines.end())
@@ -173,6 +179,7 @@ async def _settle_all(
     try:
         while (some := await begun.get()) is not None:
             answers.put_nowait(await _settled(some, parts, language))
+            parts.meters.lines_seconds.observe(time.perf_counter() - some.at)
             room.release()
     finally:
         answers.put_nowait(None)
@@ -215,7 +222,7 @@ def _begun(declaration: Declaration, kept: "asyncio.Future[Kept] | Exception") -
 
 async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
     chunk = b""
-    for number, pending in some:
+    for number, pending in some.lines:
         outcome = pending if isinstance(pending, Problem) else await _outcome(pending, parts)
         if isinstance(outcome, Problem):
             parts.meters.refused(outcome.status)

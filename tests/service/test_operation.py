@@ -13,6 +13,7 @@ from models.bundle import verify
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from serving.http.examples import A_DECLARATION, AN_INSPECTION
+from serving.routes.batch import LINES_TOGETHER
 from tests.builders import an_inspection
 from tests.services import KEY, a_process, a_service, bearer, lodged
 
@@ -63,6 +64,16 @@ def test_what_happened_is_counted(tmp_path: Path) -> None:
     assert samples["lanes_answer_seconds_count",] == 3
     assert samples["lanes_log_commit_seconds_count",] >= 2
     assert samples["lanes_serving", "", "NO_MODEL", version] == 1
+
+
+def test_lines_of_a_batch_are_timed_together_and_not_as_single_answers(tmp_path: Path) -> None:
+    lines = [json.dumps(lodged(declaration_id=f"D-{number}")) for number in range(LINES_TOGETHER)]
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes/batch", content="\n".join([*lines, "{"]))
+        samples = _samples(client)
+    assert samples["lanes_batch_answer_seconds_count",] == 2
+    assert 0 < samples["lanes_batch_answer_seconds_sum",] < 60
+    assert samples["lanes_answer_seconds_count",] == 0
 
 
 def test_the_report_is_shown_once_it_is_made(tmp_path: Path) -> None:
