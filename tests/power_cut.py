@@ -186,7 +186,7 @@ def _found(file: Path) -> tuple[set[str], int]:
     try:
         with closing(DecisionLog(file)) as log:
             ids = {record.declaration_id for _, record in log.records()}
-        walked: Any = LogFile(file).look_through(lambda connection: walk(connection, ()))
+        walked: Any = LogFile(file).look_through(lambda connection: walk(connection))
     except DecisionLogError:
         return set(), 1
     return ids, len(walked.problems)

@@ -267,7 +267,7 @@ def _survived(patient: Patient, slowest: float) -> Survived:
         kept = [record.model_dump(mode="json") for _, record in log.records()]
         conflicts = len(log.conflicts())
     by_id = {each["declaration_id"]: each for each in kept}
-    walked = store.look_through(lambda connection: walk(connection, ()))
+    walked = store.look_through(lambda connection: walk(connection))
     return Survived(
         answers=sum(map(len, answers.values())),
         declarations=len(answers),

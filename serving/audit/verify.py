@@ -6,20 +6,27 @@ cut off or linked anew behind the newest checkpoint leaves no trace, and a thief
 can sign anything.
 """
 
+import os
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from selectivity.errors import AuditError
 from serving.log.chain_check import Fault, Problem, Walked, walk
-from serving.log.checkpoints import Checkpoint, Line, read_all
+from serving.log.checkpoints import Checkpoint, Line, lines_of
 from serving.log.signing_key import key_id
-from serving.storage.chain import log_id_of
+from serving.storage.chain import hashes_at, log_id_of
 from serving.storage.store import Connection, Store
 
 MOST_TOLD = 3
+MOST_UNSIGNED = 100
+"""Lines that nobody signed whose numbers are kept."""
+AT_ONCE = 500
+"""Lines of an anchor that are held in memory."""
 
 
 class Verdict(NamedTuple):
@@ -70,63 +77,132 @@ def verify(log: Store, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdic
         AuditError: the anchor cannot be read.
         DecisionLogError: the log is absent, or so damaged that it cannot be read.
     """
-    lines = _lines_of(anchor)  # before the log, which may grow meanwhile
     by_id = {key_id(key): key for key in keys}
-    return log.look_through(lambda connection: _verdict(log, connection, lines, by_id))
+    with _open(anchor) as stream:
+        now = os.fstat(stream.fileno()).st_size  # before the log, which may grow meanwhile
+        lines = lines_of(_up_to(now, stream, anchor))
+        return log.look_through(lambda connection: _verdict(log, connection, lines, by_id))
 
 
 def _verdict(
-    log: Store, connection: Connection, lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]
+    log: Store, connection: Connection, lines: Iterator[Line], keys: Mapping[str, Ed25519PublicKey]
 ) -> Verdict:
     log_id = log_id_of(connection)
-    own = [each for _, each, _ in lines if each and each.log_id == log_id and each.signed_by(keys)]
-    own.sort(key=lambda each: each.records)
-    walked = walk(connection, {each.records for each in own})
+    walked = walk(connection)
+    compared = _Compared(log_id, walked.head.no, keys)
+    while some := list(islice(lines, AT_ONCE)):
+        compared.take(some, connection)
     damage = log.damage(connection, thorough=True)
     problems = [
         *(Problem(0, Fault.DAMAGED, f"the file is damaged: {told}") for told in damage),
         *walked.problems,
-        *_against_checkpoints(walked, own),
-        *_unsigned(lines, keys),
+        *compared.problems(),
     ]
     return Verdict(
         log_id,
         walked,
-        checkpoints=len(own),
-        vouched=own[-1] if own else None,
-        torn=sum(line.torn for line in lines),
-        other_logs=len({each.log_id for _, each, _ in lines if each} - {log_id}),
+        checkpoints=compared.own,
+        vouched=compared.furthest,
+        torn=compared.torn,
+        other_logs=len(compared.other_logs),
         problems=tuple(problems),
     )
 
 
-def _lines_of(anchor: Path) -> list[Line]:
+def _unreadable(anchor: Path, error: OSError) -> AuditError:
+    return AuditError(
+        f"The anchor {anchor} cannot be read ({error.strerror}), and without it a cut or newly "
+        "linked log cannot be told from a whole one. Give its path with --anchor."
+    )
+
+
+def _open(anchor: Path) -> BinaryIO:
     try:
-        return list(read_all(anchor))
+        return anchor.open("rb")
     except OSError as error:
-        raise AuditError(
-            f"The anchor {anchor} cannot be read ({error.strerror}), and without it a cut or newly "
-            "linked log cannot be told from a whole one. Give its path with --anchor."
-        ) from error
+        raise _unreadable(anchor, error) from error
 
 
-def _against_checkpoints(walked: Walked, own: Sequence[Checkpoint]) -> Iterator[Problem]:
-    if not own:
-        told = "no checkpoint signed by the given key vouches for this log"
-        yield Problem(0, Fault.NOT_VOUCHED, told)
-    agreed = 0
-    for checkpoint in own:
-        if checkpoint.records > walked.head.no:
-            yield _cut(walked.head.no, own[-1])
+def _up_to(size: int, stream: BinaryIO, anchor: Path) -> Iterator[bytes]:
+    """One line after the other: those of a year fill gigabytes."""
+    try:
+        while size > 0 and (line := stream.readline(size)):
+            size -= len(line)
+            yield line
+    except OSError as error:
+        raise _unreadable(anchor, error) from error
+
+
+class _Compared:
+    """What the lines of an anchor say of a log, in whatever order they come."""
+
+    def __init__(self, log_id: str, records: int, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        """`records` is the number of the last one that the log has."""
+        self._log_id, self._records, self._keys = log_id, records, keys
+        self.own = self.torn = 0
+        """Lines that were signed for this log, and lines that were cut short."""
+        self.furthest: Checkpoint | None = None
+        self.other_logs: set[str] = set()
+        self._agreed = array("q", [0])
+        self._first_wrong: Checkpoint | None = None
+        self._unsigned, self._not_told = list[int](), 0
+
+    def take(self, lines: Sequence[Line], connection: Connection) -> None:
+        """Look at some more."""
+        own = []
+        for no, checkpoint, torn in lines:
+            self.torn += torn
+            signed = checkpoint is not None and checkpoint.signed_by(self._keys)
+            if checkpoint is not None and checkpoint.log_id != self._log_id:
+                self.other_logs.add(checkpoint.log_id)
+            elif checkpoint is not None and signed:
+                own.append(checkpoint)
+            if not signed and not torn:
+                self._count_unsigned(no)
+        hashes = hashes_at(connection, [each.records for each in own])
+        for each in own:
+            self._compare(each, hashes.get(each.records))
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with the log, or with the lines."""
+        if self.furthest is None:
+            told = "no checkpoint signed by the given key vouches for this log"
+            yield Problem(0, Fault.NOT_VOUCHED, told)
+        elif self._first_wrong is not None:
+            yield self._replaced(self._first_wrong)
+        elif self.furthest.records > self._records:
+            yield _cut(self._records, self.furthest)
+        for no in self._unsigned:
+            told = f"line {no} of the anchor was not signed by the given key"
+            yield Problem(0, Fault.NOT_VOUCHED, told)
+        if self._not_told:
+            told = f"{self._not_told} more lines of the anchor were not signed by the given key"
+            yield Problem(0, Fault.NOT_VOUCHED, told)
+
+    def _count_unsigned(self, no: int) -> None:
+        if len(self._unsigned) < MOST_UNSIGNED:
+            self._unsigned.append(no)
+        else:
+            self._not_told += 1
+
+    def _compare(self, checkpoint: Checkpoint, stored: str | None) -> None:
+        self.own += 1
+        if self.furthest is None or checkpoint.records >= self.furthest.records:
+            self.furthest = checkpoint
+        if checkpoint.records > self._records:
             return
-        if walked.hashes.get(checkpoint.records) != checkpoint.head:
-            told = (
-                f"records {agreed + 1} to {checkpoint.records} are not those that the checkpoint "
-                f"of {checkpoint.at:%Y-%m-%d %H:%M:%S %Z} vouches for: they were replaced"
-            )
-            yield Problem(agreed + 1, Fault.REPLACED, told)
-            return
-        agreed = checkpoint.records
+        if stored == checkpoint.head:
+            self._agreed.append(checkpoint.records)
+        elif self._first_wrong is None or checkpoint.records < self._first_wrong.records:
+            self._first_wrong = checkpoint
+
+    def _replaced(self, wrong: Checkpoint) -> Problem:
+        first = max(no for no in self._agreed if no < wrong.records or no == 0) + 1
+        told = (
+            f"records {first} to {wrong.records} are not those that the checkpoint "
+            f"of {wrong.at:%Y-%m-%d %H:%M:%S %Z} vouches for: they were replaced"
+        )
+        return Problem(first, Fault.REPLACED, told)
 
 
 def _cut(records: int, furthest: Checkpoint) -> Problem:
@@ -135,10 +211,3 @@ def _cut(records: int, furthest: Checkpoint) -> Problem:
         f"{furthest.at:%Y-%m-%d %H:%M:%S %Z} vouches for {furthest.records}: it was truncated"
     )
     return Problem(records + 1, Fault.TRUNCATED, told)
-
-
-def _unsigned(lines: Sequence[Line], keys: Mapping[str, Ed25519PublicKey]) -> Iterator[Problem]:
-    for no, checkpoint, torn in lines:
-        if not torn and (checkpoint is None or not checkpoint.signed_by(keys)):
-            told = f"line {no} of the anchor was not signed by the given key"
-            yield Problem(0, Fault.NOT_VOUCHED, told)

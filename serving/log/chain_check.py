@@ -1,6 +1,6 @@
 """Walks the chain of a decision log from its first record to its last and says where it breaks."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -44,28 +44,20 @@ class Walked(NamedTuple):
     inspections: int
     drains: int
     acts: int
-    hashes: dict[int, str]
-    """Hashes of the records that were asked for, as far as there are such."""
     problems: list[Problem]
 
 
 _COUNTED = (chain.DECISION, chain.INSPECTION, chain.DRAIN, chain.ACT)
 
 
-def walk(connection: Connection, wanted: Container[int]) -> Walked:
-    """Compare every record with its hash, its link, its row and its place.
-
-    `wanted` are numbers of records whose hashes are given back; 0 is what the first follows on.
-    """
+def walk(connection: Connection) -> Walked:
+    """Compare every record with its hash, its link, its row and its place."""
     walker = _Walker(connection)
-    hashes = {0: walker.head.record_hash} if 0 in wanted else {}
     for link in links(connection):
         walker.step(link)
-        if link.no in wanted:
-            hashes[link.no] = link.stored
     problems = [*walker.problems, *_misplaced_or_altered(walker.altered), *_unlinked(connection)]
     decisions, inspections, drains, acts = (walker.counts[kind] for kind in _COUNTED)
-    return Walked(walker.head, decisions, inspections, drains, acts, hashes, sorted(problems))
+    return Walked(walker.head, decisions, inspections, drains, acts, sorted(problems))
 
 
 class _Walker:

@@ -7,7 +7,7 @@ longer agrees with what was signed before.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -143,9 +143,14 @@ def read_all(file: Path) -> Iterable[Line]:
         OSError: it cannot be read.
     """
     with file.open("rb") as stream:
-        for no, line in enumerate(stream, start=1):
-            if line.strip():
-                yield Line(no, _read(line), torn=_torn(line))
+        yield from lines_of(stream)
+
+
+def lines_of(stream: Iterable[bytes]) -> Iterator[Line]:
+    """The lines of an anchor, as they are read."""
+    for no, line in enumerate(stream, start=1):
+        if line.strip():
+            yield Line(no, _read(line), torn=_torn(line))
 
 
 def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouched:

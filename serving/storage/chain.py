@@ -110,6 +110,16 @@ def hash_at(connection: Connection, no: int) -> str | None:
     return None if row is None else str(row[0])
 
 
+def hashes_at(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """The same for many, as far as there are such records."""
+    if not numbers:
+        return {}
+    marks = ", ".join("?" * len(numbers))
+    statement = f"SELECT no, record_hash FROM chain WHERE no IN ({marks})"
+    found = {no: str(stored) for no, stored in connection.execute(statement, numbers)}
+    return found | {0: genesis(log_id_of(connection))} if 0 in numbers else found
+
+
 def record_hash(
     before: str, no: int, kind: str, seq: int | None, columns: Sequence[Any], text: str
 ) -> str:

@@ -43,7 +43,7 @@ def test_two_killed_writers_leave_one_whole_chain(tmp_path: Path, seed: int) -> 
         for writer in moment.sample(writers, 2):
             writer.kill()
             writer.wait()
-    found = walk(open_to_read(file), ())
+    found = walk(open_to_read(file))
     kept_ids = {record.declaration_id for _, record in LogReader(file).records()}
 
     assert found.problems == []

@@ -3,9 +3,13 @@
 import random
 import shutil
 import sqlite3
+import tracemalloc
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +22,9 @@ from serving.log.signing_key import public_file
 from serving.start import assemble, running
 from serving.storage.chain import Head
 from serving.storage.file import LogFile
+from serving.storage.store import Found
 from tests import tampering
+from tests.builders import NOON
 from tests.command_line import lanes
 from tests.services import a_service, lodged, settings_in
 from tests.tampering import FOUND, KEY, NOT_SHOWN, VOUCHED, a_copy, a_log, tampered, verdict_on
@@ -127,6 +133,57 @@ def test_a_checkpoint_that_was_cut_short_is_told_and_no_fault(original: Path) ->
     assert verdict is not None
     assert "200 of them vouched for by 3 checkpoints" in verdict.line
     assert "; 1 lines of the anchor were cut short" in verdict.line
+
+
+def test_the_verdict_does_not_depend_on_the_order_of_the_anchor(original: Path) -> None:
+    """Services that share an anchor, and backups put together, leave it in any order."""
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.write_text(150, copy.text_of(150).replace("OFF01", "OFF02"))
+        copy.link_anew(150)
+        lines = copy.anchor.read_bytes().splitlines(keepends=True)
+        told = set()
+        for some in permutations(lines):
+            copy.anchor.write_bytes(b"".join(some))
+            verdict = verdict_on(copy)
+            assert verdict is not None
+            assert verdict.vouched is not None
+            told.add((verdict.line, verdict.vouched.records, verdict.checkpoints))
+    ((line, *counts),) = told
+    assert line.startswith("not whole: records 101 to 200 are not those")
+    assert counts == [VOUCHED, len(lines)]
+
+
+def test_what_the_anchor_gets_while_the_log_is_looked_through_is_left_for_the_next_time(
+    original: Path,
+) -> None:
+    class Growing(LogFile):
+        def look_through(self, look: Callable[[Any], Found]) -> Found:
+            append(copy.anchor, Checkpoint.sign(log_id, Head(999, "later"), NOON, KEY))
+            return super().look_through(look)
+
+    with a_copy(original, random.Random(SEED)) as copy:
+        log_id = str(copy.run("SELECT log_id FROM meta")[0][0])
+        log = Growing(copy.folder / "decisions.sqlite")
+        first, second = (verify(log, copy.anchor, [KEY.public_key()]) for _ in range(2))
+    assert first.problems == ()
+    assert [problem.fault for problem in second.problems] == [Fault.TRUNCATED]
+
+
+def test_a_long_anchor_is_not_held_in_memory(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        lines = copy.anchor.read_bytes() * 2_000
+        unsigned = lines.replace(b'"head":"', b'"head":"0', 2_000)
+        copy.anchor.write_bytes(lines + unsigned)
+        tracemalloc.start()
+        try:
+            verdict = verdict_on(copy)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert verdict is not None
+    assert verdict.checkpoints == 8_000 + 6_000
+    assert verdict.problems[-1].told.startswith("1900 more lines of the anchor were not signed")
+    assert most < len(lines)
 
 
 def test_an_index_that_hides_a_record_is_found(original: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ steps = st.lists(
 
 def walked(file: Path) -> Walked:
     with closing(sqlite3.connect(file)) as connection:
-        return walk(connection, ())
+        return walk(connection)
 
 
 async def take(step: tuple[int, str, int, int, float | None], logs: list[DecisionLog]) -> None:

@@ -80,7 +80,7 @@ def _kept(place: Store | Path, some: Sequence[Sequence[Work[Any]]]) -> tuple[Any
     told = [_told(each) for works in some for each in journal.keep(works)]
     journal.let_go()
     with closing(store.open_to_read()) as reading:
-        assert not walk(reading, ()).problems
+        assert not walk(reading).problems
         return told, *(
             [tuple(row) for row in reading.execute(f"SELECT {columns} ORDER BY 1").fetchall()]
             for columns in ("* FROM decisions", "* FROM inspections", "no, kind, seq FROM chain")

@@ -354,6 +354,6 @@ def test_a_log_behind_a_link_is_looked_through_as_it_is_while_it_grows(tmp_path:
     link.symlink_to(tmp_path / "disk/log.sqlite")
     log = DecisionLog(link)
     kept(log, a_record())
-    seen = LogFile(link).look_through(lambda connection: walk(connection, ()).decisions)
+    seen = LogFile(link).look_through(lambda connection: walk(connection).decisions)
     log.close()
     assert seen == 1

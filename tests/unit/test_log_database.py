@@ -54,7 +54,7 @@ def test_several_writers_make_one_chain(database: str) -> None:
 
     with logs_on(database, 3) as logs:
         outcomes = in_a_loop(lambda: keep_all(logs))
-        walked = LogDatabase(database).look_through(lambda connection: walk(connection, ()))
+        walked = LogDatabase(database).look_through(lambda connection: walk(connection))
 
     assert walked.problems == []
     assert walked.head.no == walked.decisions == 60  # of three twins each, one was kept

@@ -57,7 +57,7 @@ def ids_in(log: LogReader) -> list[str]:
 
 def problems_of(folder: Path) -> list[str]:
     log = LogFile(folder / "decisions.sqlite")
-    return [each.told for each in log.look_through(lambda it: walk(it, ())).problems]
+    return [each.told for each in log.look_through(lambda it: walk(it)).problems]
 
 
 def test_what_was_spooled_is_drained_in_order_at_the_next_start(folder: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_log_of_the_version_before_is_read_as_it_is_and_then_brought_up_to_dat
     before = file.read_bytes()
     with closing(LogReader(file)) as log:
         assert log.conflicts() == []
-    assert LogFile(file).look_through(lambda it: walk(it, ())).problems == []
+    assert LogFile(file).look_through(lambda it: walk(it)).problems == []
     assert file.read_bytes() == before
     with closing(DecisionLog(file)) as written:
         assert kept(written, a_record())[0].no == 1
