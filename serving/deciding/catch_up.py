@@ -13,8 +13,8 @@ from selectivity.rows import Row, rows_of
 from serving.deciding.lessons import told_by
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import FeedbackUpto
-from serving.linked import Link
 from serving.log.kept_texts import read_lodged
+from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.storage import chain
 

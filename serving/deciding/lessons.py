@@ -15,8 +15,8 @@ from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from selectivity.rows import Row, rows_of
 from serving.deciding.predictor import Predictor
-from serving.linked import Link
 from serving.log.kept_texts import read_inspection_kept, read_lodged, read_record
+from serving.log.linked import Link
 from serving.log.reader import LAST, Inspected, LogReader
 from serving.storage.chain import DECISION, INSPECTION
 

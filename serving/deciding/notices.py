@@ -20,9 +20,9 @@ from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language
 from serving.deciding.overriding import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
-from serving.linked import Link
 from serving.log.cursors import cursor_at, place
 from serving.log.kept_texts import read_kept, read_override, read_record
+from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.storage import chain
 from serving.storage.acts import Act, What

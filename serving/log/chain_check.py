@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from selectivity.errors import DecisionLogError
-from serving.linked import Link, links
 from serving.log.kept_texts import read_inspection_kept
+from serving.log.linked import Link, links
 from serving.log.spoken_on import spoken_on
 from serving.storage import chain
 from serving.storage.store import Connection

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, ConflictError
-from serving.linked import Link, links
 from serving.log.keep import NewDecision, keep_inspection
 from serving.log.kept_texts import read_inspection_kept, read_record
+from serving.log.linked import Link, links
 from serving.storage.chain import (
     DECISION,
     DRAIN,

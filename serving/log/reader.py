@@ -11,9 +11,9 @@ from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
 from selectivity.override import Held, OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
-from serving.linked import Link, links
 from serving.log.conflicts import Conflict, read_conflicts
 from serving.log.kept_texts import read_inspection_kept, read_mode, read_override, read_record
+from serving.log.linked import Link, links
 from serving.log.opened_later import OpenedLater
 from serving.log.under_names import Version, held_in, versions_in
 from serving.storage import acts, chain

@@ -31,9 +31,9 @@ from selectivity.inspection import read_inspection
 from selectivity.record import DecisionRecord
 from serving.deciding.catch_up import catch_up
 from serving.deciding.predictor import Predictor
-from serving.linked import Link
 from serving.log.journal import Journal
 from serving.log.keep import NewDecision, keep_inspection
+from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.memory import search_less_for_garbage
 from serving.storage.file import LogFile
