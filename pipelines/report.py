@@ -23,6 +23,7 @@ from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
 from pipelines.label import read_outcomes, standing
 from pipelines.reporting.capacity import capacity
+from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
     KEY,
     Evidence,
@@ -144,6 +145,7 @@ def read_evidence(
         decisions=ripened(decisions, as_of, delay).merge(direction, on=KEY, how="left"),
         controls=controls_of(decisions, items, outcomes),
         missing=missing_facts(items, decisions, policy.facts_needed),
+        drift=drift(items, periods, policy.facts_needed),
         in_time=results_in_time(items, outcomes, delay),
     )
 

@@ -156,6 +156,7 @@ def an_evidence(**fields: Any) -> Evidence:
         "decisions": ripened(pd.DataFrame(decisions), pd.Timestamp(as_of), delay),
         "controls": controls_table(controls),
         "missing": {"hs_code": 0.0, "net_mass_kg": 0.03},
+        "drift": {"hs_code": 0.02, "unit_value": 0.1},
         "in_time": 0.97,
     }
     return Evidence(**plain | fields)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from pipelines.reporting.drift import MUCH, UNIT_VALUE
 from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
@@ -28,10 +29,17 @@ def quality(evidence: Evidence) -> Section:
         ),
         blocks=tuple(_blocks(evidence)),
         caveats=(say("quality.caveat"),),
-        warnings=tuple(
-            say("quality.missing", fact=_name(fact), share=Share(share))
-            for fact, share in evidence.missing.items()
-            if share >= MUCH_MISSING
+        warnings=(
+            *(
+                say("quality.missing", fact=_name(fact), share=Share(share))
+                for fact, share in evidence.missing.items()
+                if share >= MUCH_MISSING
+            ),
+            *(
+                say("quality.drifted", fact=_name(fact), index=Number(index, 2))
+                for fact, index in evidence.drift.items()
+                if index >= MUCH
+            ),
         ),
     )
 
@@ -74,6 +82,7 @@ def _inspected(evidence: Evidence) -> Sentence:
 def _blocks(evidence: Evidence) -> Iterator[Block]:
     yield _periods(evidence)
     yield _missing(evidence.missing)
+    yield _drift(evidence.drift)
     for name in ("refused_by_reason", "set_to_missing"):
         counts = evidence.ingested.get(name)
         if isinstance(counts, Mapping) and counts:
@@ -108,6 +117,11 @@ def _missing(shares: Mapping[str, float]) -> Table:
     return Table(say("quality.missing_caption"), headings, rows)
 
 
+def _drift(indices: Mapping[str, float]) -> Table:
+    rows = tuple(Row((_name(fact), Number(index, 3))) for fact, index in indices.items())
+    return Table(say("quality.drift_caption"), (say("heading.fact"), say("heading.drift")), rows)
+
+
 def _inputs(inputs: Mapping[str, str]) -> Table:
     """Files by the end of their path: the rest is of one machine."""
     rows: list[tuple[Fact, Fact]] = [
@@ -124,7 +138,7 @@ def _end(file: PurePath) -> tuple[str, ...]:
 
 
 def _name(fact: str) -> Fact:
-    return say(f"fact.{fact}") if fact in Policy().facts_needed else fact
+    return say(f"fact.{fact}") if fact in (*Policy().facts_needed, UNIT_VALUE) else fact
 
 
 def _counts(name: str, counts: Mapping[str, int]) -> Table:

@@ -163,7 +163,7 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     "surrogates the wrong way round": (_with("seller_id", r'"\udc00\ud800"'), "body"),
     "a NUL in a field's name": (_with("a", "1").replace(b'"a"', rb'"a\u0000"'), "a\0"),
     "__proto__": (_with("__proto__", "{}"), "__proto__"),
-    "two items of one number": (_with("items", '[{"item_no": 1}, {"item_no": 1}]'), "body"),
+    "two items of one number": (_with("items", '[{"item_no": 1}, {"item_no": 1}]'), "items"),
     "too many items": (
         _with("items", json.dumps([{"item_no": number} for number in range(1, 2_002)])),
         "items",

@@ -469,6 +469,19 @@ def test_refused_rows_and_missing_facts_are_told() -> None:
     ]
 
 
+def test_facts_that_drifted_are_told_and_those_that_changed_much_warned_of() -> None:
+    drifted = {"hs_code": 0.249, "unit_value": 0.25, "own_fact": float("nan")}
+    section = quality(an_evidence(drift=drifted))
+    assert _cells(section, "quality.drift_caption") == [
+        ["HS code", "0.249"],
+        ["Customs value per kilogram, over the usual one of its code", "0.250"],
+        ["own_fact", "Not known"],
+    ]
+    assert [EN(warning).partition(" changed")[0] for warning in section.warnings] == [
+        "The customs value per kilogram, over the usual one of its code"
+    ]
+
+
 def test_an_ingest_that_tells_nothing_leaves_a_report_that_says_so() -> None:
     parts = all_sections(an_evidence(ingested={}, prepared={}, labelled={}))
     assert parts[8].answers[0] == say("quality.not_told")
@@ -600,7 +613,7 @@ def _write_inputs(folder: Path) -> None:
         del row["direction"]
     facts = an_evidence().policy.facts_needed
     items = pd.DataFrame(rows)[["declaration_id", "version_no", "accepted_at"]]
-    items = items.assign(direction="IMPORT", **dict.fromkeys(facts, "known"))
+    items = items.assign(direction="IMPORT", **{**dict.fromkeys(facts, 1.0), "hs_code": "610910"})
     outcomes = _outcomes(rows=list(range(30, 40)), classes=[0] * 5 + [1] * 5)
     for name in ("evaluation/plots", "prepared", "labelled"):
         (folder / name).mkdir(parents=True)
