@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from selectivity.errors import DecisionLogError
+from selectivity.guard import GUARDED
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
@@ -229,18 +230,27 @@ class DecisionLog(LogReader):
 
 
 def kept_since(log: LogReader, day: date) -> list[DecisionRecord]:
-    """What was decided on this day (UTC) or later, newest first.
+    """What was decided on this day (UTC) or later, newest first: what offices are counted by.
 
     A clock that was wrong for a while leaves a few older ones between them.
     """
     found, older = [], 0
     for record in LogReader.newest_first(log):
         if day_in_utc(record.decided_at) >= day:
-            found.append(record)
+            found.append(_for_counting(record))
             older = 0
         elif (older := older + 1) == OLDER_IN_A_ROW:
             break
     return found
+
+
+def _for_counting(record: DecisionRecord) -> DecisionRecord:
+    """The record without most of what is in it: whole ones of a day would take 20 kB each."""
+    votes = tuple(vote for vote in record.decision.votes if vote.channel in GUARDED)
+    less = {"votes": votes, "reasons": (), "signals": (), "shadow": None}
+    decision = record.decision.model_copy(update=less)
+    declared = {"declaration_office": record.declared.get("declaration_office")}
+    return record.model_copy(update={"declared": declared, "scores": (), "decision": decision})
 
 
 def _known(found: Found | None) -> list[Found]:

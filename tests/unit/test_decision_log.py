@@ -13,6 +13,8 @@ import pytest
 
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.lanes import Lane
+from selectivity.office_loads import OfficeLoad, OfficeLoads
+from selectivity.record import DecisionRecord
 from serving.log.decision_log import DecisionLog
 from serving.log.group_writer import GroupWriter
 from serving.log.journal import Journal, prove
@@ -23,7 +25,8 @@ from serving.storage.chain import Links
 from serving.storage.database import LogDatabase
 from serving.storage.file import LogFile, open_to_write
 from serving.storage.store import Connection
-from tests.builders import an_inspection, an_item
+from tests.builders import NOON, a_declaration, an_inspection, an_item
+from tests.bundles import a_predictor, a_scorecard
 from tests.logs import PATIENT, a_record, in_a_loop, inspected, kept, path_of
 
 
@@ -435,3 +438,32 @@ def test_lineages_are_told_of_many_at_once_and_of_nobody(log: DecisionLog) -> No
     assert log.strictest_lane("L-1", lineages=lineages) is one.decision.lane
     assert log.strictest_lane("D-3", lineages=lineages) is None
     assert not log.lineages([]).keys
+
+
+def test_of_what_was_decided_today_no_more_is_held_than_offices_are_counted_by(
+    log: DecisionLog,
+) -> None:
+    predictor = a_predictor()
+    predictor.scorecard = a_scorecard()
+    declared = [
+        a_declaration(declaration_id=f"D-{level}", importer_compliance_level=level)
+        for level in (1, 3, 5)
+    ]
+    whole = [predictor.decide(each, earlier_lane=None, now=NOON) for each in declared]
+    kept(log, *whole)
+    held = log.kept_since(NOON.date())
+    assert [each.key for each in reversed(held)] == [each.key for each in whole]
+    assert all(each.declared == {"declaration_office": "OFF01"} for each in held)
+    one, other = (_counted(some) for some in (whole, held))
+    assert [one.taken(lane) for lane in Lane] == [other.taken(lane) for lane in Lane]
+    votes = [vote for each in whole for vote in each.decision.votes]
+    assert [one.rank(vote) for vote in votes] == [other.rank(vote) for vote in votes]
+    assert len({one.rank(vote) for vote in votes}) > 2
+
+
+def _counted(records: Sequence[DecisionRecord]) -> OfficeLoad:
+    loads = OfficeLoads()
+    for each in records:
+        office = each.declared["declaration_office"]
+        loads.count(office, each.decided_at, each.decision, key=each.key)
+    return loads.of("OFF01", NOON)
