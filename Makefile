@@ -55,6 +55,7 @@ bench: $(READY) ## Measure speed and latency
 	python -m tests.benchmarks.decision_path $(if $(wildcard models/artifacts/bundle),--bundle models/artifacts/bundle)
 	python -m tests.benchmarks.log_chain
 	python -m tests.benchmarks.log_places
+	python -m tests.benchmarks.catch_up
 
 degraded: $(READY) ## Decide on 100,000 declarations in every degraded state: lanes, what is caught, limits
 	python -m tests.benchmarks.degraded_states --preset mid_n

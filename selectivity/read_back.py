@@ -1,6 +1,6 @@
 """A declaration read back from a record of ours, without the checks that it passed when it came.
 
-Reading one so takes a thirtieth of the time, which is what a start and a new bundle spend on the
+Reading one so takes a twentieth of the time, of which a start and a new bundle spend most on the
 log. Only for text that is known to be what was written: what stands in the fields is not looked at.
 """
 

@@ -159,7 +159,8 @@ class _Compared:
                 own.append(checkpoint)
             if not signed and not torn:
                 self._count_unsigned(no)
-        hashes = hashes_at(connection, [each.records for each in own])
+        numbers = [each.records for each in own if each.records <= self._records]
+        hashes = hashes_at(connection, numbers)
         for each in own:
             self._compare(each, hashes.get(each.records))
 

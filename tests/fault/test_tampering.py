@@ -169,6 +169,17 @@ def test_what_the_anchor_gets_while_the_log_is_looked_through_is_left_for_the_ne
     assert [problem.fault for problem in second.problems] == [Fault.TRUNCATED]
 
 
+def test_a_checkpoint_for_more_records_than_any_log_can_have_is_no_fault_of_ours(
+    original: Path,
+) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        log_id = str(copy.run("SELECT log_id FROM meta")[0][0])
+        append(copy.anchor, Checkpoint.sign(log_id, Head(10**30, "beyond"), NOON, KEY))
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert [problem.fault for problem in verdict.problems] == [Fault.TRUNCATED]
+
+
 def test_a_long_anchor_is_not_held_in_memory(original: Path) -> None:
     with a_copy(original, random.Random(SEED)) as copy:
         lines = copy.anchor.read_bytes() * 2_000
