@@ -14,8 +14,8 @@ import pandas as pd
 
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
-from pipelines.evaluate import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.featurize import read_features
+from pipelines.judging.lanes import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.judging.replay import replay
 from pipelines.label import known_classes, read_outcomes
 from pipelines.stage.command import FileOption, command, say

@@ -19,6 +19,12 @@ from models.bundle import Bundle, load
 from pipelines.featurize import FeaturizeParams
 from pipelines.histories.engine import EngineParams
 from pipelines.judging.fitting import read_past
+from pipelines.judging.lanes import (
+    duty_of_findings,
+    lane_figures,
+    outcome_of_declarations,
+    over_capacity,
+)
 from pipelines.judging.replay import replay
 from pipelines.judging.views import (
     declaration_numbers,
@@ -28,21 +34,17 @@ from pipelines.judging.views import (
     score_view,
 )
 from pipelines.judging.without_model import against_model, points_catch_too_little
-from pipelines.label import UNKNOWN, known_classes, known_duties
+from pipelines.label import UNKNOWN, known_classes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import VERDICT, without_nan, write_json, write_text
 from pipelines.stage.params import section
 from pipelines.stage.tables import write_frame
 from pipelines.train import TrainParams
 from pipelines.training.periods import Periods
-from selectivity.aggregates import duty_at_stake
-from selectivity.capacity import OVER_CAPACITY
-from selectivity.columns import Columns, Floats, Ints, first_rows, take
+from selectivity.columns import Columns, Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
-from selectivity.lanes import Channel
-from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at, wilson
-from selectivity.policy import Policy
+from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 
@@ -53,71 +55,6 @@ class EvaluateParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     resamples: int = Field(default=200, ge=20, le=10_000, description="For the 95 % intervals.")
-
-
-def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
-    """Shares and yields per lane from `outcome_of_declarations`, with 95 % intervals.
-
-    Yields count declarations that were inspected in the past, whatever lane they had then. Those
-    `by_model` leave out what law, rules and random draws put into the lane.
-    """
-    figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
-    known = lanes[lanes.inspected]
-    totals = {what: float(known[what].sum()) for what in ("found", "physical", "duty_found")}
-    for lane in ("GREEN", "YELLOW", "RED"):
-        given = known[known.lane == lane]
-        name = lane.lower()
-        figures[f"{name}_share"] = float((lanes.lane == lane).mean())
-        figures |= _hit_rate(name, given)
-        if lane != "GREEN":
-            figures |= _hit_rate(f"{name}_by_model", given[given.channel == Channel.MODEL])
-        for what, total in totals.items():
-            if total > 0:
-                figures[f"{name}_holds_{what}"] = float(given[what].sum() / total)
-    return figures
-
-
-def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:
-    figures: dict[str, Any] = {f"{name}_inspected": len(given)}
-    if len(given):
-        rate = wilson(float(given.found.sum()), len(given))
-        figures |= {
-            f"{name}_hit_rate": rate.value,
-            f"{name}_hit_rate_low": rate.low,
-            f"{name}_hit_rate_high": rate.high,
-        }
-    return figures
-
-
-def outcome_of_declarations(
-    decisions: pd.DataFrame, items: Columns, classes: Ints, duty: Floats
-) -> pd.DataFrame:
-    """Decisions with what inspections found: inspected, found, physical, duty_found.
-
-    `duty` is what a finding in each goods item brings, capped, shape (n,).
-    """
-    starts = first_rows(items)
-    worst = np.maximum.reduceat(classes, starts)
-    return decisions.assign(
-        inspected=worst != UNKNOWN,
-        found=worst > FindingClass.NONE,
-        physical=worst == FindingClass.PHYSICAL,
-        duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
-    )
-
-
-def duty_of_findings(
-    items: Columns, outcomes: pd.DataFrame, rows: "np.typing.NDArray[np.bool_]", bundle: Bundle
-) -> Floats:
-    """What a finding in each goods item brings, capped: assessed, or declared at stake. (n,)
-
-    `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.
-    """
-    assessed = known_duties(outcomes, len(rows))
-    if assessed is not None:
-        return assessed[rows]
-    at_stake: Floats = np.nan_to_num(duty_at_stake(items))
-    return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
 
 
 def plots(risk: Floats, found: Ints, groups: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -283,17 +220,6 @@ def no_better_than_chance(metrics: dict[str, Any]) -> list[str]:
         f"on {view['rows']} inspected goods items the scores cannot be told from chance "
         "(the 95 % interval of the AUROC reaches 0.5, or too few of them had a finding). Do not "
         "publish this bundle without knowing why."
-    ]
-
-
-def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
-    """A line per lane that took more than a tenth over the capacity of the policy."""
-    return [
-        f"{name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
-        f"has capacity for {control.share:.1%}. See which channel filled it in the report before "
-        "this bundle is published."
-        for name, control in (("yellow", policy.yellow), ("red", policy.red))
-        if lanes[f"{name}_share"] > OVER_CAPACITY * control.share
     ]
 
 

@@ -8,16 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.evaluate import (
-    EvaluateParams,
-    evaluate,
-    lane_figures,
-    outcome_of_declarations,
-    over_capacity,
-    plots,
-)
+from pipelines.evaluate import EvaluateParams, evaluate, plots
 from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import fit
+from pipelines.judging.lanes import lane_figures, outcome_of_declarations, over_capacity
 from pipelines.judging.replay import replay
 from pipelines.judging.views import line_purged, new_lines, score_view
 from pipelines.label import UNKNOWN

@@ -17,7 +17,8 @@ from models.rules_files import read_rules
 from models.trees import duty_in_reach
 from pipelines.bundle import BundleParams, check_known, check_words, checked
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
-from pipelines.evaluate import lane_figures, no_better_than_chance, over_capacity
+from pipelines.evaluate import no_better_than_chance
+from pipelines.judging.lanes import lane_figures, over_capacity
 from pipelines.label import (
     UNKNOWN,
     LabelParams,

@@ -1,0 +1,92 @@
+"""What lanes came to: how many declarations are in each, and what controls had found in them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.bundle import Bundle
+from pipelines.label import UNKNOWN, known_duties
+from selectivity.aggregates import duty_at_stake
+from selectivity.capacity import OVER_CAPACITY
+from selectivity.columns import Columns, Floats, Ints, first_rows
+from selectivity.inspection import FindingClass
+from selectivity.lanes import Channel
+from selectivity.metrics import wilson
+from selectivity.policy import Policy
+
+
+def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
+    """Shares and yields per lane from `outcome_of_declarations`, with 95 % intervals.
+
+    Yields count declarations that were inspected in the past, whatever lane they had then. Those
+    `by_model` leave out what law, rules and random draws put into the lane.
+    """
+    figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
+    known = lanes[lanes.inspected]
+    totals = {what: float(known[what].sum()) for what in ("found", "physical", "duty_found")}
+    for lane in ("GREEN", "YELLOW", "RED"):
+        given = known[known.lane == lane]
+        name = lane.lower()
+        figures[f"{name}_share"] = float((lanes.lane == lane).mean())
+        figures |= _hit_rate(name, given)
+        if lane != "GREEN":
+            figures |= _hit_rate(f"{name}_by_model", given[given.channel == Channel.MODEL])
+        for what, total in totals.items():
+            if total > 0:
+                figures[f"{name}_holds_{what}"] = float(given[what].sum() / total)
+    return figures
+
+
+def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:
+    figures: dict[str, Any] = {f"{name}_inspected": len(given)}
+    if len(given):
+        rate = wilson(float(given.found.sum()), len(given))
+        figures |= {
+            f"{name}_hit_rate": rate.value,
+            f"{name}_hit_rate_low": rate.low,
+            f"{name}_hit_rate_high": rate.high,
+        }
+    return figures
+
+
+def outcome_of_declarations(
+    decisions: pd.DataFrame, items: Columns, classes: Ints, duty: Floats
+) -> pd.DataFrame:
+    """Decisions with what inspections found: inspected, found, physical, duty_found.
+
+    `duty` is what a finding in each goods item brings, capped, shape (n,).
+    """
+    starts = first_rows(items)
+    worst = np.maximum.reduceat(classes, starts)
+    return decisions.assign(
+        inspected=worst != UNKNOWN,
+        found=worst > FindingClass.NONE,
+        physical=worst == FindingClass.PHYSICAL,
+        duty_found=np.add.reduceat(np.where(classes > FindingClass.NONE, duty, 0.0), starts),
+    )
+
+
+def duty_of_findings(
+    items: Columns, outcomes: pd.DataFrame, rows: "np.typing.NDArray[np.bool_]", bundle: Bundle
+) -> Floats:
+    """What a finding in each goods item brings, capped: assessed, or declared at stake. (n,)
+
+    `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.
+    """
+    assessed = known_duties(outcomes, len(rows))
+    if assessed is not None:
+        return assessed[rows]
+    at_stake: Floats = np.nan_to_num(duty_at_stake(items))
+    return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
+
+
+def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
+    """A line per lane that took more than a tenth over the capacity of the policy."""
+    return [
+        f"{name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
+        f"has capacity for {control.share:.1%}. See which channel filled it in the report before "
+        "this bundle is published."
+        for name, control in (("yellow", policy.yellow), ("red", policy.red))
+        if lanes[f"{name}_share"] > OVER_CAPACITY * control.share
+    ]
