@@ -1,7 +1,9 @@
 """Work in a thread that is let come to its end."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -9,14 +11,17 @@ Result = TypeVar("Result")
 
 
 async def undisturbed(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """What the work gives. Who is cancelled meanwhile still waits for its end.
+    """What the work gives. Who is cancelled meanwhile, be it again and again, waits for its end.
 
     A thread cannot be stopped: else the log that it reads would be closed under it, which SQLite
     answers by ending the process.
     """
-    at_work = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    # No task: the end of `asyncio.run` cancels each of them once more, whoever waits for it.
+    at_work = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **kwargs))
     try:
         return await asyncio.shield(at_work)
     except asyncio.CancelledError:
-        await asyncio.wait([at_work])
+        while not at_work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([at_work])
         raise
