@@ -1,6 +1,6 @@
 """Fit what follows the trees, on a later slice of time: probabilities and prices.
 
-Reads   models/artifacts/train/*.txt            the trees
+Reads   models/artifacts/train/rehearsal/*.txt  the trees that have not seen that slice
         data/features/…                         features.parquet, knowledge.json
         data/interim/…                          items, periods, outcomes
         data/reference/rules/*.yaml             what takes capacity before the model does

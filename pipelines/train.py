@@ -5,17 +5,21 @@ Reads   data/features/features.parquet          one column per feature, by row g
         data/interim/prepared/periods.json      which days train
         data/interim/labelled/outcomes.parquet  what controls found
 Writes  models/artifacts/train/*.txt            LightGBM text format: finding, physical, duty
+        models/artifacts/train/rehearsal/*.txt  the same from the training days alone
+
+The trees that decide learn from all that was known before the evaluation. Probabilities and prices
+come from days that trees have not seen, so others are grown before, without those days, and judged
+by them: a rehearsal of what comes after.
 """
 
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import lightgbm as lgb
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import typer
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,6 +57,9 @@ TOLD = [
     "additional_duty",
 ]
 """What training needs of an outcome."""
+
+REHEARSAL = "rehearsal"
+"""Folder beside the trees that decide."""
 
 FEWEST_LEAVES = 10
 """A leaf is asked for at most one part in so many of the rows, however few they are."""
@@ -99,6 +106,11 @@ class TrainParams(BaseModel):
         default=True,
         description="Learn each row twice, once as if its goods line were new: memory must not "
         "stand in for judgement.",
+    )
+    refit: bool = Field(
+        default=True,
+        description="Grow the trees that decide from all that was known before the evaluation; "
+        "false: they are those of the training days alone.",
     )
     threads: int = Field(default=1, ge=1, le=256)
     smallest_class: int = Field(
@@ -250,20 +262,6 @@ def remarks(trees: Trees, known: Labels, params: TrainParams) -> list[str]:
     ]
 
 
-def train_on(
-    use: Mask,
-    rows: Rows,
-    days: npt.NDArray[np.datetime64],
-    lines: npt.NDArray[np.uint64],
-    outcomes: pd.DataFrame,
-    periods: Periods,
-    params: TrainParams,
-) -> Trees:
-    """Train on what is `learnable` of all goods items, `rows`."""
-    use, known = learnable(use, days, lines, outcomes, periods, params.line_weight_exponent)
-    return train(rows.chosen(use), known, params)
-
-
 def main(
     params: FileOption,
     features: FileOption,
@@ -279,21 +277,35 @@ def main(
     settings = section(params, "train", TrainParams)
     parts = read_as(periods, Periods)
     days, lines = days_and_lines(items)
-    lodged = parts.rows({"accepted_at": days}, "train")
     told = read_outcomes(outcomes, len(days), TOLD)
-    use, known = learnable(lodged, days, lines, told, parts, settings.line_weight_exponent)
-    del days, lines, told  # training needs the room
-    rows = Rows.stored(features, len(use)).chosen(use)
+    lodged = {out / REHEARSAL: parts.rows({"accepted_at": days}, "train")}
+    if settings.refit:
+        lodged[out] = parts.lodged_before({"accepted_at": days})
+    taught = {
+        folder: learnable(use, days, lines, told, parts, settings.line_weight_exponent)
+        for folder, use in lodged.items()
+    }
+    every = Rows.stored(features, len(days))
+    del days, lines, told, lodged  # training needs the room
     with nullcontext(fit) if cluster is None else fit_on(cluster) as chosen:
-        trees = train(rows, known, settings, fit=chosen)
-    for name, text in trees.texts().items():
-        write_text(out / name, text)
+        for folder, (use, known) in taught.items():
+            trees = train(every.chosen(use), known, settings, fit=chosen)
+            _write(trees, folder)
+    if not settings.refit:
+        _write(trees, out)  # then those of the rehearsal decide
     for remark in remarks(trees, known, settings):
         say(f"train: {remark}")
+    rehearsed, decisive = (int(use.sum()) for use, _ in (taught[out / REHEARSAL], (use, known)))
     say(
-        f"train: {trees.finding.num_trees()} trees from {lodged.sum()} goods items lodged "
-        f"in training; additional duty {'is learnt' if trees.duty else 'is not known'}"
+        f"train: {trees.finding.num_trees()} trees from {decisive} controlled goods items, and in "
+        f"the rehearsal from {rehearsed}; additional duty "
+        f"{'is learnt' if trees.duty else 'is not known'}"
     )
+
+
+def _write(trees: Trees, folder: Path) -> None:
+    for name, text in trees.texts().items():
+        write_text(folder / name, text)
 
 
 if __name__ == "__main__":

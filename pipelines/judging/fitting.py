@@ -1,20 +1,22 @@
-"""Trains and calibrates in one go, for whoever compares models: views, ablation, search."""
+"""Trains and calibrates in one go, for whoever compares models or learns week by week."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+from models.calibration import Calibration
 from models.trees import Trees
 from pipelines.calibrate import calibrated
 from pipelines.featurize import read_features
 from pipelines.label import read_outcomes
 from pipelines.stage.files import read_as
 from pipelines.stage.tables import read_columns
-from pipelines.train import TrainParams, train_on
-from pipelines.training.learnable import Mask
+from pipelines.train import TrainParams, train
+from pipelines.training.learnable import Mask, learnable
 from pipelines.training.lines import Lines, line_numbers
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Rows
@@ -40,34 +42,56 @@ class Past:
 
 
 def grow(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Trees:
-    """Train as the stage does. Pure.
+    """Train on the training days. Pure.
 
     Args:
         kept: mask of the rows that may teach; all of them if left out.
     """
-    teach = past.periods.rows(past.items, "train")
-    return train_on(
-        teach if kept is None else teach & kept,
-        Rows.of(past.matrix),
-        past.items["accepted_at"],
-        past.lines,
-        past.outcomes,
-        past.periods,
-        params,
-    )
+    return _grown(past, past.periods.rows(past.items, "train"), params, kept)
 
 
-def fit(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Predict:
+class Learnt(NamedTuple):
+    """What training and calibration come to."""
+
+    trees: Trees
+    """They decide: from all that was known before the evaluation."""
+    rehearsal: Trees
+    """From the training days alone: what the calibration days judge."""
+    calibration: Calibration
+
+
+def learn(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Learnt:
     """Train and calibrate as the stages do. Pure.
 
     Args:
         kept: mask of the rows that may teach; all of them if left out.
     """
-    trees = grow(past, params, kept=kept)
+    rehearsal = grow(past, params, kept=kept)
     use = past.periods.rows(past.items, "calibrate")
     use = use if kept is None else use & kept
-    calibration = calibrated(trees, past.matrix, use, past.outcomes, past.periods)
-    return lambda rows: calibration.apply(trees.chances(rows))
+    calibration = calibrated(rehearsal, past.matrix, use, past.outcomes, past.periods)
+    if not params.refit:
+        return Learnt(rehearsal, rehearsal, calibration)
+    trees = _grown(past, past.periods.lodged_before(past.items), params, kept)
+    return Learnt(trees, rehearsal, calibration)
+
+
+def fit(past: Past, params: TrainParams, *, kept: Mask | None = None) -> Predict:
+    """What `learn` comes to, as a function of the feature matrix."""
+    learnt = learn(past, params, kept=kept)
+    return lambda rows: learnt.calibration.apply(learnt.trees.chances(rows))
+
+
+def _grown(past: Past, use: Mask, params: TrainParams, kept: Mask | None) -> Trees:
+    use, known = learnable(
+        use if kept is None else use & kept,
+        past.items["accepted_at"],
+        past.lines,
+        past.outcomes,
+        past.periods,
+        params.line_weight_exponent,
+    )
+    return train(Rows.of(past.matrix).chosen(use), known, params)
 
 
 def read_past(features: Path, items: Path, periods: Path, outcomes: Path) -> Past:

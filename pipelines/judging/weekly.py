@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.lane_model import LaneModel
-from pipelines.calibrate import calibrated
 from pipelines.featurize import knowledge_of
 from pipelines.histories.engine import history_in_bulk
-from pipelines.judging.fitting import Past, grow
+from pipelines.judging.fitting import Past, learn
 from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
 from pipelines.prepare import PrepareParams, prepare
 from pipelines.train import TrainParams
@@ -202,8 +201,8 @@ def _learnt(
     _, periods = prepare(items, recipe.prepare.model_copy(update=until))
     knowledge = knowledge_of(take(items, items["accepted_at"] < np.datetime64(day)))
     past = Past(items, feature_matrix(items, known, knowledge.codes), outcomes, periods)
-    trees, use = grow(past, recipe.train), periods.rows(items, "calibrate")
-    return LaneModel(trees, calibrated(trees, past.matrix, use, outcomes, periods), knowledge)
+    learnt = learn(past, recipe.train)
+    return LaneModel(learnt.trees, learnt.calibration, knowledge)
 
 
 def _worth(model: LaneModel, items: Columns, known: Floats, by: By, policy: Policy) -> Floats:

@@ -41,6 +41,11 @@ class Periods(BaseModel):
         after = np.datetime64(getattr(self, f"{part}_until"))
         return (days >= first) & (days < after)
 
+    def lodged_before(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Which rows were accepted from the first day that trains up to the evaluation, (n,)."""
+        days = columns["accepted_at"].astype("datetime64[D]")
+        return (days >= np.datetime64(self.train_from)) & (days < np.datetime64(self.evaluate_from))
+
     @classmethod
     def split(
         cls,

@@ -7,18 +7,17 @@ from typing import NamedTuple
 from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, Bundle, load, seal
 from models.lane_model import LaneModel
 from pipelines.bundle import BundleParams, checked
-from pipelines.calibrate import calibrated, prices_of
+from pipelines.calibrate import prices_of
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.engine import snapshot_in_bulk
+from pipelines.judging import fitting
 from pipelines.label import LabelParams, as_outcomes, label
 from pipelines.prepare import PrepareParams, prepare
 from pipelines.scorecard import scorecard, write_scorecard
 from pipelines.stage.files import write_arrays, write_json, write_text
 from pipelines.stage.params import section
-from pipelines.train import TrainParams, train_on
-from pipelines.training.lines import line_numbers
+from pipelines.train import TrainParams
 from pipelines.training.points import ScorecardParams
-from pipelines.training.rows import Rows
 from pipelines.trials.memory import Memory
 from selectivity.columns import in_time_order, take
 from selectivity.policy import Policy
@@ -64,12 +63,11 @@ def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
     events = as_outcomes(outcomes)
     knowledge = knowledge_of(items)
     matrix = featurize(items, events, knowledge)
-    days, lines, rows = items["accepted_at"], line_numbers(items), Rows.of(matrix)
-    use = periods.rows(items, "train")
-    trees = train_on(use, rows, days, lines, outcomes, periods, recipe.train)
+    learnt = fitting.learn(fitting.Past(items, matrix, outcomes, periods), recipe.train)
+    model = LaneModel(learnt.trees, learnt.calibration, knowledge)
+    rehearsed = LaneModel(learnt.rehearsal, learnt.calibration, knowledge)
     slice_ = periods.rows(items, "calibrate")
-    model = LaneModel(trees, calibrated(trees, matrix, slice_, outcomes, periods), knowledge)
-    prices = prices_of(take(items, slice_), model, matrix[slice_], recipe.rules, recipe.policy)
+    prices = prices_of(take(items, slice_), rehearsed, matrix[slice_], recipe.rules, recipe.policy)
     model.save(out)
     write_arrays(out / PROFILES_FILE, snapshot_in_bulk(items, events))
     write_json(out / RULES, recipe.rules.content())

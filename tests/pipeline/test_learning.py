@@ -18,6 +18,7 @@ from models.trees import duty_in_reach
 from pipelines.bundle import BundleParams, check_known, check_words, checked
 from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import no_better_than_chance
+from pipelines.judging.fitting import Past, learn
 from pipelines.judging.lanes import lane_figures, over_capacity
 from pipelines.label import (
     UNKNOWN,
@@ -29,7 +30,7 @@ from pipelines.label import (
     unheard_of,
 )
 from pipelines.prepare import PrepareParams, prepare, repetition
-from pipelines.train import TrainParams, remarks, train, train_on
+from pipelines.train import TrainParams, remarks, train
 from pipelines.training.boosters import Examples, Options, constant, fit, mean
 from pipelines.training.learnable import Labels
 from pipelines.training.lines import line_numbers, line_weights
@@ -255,6 +256,12 @@ def test_a_part_ends_before_the_day_it_is_until() -> None:
     assert PERIODS.rows(items_on(days), "train").tolist() == [True, False]
 
 
+def test_what_was_lodged_before_the_evaluation_begins_after_the_warm_up() -> None:
+    ends = (PERIODS.train_from, PERIODS.evaluate_from)
+    days = [(day - START.date()).days + more for day in ends for more in (-1, 0)]
+    assert PERIODS.lodged_before(items_on(days)).tolist() == [False, True, True, False]
+
+
 def test_shares_of_the_history_count_its_first_and_its_last_day() -> None:
     ten_days = Periods.split(
         date(2026, 1, 1),
@@ -424,7 +431,7 @@ def test_goods_that_repeat_within_the_evaluation_alone_do_not_repeat_the_history
 
 def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
     chance = np.random.default_rng(0)
-    days = sorted(chance.integers(5, 60, size=600).tolist())
+    days = sorted(chance.integers(5, 80, size=600).tolist())
     items = items_on(days)
     matrix = chance.normal(size=(600, len(FEATURE_NAMES)))
     classes = chance.integers(0, 3, size=600)
@@ -440,25 +447,17 @@ def test_only_outcomes_known_before_the_evaluation_are_trained_on() -> None:
         for row, value in enumerate(classes)
     ]
     told = pd.DataFrame(rows)
+    early = told.row % 2 == 0
     late = told.assign(
-        observed_at=told.observed_at.where(told.row < 300, at(400)),
-        finding_class=told.finding_class.where(told.row < 300, 0),
+        observed_at=told.observed_at.where(early, at(400)),
+        finding_class=told.finding_class.where(early, 0),
     )
-    mask = PERIODS.rows(items, "train")
     settings = TrainParams(rounds=5, smallest_class=1, min_data_in_leaf=5)
     only_early, with_late = (
-        train_on(
-            mask,
-            Rows.of(matrix),
-            items["accepted_at"],
-            line_numbers(items),
-            outcomes,
-            PERIODS,
-            settings,
-        )
-        for outcomes in (told[told.row < 300], late)
+        learn(Past(items, matrix, outcomes, PERIODS), settings) for outcomes in (told[early], late)
     )
-    assert only_early.texts() == with_late.texts()
+    assert only_early.rehearsal.texts() == with_late.rehearsal.texts()
+    assert only_early.trees.texts() == with_late.trees.texts()
 
 
 def test_the_same_rows_give_the_same_trees() -> None:
