@@ -23,6 +23,9 @@ FINDING, PHYSICAL, DUTY = "finding.txt", "physical.txt", "duty.txt"
 TREES = (FINDING, PHYSICAL, DUTY)
 """Each in LightGBM's text format; the last holds `NO_AMOUNTS` where the source has none."""
 
+REHEARSAL = "rehearsal"
+"""Folder beside the trees that decide, of those that have not seen the days that calibrate."""
+
 NO_AMOUNTS = "no amounts are known\n"
 """Said in words: an empty file may as well have been emptied. Bundles of before have such files,
 under their seal."""

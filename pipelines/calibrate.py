@@ -1,6 +1,6 @@
-"""Fit what follows the trees, on a later slice of time: probabilities and prices.
+"""Fit what follows the trees: probabilities on days they have not seen, prices on the newest days.
 
-Reads   models/artifacts/train/rehearsal/*.txt  the trees that have not seen that slice
+Reads   models/artifacts/train/…                the trees that decide, and those of the rehearsal
         data/features/…                         features.parquet, knowledge.json
         data/interim/…                          items, periods, outcomes
         data/reference/rules/*.yaml             what takes capacity before the model does
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from models.bundle import PRICES
 from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
-from models.trees import Trees
+from models.trees import REHEARSAL, Trees
 from pipelines.bundle import BundleParams, checked
 from pipelines.featurize import read_features
 from pipelines.judging.replay import EVALUATION_KEY
@@ -182,22 +182,21 @@ def main(
     outcomes: FileOption,
     out: FileOption,
 ) -> None:
-    """Fit probabilities and prices on a later slice of time."""
+    """Fit probabilities on days that the rehearsal has not seen, prices on the newest days."""
     policy = checked(section(params, "policy", Policy))
     rules = section(params, "bundle", BundleParams).read_rules()
     columns, parts = read_columns(items), read_as(periods, Periods)
     count = len(columns["item_no"])
     matrix, told = read_features(features, count), read_outcomes(outcomes, count)
-    slice_ = parts.rows(columns, "calibrate")
-    grown = Trees.load(trees)
-    calibration = calibrated(grown, matrix, slice_, told, parts)
-    model = LaneModel(grown, calibration, read_as(knowledge, Knowledge))
-    lodged = take(columns, slice_)
-    prices = prices_of(lodged, model, matrix[slice_], rules, policy)
+    slice_, newest = parts.rows(columns, "calibrate"), parts.newest(columns)
+    calibration = calibrated(Trees.load(trees / REHEARSAL), matrix, slice_, told, parts)
+    model = LaneModel(Trees.load(trees), calibration, read_as(knowledge, Knowledge))
+    prices = prices_of(take(columns, newest), model, matrix[newest], rules, policy)
     write_text(out / CALIBRATION, calibration.model_dump_json(indent=1) + "\n")
     write_text(out / PRICES, prices.model_dump_json(indent=1) + "\n")
     say(
-        f"calibrate: {slice_.sum()} goods items lodged; a documents check must be worth "
+        f"calibrate: {slice_.sum()} goods items lodged, {newest.sum()} in the newest days; "
+        "a documents check must be worth "
         f"{prices.yellow:.3f} and a goods inspection {prices.red:.3f} more than its cost, times "
         f"{places_of(policy.yellow, 1.0):g} and {places_of(policy.red, 1.0):g} where nothing is "
         "to be found"

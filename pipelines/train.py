@@ -7,9 +7,9 @@ Reads   data/features/features.parquet          one column per feature, by row g
 Writes  models/artifacts/train/*.txt            LightGBM text format: finding, physical, duty
         models/artifacts/train/rehearsal/*.txt  the same from the training days alone
 
-The trees that decide learn from all that was known before the evaluation. Probabilities and prices
-come from days that trees have not seen, so others are grown before, without those days, and judged
-by them: a rehearsal of what comes after.
+The trees that decide learn from all that was known before the evaluation. Probabilities come from
+days that trees have not seen, so others are grown before, without those days, and judged by them: a
+rehearsal of what comes after.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ import numpy as np
 import typer
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.trees import Trees, duty_in_reach
+from models.trees import REHEARSAL, Trees, duty_in_reach
 from pipelines.label import UNKNOWN, read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, write_text
@@ -57,9 +57,6 @@ TOLD = [
     "additional_duty",
 ]
 """What training needs of an outcome."""
-
-REHEARSAL = "rehearsal"
-"""Folder beside the trees that decide."""
 
 FEWEST_LEAVES = 10
 """A leaf is asked for at most one part in so many of the rows, however few they are."""

@@ -46,6 +46,17 @@ class Periods(BaseModel):
         days = columns["accepted_at"].astype("datetime64[D]")
         return (days >= np.datetime64(self.train_from)) & (days < np.datetime64(self.evaluate_from))
 
+    def newest(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Which rows were accepted in the later half of the days from the first that calibrates up
+        to the evaluation; in all of these days if none was. Shape (n,)."""
+        days = columns["accepted_at"].astype("datetime64[D]")
+        between = (days >= np.datetime64(self.calibrate_from)) & (
+            days < np.datetime64(self.evaluate_from)
+        )
+        half = self.evaluate_from - (self.evaluate_from - self.calibrate_from) / 2
+        late = between & (days >= np.datetime64(half))
+        return late if late.any() else between
+
     @classmethod
     def split(
         cls,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import PRICES, SCORECARD, load
-from models.trees import Trees
+from models.trees import REHEARSAL, Trees
 from pipelines import bundle, calibrate, featurize
 from pipelines.stage.files import write_json, write_text
 from pipelines.stage.tables import write_columns
@@ -50,6 +50,7 @@ def stages(tmp_path: Path) -> Path:
     )
     for name, text in Trees(constant(0.5), constant(0.5)).texts().items():
         write_text(tmp_path / "trees" / name, text)
+        write_text(tmp_path / "trees" / REHEARSAL / name, text)
     featurize.main(
         params=tmp_path / "params.yaml",
         items=tmp_path / "items.parquet",

@@ -262,6 +262,14 @@ def test_what_was_lodged_before_the_evaluation_begins_after_the_warm_up() -> Non
     assert PERIODS.lodged_before(items_on(days)).tolist() == [False, True, True, False]
 
 
+def test_the_newest_days_are_the_later_half_of_those_after_training() -> None:
+    half = (PERIODS.evaluate_from - PERIODS.calibrate_from).days // 2
+    last = (PERIODS.evaluate_from - START.date()).days
+    days = [last - half - 2, last - half, last - 1, last]
+    assert PERIODS.newest(items_on(days)).tolist() == [False, True, True, False]
+    assert PERIODS.newest(items_on([last - half - 2, last])).tolist() == [True, False]
+
+
 def test_shares_of_the_history_count_its_first_and_its_last_day() -> None:
     ten_days = Periods.split(
         date(2026, 1, 1),

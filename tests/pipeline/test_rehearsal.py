@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.trees import Trees
+from models.trees import REHEARSAL, Trees
 from pipelines import train
 from pipelines.calibrate import calibrated
 from pipelines.judging.fitting import Past, grow, learn
 from pipelines.stage.files import write_text
 from pipelines.stage.tables import write_columns, write_frame
-from pipelines.train import REHEARSAL, TrainParams
+from pipelines.train import TrainParams
 from selectivity.features import FEATURE_NAMES
 from tests.pasts import QUICK, a_past
 
