@@ -182,20 +182,9 @@ def _learn(
     rounds: int,
 ) -> lgb.Booster:
     options = _options(params, objective, directions, len(examples.answers))
-    taught = _twice(examples) if params.forget_lines else examples
+    taught = examples.twice() if params.forget_lines else examples
     seeds = [params.seed + bag for bag in range(params.bags)]
     return mean([fit(taught, options | {"num_iterations": rounds, "seed": at}) for at in seeds])
-
-
-def _twice(examples: Examples) -> Examples:
-    """The same, and once more as if every goods line were new."""
-    parts, answers, weights, offsets = examples
-    return Examples(
-        [*parts, *(rows.forgotten() for rows in parts)],
-        np.tile(answers, 2),
-        np.tile(weights, 2),
-        None if offsets is None else np.tile(offsets, 2),
-    )
 
 
 def _rounds(rows: Rows, known: Labels, params: TrainParams) -> int:
@@ -213,7 +202,7 @@ def _rounds(rows: Rows, known: Labels, params: TrainParams) -> int:
         Examples([rows.chosen(mask)], _yes(found[mask]), known.weights[mask]) for mask in masks
     )
     if params.forget_lines:
-        early, late = _twice(early), _twice(late)
+        early, late = early.twice(), late.twice()
     options = _options(params, "binary", RISK_RISES, int(masks[0].sum()))
     return rounds_until_no_better(early, late, options | {"num_iterations": params.rounds})
 
