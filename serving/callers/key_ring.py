@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from serving.callers.api_keys import ApiKey, digest, id_of
+from serving.callers.followed import Followed
 from serving.callers.key_file import read_keys
-from serving.followed import Followed
 
 NOBODY = digest("")
 """Compared with when no key has the given id, so that this takes as long as a wrong key."""

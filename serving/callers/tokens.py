@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from selectivity.declaration import Code, Identifier
 from selectivity.errors import ParamsError
 from serving.callers.api_keys import Role
-from serving.followed import Followed
+from serving.callers.followed import Followed
 
 ALGORITHMS = ("EdDSA", "ES256")
 HEADERS = {"alg", "typ", "kid"}
