@@ -21,14 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError
 from serving.audit.verify import Verdict, verify
-from serving.log.checkpoints import Checkpoint, append, read_all
+from serving.log.checkpoints import Checkpoint, append
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
 from serving.storage import chain
 from serving.storage.chain import Head
 from serving.storage.file import LogFile
 from tests.builders import NOON, an_inspection, an_item
-from tests.logs import a_lane_changed, a_record, acted, inspected, kept
+from tests.logs import a_lane_changed, a_record, acted, anchored, inspected, kept
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 THIEF = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
@@ -356,7 +356,7 @@ def _forge(copy: Copy) -> None:
 
 
 def _sign_anew(copy: Copy, sign: Callable[[Checkpoint, Head], Checkpoint]) -> None:
-    old = [checkpoint for _, checkpoint, _ in read_all(copy.anchor) if checkpoint]
+    old = [checkpoint for _, checkpoint, _ in anchored(copy.anchor) if checkpoint]
     copy.anchor.unlink()
     for each in old:
         now = chain.hash_at(copy.connection, each.records) or ""

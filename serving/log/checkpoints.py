@@ -136,16 +136,6 @@ def append(file: Path, checkpoint: Checkpoint) -> None:
         sync(file.parent)
 
 
-def read_all(file: Path) -> Iterable[Line]:
-    """Every line of an anchor file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with file.open("rb") as stream:
-        yield from lines_of(stream)
-
-
 def lines_of(stream: Iterable[bytes]) -> Iterator[Line]:
     """The lines of an anchor, as they are read."""
     for no, line in enumerate(stream, start=1):

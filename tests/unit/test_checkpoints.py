@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.log.chain_check import walk
 from serving.log.checkpointer import Checkpointer, Often
-from serving.log.checkpoints import Anchor, Checkpoint, append, read_all
+from serving.log.checkpoints import Anchor, Checkpoint, append
 from serving.log.decision_log import DecisionLog
 from serving.log.signing_key import key_id, public_file, read_or_create, read_public
 from serving.storage.chain import Head
 from serving.storage.file import LogFile
 from tests.builders import NOON
-from tests.logs import a_record, kept, path_of
+from tests.logs import a_record, anchored, kept, path_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
@@ -42,7 +42,7 @@ def a_log(folder: Path, **fields: Any) -> tuple[DecisionLog, Path]:
 
 def vouched(anchor: Path) -> list[int]:
     """How many records each checkpoint vouches for, all signed by the key."""
-    checkpoints = [line.checkpoint for line in read_all(anchor)]
+    checkpoints = [line.checkpoint for line in anchored(anchor)]
     assert all(each is not None and each.signed_by(KEYS) for each in checkpoints)
     return [each.records for each in checkpoints if each is not None]
 
@@ -106,7 +106,7 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> No
     append(file, a_checkpoint(1))
     file.write_bytes(file.read_bytes() + b'{"log_id": "lo')
     append(file, a_checkpoint(2))
-    found = [line.checkpoint for line in read_all(file)]
+    found = [line.checkpoint for line in anchored(file)]
     assert found == [a_checkpoint(1), None, a_checkpoint(2)]
 
 
