@@ -39,10 +39,10 @@ class CatchUp:
         assert predictor.bundle is not None
         self._predictor, self._log = predictor, log
         self._known = FeedbackUpto.of(predictor.bundle.manifest).in_log(log.log_id)
-        self._decided = self.at = 0
+        self._decided = self._numbered = self.at = 0
         self._parked: dict[int, list[Link]] = {}
-        self._altered: set[int] = set()
-        """Places of decisions that are not what was written."""
+        self._sound = True
+        """Whether all decisions up to here are there and are what was written."""
 
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""
@@ -51,6 +51,9 @@ class CatchUp:
             if time.monotonic() - told > TELL_SECONDS:
                 logger.info("reading the log", extra={"count": some[0].no - 1, "of": no})
                 told = time.monotonic()
+            if some[-1].no != self._numbered + len(some):  # a link was taken out
+                self._find_unsound(some[0])
+            self._numbered = some[-1].no
             self._predictor.observe(row for link in some for row in self._declared(link))
             for link in some:
                 self._learn(link)
@@ -61,12 +64,15 @@ class CatchUp:
             return ()
         whole = link.whole
         if not whole:
-            if not self._altered:
-                logger.critical("record altered", extra={"no": link.no})
-            self._altered.add(link.seq)
+            self._find_unsound(link)
         if link.seq <= self._known.decision_seq:
             return ()
         return rows_of(read_lodged(link.text, whole=whole))
+
+    def _find_unsound(self, link: Link) -> None:
+        if self._sound:
+            logger.critical("record altered", extra={"no": link.no})
+        self._sound = False
 
     def _learn(self, link: Link) -> None:
         """An inspection teaches when it comes or, if it was parked, when its decision comes."""
@@ -85,8 +91,7 @@ class CatchUp:
             link.seq <= self._known.inspection_seq and link.decision_seq <= self._known.decision_seq
         ):
             return
-        whole = link.decision_seq not in self._altered
-        for declaration, told in told_by(self._log, link, whole=whole):
+        for declaration, told in told_by(self._log, link, whole=self._sound):
             self._predictor.learn(declaration, told)
 
 

@@ -295,6 +295,21 @@ def test_what_was_altered_and_can_still_be_read_is_told_at_the_start(
     assert (told.levelname, vars(told)["no"]) == ("CRITICAL", 2)
 
 
+def test_a_decision_whose_link_was_taken_out_is_checked_before_a_finding_teaches_by_it(
+    tmp_path: Path, bundle: Path
+) -> None:
+    first, last = (a_declaration(declaration_id=name) for name in ("D-0", "D-9"))
+    log = fold(tmp_path, [first, a_declaration(), last, FOUND], bundle=bundle).log
+    with closing(sqlite3.connect(path_of(log))) as connection, connection:
+        connection.execute("DELETE FROM chain WHERE no = 2")
+        connection.execute(
+            "UPDATE decisions SET record = replace(record, ?, ?) WHERE seq = 2",
+            ('"net_mass_kg":100.0', '"net_mass_kg":-1.0'),
+        )
+    with pytest.raises(DecisionLogError, match="altered from outside"):
+        fold(tmp_path, [], bundle=bundle)
+
+
 def alter(file: Path, before: str, after: str) -> None:
     """Write something else into every decision, as whoever can write the file could."""
     with closing(sqlite3.connect(file)) as connection, connection:
