@@ -5,9 +5,12 @@
 naive     FastAPI with a plain function, pydantic, histories in dicts, a DataFrame per request,
           the same trees by `Booster.predict` on one thread (which is quicker than
           scikit-learn's wrapper around it), and a commit to SQLite with synchronous=FULL before
-          the answer; no rules of law, no draw, no chain, and its histories know nothing
+          the answer, each thread by a connection of its own, as `sqlite3` has it unless told
+          otherwise; no rules of law, no draw, no chain, and its histories know nothing
+in line   the same, with one connection that the threads take in turns
 bare      validation of types by msgspec behind uvicorn without any framework, and a fixed
           answer: no decision can be given in less
+checked   the same with all that a declaration is checked for here before it is decided on
 unlogged  ours, whole, with a log that keeps nothing
 """
 
@@ -16,10 +19,12 @@ import json
 import math
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import msgspec
@@ -29,9 +34,10 @@ from pydantic import BaseModel, create_model
 from models.lane_model import KNOWLEDGE
 from models.trees import TREES
 from selectivity.aggregates import PROFILES
-from selectivity.declaration import Declaration, GoodsItem
+from selectivity.declaration import MAX_ITEMS, Declaration, GoodsItem
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving.http.bodies import declaration_from
 from serving.log.decision_log import DecisionLog
 from serving.log.keep import Kept
 from serving.log.under_names import Lineages
@@ -60,7 +66,39 @@ OpenDeclaration = _open(
 )
 
 
-def naive(bundle: Path, folder: Path) -> Any:
+class OneForEach:
+    """A connection to the log for each thread."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._own = file, local()
+
+    @contextmanager
+    def __call__(self) -> Iterator[sqlite3.Connection]:
+        """To be committed when left."""
+        if not hasattr(self._own, "log"):
+            self._own.log = sqlite3.connect(self._file)
+            self._own.log.execute("PRAGMA synchronous = FULL")
+        with self._own.log as log:
+            yield log
+
+
+class OneForAll:
+    """One connection to the log that threads wait for."""
+
+    def __init__(self, file: Path) -> None:
+        self._log, self._lock = sqlite3.connect(file, check_same_thread=False), Lock()
+        self._log.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def __call__(self) -> Iterator[sqlite3.Connection]:
+        """To be committed when left."""
+        with self._lock, self._log as log:
+            yield log
+
+
+def naive(
+    bundle: Path, folder: Path, connections: type[OneForEach | OneForAll] = OneForEach
+) -> Any:
     """What most begin with."""
     import lightgbm as lgb
     import pandas as pd
@@ -69,11 +107,11 @@ def naive(bundle: Path, folder: Path) -> Any:
     boosters = [lgb.Booster(model_file=bundle / name) for name in TREES]
     codes = json.loads((bundle / KNOWLEDGE).read_text())["codes"]
     known: dict[str, dict[Any, dict[str, float]]] = {each.name: {} for each in PROFILES}
-    log = sqlite3.connect(folder / "naive.sqlite", check_same_thread=False)
-    log.execute("PRAGMA journal_mode = WAL")
-    log.execute("PRAGMA synchronous = FULL")
-    log.execute("CREATE TABLE decisions (id TEXT PRIMARY KEY, record TEXT)")
-    columns, lock, app = boosters[0].feature_name(), Lock(), FastAPI()
+    connected = connections(folder / "naive.sqlite")
+    with connected() as log:
+        log.execute("PRAGMA journal_mode = WAL")
+        log.execute("CREATE TABLE decisions (id TEXT PRIMARY KEY, record TEXT)")
+    columns, app = boosters[0].feature_name(), FastAPI()
 
     def features_of(facts: dict[str, Any]) -> dict[str, Any]:
         row: dict[str, Any] = {}
@@ -101,7 +139,7 @@ def naive(bundle: Path, folder: Path) -> Any:
         answer = {"declaration_id": lodged["declaration_id"], "risk": risk}
         answer["lane"] = "RED" if worst > 0.3 else "YELLOW" if risk > 0.2 else "GREEN"
         record = json.dumps(lodged | answer)
-        with lock, log:
+        with connected() as log:
             log.execute("INSERT INTO decisions VALUES (?, ?)", (answer["declaration_id"], record))
         return answer
 
@@ -119,7 +157,15 @@ def _as_struct(model: type[BaseModel]) -> Any:
 
 def bare(bundle: Path, folder: Path) -> Any:
     """As little as a service can do."""
-    read = msgspec.json.Decoder(_as_struct(OpenDeclaration)).decode
+    return _with_a_fixed_answer(msgspec.json.Decoder(_as_struct(OpenDeclaration)).decode)
+
+
+def checked(bundle: Path, folder: Path) -> Any:
+    """As little as one can do that refuses what this one refuses."""
+    return _with_a_fixed_answer(partial(declaration_from, items_limit=MAX_ITEMS))
+
+
+def _with_a_fixed_answer(read: Callable[[bytes], Any]) -> Any:
     write = msgspec.json.Encoder().encode
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -173,6 +219,14 @@ def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
     return server_for(Parts(predictor, log, Meters(), settings, KeyRing(settings.keys_file)))
 
 
+PEERS = {
+    "naive": naive,
+    "in line": partial(naive, connections=OneForAll),
+    "bare": bare,
+    "checked": checked,
+}
+
+
 def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
     """Serve one of them until told to stop."""
     from serving.memory import search_less_for_garbage
@@ -180,10 +234,10 @@ def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
     if kind == "unlogged":
         server = unlogged(bundle, folder, port)
     else:
-        app = {"naive": naive, "bare": bare}[kind](bundle, folder)
+        app = PEERS[kind](bundle, folder)
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", access_log=False))
     server.config.port = port
-    if kind != "naive":
+    if kind not in ("naive", "in line"):
         search_less_for_garbage()
     server.run()
 

@@ -4,14 +4,13 @@ import asyncio
 import json
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from serving.log.decision_log import DecisionLog
 from tests.benchmarks.load import ID
-from tests.benchmarks.peers import ForgetfulLog, bare, naive
+from tests.benchmarks.peers import PEERS, ForgetfulLog
 from tests.benchmarks.sides import declaration_bodies
 from tests.bundles import a_bundle
 
@@ -22,10 +21,10 @@ def test_a_log_that_keeps_nothing_is_asked_like_one_that_does(name: str) -> None
     assert list(ours.parameters) == list(theirs.parameters)
 
 
-@pytest.mark.parametrize("service", [naive, bare])
-def test_a_peer_answers_every_sample(service: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", PEERS)
+def test_a_peer_answers_every_sample(kind: str, tmp_path: Path) -> None:
     a_bundle(tmp_path / "bundle")
-    app = service(tmp_path / "bundle", tmp_path)
+    app = PEERS[kind](tmp_path / "bundle", tmp_path)
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)
