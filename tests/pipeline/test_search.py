@@ -12,10 +12,12 @@ import optuna
 import pandas as pd
 import pytest
 
+from models.registry import Store
 from pipelines.search import best_of, experiment, gained, search, summary, wanted_trials
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
-from pipelines.searching.study import FIGURES, USED, finished, open_study
+from pipelines.searching.study import FIGURES, USED, Teller, as_told, finished, open_study
+from pipelines.stage.outbox import Outbox, Sent
 from pipelines.stage.params import section, write_values
 from pipelines.train import TrainParams
 from selectivity.columns import Floats
@@ -88,6 +90,78 @@ def test_who_takes_the_best_takes_it_from_the_trials_there_are(
     asked: int | None, made: int, only_taken: bool, in_all: int
 ) -> None:
     assert wanted_trials(asked, made, only_taken=only_taken) == in_all
+
+
+@pytest.fixture
+def two_trials(question: Question, tmp_path: Path) -> optuna.Study:
+    study = open_study(tmp_path / "study", question)
+    search(study, question, Interrupting(0), trials=2)
+    return study
+
+
+def test_mlflow_is_told_of_every_trial_and_of_the_best(
+    question: Question, two_trials: optuna.Study
+) -> None:
+    told = as_told(two_trials, question, "k1")
+    trials = finished(two_trials)
+    assert (told.key, told.tags, told.metrics["trials"]) == ("k1", {"kind": "search"}, 2.0)
+    assert told.metrics["best.auroc"] == max(each.metrics["auroc"] for each in told.trials)
+    assert told.params["search.goal"] == "auroc"
+    assert [each.params for each in told.trials] == [
+        {f"train.{name}": str(value) for name, value in trial.user_attrs[USED].items()}
+        for trial in trials
+    ]
+    assert told.begun == told.trials[0].begun
+    assert all(each.begun < each.ended for each in told.trials)
+
+
+def test_how_far_a_search_is_and_how_long_it_takes_is_said_after_each_trial(
+    question: Question,
+    two_trials: optuna.Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = iter([1000.0, 1300.0, 1420.0])
+    monkeypatch.setattr("pipelines.searching.study.time.monotonic", lambda: next(clock))
+    sent: list[int] = []
+
+    def send(outbox: Outbox, store: Store) -> Sent:
+        (waiting,) = outbox.searches()
+        sent.append(waiting.stat().st_size)
+        return Sent(problems=["MLflow does not answer."])
+
+    monkeypatch.setattr(Outbox, "send", send)
+    teller = Teller(question, "k1", total=5, root=tmp_path, store=Store("sqlite:///none.db"))
+    for trial in finished(two_trials):
+        teller(two_trials, trial)
+    said = capsys.readouterr().err.splitlines()
+    best = f"best {two_trials.best_value:.4f}"
+    assert [line.rpartition("about ")[2] for line in said if "trial" in line] == [
+        "15 min left",  # 300 s for one trial, three to go
+        "10 min left",  # 420 s for two
+    ]
+    assert all("trial 2 of 5: auroc" in line and best in line for line in said if "trial" in line)
+    assert said.count("warning: MLflow does not answer.") == 1
+    assert len(sent) == 1  # the first time it does not answer, it waits for the end
+
+
+def test_a_trial_that_broke_off_is_none_of_those_that_are_told(
+    question: Question, two_trials: optuna.Study
+) -> None:
+    two_trials.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    assert len(finished(two_trials)) == 2
+    assert len(as_told(two_trials, question, "k1").trials) == 2
+
+
+@pytest.mark.parametrize("finding_class", [0, 2])
+def test_days_on_which_all_or_nothing_was_found_cannot_judge(
+    question: Question, finding_class: int
+) -> None:
+    past = question.past
+    alike = replace(past, outcomes=past.outcomes.assign(finding_class=finding_class))
+    with pytest.raises(NotEnoughDataError, match="so nothing can be judged"):
+        _ = replace(question, past=alike).judging
 
 
 class Broken(Question):
