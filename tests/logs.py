@@ -9,7 +9,7 @@ from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.override import Actor, OverrideAsked, OverrideState, OverrideStep, request
 from selectivity.record import DecisionRecord
-from serving.log.checkpoints import Line, lines_of
+from serving.log.checkpoints import AnchorLine, anchor_lines
 from serving.log.decision_log import DecisionLog
 from serving.log.keep import Receipt
 from serving.storage.acts import Act, What
@@ -30,10 +30,10 @@ def a_record(**fields: Any) -> DecisionRecord:
     return PREDICTOR.decide(a_declaration(**fields), earlier_lane=None, now=NOON)
 
 
-def anchored(file: Path) -> list[Line]:
+def anchored(file: Path) -> list[AnchorLine]:
     """Every line of an anchor file."""
     with file.open("rb") as stream:
-        return list(lines_of(stream))
+        return list(anchor_lines(stream))
 
 
 def kept(log: DecisionLog, *records: DecisionRecord) -> list[Any]:

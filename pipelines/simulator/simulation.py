@@ -46,7 +46,7 @@ FOUND_BEFORE = 1.0
 
 
 @dataclass(frozen=True)
-class Lodged:
+class LodgedWeek:
     """The declarations of one week as a policy gets them, and what only the simulator knows.
 
     Attributes:
@@ -73,7 +73,7 @@ class Policy(Protocol):
     def writes_down_chances(self) -> bool:
         """Whether propensities reach the inspections of this week."""
 
-    def select(self, lodged: Lodged) -> Selection:
+    def select(self, lodged: LodgedWeek) -> Selection:
         """A lane, a channel and the chances of all lanes for each declaration, in their order."""
 
     def learn(self, known: Mapping[str, Table]) -> None:
@@ -144,7 +144,7 @@ class Simulation:
         policy.learn({name: done[name] for name in TABLES if name in done})
         return done
 
-    def lodge(self, declarations: int, streams: WeekStreams) -> Lodged:
+    def lodge(self, declarations: int, streams: WeekStreams) -> LodgedWeek:
         """What comes in this week: new goods, amendments, and what is lodged anew."""
         state, world = self.state, self.world
         week = np.full(declarations, state.week)
@@ -165,7 +165,7 @@ class Simulation:
         owner = history.told.declaration
         keys = {name: header[name][owner] for name in ("declaration_id", "version_no")}
         registered_on = day_of(state.standing.registered_on).astype(np.float64)
-        return Lodged(
+        return LodgedWeek(
             week=state.week,
             header=forms.with_totals(header, item),
             item=keys | item,
@@ -176,7 +176,7 @@ class Simulation:
 
     def _inspect(
         self,
-        lodged: Lodged,
+        lodged: LodgedWeek,
         selection: Selection,
         cancelled: Ints,
         streams: WeekStreams,
@@ -215,7 +215,7 @@ class Simulation:
             self.state.pending.add(inspections=inspections, findings=finds, appeals=appeals)
             luck[found.item[~found.imagined]] = FOUND_BEFORE
 
-    def _turns(self, lodged: Lodged, selection: Selection, cancelled: Ints) -> Times:
+    def _turns(self, lodged: LodgedWeek, selection: Selection, cancelled: Ints) -> Times:
         """When the turn of each declaration comes; the lines grow by those that are controlled."""
         history = lodged.history
         waits = history.newest & (selection.lane > Lane.GREEN)
@@ -234,7 +234,7 @@ class Simulation:
         return starts
 
     def _react(
-        self, lodged: Lodged, selection: Selection, findings: Table, streams: WeekStreams
+        self, lodged: LodgedWeek, selection: Selection, findings: Table, streams: WeekStreams
     ) -> None:
         first = np.flatnonzero(lodged.history.original < 0)
         order = first[np.argsort(lodged.history.route.accepted_at[first], kind="stable")]
@@ -275,7 +275,7 @@ class LegacyPolicy:
         world = self._simulation.world
         return self._simulation.state.week >= world.settings.selection.propensity_from_week
 
-    def select(self, lodged: Lodged) -> Selection:
+    def select(self, lodged: LodgedWeek) -> Selection:
         """Mandatory rules, a noisy score, and a random share."""
         world = self._simulation.world
         return legacy_selection(

@@ -11,7 +11,7 @@ from pipelines.simulator import forms
 from pipelines.simulator.draws import Table, blanked
 from pipelines.simulator.schema import completed
 from pipelines.simulator.selection import Selection
-from pipelines.simulator.simulation import Lodged
+from pipelines.simulator.simulation import LodgedWeek
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
@@ -51,7 +51,7 @@ class BundlePolicy:
         self._strictest: dict[str, Lane] = {}
         self._week = 0
 
-    def select(self, lodged: Lodged) -> Selection:
+    def select(self, lodged: LodgedWeek) -> Selection:
         """Lanes in the order of acceptance, for what was declared."""
         self._week = lodged.week
         self._remember_lineages(lodged)
@@ -75,7 +75,7 @@ class BundlePolicy:
         random = self.bundle.policy.random.red
         return Selection(lane, blanked(channel, lane == Lane.GREEN), chances, random)
 
-    def _remember_lineages(self, lodged: Lodged) -> None:
+    def _remember_lineages(self, lodged: LodgedWeek) -> None:
         """Goods lodged anew keep the lane that somebody else gave them before."""
         history = lodged.history
         again = np.flatnonzero(history.earlier_lane > Lane.GREEN)

@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from selectivity.errors import AuditError
-from serving.log.chain_check import Fault, Problem, Walked, walk
-from serving.log.checkpoints import Checkpoint, Line, lines_of
+from serving.log.chain_check import Fault, FaultAt, Walked, walk
+from serving.log.checkpoints import AnchorLine, Checkpoint, anchor_lines
 from serving.log.signing_key import key_id
 from serving.storage.chain import hashes_at, log_id_of
 from serving.storage.store import Connection, Store
@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
     torn: int
     """Lines of the anchor that were cut short."""
     other_logs: int
-    problems: tuple[Problem, ...]
+    problems: tuple[FaultAt, ...]
 
     @property
     def line(self) -> str:
@@ -80,12 +80,15 @@ def verify(log: Store, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdic
     by_id = {key_id(key): key for key in keys}
     with _open(anchor) as stream:
         now = os.fstat(stream.fileno()).st_size  # before the log, which may grow meanwhile
-        lines = lines_of(_up_to(now, stream, anchor))
+        lines = anchor_lines(_up_to(now, stream, anchor))
         return log.look_through(lambda connection: _verdict(log, connection, lines, by_id))
 
 
 def _verdict(
-    log: Store, connection: Connection, lines: Iterator[Line], keys: Mapping[str, Ed25519PublicKey]
+    log: Store,
+    connection: Connection,
+    lines: Iterator[AnchorLine],
+    keys: Mapping[str, Ed25519PublicKey],
 ) -> Verdict:
     log_id = log_id_of(connection)
     walked = walk(connection)
@@ -94,7 +97,7 @@ def _verdict(
         compared.take(some, connection)
     damage = log.damage(connection, thorough=True)
     problems = [
-        *(Problem(0, Fault.DAMAGED, f"the file is damaged: {told}") for told in damage),
+        *(FaultAt(0, Fault.DAMAGED, f"the file is damaged: {told}") for told in damage),
         *walked.problems,
         *compared.problems(),
     ]
@@ -147,7 +150,7 @@ class _Compared:
         self._first_wrong: Checkpoint | None = None
         self._unsigned, self._not_told = list[int](), 0
 
-    def take(self, lines: Sequence[Line], connection: Connection) -> None:
+    def take(self, lines: Sequence[AnchorLine], connection: Connection) -> None:
         """Look at some more."""
         own = []
         for no, checkpoint, torn in lines:
@@ -164,21 +167,21 @@ class _Compared:
         for each in own:
             self._compare(each, hashes.get(each.records))
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[FaultAt]:
         """What is wrong with the log, or with the lines."""
         if self.furthest is None:
             told = "no checkpoint signed by the given key vouches for this log"
-            yield Problem(0, Fault.NOT_VOUCHED, told)
+            yield FaultAt(0, Fault.NOT_VOUCHED, told)
         elif self._first_wrong is not None:
             yield self._replaced(self._first_wrong)
         elif self.furthest.records > self._records:
             yield _cut(self._records, self.furthest)
         for no in self._unsigned:
             told = f"line {no} of the anchor was not signed by the given key"
-            yield Problem(0, Fault.NOT_VOUCHED, told)
+            yield FaultAt(0, Fault.NOT_VOUCHED, told)
         if self._not_told:
             told = f"{self._not_told} more lines of the anchor were not signed by the given key"
-            yield Problem(0, Fault.NOT_VOUCHED, told)
+            yield FaultAt(0, Fault.NOT_VOUCHED, told)
 
     def _count_unsigned(self, no: int) -> None:
         if len(self._unsigned) < MOST_UNSIGNED:
@@ -197,18 +200,18 @@ class _Compared:
         elif self._first_wrong is None or checkpoint.records < self._first_wrong.records:
             self._first_wrong = checkpoint
 
-    def _replaced(self, wrong: Checkpoint) -> Problem:
+    def _replaced(self, wrong: Checkpoint) -> FaultAt:
         first = max(no for no in self._agreed if no < wrong.records or no == 0) + 1
         told = (
             f"records {first} to {wrong.records} are not those that the checkpoint "
             f"of {wrong.at:%Y-%m-%d %H:%M:%S %Z} vouches for: they were replaced"
         )
-        return Problem(first, Fault.REPLACED, told)
+        return FaultAt(first, Fault.REPLACED, told)
 
 
-def _cut(records: int, furthest: Checkpoint) -> Problem:
+def _cut(records: int, furthest: Checkpoint) -> FaultAt:
     told = (
         f"the log ends at record {records} and the checkpoint of "
         f"{furthest.at:%Y-%m-%d %H:%M:%S %Z} vouches for {furthest.records}: it was truncated"
     )
-    return Problem(records + 1, Fault.TRUNCATED, told)
+    return FaultAt(records + 1, Fault.TRUNCATED, told)

@@ -41,7 +41,7 @@ class TokenRules(BaseModel):
     longest_seconds: int = 86_400
 
 
-class Bearer(NamedTuple):
+class TokenHolder(NamedTuple):
     """Who a token says is calling."""
 
     id: str
@@ -58,11 +58,11 @@ class Tokens:
         self._followed = Followed(file, read_key_set, cause="JWT_KEYS")
         self._rules = rules
 
-    def holder(self, token: str, now: datetime) -> Bearer | None:
+    def holder(self, token: str, now: datetime) -> TokenHolder | None:
         """Who is calling; None if any of it is not as it has to be."""
         try:
             claims = self._claims(token)
-            return _bearer(claims, self._rules, now)
+            return _holder(claims, self._rules, now)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
 
@@ -122,7 +122,7 @@ def _key(fields: Mapping[str, Any]) -> jwt.PyJWK:
     return jwt.PyJWK(dict(fields))
 
 
-def _bearer(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> Bearer:
+def _holder(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> TokenHolder:
     if type(claims["exp"]) is not int or claims["exp"] > now.timestamp() + rules.longest_seconds:
         raise ValueError("it would count for too long")
     subject = _IDENTIFIER.validate_python(claims["sub"])
@@ -130,7 +130,7 @@ def _bearer(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> Bear
     named = given.split() if isinstance(given, str) else given
     roles = {rules.roles[name] for name in named if name in rules.roles}
     office = claims.get("office")
-    return Bearer(
+    return TokenHolder(
         id=f"jwt:{subject}",
         name=subject,
         roles=tuple(sorted(roles)),

@@ -32,7 +32,7 @@ class NoValidKeyError(ServiceError):
     """The service does not know who calls; the command says where its key comes from."""
 
 
-def lines_of(file: Path) -> Iterator[bytes]:
+def lines_to_send(file: Path) -> Iterator[bytes]:
     """The lines of a file that is to be sent.
 
     Raises:

@@ -9,7 +9,7 @@ import typer
 
 from serving.commands import table
 from serving.commands.asking import Spoken, Url, asked, settings_of
-from serving.commands.client import lines_of, send_declarations, send_inspections
+from serving.commands.client import lines_to_send, send_declarations, send_inspections
 from serving.commands.sending import TRIED, Kind, Sending
 from serving.log.keep import Receipt
 
@@ -30,7 +30,7 @@ def score(
         return send_declarations(to.url, lines, to.language, to.key)
 
     lanes: Counter[str] = Counter()
-    sending = Sending(lines_of(file), send, kind=Kind.DECLARATIONS)
+    sending = Sending(lines_to_send(file), send, kind=Kind.DECLARATIONS)
     for answer in sending:
         if not lanes:
             typer.echo(table.head())
@@ -55,7 +55,7 @@ def report_inspections(
 
     receipts: Counter[str] = Counter()
     undecided: Counter[str] = Counter()
-    sending = Sending(lines_of(file), send, kind=Kind.INSPECTIONS)
+    sending = Sending(lines_to_send(file), send, kind=Kind.INSPECTIONS)
     for answer in sending:
         if "receipt" not in answer:
             told = table.what_is_wrong(answer)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from selectivity.errors import DecisionLogError
 from serving.log.kept_texts import read_inspection_kept
 from serving.log.linked import Link, links
+from serving.log.reader import LAST
 from serving.log.spoken_on import spoken_on
 from serving.storage import chain
 from serving.storage.store import Connection
@@ -28,7 +29,7 @@ class Fault(StrEnum):
     DAMAGED = "damaged"
 
 
-class Problem(NamedTuple):
+class FaultAt(NamedTuple):
     """Something that is not as it was written, by the number of the record it begins at."""
 
     no: int
@@ -44,7 +45,7 @@ class Walked(NamedTuple):
     inspections: int
     drains: int
     acts: int
-    problems: list[Problem]
+    problems: list[FaultAt]
 
 
 _COUNTED = (chain.DECISION, chain.INSPECTION, chain.DRAIN, chain.ACT)
@@ -67,7 +68,7 @@ class _Walker:
         self._true_hash: str | None = self.head.record_hash
         self._decided = 0
         self.counts = dict.fromkeys(chain.COLUMNS, 0)
-        self.problems: list[Problem] = []
+        self.problems: list[FaultAt] = []
         self.altered: list[Link] = []
 
     def step(self, link: Link) -> None:
@@ -132,18 +133,18 @@ class _Walker:
         return None if row is None else int(row[0])
 
     def _say(self, no: int, fault: Fault, told: str) -> None:
-        self.problems.append(Problem(no, fault, told))
+        self.problems.append(FaultAt(no, fault, told))
 
 
-def _misplaced_or_altered(altered: list[Link]) -> Iterator[Problem]:
+def _misplaced_or_altered(altered: list[Link]) -> Iterator[FaultAt]:
     """A record that would be right at the place of another has changed places with it."""
     for link in altered:
         own = next((other for other in altered if _belongs_at(link, other)), None)
         if own is None:
-            yield Problem(link.no, Fault.ALTERED, f"{link.name} was altered")
+            yield FaultAt(link.no, Fault.ALTERED, f"{link.name} was altered")
         else:
             told = f"{link.name} stands where another stood; its own place is {own.no}"
-            yield Problem(link.no, Fault.REORDERED, told)
+            yield FaultAt(link.no, Fault.REORDERED, told)
 
 
 def _belongs_at(link: Link, other: Link) -> bool:
@@ -155,11 +156,11 @@ def _belongs_at(link: Link, other: Link) -> bool:
     return bool(content_moved or link.hash_at(other.no, link.before) == link.stored)
 
 
-def _unlinked(connection: Connection) -> Iterator[Problem]:
+def _unlinked(connection: Connection) -> Iterator[FaultAt]:
     """Rows that stand in a table and in no record of the chain."""
     for kind in chain.COLUMNS:
         for (seq,) in connection.execute(
             f"SELECT seq FROM {kind}s EXCEPT SELECT seq FROM chain WHERE kind = ?", (kind,)
         ):
             told = f"the {kind} in place {seq} belongs to no record: it was put in"
-            yield Problem(1 << 62, Fault.INSERTED, told)
+            yield FaultAt(LAST, Fault.INSERTED, told)

@@ -67,7 +67,7 @@ class Checkpoint(BaseModel):
         return True
 
 
-class Line(NamedTuple):
+class AnchorLine(NamedTuple):
     """A line of the anchor file, with None where no checkpoint can be read.
 
     `torn` means cut short, as a full disk or a power cut leaves it.
@@ -136,11 +136,11 @@ def append(file: Path, checkpoint: Checkpoint) -> None:
         sync(file.parent)
 
 
-def lines_of(stream: Iterable[bytes]) -> Iterator[Line]:
+def anchor_lines(stream: Iterable[bytes]) -> Iterator[AnchorLine]:
     """The lines of an anchor, as they are read."""
     for no, line in enumerate(stream, start=1):
         if line.strip():
-            yield Line(no, _read(line), torn=_torn(line))
+            yield AnchorLine(no, _read(line), torn=_torn(line))
 
 
 def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouched:

@@ -104,8 +104,8 @@ class NdjsonResponse(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-class Lodged(NamedTuple):
-    """A declaration that was lodged, and what becomes of it."""
+class _Lodging(NamedTuple):
+    """A declaration that is being lodged, and what becomes of it."""
 
     declaration: Declaration
     kept: "asyncio.Future[Kept]"
@@ -115,7 +115,7 @@ class _Begun(NamedTuple):
     """Lines that were decided on together, and when that began."""
 
     at: float
-    lines: Sequence[tuple[int | None, Lodged | Problem]]
+    lines: Sequence[tuple[int | None, _Lodging | Problem]]
     """By their numbers; None for what is told of the request as a whole."""
 
 
@@ -185,7 +185,7 @@ async def _settle_all(
         answers.put_nowait(None)
 
 
-def _begin(lines: Sequence[Line], parts: Parts) -> Iterator[tuple[int, Lodged | Problem]]:
+def _begin(lines: Sequence[Line], parts: Parts) -> Iterator[tuple[int, _Lodging | Problem]]:
     read = [(line.number, _read(line, parts)) for line in lines]
     declarations = [each for _, each in read if isinstance(each, Declaration)]
     lodged = iter(lodge_together(declarations, parts))
@@ -212,12 +212,14 @@ def _as_a_line(refused: Problem) -> Problem:
     return refused.model_copy(update={"problems": tuple(told)})
 
 
-def _begun(declaration: Declaration, kept: "asyncio.Future[Kept] | Exception") -> Lodged | Problem:
+def _begun(
+    declaration: Declaration, kept: "asyncio.Future[Kept] | Exception"
+) -> _Lodging | Problem:
     if isinstance(kept, DecisionLogError):
         return of_error(kept)
     if isinstance(kept, Exception):
         raise kept
-    return Lodged(declaration, kept)
+    return _Lodging(declaration, kept)
 
 
 async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
@@ -232,10 +234,10 @@ async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
     return chunk
 
 
-async def _outcome(lodged: Lodged, parts: Parts) -> Kept | Problem:
+async def _outcome(lodging: _Lodging, parts: Parts) -> Kept | Problem:
     try:
-        kept = asyncio.shield(lodged.kept)  # it is kept even if nobody waits any more
-        return await kept_or_again(kept, lodged.declaration, parts)
+        kept = asyncio.shield(lodging.kept)  # it is kept even if nobody waits any more
+        return await kept_or_again(kept, lodging.declaration, parts)
     except DecisionLogError as error:
         return of_error(error)
 

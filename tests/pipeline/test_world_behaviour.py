@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.simulator.draws import Streams, Table
 from pipelines.simulator.selection import Selection
-from pipelines.simulator.simulation import Lodged
+from pipelines.simulator.simulation import LodgedWeek
 from pipelines.simulator.store import Folder, Writer, load, write_weeks
 from selectivity.errors import ParamsError
 from selectivity.lanes import Channel, Lane
@@ -52,7 +52,7 @@ class Everybody:
         self.lane = lane
         self.told: list[Mapping[str, Table]] = []
 
-    def select(self, lodged: Lodged) -> Selection:
+    def select(self, lodged: LodgedWeek) -> Selection:
         n = len(lodged.names)
         channel = np.full(n, None if self.lane == Lane.GREEN else str(Channel.MODEL), dtype=object)
         lane = np.full(n, int(self.lane))
