@@ -18,7 +18,7 @@ from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import SAME_ROLES, TokenRules, Tokens
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
-from serving.deciding.draw_key import another_before, read_or_create
+from serving.deciding.draw_key import another_before, read_or_create_draw_key
 from serving.deciding.follow import Follower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
@@ -30,8 +30,7 @@ from serving.http.door import Door
 from serving.log.checkpointer import Checkpointer, Often
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
-from serving.log.signing_key import kept_public
-from serving.log.signing_key import read_or_create as read_or_create_signing_key
+from serving.log.signing_key import kept_public, read_or_create_signing_key
 from serving.memory import give_back_memory, search_less_for_garbage
 from serving.meters import Meters
 from serving.routes.quick_lanes import QuickLanes
@@ -57,7 +56,7 @@ def assemble(settings: Settings) -> Parts:
         SelectivityError: it could not keep decisions, or has no rules to go by.
     """
     meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
-    draw_key = read_or_create(settings.draw_key_file)
+    draw_key = read_or_create_draw_key(settings.draw_key_file)
     predictor = predictor_for(settings, draw_key)
     log = open_log(settings, meters)
     try:
@@ -157,7 +156,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
     settings = parts.settings
 
     def prepare() -> Predictor:
-        return predictor_for(settings, read_or_create(settings.draw_key_file))
+        return predictor_for(settings, read_or_create_draw_key(settings.draw_key_file))
 
     guarded: Any = connections(
         wait_seconds=settings.wait_seconds,

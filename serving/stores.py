@@ -12,7 +12,7 @@ from serving.log.drain import refuse_lost, taken_upto
 from serving.log.held_note import HeldNote
 from serving.log.reader import LogReader
 from serving.log.recent import Recent, held_by
-from serving.log.signing_key import kept_public, read_or_create, signed_before
+from serving.log.signing_key import kept_public, read_or_create_signing_key, signed_before
 from serving.log.spool import NotTheLogError, Reserve
 from serving.settings import Settings
 from serving.storage.file import LogFile
@@ -188,7 +188,7 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
     """
     with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
         try:
-            read_or_create(settings.signing_key_file)  # if there is none yet
+            read_or_create_signing_key(settings.signing_key_file)  # if there is none yet
             check_vouched(log, settings.anchor_file, kept_public(settings.signing_key_file))
         except AwayError:
             raise

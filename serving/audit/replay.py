@@ -22,7 +22,7 @@ from selectivity.lanes import LINEAGE, Lane, Vote
 from selectivity.record import DecisionRecord
 from selectivity.sampling import key_id
 from serving.deciding.catch_up import CatchUp
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.predictor import Given, Predictor
 from serving.log.reader import LogReader, Numbered
 from serving.settings import Settings
@@ -197,7 +197,7 @@ def _draw_key(settings: Settings) -> bytes:
             f"There is no draw key at {settings.draw_key_file}, and without it random draws cannot "
             "be repeated. Give the key of the service with LANES_DRAW_KEY."
         )
-    return read_or_create(settings.draw_key_file)
+    return read_or_create_draw_key(settings.draw_key_file)
 
 
 def _told_as(kept: DecisionRecord, again: DecisionRecord) -> DecisionRecord:

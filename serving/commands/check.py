@@ -10,7 +10,7 @@ from selectivity.errors import BundleError, DecisionLogError, ParamsError, Selec
 from selectivity.record import DecisionRecord
 from serving.callers.key_file import read_keys
 from serving.callers.tokens import read_key_set
-from serving.deciding.draw_key import another_before, read_or_create
+from serving.deciding.draw_key import another_before, read_or_create_draw_key
 from serving.deciding.published import Opened, open_bundle
 from serving.log.checkpointer import check_vouched
 from serving.log.checkpoints import Anchor
@@ -129,7 +129,7 @@ def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Find
     """As a start says it; one that is not there would be made anew."""
     try:
         there = settings.draw_key_file.exists()
-        key = read_or_create(settings.draw_key_file) if there else bytes(32)
+        key = read_or_create_draw_key(settings.draw_key_file) if there else bytes(32)
     except SelectivityError as error:
         yield Finding("draw key", "cannot be used", error, stops=True)
         return

@@ -9,7 +9,7 @@ from selectivity.record import DecisionRecord
 from selectivity.risk import Risk
 from selectivity.rule_trial import Around, Past, Trial, try_rules
 from selectivity.rules import RuleSet
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.published import open_bundle
 from serving.log.reader import LogReader
 from serving.settings import Settings
@@ -29,7 +29,7 @@ def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> Trial:
     around = Around(
         bundle.policy if bundle else Policy(),
         bundle.prices if bundle else Prices(),
-        read_or_create(key_file) if key_file.exists() else WITHOUT_KEY,
+        read_or_create_draw_key(key_file) if key_file.exists() else WITHOUT_KEY,
         bundle.model.knowledge.facts if bundle else None,
     )
     with log.one_moment():

@@ -14,7 +14,7 @@ from serving import secret_file
 KEY_BYTES = 32
 
 
-def read_or_create(file: Path) -> bytes:
+def read_or_create_draw_key(file: Path) -> bytes:
     """The key in this file; a new one, readable by its owner alone, if there is none.
 
     Raises:

@@ -14,7 +14,7 @@ from selectivity.errors import ParamsError
 from serving import secret_file
 
 
-def read_or_create(file: Path) -> Ed25519PrivateKey:
+def read_or_create_signing_key(file: Path) -> Ed25519PrivateKey:
     """The key in this file; a new one, readable by its owner alone, if there is none.
 
     Raises:

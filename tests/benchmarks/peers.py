@@ -209,12 +209,12 @@ def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
     """Ours, but that nothing is kept."""
     from serving.callers.key_ring import KeyRing
     from serving.deciding.assign import Parts
-    from serving.deciding.draw_key import read_or_create
+    from serving.deciding.draw_key import read_or_create_draw_key
     from serving.meters import Meters
     from serving.start import predictor_for, server_for
 
     settings = settings_in(folder, port=port, bundle=bundle)
-    predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
+    predictor = predictor_for(settings, read_or_create_draw_key(settings.draw_key_file))
     log = ForgetfulLog(settings.log_file)
     return server_for(Parts(predictor, log, Meters(), settings, KeyRing(settings.keys_file)))
 

@@ -30,7 +30,7 @@ from serving.log.checkpointer import Checkpointer
 from serving.log.checkpoints import Checkpoint, append
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
-from serving.log.signing_key import read_or_create
+from serving.log.signing_key import read_or_create_signing_key
 from serving.log.spool import NotTheLogError
 from serving.settings import Settings
 from serving.start import assemble
@@ -563,7 +563,7 @@ def a_log_that_lost_records(settings: Settings) -> str:
     assert settings.database is not None
     with closing(LogReader(LogDatabase(settings.database.get_secret_value()))) as log:
         head = Head(log.head().no + 5, "0" * 64)
-        key = read_or_create(settings.signing_key_file)
+        key = read_or_create_signing_key(settings.signing_key_file)
         append(settings.anchor_file, Checkpoint.sign(log.log_id, head, datetime.now(UTC), key))
     return "not the one that was vouched for"
 
@@ -698,7 +698,7 @@ def test_who_vouches_for_a_log_that_is_away_does_not_knock_five_times_a_second(
     settings = settings_in(tmp_path)
     DecisionLog(settings.log_file).close()
     store, told = Reluctant(settings.log_file, failures=3), list[Checkpoint]()
-    key = read_or_create(settings.signing_key_file)
+    key = read_or_create_signing_key(settings.signing_key_file)
     often: dict[str, Any] = {"later": True, "on_checkpoint": told.append}
     with closing(Checkpointer(store, settings.anchor_file, key, **often)):
         end = time.monotonic() + SECONDS

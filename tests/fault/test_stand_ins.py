@@ -29,7 +29,7 @@ from serving.audit.replay import Replayed, replay
 from serving.deciding.assign import Parts, assign, count, lodge, receive
 from serving.deciding.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.deciding.catch_up import catch_up
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.follow import Follower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.predictor import Predictor
@@ -243,7 +243,7 @@ def hand_over(
 
     def prepare() -> Predictor:
         made()
-        return predictor_for(parts.settings, read_or_create(parts.settings.draw_key_file))
+        return predictor_for(parts.settings, read_or_create_draw_key(parts.settings.draw_key_file))
 
     async def follow() -> None:
         follower = Follower(parts, prepare, lambda *_: None)

@@ -19,7 +19,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from serving.commands.demo import where_to_look
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.http.address import bind, listen
 from serving.log.decision_log import DecisionLog
 from serving.log.held_note import HeldNote
@@ -403,7 +403,7 @@ def test_a_draw_key_that_is_another_than_before_is_told(tmp_path: Path, bundle: 
     with a_service(tmp_path, bundle=bundle) as client:
         client.post("/v1/lanes", json=lodged())
     other = tmp_path / "other.key"
-    read_or_create(other)
+    read_or_create_draw_key(other)
     absent = tmp_path / "absent.key"  # which a start would make
     for file in (other, absent):
         told = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle), LANES_DRAW_KEY=str(file))

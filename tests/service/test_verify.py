@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serving.log.decision_log import DecisionLog
-from serving.log.signing_key import read_or_create
+from serving.log.signing_key import read_or_create_signing_key
 from tests.builders import an_inspection, an_item
 from tests.command_line import lanes
 from tests.services import a_service, lodged
@@ -89,7 +89,7 @@ def test_after_a_change_of_the_key_both_public_keys_are_given(tmp_path: Path, st
 
 
 def test_a_key_of_somebody_else_proves_nothing(tmp_path: Path, state: Path) -> None:
-    read_or_create(tmp_path / "other.key")
+    read_or_create_signing_key(tmp_path / "other.key")
     ended = lanes(tmp_path, "verify", "--public-key", str(tmp_path / "other.pub"))
     assert ended.exit_code == 42
     assert "no checkpoint signed by the given key" in ended.stderr

@@ -16,7 +16,7 @@ from serving.log.chain_check import walk
 from serving.log.checkpointer import Checkpointer, Often
 from serving.log.checkpoints import Anchor, Checkpoint, append
 from serving.log.decision_log import DecisionLog
-from serving.log.signing_key import key_id, public_file, read_or_create, read_public
+from serving.log.signing_key import key_id, public_file, read_or_create_signing_key, read_public
 from serving.storage.chain import Head
 from serving.storage.file import LogFile
 from tests.builders import NOON
@@ -56,9 +56,9 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def test_a_signing_key_is_made_once_and_its_public_half_is_written(tmp_path: Path) -> None:
     file = tmp_path / "state" / "signing.key"
-    key = read_or_create(file)
+    key = read_or_create_signing_key(file)
 
-    assert read_or_create(file).private_bytes_raw() == key.private_bytes_raw()
+    assert read_or_create_signing_key(file).private_bytes_raw() == key.private_bytes_raw()
     assert file.stat().st_mode & 0o777 == 0o600
     assert key_id(read_public(public_file(file))) == key_id(key.public_key())
     assert {each.name for each in file.parent.iterdir()} == {"signing.key", "signing.pub"}
@@ -66,27 +66,27 @@ def test_a_signing_key_is_made_once_and_its_public_half_is_written(tmp_path: Pat
 
 def test_a_signing_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "signing.key"
-    read_or_create(file)
+    read_or_create_signing_key(file)
     file.chmod(0o640)
     with pytest.raises(ParamsError, match="chmod 600"):
-        read_or_create(file)
+        read_or_create_signing_key(file)
 
 
 def test_a_damaged_signing_key_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "signing.key"
-    read_or_create(file)
+    read_or_create_signing_key(file)
     file.write_text("nonsense")
     with pytest.raises(ParamsError, match="Restore it"):
-        read_or_create(file)
+        read_or_create_signing_key(file)
     assert file.read_text() == "nonsense"
 
 
 def test_a_public_key_of_somebody_else_is_noticed(tmp_path: Path) -> None:
     for name in ("ours", "theirs"):
-        read_or_create(tmp_path / f"{name}.key")
+        read_or_create_signing_key(tmp_path / f"{name}.key")
     shutil.copy(tmp_path / "theirs.pub", tmp_path / "ours.pub")
     with pytest.raises(ParamsError, match="which of the two was replaced"):
-        read_or_create(tmp_path / "ours.key")
+        read_or_create_signing_key(tmp_path / "ours.key")
     with pytest.raises(ParamsError, match="no public Ed25519 key"):
         read_public(tmp_path / "ours.key")
 

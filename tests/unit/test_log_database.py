@@ -15,7 +15,7 @@ from selectivity.errors import DecisionLogError, ParamsError
 from selectivity.lanes import Lane
 from serving.audit.replay import replay
 from serving.deciding.assign import Parts, assign
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.log.chain_check import walk
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
@@ -69,7 +69,7 @@ def test_two_services_that_decide_on_one_lineage_at_once_only_tighten(
     settings = settings_in(tmp_path, database=database)
 
     def parts() -> Parts:
-        predictor = predictor_for(settings, read_or_create(settings.draw_key_file))
+        predictor = predictor_for(settings, read_or_create_draw_key(settings.draw_key_file))
         return Parts(predictor, DecisionLog(LogDatabase(database, PATIENT)), settings=settings)
 
     async def lodge_both(one: Parts, other: Parts) -> list[Lane]:

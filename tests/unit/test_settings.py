@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from selectivity.errors import ParamsError
-from serving.deciding.draw_key import read_or_create
+from serving.deciding.draw_key import read_or_create_draw_key
 from serving.http.language import preferred
 from serving.settings import Settings
 
@@ -42,27 +42,27 @@ def test_the_service_listens_on_loopback(host: str) -> None:
 
 def test_a_draw_key_is_made_once_and_kept_secret(tmp_path: Path) -> None:
     file = tmp_path / "state" / "draw.key"
-    key = read_or_create(file)
+    key = read_or_create_draw_key(file)
 
     assert len(key) == 32
-    assert read_or_create(file) == key
+    assert read_or_create_draw_key(file) == key
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_draw_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "draw.key"
-    read_or_create(file)
+    read_or_create_draw_key(file)
     file.chmod(0o644)
     with pytest.raises(ParamsError, match="chmod 600"):
-        read_or_create(file)
+        read_or_create_draw_key(file)
 
 
 def test_a_damaged_draw_key_is_not_replaced(tmp_path: Path) -> None:
     file = tmp_path / "draw.key"
-    read_or_create(file)
+    read_or_create_draw_key(file)
     file.write_text("short")
     with pytest.raises(ParamsError, match="Restore it"):
-        read_or_create(file)
+        read_or_create_draw_key(file)
 
 
 @pytest.mark.parametrize("given", ["/", "/nowhere/*.yaml"])
