@@ -16,8 +16,8 @@ import typer
 
 from selectivity.errors import AuditError
 from serving.audit.export import export as export_log
-from serving.commands import file_commands, key_commands, mode_commands, rule_commands, table
-from serving.commands.around_commands import PlainErrors, Version, variables
+from serving.commands import files, keys, mode, rules, table
+from serving.commands.around import PlainErrors, Version, variables
 from serving.commands.asking import Spoken, Url, asked
 from serving.commands.client import follow_notices
 from serving.commands.first_key import key_to_send, make_first_key
@@ -26,7 +26,7 @@ from serving.log.reader import LogReader
 from serving.settings import PREFIX, Settings
 from serving.storage.migrations import VERSION
 from serving.storage.store import AwayError
-from serving.stores import primary_of, store_named
+from serving.stores import primary_of, store_asked
 
 
 def _settings(port: int | None = None) -> Settings:
@@ -45,9 +45,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"obj": _settings},  # for the commands of other modules
 )
-app.add_typer(key_commands.commands, name="keys")
-app.add_typer(rule_commands.commands, name="rules")
-app.add_typer(mode_commands.commands, name="mode")
+app.add_typer(keys.commands, name="keys")
+app.add_typer(rules.commands, name="rules")
+app.add_typer(mode.commands, name="mode")
 
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[
@@ -92,10 +92,10 @@ def serve(
 
 
 app.command(epilog="Example: lanes score data/samples/declarations.ndjson --language en")(
-    file_commands.score
+    files.score
 )
 app.command(epilog="Example: lanes report-inspections data/samples/inspections.ndjson")(
-    file_commands.report_inspections
+    files.report_inspections
 )
 
 
@@ -150,10 +150,8 @@ def verify(
 
     settings = _settings()
     own = settings.signing_key_file
-    keys = [read_public(file) for file in public_key] if public_key else kept_public(own)
-    verdict = look_at(
-        store_named(log) if log else primary_of(settings), anchor or settings.anchor_file, keys
-    )
+    signers = [read_public(file) for file in public_key] if public_key else kept_public(own)
+    verdict = look_at(store_asked(log, settings), anchor or settings.anchor_file, signers)
     if verdict.problems:
         raise AuditError(
             f"{verdict.line}. Keep log and anchor as they are for an investigation, and compare "
@@ -170,7 +168,7 @@ def replay(
     from serving.audit.replay import replay as decide_again
 
     settings = _settings()
-    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+    with closing(LogReader(store_asked(log, settings))) as reader:
         replayed = decide_again(reader, settings)
     if not replayed.all_equal:
         raise AuditError(
@@ -202,7 +200,7 @@ def explain(
     from serving.commands.explanation_table import explanation_lines
 
     settings = _settings()
-    with closing(LogReader(store_named(log) if log else primary_of(settings))) as reader:
+    with closing(LogReader(store_asked(log, settings))) as reader:
         language = language or settings.language
         for line in explanation_lines(reader, settings, declaration_id, version_no, language):
             typer.echo(line)

@@ -29,7 +29,12 @@ def primary_of(settings: Settings) -> Store:
     """Where decisions are kept."""
     if settings.database is None:
         return LogFile(settings.log_file)
-    return store_named(settings.database.get_secret_value())
+    return _store_at(settings.database.get_secret_value())
+
+
+def store_asked(place: str | None, settings: Settings) -> Store:
+    """What a command asks: the log at this path or address, else where decisions are kept."""
+    return _store_at(place) if place else primary_of(settings)
 
 
 def empty_place(settings: Settings) -> str | None:
@@ -196,7 +201,7 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
             raise NotTheLogError(str(error)) from None
 
 
-def store_named(place: str) -> Store:
+def _store_at(place: str) -> Store:
     """The place at this path or address."""
     if not place.startswith(("postgresql://", "postgres://")):
         return LogFile(Path(place))

@@ -64,11 +64,10 @@ def backtest(context: typer.Context, files: Files, on: Log = None) -> None:
     """Say which lanes of the decision log would have moved under these rules, and whose."""
     from serving.commands.rule_backtest import backtest as try_on
     from serving.log.reader import LogReader
-    from serving.stores import primary_of, store_named
+    from serving.stores import store_asked
 
     settings = settings_of(context)
-    store = store_named(on) if on else primary_of(settings)
-    with closing(LogReader(store)) as log:
+    with closing(LogReader(store_asked(on, settings))) as log:
         trial = try_on(read_rules(files), log, settings)
     for line in trial.lines():
         typer.echo(line)

@@ -14,7 +14,7 @@ from serving.audit.released import HEAD, line, released
 from serving.commands.asking import Spoken, Url, asked, settings_of
 from serving.commands.client import mode_answer
 from serving.log.reader import LogReader
-from serving.stores import primary_of, store_named
+from serving.stores import store_asked
 
 commands = typer.Typer(
     help="Show or order how much the service may decide by itself.",
@@ -84,8 +84,7 @@ def list_released(
     ] = None,
 ) -> None:
     """List what became GREEN while the model in force did not speak; changes nothing."""
-    store = store_named(log) if log else primary_of(settings_of(context))
-    with closing(LogReader(store)) as reader:
+    with closing(LogReader(store_asked(log, settings_of(context)))) as reader:
         typer.echo(HEAD)
         for record in released(reader, _in_utc(since)):
             typer.echo(line(record))
