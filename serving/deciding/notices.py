@@ -18,7 +18,7 @@ from selectivity.override import Actor, OverrideStep
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
 from selectivity.wording import LANES, Language
-from serving.deciding.overriding import offices_of
+from serving.deciding.offices import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.log.cursors import cursor_at, place
 from serving.log.kept_texts import read_kept, read_override, read_record

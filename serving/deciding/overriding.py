@@ -22,8 +22,9 @@ from selectivity.record import DecisionRecord
 from selectivity.wording import LANES, Language
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
+from serving.deciding.offices import found_or_refused
 from serving.http.problems import FieldProblem, RefusedError, not_found
-from serving.http.refusals import not_overridden, other_office
+from serving.http.refusals import not_overridden
 from serving.storage.acts import Act, What
 
 
@@ -76,8 +77,7 @@ async def ask(
         RefusedError: there is no such decision, it is of another office, or it may not be done.
         ConflictError: somebody else acted on it at the same moment.
     """
-    record = _decision(asked.declaration_id, asked.version_no, parts)
-    check_office(record, caller, language)
+    record = found_or_refused(asked.declaration_id, asked.version_no, parts, caller, language)
     steps = parts.log.override_steps(*record.key)
     by_id = parts.predictor.rules.by_id
     step = request(record, steps, asked, rules=by_id, by=actor_of(caller), at=parts.now())
@@ -100,29 +100,10 @@ async def agree(
             field="override_id", value=override_id[:40], message="is not known", remedy=remedy
         )
         raise RefusedError(not_found("There is no such override.", found))
-    record = _decision(*key, parts)
-    check_office(record, caller, language)
+    record = found_or_refused(*key, parts, caller, language)
     steps = parts.log.override_steps(*key)
     step = approve(steps, override_id, by=actor_of(caller), at=parts.now())
     return await _keep(step, record, steps, parts, language)
-
-
-def check_office(record: DecisionRecord | None, caller: Caller, language: Language) -> None:
-    """Refuse a caller who is of an office that has nothing to do with it, as far as it is known.
-
-    Raises:
-        RefusedError: so it is.
-    """
-    if record is None or caller.office is None:
-        return
-    if caller.office not in offices_of(record):
-        raise RefusedError(other_office(language, caller.office), language=language)
-
-
-def offices_of(record: DecisionRecord) -> set[str]:
-    """Where the declaration was lodged, and where the goods are presented."""
-    named = (record.declared.get(name) for name in ("declaration_office", "presentation_office"))
-    return {str(office) for office in named if office is not None}
 
 
 async def _keep(
@@ -141,19 +122,6 @@ async def _keep(
     await keep_act(act, parts)
     parts.meters.overridden(step)
     return OverrideAnswer.of(record, [*steps, step], language)
-
-
-def _decision(declaration_id: str, version_no: int, parts: Parts) -> DecisionRecord:
-    record = parts.log.find(declaration_id, version_no)
-    if record is None:
-        found = FieldProblem(
-            field="declaration_id",
-            value=declaration_id[:40],
-            message=f"no decision was kept for it in version {version_no}",
-            remedy="Check the id and version.",
-        )
-        raise RefusedError(not_found("There is no such decision.", found))
-    return record
 
 
 def status_of(answer: OverrideAnswer) -> HTTPStatus:

@@ -22,6 +22,11 @@ def preferred(header: str | None) -> Language:
     return best if weights.get(best, weights.get("*", 0.0)) > 0 else DEFAULT
 
 
+def headers_in(language: Language) -> dict[str, str]:
+    """The headers of an answer in this language."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
+
+
 def _weights(header: str) -> dict[str, float]:
     """Highest weight per primary language; ranges that cannot be read count for nothing."""
     weights: dict[str, float] = {}

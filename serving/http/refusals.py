@@ -1,4 +1,4 @@
-"""Refusals at the door, before anything was read, in the caller's language."""
+"""Refusals in the caller's language: at the door, and of what people want changed."""
 
 from collections.abc import Iterable
 from http import HTTPStatus

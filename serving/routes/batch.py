@@ -22,6 +22,7 @@ from selectivity.wording import Language
 from serving.deciding.assign import Parts, kept_or_again, lodge_together
 from serving.http.answers import lane_answer
 from serving.http.bodies import body_too_large, declaration_from
+from serving.http.language import headers_in
 from serving.http.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_large
 from serving.log.keep import Kept
 
@@ -90,7 +91,7 @@ class NdjsonResponse(Response):
         place: AbstractContextManager[None],
     ) -> None:
         """`place` is held from the first byte of the answer to the last."""
-        super().__init__(headers={"Content-Language": language, "Vary": "Accept-Language"})
+        super().__init__(headers=headers_in(language))
         del self.headers["content-length"]
         self._chunks, self._place = chunks, place
 

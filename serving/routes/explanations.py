@@ -2,9 +2,8 @@
 
 import asyncio
 from contextlib import closing
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from selectivity.record import DecisionRecord
 from serving.audit.explanation import (
@@ -18,10 +17,12 @@ from serving.audit.explanation import (
 from serving.audit.replay import MissingError
 from serving.callers.api_keys import Role
 from serving.deciding.assign import Parts
+from serving.deciding.offices import found_or_refused
+from serving.http.language import headers_in
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.log.reader import LogReader
 from serving.routes.access import only
-from serving.routes.decisions import found_or_refused
+from serving.routes.decisions import VersionNo
 from serving.routes.explanation_answer import ExplanationAnswer
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers
@@ -41,9 +42,7 @@ async def explain_decision(
     parts: GivenParts,
     caller: GivenCaller,
     language: GivenLanguage,
-    version_no: Annotated[
-        int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
-    ] = None,
+    version_no: VersionNo = None,
 ) -> Response:
     """Explain a decision as it was made: families of features, by weight, with facts to check.
 
@@ -54,7 +53,7 @@ async def explain_decision(
     with parts.explanations.take(language):
         explained = await _explained(record, parts)
     answer = ExplanationAnswer.of(explained, parts.predictor.rules, language)
-    headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
+    headers = headers_in(language) | {"Cache-Control": "no-store"}
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 

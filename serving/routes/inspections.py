@@ -9,7 +9,7 @@ from selectivity.labelling import no_such_items
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Role
 from serving.deciding.assign import receive
-from serving.deciding.overriding import check_office
+from serving.deciding.offices import check_office, offices_of
 from serving.http.answers import InspectionAnswer
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_INSPECTION
@@ -47,7 +47,8 @@ async def receive_inspection(
         inspection = content_from(Inspection, body)
         if caller.office is not None:
             inspected = parts.log.find(inspection.declaration_id)
-            check_office(inspected, caller, language)
+            if inspected is not None:
+                check_office(offices_of(inspected), caller, language)
         kept = await receive(inspection, parts)
     answer = InspectionAnswer(
         inspection_id=inspection.inspection_id,

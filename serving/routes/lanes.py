@@ -8,6 +8,7 @@ from serving.deciding.assign import assign
 from serving.http.answers import LaneAnswer, lane_answer
 from serving.http.bodies import check_head, declaration_from, read_body
 from serving.http.examples import A_DECLARATION
+from serving.http.language import headers_in
 from serving.routes.access import only
 from serving.routes.batch import NDJSON, NdjsonResponse, answer_lines
 from serving.routes.given import GivenLanguage, GivenParts
@@ -56,8 +57,7 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
             declaration = declaration_from(body, parts.settings.items_limit)
             record = await assign(declaration, parts)
         answer = lane_answer(record, parts.predictor.rules, language)
-    headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    return Response(answer, headers=headers, media_type="application/json")
+    return Response(answer, headers=headers_in(language), media_type="application/json")
 
 
 @router.post(

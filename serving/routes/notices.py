@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from selectivity.errors import ConflictError
+from selectivity.wording import Language
 from serving.callers.api_keys import Caller, Role, actor_of
 from serving.deciding.assign import Parts, keep_act
 from serving.deciding.notices import (
@@ -19,10 +20,10 @@ from serving.deciding.notices import (
     acknowledged,
     act_of,
 )
+from serving.deciding.offices import check_office
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_CURSOR
-from serving.http.problems import RefusedError
-from serving.http.refusals import other_office
+from serving.http.language import headers_in
 from serving.log.cursors import CURSOR, CursorGiven, place
 from serving.log.reader import LogReader
 from serving.routes.access import only
@@ -60,7 +61,7 @@ async def show_notices(
 
     Ask again with the `cursor` of the answer; at once while it says `more`.
     """
-    _check(caller, office, language)
+    check_office({office}, caller, language)
 
     def look() -> Notices:
         ours = parts.log  # never what another log in its place has for an office
@@ -95,7 +96,7 @@ async def acknowledge(
     language: GivenLanguage,
 ) -> Response:
     """Keep that the office has every notice up to a cursor, and who said so."""
-    _check(caller, office, language)
+    check_office({office}, caller, language)
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
         cursor = content_from(CursorGiven, body).cursor
@@ -119,11 +120,6 @@ async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -
     return new
 
 
-def _check(caller: Caller, office: str, language: GivenLanguage) -> None:
-    if caller.office not in (None, office):
-        raise RefusedError(other_office(language, caller.office or ""), language=language)
-
-
-def _answer(answer: BaseModel, language: str) -> Response:
-    headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+def _answer(answer: BaseModel, language: Language) -> Response:
+    body = answer.model_dump_json()
+    return Response(body, headers=headers_in(language), media_type="application/json")

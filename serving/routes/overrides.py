@@ -5,10 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from selectivity.override import OverrideAsked
+from selectivity.wording import Language
 from serving.callers.api_keys import Role
 from serving.deciding.overriding import OverrideAnswer, agree, ask, status_of
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_OVERRIDE
+from serving.http.language import headers_in
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers, reads
@@ -76,7 +78,6 @@ async def approve_override(
     return _answer(answer, language)
 
 
-def _answer(answer: OverrideAnswer, language: str) -> Response:
-    headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    body = answer.model_dump_json()
+def _answer(answer: OverrideAnswer, language: Language) -> Response:
+    body, headers = answer.model_dump_json(), headers_in(language)
     return Response(body, status_of(answer), headers, media_type="application/json")
