@@ -19,7 +19,7 @@ from serving.callers.tokens import SAME_ROLES, TokenRules, Tokens
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
 from serving.deciding.draw_key import another_before, read_or_create_draw_key
-from serving.deciding.follow import Follower
+from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
 from serving.deciding.predictor import Predictor
@@ -166,7 +166,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
     )
     followers: list[Beside] = [partial(watch, parts), LogFollower(parts, prepare).follow]
     if settings.bundle is None:
-        followers.append(Follower(parts, prepare).follow)
+        followers.append(BundleFollower(parts, prepare).follow)
     config = uvicorn.Config(
         QuickLanes(create_app(parts, beside=followers), parts),
         http=guarded,

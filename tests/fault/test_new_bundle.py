@@ -15,9 +15,9 @@ from models.bundle import seal, verify
 from models.pointer import Pointer, write_pointer
 from models.trees import FINDING
 from selectivity.errors import BundleError, DecisionLogError
-from serving.deciding import follow
+from serving.deciding import follow_bundle
 from serving.deciding.assign import Parts, assign, receive
-from serving.deciding.follow import Follower
+from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
@@ -114,7 +114,7 @@ class Following:
     def __init__(self, folder: Path, trial: Callable[[Path, str], None]) -> None:
         self.settings = settings_in(folder, follow_seconds=0.1)
         self.parts = assemble(self.settings)
-        self._follower = Follower(
+        self._follower = BundleFollower(
             self.parts, lambda: predictor_for(self.settings, b"k" * 32), trial
         )
 
@@ -256,7 +256,7 @@ def test_what_only_the_log_kept_from_taking_over_is_tried_again(
 
     publish(bundle, tmp_path)
     following = Following(tmp_path, lambda folder, digest: None)
-    monkeypatch.setattr(follow, "hand_over", fail_first)
+    monkeypatch.setattr(follow_bundle, "hand_over", fail_first)
     asyncio.run(following.until(publish(other, tmp_path)))
     assert not failures
     following.parts.log.close()

@@ -30,7 +30,7 @@ from serving.deciding.assign import Parts, assign, count, lodge, receive
 from serving.deciding.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.deciding.catch_up import catch_up
 from serving.deciding.draw_key import read_or_create_draw_key
-from serving.deciding.follow import Follower
+from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over as successor_takes_over
@@ -246,7 +246,7 @@ def hand_over(
         return predictor_for(parts.settings, read_or_create_draw_key(parts.settings.draw_key_file))
 
     async def follow() -> None:
-        follower = Follower(parts, prepare, lambda *_: None)
+        follower = BundleFollower(parts, prepare, lambda *_: None)
         task = asyncio.create_task(follower.follow())
         publish(bundle, parts.settings.published, by="a manager", at=NOON, **how)
         while not until():

@@ -7,7 +7,6 @@ serving, and the refusal is logged, counted and told by `/health/ready`.
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,6 @@ def _warm(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
     warm = predecessor.last_good
     if warm is None or warm.bundle_digest != pointer.digest or not _works(warm):
         return None
-    return warm
-
-
-def _already(warm: Predictor, log: LogReader) -> Predictor:
     return warm
 
 
@@ -69,7 +64,7 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, DecisionLogError) and not lasting
 
 
-class Follower:
+class BundleFollower:
     """Looks at the pointer now and then; reacts when it changed since the start."""
 
     def __init__(
@@ -130,11 +125,12 @@ class Follower:
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts
-        make, warm = partial(self._successor, pointer), _warm(parts.predictor, pointer)
-        if warm is not None:
-            make = partial(_already, warm)
-        elif _is_good(parts.predictor, pointer):
+        warm = _warm(parts.predictor, pointer)
+        if warm is None and _is_good(parts.predictor, pointer):
             parts.predictor.last_good = None  # never a third in memory: this one comes behind
+
+        def make(log: LogReader) -> Predictor:
+            return self._successor(pointer, log) if warm is None else warm
 
         def take_office(successor: Predictor) -> None:
             successor.last_good = _last_good(parts.predictor, pointer)
