@@ -14,14 +14,14 @@ import pandas as pd
 
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
-from pipelines.featurize import read_features
 from pipelines.judging.lanes import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.judging.replay import replay
-from pipelines.label import known_classes, read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, without_nan, write_json
 from pipelines.stage.tables import read_columns
+from pipelines.training.outcomes import known_classes, read_outcomes
 from pipelines.training.periods import Periods
+from pipelines.training.rows import read_features
 from selectivity.capacity import ControlPolicy, Prices
 from selectivity.columns import Columns, Floats, each_declaration, take
 from selectivity.policy import Policy

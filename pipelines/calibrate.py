@@ -19,14 +19,14 @@ from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.trees import REHEARSAL, Trees
 from pipelines.bundle import BundleParams, checked
-from pipelines.featurize import read_features
-from pipelines.judging.replay import EVALUATION_KEY
-from pipelines.label import UNKNOWN, known_classes, known_duties, read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, write_text
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns
+from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties, read_outcomes
 from pipelines.training.periods import Periods
+from pipelines.training.rows import read_features
+from pipelines.training.settled import settled
 from selectivity.capacity import (
     Prices,
     benefits,
@@ -37,7 +37,7 @@ from selectivity.capacity import (
 from selectivity.columns import Columns, Floats, Ints, each_declaration, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy, least_lane
+from selectivity.policy import Policy
 from selectivity.rules import RuleSet
 
 FEW = 100
@@ -143,16 +143,12 @@ def prices_of(
     """
     starts = first_rows(items)
     probabilities = model.probabilities(matrix)
-    least = [
-        least_lane(
-            each,
-            rules=rules,
-            policy=policy,
-            draw_key=EVALUATION_KEY,
-            facts_known=model.knowledge.facts,
-        )
-        for each in each_declaration(items)
-    ]
+    least = settled(
+        each_declaration(items),
+        rules=rules,
+        policy=policy,
+        facts_known=model.knowledge.facts,
+    )
     worth = benefits(
         probabilities,
         model.duty_share(items, matrix),

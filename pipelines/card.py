@@ -23,7 +23,6 @@ from models.bundle import verify
 from models.feature_list import FEATURE_LIST
 from models.lane_model import LaneModel
 from models.trees import Trees
-from pipelines.label import UNKNOWN, known_classes, read_outcomes
 from pipelines.report import LANGUAGES, page, read_evidence, read_words
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
@@ -38,6 +37,7 @@ from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_json, write_text
 from pipelines.stage.params import as_text, leaves, of_stages
 from pipelines.stage.tables import read_frame
+from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
 from pipelines.training.rows import Rows
 from selectivity.features import FEATURE_NAMES
 from selectivity.inspection import FindingClass

@@ -34,12 +34,12 @@ from pipelines.judging.views import (
     score_view,
 )
 from pipelines.judging.without_model import against_model, points_catch_too_little
-from pipelines.label import UNKNOWN, known_classes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import VERDICT, without_nan, write_json, write_text
 from pipelines.stage.params import section
 from pipelines.stage.tables import write_frame
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import UNKNOWN, known_classes
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, Ints, take
 from selectivity.errors import NotEnoughDataError

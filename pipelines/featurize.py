@@ -30,11 +30,11 @@ from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
-from pipelines.label import as_outcomes, read_outcomes
 from pipelines.stage.command import FileOption, command, say
-from pipelines.stage.files import put_in_place, read_as, reading, scratch, write_arrays, write_text
+from pipelines.stage.files import put_in_place, read_as, scratch, write_arrays, write_text
 from pipelines.stage.params import section
-from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows, read_frame
+from pipelines.stage.tables import columns_in_parts, count_rows
+from pipelines.training.outcomes import as_outcomes, read_outcomes
 from pipelines.training.periods import Periods
 from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
@@ -119,14 +119,6 @@ def featurize(
 ) -> Floats:
     """Feature matrix of goods items in memory, each from what was known before its day. Pure."""
     return feature_matrix(items, history_in_bulk(items, outcomes, engine), knowledge.codes)
-
-
-def read_features(file: Path, rows: int) -> Floats:
-    """The feature matrix of so many goods items as `main` wrote it, in the order of `FEATURES`."""
-    with reading(file):
-        matrix: Floats = read_frame(file, FEATURE_NAMES)[list(FEATURE_NAMES)].to_numpy(np.float64)
-    expect_rows(file, len(matrix), rows)
-    return matrix
 
 
 def knowledge_before(items: Path, day: date, rows_at_once: int) -> Knowledge:

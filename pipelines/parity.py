@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge
 from pipelines.featurize import FeaturizeParams
-from pipelines.label import read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_arrays, read_as, reading, write_json
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows
+from pipelines.training.outcomes import read_outcomes
 from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError

@@ -21,7 +21,6 @@ import yaml
 
 from models.bundle import POLICY, RULES, verify
 from models.unique_keys import UniqueKeys
-from pipelines.label import read_outcomes, standing
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
@@ -45,6 +44,7 @@ from pipelines.reporting.yields import yields
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import LEAK, read_as, read_json, without_nan, write_json, write_text
 from pipelines.stage.tables import read_frame
+from pipelines.training.outcomes import read_outcomes, standing
 from pipelines.training.periods import Periods
 from selectivity.policy import Policy
 from selectivity.rules import Rule

@@ -11,7 +11,6 @@ The points from which a lane is asked for meet the capacities of `policy` on a l
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,18 +18,18 @@ import pandas as pd
 from models.bundle import SCORECARD
 from models.lane_model import Knowledge
 from pipelines.bundle import BundleParams, checked
-from pipelines.judging.replay import EVALUATION_KEY
-from pipelines.label import UNKNOWN, known_classes, read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, write_text
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns
+from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
 from pipelines.training.periods import Periods
 from pipelines.training.points import Controlled, ScorecardParams, fit, usual_values
+from pipelines.training.settled import settled
 from selectivity.columns import Columns, Ints, each_declaration, take
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane
-from selectivity.policy import Policy, least_lane
+from selectivity.policy import Policy
 from selectivity.rules import RuleSet
 from selectivity.scorecard import Scorecard
 
@@ -80,10 +79,9 @@ def scorecard(
     table = Scorecard(yellow_from=1, red_from=1, facts=tuple(facts), usual_unit_values=usual)
     lodged = list(each_declaration(take(items, periods.rows(items, "calibrate"))))
     points = np.array([table.judge(each).points for each in lodged], dtype=np.int64)
-    asked: dict[str, Any] = {"rules": rules, "policy": policy, "draw_key": EVALUATION_KEY}
-    asked |= {"facts_known": facts_known, "facilitate": False}
-    least = [least_lane(each, **asked).lane for each in lodged]
-    yellow, red = lane_points(points, np.array(least, dtype=np.int64), policy)
+    least = settled(lodged, rules=rules, policy=policy, facts_known=facts_known, facilitate=False)
+    lanes = np.array([each.lane for each in least], dtype=np.int64)
+    yellow, red = lane_points(points, lanes, policy)
     return table.model_copy(update={"yellow_from": yellow, "red_from": red})
 
 

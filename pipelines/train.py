@@ -24,7 +24,6 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.trees import REHEARSAL, Trees, duty_in_reach
-from pipelines.label import UNKNOWN, read_outcomes
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, write_text
 from pipelines.stage.params import section
@@ -40,6 +39,7 @@ from pipelines.training.boosters import (
 from pipelines.training.cluster import fit_on
 from pipelines.training.learnable import Labels, Mask, learnable
 from pipelines.training.lines import days_and_lines
+from pipelines.training.outcomes import UNKNOWN, read_outcomes
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Rows, Whole
 from selectivity.columns import Floats

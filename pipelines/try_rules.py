@@ -16,12 +16,12 @@ import typer
 
 from models.bundle import load
 from models.rules_files import read_rules
-from pipelines.featurize import read_features
-from pipelines.judging.replay import EVALUATION_KEY
 from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, write_json
 from pipelines.stage.tables import read_columns
 from pipelines.training.periods import Periods
+from pipelines.training.rows import read_features
+from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import each_declaration, take
 from selectivity.rule_trial import Around, Past, try_rules
 

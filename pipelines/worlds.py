@@ -27,8 +27,8 @@ from rich.table import Table as Grid
 
 from models.bundle import load as load_bundle
 from pipelines.ablation import Resamples
-from pipelines.ablation import ablate as ablated
 from pipelines.ablation import write as write_ablation
+from pipelines.judging.families import ablate as ablated
 from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.featurize import featurize
-from pipelines.label import as_outcomes, label
+from pipelines.label import label
 from pipelines.simulator.schema import TABLES
 from pipelines.stage.tables import columns_from_frame
+from pipelines.training.outcomes import as_outcomes
 from pipelines.trials.learning import Recipe, learn
 from pipelines.trials.memory import REMEMBERED, Memory
 from selectivity.columns import each_declaration, in_time_order, take

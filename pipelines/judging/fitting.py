@@ -11,15 +11,14 @@ import pandas as pd
 from models.calibration import Calibration
 from models.trees import Trees
 from pipelines.calibrate import calibrated
-from pipelines.featurize import read_features
-from pipelines.label import read_outcomes
 from pipelines.stage.files import read_as
 from pipelines.stage.tables import read_columns
 from pipelines.train import TrainParams, train
 from pipelines.training.learnable import Mask, learnable
 from pipelines.training.lines import Lines, line_numbers
+from pipelines.training.outcomes import read_outcomes
 from pipelines.training.periods import Periods
-from pipelines.training.rows import Rows
+from pipelines.training.rows import Rows, read_features
 from selectivity.columns import Columns, Floats
 
 Predict = Callable[[Floats], Floats]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.bundle import Bundle
-from pipelines.label import UNKNOWN, known_duties
+from pipelines.training.outcomes import UNKNOWN, known_duties
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import OVER_CAPACITY
 from selectivity.columns import Columns, Floats, Ints, first_rows

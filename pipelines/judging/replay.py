@@ -12,6 +12,7 @@ import pandas as pd
 
 from models.bundle import Bundle
 from pipelines.stage.command import say
+from pipelines.training.settled import EVALUATION_KEY
 from selectivity.capacity import Prices
 from selectivity.columns import Columns, each_declaration, first_rows
 from selectivity.lanes import Lane
@@ -19,8 +20,6 @@ from selectivity.modes import Mode
 from selectivity.office_loads import OfficeLoads
 from selectivity.policy import Policy, decide
 from selectivity.risk import Risk
-
-EVALUATION_KEY = b"evaluation"
 
 
 def replay(

@@ -19,8 +19,8 @@ from models.lane_model import Knowledge
 from pipelines.featurize import featurize
 from pipelines.histories.engine import EngineParams
 from pipelines.judging.fitting import Past, fit
-from pipelines.label import as_outcomes
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import as_outcomes
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, Ints, first_rows
 from selectivity.inspection import FindingClass

@@ -17,9 +17,10 @@ from models.lane_model import LaneModel
 from pipelines.featurize import knowledge_of
 from pipelines.histories.engine import history_in_bulk
 from pipelines.judging.fitting import Past, learn
-from pipelines.label import UNKNOWN, LabelParams, as_outcomes, known_classes, label
+from pipelines.label import LabelParams, label
 from pipelines.prepare import PrepareParams, prepare
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import benefits
 from selectivity.columns import Columns, Floats, Ints, first_rows, in_time_order, take

@@ -13,9 +13,9 @@ import pandas as pd
 
 from pipelines.judging.fitting import Past, grow
 from pipelines.judging.views import STATISTICS, declaration_numbers, new_lines, paired_gain
-from pipelines.label import UNKNOWN, known_classes
 from pipelines.searching.space import SearchParams, Value
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import UNKNOWN, known_classes
 from selectivity.columns import Floats, Ints, take
 from selectivity.declaration import canonical_sha256
 from selectivity.errors import NotEnoughDataError

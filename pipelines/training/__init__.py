@@ -1,1 +1,1 @@
-"""What fits models: rows that teach, boosters, periods, points."""
+"""What fits models: outcomes, rows that teach, boosters, periods, points."""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipelines.label import UNKNOWN, known_classes, known_duties
 from pipelines.training.lines import Lines, line_weights
+from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Whole
 from selectivity.columns import Floats

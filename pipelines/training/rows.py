@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from pipelines.stage.files import reading
-from pipelines.stage.tables import count_rows, expect_rows
+from pipelines.stage.tables import count_rows, expect_rows, read_frame
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, forget_lines
 
@@ -31,6 +31,14 @@ Whole = npt.NDArray[np.integer[Any]]
 
 Read = Callable[[Whole], Floats]
 """Gives the rows at rising positions."""
+
+
+def read_features(file: Path, rows: int) -> Floats:
+    """All rows of the feature table that `featurize` wrote, of so many goods items, in memory."""
+    with reading(file):
+        matrix: Floats = read_frame(file, FEATURE_NAMES)[list(FEATURE_NAMES)].to_numpy(np.float64)
+    expect_rows(file, len(matrix), rows)
+    return matrix
 
 
 class Rows(lgb.Sequence):

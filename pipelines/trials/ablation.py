@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.ablation import Trial, View
+from pipelines.judging.families import Trial, View
 from pipelines.simulator.store import Folder
 from pipelines.trials.learning import Recipe
 from pipelines.trials.measures import case_of, matrices, pipeline_risk

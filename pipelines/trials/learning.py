@@ -11,12 +11,13 @@ from pipelines.calibrate import prices_of
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.engine import snapshot_in_bulk
 from pipelines.judging import fitting
-from pipelines.label import LabelParams, as_outcomes, label
+from pipelines.label import LabelParams, label
 from pipelines.prepare import PrepareParams, prepare
 from pipelines.scorecard import scorecard, write_scorecard
 from pipelines.stage.files import write_arrays, write_json, write_text
 from pipelines.stage.params import section
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import as_outcomes
 from pipelines.training.points import ScorecardParams
 from pipelines.trials.memory import Memory
 from selectivity.columns import in_time_order, take

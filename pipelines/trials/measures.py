@@ -14,11 +14,12 @@ import pandas as pd
 
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
-from pipelines.label import UNKNOWN, as_outcomes, known_classes, label
+from pipelines.label import label
 from pipelines.simulator.figures import auroc, read
 from pipelines.simulator.store import Folder
 from pipelines.train import train
 from pipelines.training.learnable import Labels
+from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
 from pipelines.training.rows import Rows
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory

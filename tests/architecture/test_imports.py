@@ -4,7 +4,6 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -29,17 +28,6 @@ def test_the_import_contracts_hold() -> None:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.parametrize("package", ["pipelines", "serving"])
-def test_every_folder_has_its_place_among_the_layers(package: str) -> None:
-    """The contracts say nothing of a folder that they do not name."""
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = told["tool"]["importlinter"]["contracts"]
-    (layers,) = (each["layers"] for each in contracts if each.get("containers") == [package])
-    folders = {module.parts[1] for module in modules() if module.parts[0] == package}
-    named = {name.strip() for layer in layers for name in layer.split("|")}
-    assert named == {name for name in folders if not name.endswith(".py")}
 
 
 def test_the_domain_core_needs_numpy_and_pydantic_and_to_write_json() -> None:

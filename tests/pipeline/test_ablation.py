@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.ablation import ablate, markdown, of_family, trial_of_past, without, write
+from pipelines.ablation import markdown, write
+from pipelines.judging.families import ablate, of_family, trial_of_past, without
 from pipelines.judging.fitting import Past
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FAMILIES, FEATURE_NAMES

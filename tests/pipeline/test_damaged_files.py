@@ -9,7 +9,6 @@ import pytest
 
 from models.lane_model import Knowledge
 from pipelines import train
-from pipelines.featurize import read_features
 from pipelines.histories.inputs import items_in_parts
 from pipelines.judging.fitting import read_past
 from pipelines.stage.files import (
@@ -28,7 +27,7 @@ from pipelines.stage.tables import (
     write_frame,
 )
 from pipelines.training.lines import days_and_lines
-from pipelines.training.rows import Rows
+from pipelines.training.rows import Rows, read_features
 from selectivity.errors import StageFileError
 from selectivity.features import FEATURE_NAMES
 from tests.pasts import a_past

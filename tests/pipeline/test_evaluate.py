@@ -14,7 +14,7 @@ from pipelines.judging.fitting import fit
 from pipelines.judging.lanes import lane_figures, outcome_of_declarations, over_capacity
 from pipelines.judging.replay import replay
 from pipelines.judging.views import line_purged, new_lines, score_view
-from pipelines.label import UNKNOWN
+from pipelines.training.outcomes import UNKNOWN
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, to_columns
 from selectivity.guard import OfficeCapacity

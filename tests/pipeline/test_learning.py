@@ -20,20 +20,13 @@ from pipelines.calibrate import calibrate, calibrated, duty_factor, prices_of
 from pipelines.evaluate import no_better_than_chance
 from pipelines.judging.fitting import Past, learn
 from pipelines.judging.lanes import lane_figures, over_capacity
-from pipelines.label import (
-    UNKNOWN,
-    LabelParams,
-    as_outcomes,
-    known_classes,
-    known_duties,
-    label,
-    unheard_of,
-)
+from pipelines.label import LabelParams, label, unheard_of
 from pipelines.prepare import PrepareParams, prepare, repetition
 from pipelines.train import TrainParams, remarks, train
 from pipelines.training.boosters import Examples, Options, constant, fit, mean
 from pipelines.training.learnable import Labels
 from pipelines.training.lines import line_numbers, line_weights
+from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes, known_duties
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Rows
 from selectivity.columns import Columns, Floats, each_declaration, to_columns

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from models.bundle import Bundle, load
-from pipelines.judging.replay import EVALUATION_KEY
 from pipelines.score import PROBABILITIES, SCORED, main, score
 from pipelines.sources.canonical import canonical
 from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import from_columns
 from selectivity.errors import SourceError
 from selectivity.guard import OfficeCapacity

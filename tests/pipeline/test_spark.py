@@ -10,8 +10,9 @@ import pytest
 from pipelines.histories.engine import DuckDB, HistoryEngine, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
-from pipelines.label import LabelParams, as_outcomes, label
+from pipelines.label import LabelParams, label
 from pipelines.stage.tables import write_columns
+from pipelines.training.outcomes import as_outcomes
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, in_time_order
 from selectivity.errors import ParamsError

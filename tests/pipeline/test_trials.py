@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from models.bundle import load
-from pipelines.ablation import ablate
+from pipelines.judging.families import ablate
 from pipelines.judging.replay import replay
-from pipelines.label import UNKNOWN
 from pipelines.parity import differing_keys
 from pipelines.simulator.draws import Table
 from pipelines.simulator.figures import figures
 from pipelines.simulator.store import Folder, write_weeks
+from pipelines.training.outcomes import UNKNOWN
 from pipelines.trials.ablation import trial_of_world
 from pipelines.trials.bundle_policy import BundlePolicy, every
 from pipelines.trials.journal import Journal

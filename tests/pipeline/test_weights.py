@@ -6,11 +6,11 @@ import pytest
 
 from models.trees import Trees
 from pipelines.calibrate import calibrate, calibrated
-from pipelines.label import known_classes
 from pipelines.train import TrainParams, train
 from pipelines.training.boosters import Examples, fit
 from pipelines.training.learnable import Labels, learnable
 from pipelines.training.lines import ALONE, line_weights
+from pipelines.training.outcomes import known_classes
 from pipelines.training.rows import Rows
 from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES
