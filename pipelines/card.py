@@ -23,12 +23,13 @@ from models.bundle import verify
 from models.feature_list import FEATURE_LIST
 from models.lane_model import LaneModel
 from models.trees import Trees
-from pipelines.report import LANGUAGES, page, read_evidence, read_words
+from pipelines.report import read_evidence
 from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.groups import groups, with_groups
 from pipelines.reporting.lanes import lanes
 from pipelines.reporting.markdown import markdown
+from pipelines.reporting.page import page, read_words
 from pipelines.reporting.quality import quality
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
@@ -42,7 +43,7 @@ from pipelines.training.rows import Rows
 from selectivity.features import FEATURE_NAMES
 from selectivity.inspection import FindingClass
 from selectivity.officer_words import FAMILIES
-from selectivity.wording import Language
+from selectivity.wording import LANGUAGES, Language
 
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
 _PAGE = "model_card"

@@ -11,16 +11,12 @@ Writes  data/reports/report.html    the same bytes for the same inputs
 Every section goes question, answer, picture or table with intervals, and what it does not show.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-import yaml
 
 from models.bundle import POLICY, RULES, verify
-from models.unique_keys import UniqueKeys
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
@@ -34,11 +30,11 @@ from pipelines.reporting.evidence import (
 from pipelines.reporting.headline import headline
 from pipelines.reporting.lanes import lanes
 from pipelines.reporting.leak import leak
+from pipelines.reporting.page import page, read_words
 from pipelines.reporting.quality import method, quality
 from pipelines.reporting.reasons import reasons
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
-from pipelines.reporting.sentences import Speaker, Words
 from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
 from pipelines.stage.command import FileOption, command, say
@@ -48,15 +44,7 @@ from pipelines.training.outcomes import read_outcomes, standing
 from pipelines.training.periods import Periods
 from selectivity.policy import Policy
 from selectivity.rules import Rule
-from selectivity.wording import Language
-
-LANGUAGES: tuple[Language, ...] = ("vi", "en")
-TEMPLATES = Path(__file__).with_name("templates")
-PAGE = "report.html.j2"
-
-
-class _WordsLoader(UniqueKeys, yaml.SafeLoader):
-    """Texts below headings, each key once."""
+from selectivity.wording import LANGUAGES
 
 
 def sections(evidence: Evidence, seen: Unseen) -> tuple[Section, ...]:
@@ -85,30 +73,6 @@ def leak_figures(seen: Unseen) -> dict[str, Any]:
         for end, value in zip(ends, interval, strict=True)
     }
     return {"basis": seen.basis} | (without_nan(figures) if seen.basis != "unknown" else {})
-
-
-def read_words(language: Language, page: str = "report") -> Words:
-    """Words of one language for a page, by dotted key."""
-    text = (TEMPLATES / f"{page}.{language}.yaml").read_text(encoding="utf-8")
-    content = yaml.load(text, Loader=_WordsLoader)
-    return {
-        key if heading == "plain" else f"{heading}.{key}": words
-        for heading, group in content.items()
-        for key, words in group.items()
-    }
-
-
-def page(parts: tuple[Section, ...], words: Mapping[Language, Words]) -> str:
-    """The whole page, both languages in it. Everything from the data is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    speakers = [Speaker(language, words[language]) for language in words]
-    return environment.get_template(PAGE).render(speakers=speakers, sections=parts)
 
 
 def read_evidence(

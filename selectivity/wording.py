@@ -4,12 +4,13 @@ The Vietnamese is ours and wants a native reader.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from selectivity.lanes import Lane, Reason
 from selectivity.officer_words import FACTS
 
 Language = Literal["vi", "en"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 LANES: Mapping[Lane, Mapping[Language, str]] = {
     Lane.GREEN: {"vi": "luồng xanh", "en": "green lane"},

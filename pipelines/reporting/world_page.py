@@ -2,12 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import jinja2
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
-PAGE = "world.html.j2"
+from pipelines.reporting.page import filled
 
 
 @dataclass(frozen=True)
@@ -61,14 +57,7 @@ class Head:
 
 def page(head: Head, parts: Sequence[Part], limits: Sequence[str]) -> str:
     """The whole page. Everything but the pictures is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(PAGE).render(head=head, parts=parts, limits=limits)
+    return filled("world.html.j2", head=head, parts=parts, limits=limits)
 
 
 def percent(share: float, digits: int = 1) -> str:

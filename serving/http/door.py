@@ -7,8 +7,9 @@ next to nothing: the connection itself sends an answer that was written once.
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from selectivity.wording import LANGUAGES
 from serving.http.admission import Admission
-from serving.http.language import LANGUAGES, preferred
+from serving.http.language import preferred
 from serving.http.problems import response_bytes
 from serving.http.refusals import overloaded
 

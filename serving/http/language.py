@@ -2,9 +2,8 @@
 
 from functools import lru_cache
 
-from selectivity.wording import Language
+from selectivity.wording import LANGUAGES, Language
 
-LANGUAGES: tuple[Language, ...] = ("vi", "en")
 DEFAULT: Language = "vi"
 
 

@@ -13,8 +13,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pipelines.report import LANGUAGES, page, read_words
+from pipelines.reporting.page import page, read_words
 from pipelines.stage.files import write_text
+from selectivity.wording import LANGUAGES
 from tests.reports import all_sections, an_evidence, drawn
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -11,14 +11,15 @@ import pytest
 from models.bundle import verify
 from models.lane_model import LaneModel
 from pipelines.card import goods_of, read_facts, sections, words_of
-from pipelines.report import LANGUAGES, page, read_words
 from pipelines.reporting.card import Facts
 from pipelines.reporting.groups import groups, with_groups
 from pipelines.reporting.headline import source_of
 from pipelines.reporting.markdown import markdown
+from pipelines.reporting.page import page, read_words
 from pipelines.reporting.sections import Table
 from pipelines.reporting.sentences import Number, Share, Speaker, say
 from selectivity.features import FAMILIES, FEATURE_NAMES, FEATURES
+from selectivity.wording import LANGUAGES
 from tests.reports import PERIODS, a_decision, an_evidence, decisions_of
 
 ROOT = Path(__file__).parents[2]

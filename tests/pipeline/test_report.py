@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 from models.bundle import verify
-from pipelines.report import LANGUAGES, leak_figures, main, page, read_words
+from pipelines.report import leak_figures, main
 from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.evidence import Evidence, controls_of, results_in_time, ripened
 from pipelines.reporting.lanes import lanes, per_week
 from pipelines.reporting.leak import leak
+from pipelines.reporting.page import page, read_words
 from pipelines.reporting.quality import quality
 from pipelines.reporting.reasons import reasons
 from pipelines.reporting.scores import VIEWS, calibration, views
@@ -31,6 +32,7 @@ from pipelines.stage.files import read_json, write_json
 from selectivity.errors import NotEnoughDataError
 from selectivity.lanes import Channel
 from selectivity.metrics import Interval, wilson
+from selectivity.wording import LANGUAGES
 from tests.reports import (
     BINS,
     INGESTED,
