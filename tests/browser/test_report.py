@@ -1,15 +1,12 @@
 """The managers' report in a real browser: it shows, switches language, and fits a phone."""
 
 import base64
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -18,24 +15,7 @@ from pipelines.stage.files import write_text
 from selectivity.wording import LANGUAGES
 from tests.reports import all_sections, an_evidence, drawn
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 QUESTIONS = {"vi": "Chúng ta không nhìn thấy gì?", "en": "What do we not see?"}
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +26,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = {language: read_words(language) for language in LANGUAGES}
     write_text(file, page(all_sections(evidence), words))
     return file
-
-
-@pytest.fixture(scope="module")
-def browser(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield chrome
-    chrome.quit()
-
-
-@pytest.fixture(params=[390, 1280], ids=["phone", "desktop"])
-def shown(request: pytest.FixtureRequest, browser: webdriver.Chrome, report: Path) -> Any:
-    """The page, opened anew in a window of this width."""
-    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1}
-    mobile = {"mobile": request.param < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | mobile)
-    browser.get("about:blank")
-    browser.get(report.as_uri())
-    return browser
 
 
 def test_it_opens_in_vietnamese_without_asking_the_network_or_complaining(shown: Any) -> None:

@@ -1,12 +1,9 @@
 """The world report in a real browser: it fits a phone, and its pictures keep their words inside."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from pipelines.simulate import GOODS
@@ -15,16 +12,10 @@ from pipelines.simulator.settings import read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.world_report import write_report
-from tests.browser.test_report import CHROMIUM, DRIVER, OPTIONS
 
 REFERENCE = Path(__file__).parents[2] / "data/reference/simulator"
 MOST_EMPTY = 80
 """Pixels that a card may be lower than the one beside it."""
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,29 +28,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pass
     write_report(Folder.of(path), settings, path / "world.html")
     return path / "world.html"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield chrome
-    chrome.quit()
-
-
-@pytest.fixture(params=[390, 1280], ids=["phone", "desktop"])
-def shown(request: pytest.FixtureRequest, browser: webdriver.Chrome, report: Path) -> Any:
-    """The page, opened anew in a window of this width."""
-    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1}
-    mobile = {"mobile": request.param < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | mobile)
-    browser.get("about:blank")
-    browser.get(report.as_uri())
-    return browser
 
 
 def test_it_opens_without_asking_the_network_or_complaining(shown: Any) -> None:
