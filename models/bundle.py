@@ -108,7 +108,7 @@ def seal(
         trained_on=trained_on,
     )
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True)
-    (directory / MANIFEST).write_text(text + "\n")
+    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return sha256_of(directory / MANIFEST)
 
 

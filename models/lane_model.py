@@ -19,10 +19,10 @@ from selectivity.aggregates import VALUES, duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
-from selectivity.explain import observations, signals
 from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
 from selectivity.known import CodeMaps
 from selectivity.risk import Risk
+from selectivity.signals import observations, signals
 
 CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
 COUNTRIES = ("country_of_origin", "country_of_export")
@@ -124,9 +124,10 @@ class LaneModel:
         """Write the model's files. No pickle: text and JSON."""
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in self.trees.texts().items():
-            (directory / name).write_text(text)
-        (directory / CALIBRATION).write_text(self.calibration.model_dump_json(indent=1))
-        (directory / KNOWLEDGE).write_text(knowledge_json(self.knowledge))
+            (directory / name).write_text(text, encoding="utf-8")
+        calibration = self.calibration.model_dump_json(indent=1)
+        (directory / CALIBRATION).write_text(calibration, encoding="utf-8")
+        (directory / KNOWLEDGE).write_text(knowledge_json(self.knowledge), encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
