@@ -15,7 +15,8 @@ from selectivity.columns import Floats
 from selectivity.features import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
 
-PLACE = {name: at for at, name in enumerate(FEATURE_NAMES)}
+_COLUMN = {name: at for at, name in enumerate(FEATURE_NAMES)}
+"""Of the feature matrix, by name of the feature."""
 MOST = 3
 
 
@@ -44,7 +45,7 @@ RELATIVE = {
 _WATCHED_BY = {signal.code: signal.feature for signal in SIGNALS} | {
     code: own for code, (own, _) in RELATIVE.items()
 }
-FAMILY_OF_SIGNAL = {code: FEATURES[PLACE[name]].group for code, name in _WATCHED_BY.items()}
+FAMILY_OF_SIGNAL = {code: FEATURES[_COLUMN[name]].group for code, name in _WATCHED_BY.items()}
 """The family of features that each signal tells of."""
 
 
@@ -56,11 +57,11 @@ def observations(matrix: Floats) -> Sequence[Observed]:
     """What stands out in each row of a feature matrix."""
     found: list[dict[str, Mapping[str, float]]] = [{} for _ in matrix]
     for signal in SIGNALS:
-        values = matrix[:, PLACE[signal.feature]]
+        values = matrix[:, _COLUMN[signal.feature]]
         for at in np.flatnonzero(signal.stands_out(values)).tolist():
             found[at].setdefault(signal.code, {signal.fact: round(float(values[at]), 4)})
     for code, (own, general) in RELATIVE.items():
-        rates, usual = matrix[:, PLACE[own]], matrix[:, PLACE[general]]
+        rates, usual = matrix[:, _COLUMN[own]], matrix[:, _COLUMN[general]]
         for at in np.flatnonzero(rates > 2 * usual).tolist():
             rate, office_rate = round(float(rates[at]), 4), round(float(usual[at]), 4)
             found[at][code] = {"rate": rate, "office_rate": office_rate}

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from selectivity.checkable import TELLINGS
 from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
-from selectivity.explain import RELATIVE, SIGNALS
 from selectivity.features import FEATURES
 from selectivity.inspection import Finding, Inspection
 from selectivity.officer_words import FAMILIES
 from selectivity.override import OverrideReason
 from selectivity.rules import Rule
+from selectivity.signals import RELATIVE, SIGNALS
 from selectivity.wording import FOR_TRADERS, WORDS
 from tests.architecture.tree import ROOT, modules, parsed
 
