@@ -15,7 +15,8 @@ import typer
 from pydantic import BaseModel
 
 from pipelines.label import read_inspections
-from pipelines.sources.canonical import load_mapping, read_source
+from pipelines.sources.canonical import read_source
+from pipelines.sources.mappings import load_mapping
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import write_text
 from selectivity.columns import from_columns

@@ -6,7 +6,7 @@ One row comes out per row that goes in, in the same order. A row that cannot be 
 `status`, with its declaration: it has no probabilities and no lane, and that is not GREEN.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -70,7 +70,7 @@ def score_rows(
 ) -> pd.DataFrame:
     """The same for rows as they stand in a file."""
     flat = in_one_table(mapping, tuple(raw.cells.columns))
-    expect_columns(raw.cells, columns_of(flat), file="the table", source=mapping.name)
+    expect_columns(raw.cells, flat.columns, file="the table", source=mapping.name)
     counted = Raw(raw.cells, pd.DataFrame({"file": "", "line": range(len(raw.cells))}), raw.broken)
     known = from_flat(counted, flat, labels=False, watch=unwatched)
     order = time_order(known.items)  # in which lineages tighten and offices fill up
@@ -97,15 +97,6 @@ def in_one_table(mapping: SourceMapping, columns: tuple[str, ...] = tuple(KINDS)
     named = {"declaration_id", "accepted_at", *columns} - set(mapping.constants)
     fields = {name: FieldSource(column=name) for name in KINDS if name in named}
     return mapping.model_copy(update={"layout": "flat", "fields": fields, "labels": None})
-
-
-def columns_of(mapping: SourceMapping) -> Mapping[str, str]:
-    """Columns of a flat source that are read, each with the key of the mapping that names it."""
-    return {
-        column: f"fields.{name}"
-        for name, source in mapping.fields.items()
-        for column in source.columns
-    }
 
 
 def _whole_declarations(items: Columns, rows_at_once: int) -> Iterator[Ints]:

@@ -29,7 +29,7 @@ from models.bundle import FILES, MANIFEST, verify
 from models.registry import Store, reach, store_of, workspace_root
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.pyfunc import BUNDLE, SOURCES
-from pipelines.score import columns_of, in_one_table
+from pipelines.score import in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import LEAK, read_json, write_json
@@ -84,7 +84,7 @@ def describe(
             Dataset(name=file, digest=sha256) for file, sha256 in ingested["inputs"].items()
         ),
         loader_module=LOADER,
-        columns=tuple(columns_of(in_one_table(mapping))),
+        columns=tuple(in_one_table(mapping).columns),
         requirements=tuple(f"{name}=={version(name)}" for name in REQUIREMENTS),
     )
 

@@ -6,22 +6,11 @@ Mapping files stand in data/reference/sources: a new source needs a new file the
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from pipelines.sources.layouts import Canonical, from_documents, from_flat, from_tables
-from pipelines.sources.mappings import SourceMapping, load_mapping
-from pipelines.sources.reading import (
-    Watch,
-    expect_columns,
-    find_files,
-    raw_of_frame,
-    read_raw,
-    unwatched,
-)
+from pipelines.sources.mappings import SourceMapping
+from pipelines.sources.reading import Watch, find_files, read_raw, unwatched
 from selectivity.columns import HEADER
 from selectivity.errors import SourceError
-
-__all__ = ["Canonical", "SourceMapping", "canonical", "load_mapping", "read_source", "source_files"]
 
 _ENDINGS = {"tables": ("parquet", "csv", "csv.gz"), "documents": ("ndjson", "ndjson.gz")}
 _TABLES = {
@@ -32,25 +21,6 @@ _INDISPENSABLE = {
     "declarations": ("declaration_id", "accepted_at"),
     "goods_items": ("declaration_id", "item_no"),
 }
-
-
-def canonical(
-    frame: pd.DataFrame, mapping: SourceMapping, *, file: str, labels: bool = True
-) -> Canonical:
-    """A frame in the columns of a `flat` source, with cells of any type.
-
-    Args:
-        frame: one row per goods item; its index is not used.
-        mapping: how to read it.
-        file: what the quarantine calls it. The first row of the frame is line 2.
-        labels: False leaves the label columns alone, which need not be there then.
-
-    Raises:
-        SourceError: a column that the mapping names is absent, or a constant is impossible.
-    """
-    needed = _columns_needed(mapping, labels=labels)
-    expect_columns(frame, needed, file=file, source=mapping.name)
-    return from_flat(raw_of_frame(frame, file), mapping, labels=labels, watch=unwatched)
 
 
 def read_source(path: Path, mapping: SourceMapping, watch: Watch = unwatched) -> Canonical:
@@ -109,16 +79,10 @@ def _found(
     return files
 
 
-def _columns_needed(mapping: SourceMapping, *, labels: bool = True) -> Mapping[str, str]:
+def _columns_needed(mapping: SourceMapping) -> Mapping[str, str]:
     """Columns that a flat source must have, each with the key of the mapping that names it."""
-    needed = {
-        column: f"fields.{name}"
-        for name, source in mapping.fields.items()
-        for column in source.columns
-    }
-    if labels and mapping.labels is not None:
-        needed |= dict.fromkeys(mapping.labels.columns, "labels")
-    return needed
+    labels = () if mapping.labels is None else mapping.labels.columns
+    return mapping.columns | dict.fromkeys(labels, "labels")
 
 
 def _columns_of_table(mapping: SourceMapping, table: str) -> Mapping[str, str]:

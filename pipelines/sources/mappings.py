@@ -155,6 +155,15 @@ class SourceMapping(Closed):
     constants: Mapping[FieldName, str] = Field(default_factory=dict)
     labels: Labels | None = None
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the source that fields are read from, each with the key that names it."""
+        return {
+            column: f"fields.{name}"
+            for name, source in self.fields.items()
+            for column in source.columns
+        }
+
     @model_validator(mode="after")
     def _says_what_its_layout_needs(self) -> Self:
         twice = sorted(set(self.fields) & set(self.constants))

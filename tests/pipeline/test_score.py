@@ -9,10 +9,11 @@ import pytest
 
 from models.bundle import Bundle, load
 from pipelines.score import PROBABILITIES, SCORED, main, score
-from pipelines.sources.canonical import canonical
+from pipelines.sources.layouts import from_flat
 from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.sources.reading import raw_of_frame, unwatched
 from pipelines.training.settled import EVALUATION_KEY
-from selectivity.columns import from_columns
+from selectivity.columns import Columns, from_columns
 from selectivity.errors import SourceError
 from selectivity.guard import OfficeCapacity
 from selectivity.policy import decide
@@ -34,11 +35,16 @@ def loaded(bundle: Path) -> Bundle:
     return load(bundle)
 
 
+def _items(frame: pd.DataFrame, mapping: SourceMapping) -> Columns:
+    raw = raw_of_frame(frame, "rows")
+    return from_flat(raw, mapping, labels=False, watch=unwatched).items
+
+
 def test_a_row_gets_what_the_model_says_of_it(loaded: Bundle, kcs: SourceMapping) -> None:
     frame = korean_rows(7)
     scored = score(frame, loaded, kcs)
 
-    items = canonical(frame, kcs, file="rows", labels=False).items
+    items = _items(frame, kcs)
     matrix = loaded.model.features(items, loaded.profiles.read(items))
     probabilities = loaded.model.probabilities(matrix)
     np.testing.assert_array_equal(scored[list(PROBABILITIES)], probabilities)
@@ -50,7 +56,7 @@ def test_a_lane_is_the_one_the_service_would_give(loaded: Bundle, kcs: SourceMap
     frame = korean_rows(7)
     scored = score(frame, loaded, kcs)
 
-    items = canonical(frame, kcs, file="rows", labels=False).items
+    items = _items(frame, kcs)
     matrix = loaded.model.features(items, loaded.profiles.read(items))
     decisions = [
         decide(

@@ -8,14 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.sources.canonical import (
-    Canonical,
-    SourceMapping,
-    canonical,
-    load_mapping,
-    read_source,
-)
+from pipelines.sources.canonical import read_source
 from pipelines.sources.joining import join
+from pipelines.sources.layouts import Canonical, from_flat
+from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.sources.reading import raw_of_frame, unwatched
 from pipelines.stage.tables import frame_from_columns
 from selectivity import columns
 from selectivity.columns import from_columns, to_columns
@@ -377,13 +374,18 @@ def test_a_table_to_be_scored_needs_no_labels_and_may_hold_any_type() -> None:
         },
         index=[7, 7],
     )
-    found = canonical(frame, _mapping(), file="frame", labels=False)
+    raw = raw_of_frame(frame, "frame")
+    found = from_flat(raw, _mapping(), labels=False, watch=unwatched)
 
     assert found.items["declaration_id"].tolist() == ["1", "2"]
     assert found.items["hs_code"].tolist() == ["071080", "870323"]
     assert found.inspections.empty
+
+
+def test_a_table_to_learn_from_needs_its_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ID,DATE,OFFICE,HS,VALUE\nA,2026-03-02,OFF01,71080,1\n")
     with pytest.raises(SourceError, match="has no column 'FOUND'"):
-        canonical(frame, _mapping(), file="frame")
+        read_source(tmp_path, _mapping())
 
 
 def test_a_constant_no_declaration_takes_is_refused(tmp_path: Path) -> None:
