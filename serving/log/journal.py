@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from selectivity.errors import DecisionLogError
 from serving.storage.chain import Links
@@ -13,19 +13,6 @@ from serving.storage.store import Connection, Store
 Outcome = TypeVar("Outcome")
 Work = Callable[[Links, Connection], Outcome]
 """What is done inside a transaction: it writes rows and links them."""
-
-
-class Joint(Protocol):
-    """Work that is done for many in fewer statements than for one after the other."""
-
-    @staticmethod
-    def keep_all(works: Sequence[Any], links: Links, connection: Connection) -> list[Any]:
-        """What each of these comes to, as if they were done in this order; see `outcome`."""
-        ...
-
-    def __call__(self, links: Links, connection: Connection) -> Any:
-        """Do it alone."""
-        ...
 
 
 class Journal:
@@ -98,6 +85,11 @@ def lost(cause: str) -> DecisionLogError:
 
 
 def _outcomes(works: Sequence[Work[Any]], links: Links, connection: Connection) -> Iterator[Any]:
+    """What each work comes to, in order; see `outcome`.
+
+    Works of a class that has `keep_all` are given to it together, where they stand side by side. It
+    gives the same as doing them one after the other, in fewer statements.
+    """
     for keep_all, some in groupby(works, lambda work: getattr(work, "keep_all", None)):
         if keep_all is None:
             yield from (outcome(work, links, connection) for work in some)
