@@ -42,7 +42,7 @@ from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
 from pipelines.training.rows import Rows
 from selectivity.features import FEATURE_NAMES
 from selectivity.inspection import FindingClass
-from selectivity.officer_words import FAMILIES
+from selectivity.officer_words import FAMILY_WORDS
 from selectivity.wording import LANGUAGES, Language
 
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
@@ -68,7 +68,7 @@ def sections(evidence: Evidence, facts: Facts, grouped: pd.DataFrame) -> tuple[S
 
 def words_of(language: Language) -> Words:
     """Words of the report, and the card's own over them."""
-    families = {f"family.{name}": words[language] for name, words in FAMILIES.items()}
+    families = {f"family.{name}": words[language] for name, words in FAMILY_WORDS.items()}
     return {**read_words(language), **read_words(language, "card"), **families}
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 Words = Mapping[Literal["vi", "en"], str]
 
-FAMILIES: Mapping[str, Words] = {
+FAMILY_WORDS: Mapping[str, Words] = {
     "amounts": {"vi": "trị giá và trọng lượng khai báo", "en": "declared value and mass"},
     "price": {"vi": "đơn giá", "en": "unit price"},
     "weight": {"vi": "trọng lượng trên đơn vị", "en": "weight per unit"},
@@ -26,7 +26,7 @@ FAMILIES: Mapping[str, Words] = {
 }
 """Families of features, by `Feature.group`."""
 
-FACTS: Mapping[str, Words] = {
+FACT_WORDS: Mapping[str, Words] = {
     "PRICE_COMPARED": {
         "vi": "Đơn giá khai báo {unit_value:,.2f} mỗi kg; "
         "thường gặp với cùng nhóm hàng và xuất xứ: {usual:,.2f}",

@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from selectivity.lanes import Lane, Reason
-from selectivity.officer_words import FACTS
+from selectivity.officer_words import FACT_WORDS
 
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-LANES: Mapping[Lane, Mapping[Language, str]] = {
+LANE_WORDS: Mapping[Lane, Mapping[Language, str]] = {
     Lane.GREEN: {"vi": "luồng xanh", "en": "green lane"},
     Lane.YELLOW: {"vi": "luồng vàng", "en": "yellow lane"},
     Lane.RED: {"vi": "luồng đỏ", "en": "red lane"},
 }
 
 WORDS: Mapping[str, Mapping[Language, str]] = {
-    **FACTS,
+    **FACT_WORDS,
     # the model and what stands out in its features
     "LOW_RISK": {
         "vi": "Lợi ích kiểm tra dự kiến thấp hơn giá của một chỗ trong luồng",
@@ -276,7 +276,7 @@ def sentence(reason: Reason, language: Language) -> str:
 
 def _said(fact: float | int | str | None, language: Language) -> object:
     if isinstance(fact, str):
-        return LANES[Lane[fact]][language] if fact in _LANES else fact
+        return LANE_WORDS[Lane[fact]][language] if fact in _LANES else fact
     written = _VIETNAMESE.get(type(fact)) if language == "vi" else None
     return written(fact) if written else fact
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from selectivity.lanes import Lane, Reason
 from selectivity.metrics import Interval
-from selectivity.wording import LANES, WORDS, Language, sentence
+from selectivity.wording import LANE_WORDS, WORDS, Language, sentence
 
 Words: TypeAlias = Mapping[str, str]
 
@@ -93,7 +93,7 @@ class Speaker:
             case ReasonCode():
                 return self._reason(fact.code)
             case Lane():
-                return LANES[fact][self.language]
+                return LANE_WORDS[fact][self.language]
             case date():
                 return fact.strftime("%d/%m/%Y" if self.language == "vi" else "%Y-%m-%d")
             case _:

@@ -30,7 +30,7 @@ ANCHORS: Mapping[Anchor, str] = {
 }
 
 
-class Finding(NamedTuple):
+class Checked(NamedTuple):
     """One thing that was looked at, and what is wrong with it."""
 
     what: str
@@ -40,15 +40,15 @@ class Finding(NamedTuple):
     """Whether a start would be refused for it."""
 
 
-def check(settings: Settings) -> Iterator[Finding]:
+def check(settings: Settings) -> Iterator[Checked]:
     """Bundle, rules, log and keys, one after the other; changes nothing."""
     opened = open_bundle(settings)
     if opened.bundle is not None:
         digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
-        yield Finding("bundle", f"{digest} is whole")
-        yield Finding("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
+        yield Checked("bundle", f"{digest} is whole")
+        yield Checked("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
     else:
-        yield Finding("bundle", str(opened.cause), BundleError(str(opened.detail)))
+        yield Checked("bundle", str(opened.cause), BundleError(str(opened.detail)))
         yield _check_rules(settings)
     stop: list[str] = []
     yield from _check_state(settings)
@@ -56,7 +56,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield found
         stop += [found.what] if found.stops else []
     nothing = f"nothing: see {' and '.join(stop)}"
-    yield Finding("would serve", nothing if stop else _would_serve(opened))
+    yield Checked("would serve", nothing if stop else _would_serve(opened))
 
 
 def _would_serve(opened: Opened) -> str:
@@ -67,15 +67,15 @@ def _would_serve(opened: Opened) -> str:
     return f"{'fallback rules' if opened.ruling is None else 'the points table'} ({opened.cause})"
 
 
-def _check_rules(settings: Settings) -> Finding:
+def _check_rules(settings: Settings) -> Checked:
     try:
         rules = read_rules(settings.rules_files())
     except SelectivityError as error:
-        return Finding("rules", "cannot be used", error)
-    return Finding("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
+        return Checked("rules", "cannot be used", error)
+    return Checked("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
 
 
-def _check_state(settings: Settings) -> Iterator[Finding]:
+def _check_state(settings: Settings) -> Iterator[Checked]:
     """What a backup brought and was left where the service does not look for it."""
     for place, ending in (
         (settings.anchor_file, "-anchor.ndjson"),
@@ -85,17 +85,17 @@ def _check_state(settings: Settings) -> Iterator[Finding]:
             if file.exists() and file.resolve() != place.resolve():
                 problem = f"{file} is part of a backup, and is not used where it lies"
                 remedy = f"Move it to {place.absolute()}, or remove it."
-                yield Finding("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
+                yield Checked("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
 
 
-def _check_log(settings: Settings) -> Iterator[Finding]:
+def _check_log(settings: Settings) -> Iterator[Checked]:
     """The log and, if it can be used, its anchor."""
     anchor: Anchor | None = None
     try:
         refuse_emptied(settings)
         check_durable(settings)
         if (place := empty_place(settings)) is not None:
-            yield Finding("log", f"none at {place} yet; it is made at the first start")
+            yield Checked("log", f"none at {place} yet; it is made at the first start")
             return
         with closing(LogReader(primary_of(settings))) as log:
             damage = log.damage()
@@ -109,32 +109,32 @@ def _check_log(settings: Settings) -> Iterator[Finding]:
         yield _without(settings, error)
         return
     except SelectivityError as error:
-        yield Finding("log", "cannot be used", error, stops=True)
+        yield Checked("log", "cannot be used", error, stops=True)
         return
     if damage:
         problem = f"The decision log {log.store.name} is damaged: {damage[0]}. "
         remedy = "Restore it from a backup before the service starts."
-        yield Finding("log", "damaged", DecisionLogError(problem + remedy), stops=True)
+        yield Checked("log", "damaged", DecisionLogError(problem + remedy), stops=True)
         return
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
-    yield Finding("log", state)
+    yield Checked("log", state)
     if newest is not None:
         yield from _check_draw_key(newest, settings)
     if anchor is not None:
-        yield Finding("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
+        yield Checked("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
 
 
-def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Finding]:
+def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Checked]:
     """As a start says it; one that is not there would be made anew."""
     try:
         there = settings.draw_key_file.exists()
         key = read_or_create_draw_key(settings.draw_key_file) if there else bytes(32)
     except SelectivityError as error:
-        yield Finding("draw key", "cannot be used", error, stops=True)
+        yield Checked("draw key", "cannot be used", error, stops=True)
         return
     if (told := another_before(newest, key)) is not None:
-        yield Finding("draw key", "another than before", ParamsError(told))
+        yield Checked("draw key", "another than before", ParamsError(told))
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
@@ -157,35 +157,35 @@ def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:
         ) from error
 
 
-def _without(settings: Settings, why: AwayError) -> Finding:
+def _without(settings: Settings, why: AwayError) -> Checked:
     """What a start would do now that the log does not answer."""
     try:
         at = copied_at(settings.recent_file, primary_of(settings).name)
     except DecisionLogError as error:
         state = f"away, and the service would not start: {error}"
-        return Finding("log", state, why, stops=True)
-    return Finding(
+        return Checked("log", state, why, stops=True)
+    return Checked(
         "log", f"away; the service would start from its copy of {at:%Y-%m-%d %H:%M:%S %Z}", why
     )
 
 
-def _check_keys(settings: Settings) -> Finding:
+def _check_keys(settings: Settings) -> Checked:
     try:
         keys = read_keys(settings.keys_file)
     except SelectivityError as error:
-        return Finding("keys", "cannot be used", error, stops=True)
+        return Checked("keys", "cannot be used", error, stops=True)
     if not keys:
-        return Finding("keys", f"none in {settings.keys_file} yet; the first start makes one")
+        return Checked("keys", f"none in {settings.keys_file} yet; the first start makes one")
     valid = [key.state(datetime.now(UTC)) for key in keys].count("valid")
-    return Finding("keys", f"{valid} of {len(keys)} valid")
+    return Checked("keys", f"{valid} of {len(keys)} valid")
 
 
-def _check_tokens(settings: Settings) -> Iterator[Finding]:
+def _check_tokens(settings: Settings) -> Iterator[Checked]:
     if settings.jwt_keys is None:
         return
     try:
         keys = read_key_set(settings.jwt_keys).keys
     except SelectivityError as error:
-        yield Finding("tokens", "cannot be taken", error, stops=True)
+        yield Checked("tokens", "cannot be taken", error, stops=True)
     else:
-        yield Finding("tokens", f"of {settings.jwt_issuer}, by {len(keys)} keys")
+        yield Checked("tokens", f"of {settings.jwt_issuer}, by {len(keys)} keys")

@@ -17,7 +17,7 @@ from selectivity.lanes import Channel, LaneName
 from selectivity.override import Actor, OverrideStep
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
-from selectivity.wording import LANES, Language
+from selectivity.wording import LANE_WORDS, Language
 from serving.deciding.offices import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.log.cursors import cursor_at, place
@@ -140,7 +140,7 @@ class Teller(NamedTuple):
             declaration_id=record.declaration_id,
             version_no=record.version_no,
             lane=decision.lane,
-            lane_name=LANES[decision.lane][self.language],
+            lane_name=LANE_WORDS[decision.lane][self.language],
             channel=decision.channel,
             reasons=tuple(reasons_in_words(decision.reasons, law, self.language)),
             at=record.decided_at,
@@ -155,12 +155,12 @@ class Teller(NamedTuple):
             declaration_id=asked.declaration_id,
             version_no=asked.version_no,
             lane=lane,
-            lane_name=None if lane is None else LANES[lane][self.language],
+            lane_name=None if lane is None else LANE_WORDS[lane][self.language],
             channel=Channel.OFFICER,
             reasons=tuple(reasons_in_words([step.reason], None, self.language)),
             override_id=step.override_id,
             asked_lane=asked.to_lane,
-            asked_lane_name=LANES[asked.to_lane][self.language],
+            asked_lane_name=LANE_WORDS[asked.to_lane][self.language],
             reason_text=asked.reason_text,
             state=step.state,
             at=step.at,

@@ -19,7 +19,7 @@ from selectivity.override import (
     request,
 )
 from selectivity.record import DecisionRecord
-from selectivity.wording import LANES, Language
+from selectivity.wording import LANE_WORDS, Language
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
 from serving.deciding.offices import found_or_refused
@@ -64,7 +64,7 @@ class OverrideAnswer(BaseModel):
             approved_by=last.approved_by and last.approved_by.id,
             proposed_lane=record.decision.lane,
             final_lane=final,
-            final_lane_name=LANES[final][language],
+            final_lane_name=LANE_WORDS[final][language],
         )
 
 

@@ -14,7 +14,7 @@ from selectivity.modes import Mode
 from selectivity.override import OverrideStep, lane_in_force
 from selectivity.record import DecisionRecord
 from selectivity.rules import RuleSet
-from selectivity.wording import LANES, Language, for_trader, sentence
+from selectivity.wording import LANE_WORDS, Language, for_trader, sentence
 from serving.log.checkpoints import Anchor
 from serving.log.keep import Receipt
 
@@ -118,7 +118,7 @@ class TraderView(_Answer):
             declaration_id=record.declaration_id,
             version_no=record.version_no,
             lane=lane,
-            lane_name=LANES[lane][language],
+            lane_name=LANE_WORDS[lane][language],
             reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in told)),
             decided_at=record.decided_at,
         )
@@ -179,7 +179,7 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
         "declaration_id": record.declaration_id,
         "version_no": record.version_no,
         "lane": decision.lane.name,
-        "lane_name": LANES[decision.lane][language],
+        "lane_name": LANE_WORDS[decision.lane][language],
         "channel": decision.channel,
         "reasons": reasons_in_words(decision.reasons, law, language),
         "signals": reasons_in_words(decision.signals, law, language),

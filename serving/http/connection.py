@@ -19,7 +19,7 @@ from serving.http.door import Door
 from serving.http.language import preferred
 from serving.http.problems import Problem, response_bytes
 from serving.http.refusals import content_with_upgrade, headers_too_large, not_http, too_slow
-from serving.http.whole_answer import AT_ONCE, whole
+from serving.http.whole_answer import ANSWER_AT_ONCE, whole
 
 SLOWEST_BYTES_PER_SECOND = 8_192
 """A body that comes faster than this may take as long as it needs."""
@@ -136,7 +136,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._running = cycle
         # Not bound to the cycle: it would hold itself, with all that was sent, until a search for
         # garbage finds it.
-        offered: dict[str, Any] = {AT_ONCE: self._answer_at_once}
+        offered: dict[str, Any] = {ANSWER_AT_ONCE: self._answer_at_once}
         cycle.scope["extensions"] = offered
         super()._start_asgi_task(cycle, app)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-AT_ONCE = "lanes.answer_at_once"
+ANSWER_AT_ONCE = "lanes.answer_at_once"
 """Under this name a connection offers the application to send a whole answer in one piece."""
 
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.attribution import FamilyShare
 from selectivity.lanes import Channel, LaneName
-from selectivity.officer_words import FAMILIES
+from selectivity.officer_words import FAMILY_WORDS
 from selectivity.rules import RuleSet
-from selectivity.wording import LANES, Language
+from selectivity.wording import LANE_WORDS, Language
 from serving.audit.explanation import Explained, ItemExplained
 from serving.audit.not_declared import in_words
 from serving.http.answers import ReasonAnswer, reasons_in_words
@@ -55,7 +55,7 @@ class FamilyAnswer(BaseModel):
         facts = reasons_in_words(share.reasons, None, language)
         return cls(
             family=share.family,
-            name=FAMILIES[share.family][language],
+            name=FAMILY_WORDS[share.family][language],
             log_odds=share.added,
             odds_times=exp(share.added),
             facts=tuple(facts or in_words(share.family, item.lacking, item.item_no, language)),
@@ -120,7 +120,7 @@ class ExplanationAnswer(BaseModel):
             declaration_id=record.declaration_id,
             version_no=record.version_no,
             lane=record.decision.lane,
-            lane_name=LANES[record.decision.lane][language],
+            lane_name=LANE_WORDS[record.decision.lane][language],
             channel=record.decision.channel,
             reasons=tuple(reasons_in_words(record.decision.reasons, law, language)),
             as_decided=explained.as_decided,

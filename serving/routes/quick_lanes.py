@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.deciding.assign import Parts
 from serving.http.language import preferred
-from serving.http.whole_answer import AT_ONCE
+from serving.http.whole_answer import ANSWER_AT_ONCE
 from serving.routes import lanes
 from serving.routes.access import BEARER, access_of
 
@@ -55,7 +55,7 @@ class QuickLanes:
             response = await self._answer(request)
         except Exception as error:  # each kind has its handler, the last is for all kinds
             response = await self._refused(request, error)
-        at_once = scope.get("extensions", {}).get(AT_ONCE)
+        at_once = scope.get("extensions", {}).get(ANSWER_AT_ONCE)
         if at_once is None or not at_once(response):
             await response(scope, receive, send)
 

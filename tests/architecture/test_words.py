@@ -14,7 +14,7 @@ from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
 from selectivity.features import FEATURES
 from selectivity.inspection import Finding, Inspection
-from selectivity.officer_words import FAMILIES
+from selectivity.officer_words import FAMILY_WORDS
 from selectivity.override import OverrideReason
 from selectivity.rules import Rule
 from selectivity.signals import RELATIVE, SIGNALS
@@ -86,8 +86,8 @@ def test_what_traders_may_read_has_words() -> None:
 
 
 def test_every_family_of_features_has_a_name_in_both_languages() -> None:
-    assert {feature.group for feature in FEATURES} <= set(FAMILIES)
-    assert all(set(words) == {"vi", "en"} for words in FAMILIES.values())
+    assert {feature.group for feature in FEATURES} <= set(FAMILY_WORDS)
+    assert all(set(words) == {"vi", "en"} for words in FAMILY_WORDS.values())
 
 
 def _section(text: str, heading: str) -> str:

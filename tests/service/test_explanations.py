@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from models.bundle import load
-from selectivity.officer_words import FAMILIES
+from selectivity.officer_words import FAMILY_WORDS
 from selectivity.rows import rows_of
 from selectivity.wording import Language
 from serving.audit.explanation import explain, look
@@ -61,7 +61,7 @@ def test_it_is_said_in_the_callers_language(client: httpx.Client) -> None:
     assert "đặc trưng" in answer.json()["note"]
     named = {each["name"] for item in answer.json()["items"] for each in item["raises"]}
     assert named
-    assert named <= {words["vi"] for words in FAMILIES.values()}
+    assert named <= {words["vi"] for words in FAMILY_WORDS.values()}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_was_not_declared_is_told_in_place_of_facts(
 
 def test_every_family_and_fact_that_may_be_lacking_has_words() -> None:
     everything, languages = frozenset(WORDS), get_args(Language)
-    for family in FAMILIES:
+    for family in FAMILY_WORDS:
         for language in languages:
             told = list(in_words(family, everything, 1, language))
             assert told
