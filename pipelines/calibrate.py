@@ -9,7 +9,6 @@ Writes  models/artifacts/calibrate/calibration.json   one curve per question, an
 """
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -34,7 +33,7 @@ from selectivity.capacity import (
     highest_per_declaration,
     places_of,
 )
-from selectivity.columns import Columns, Floats, Ints, each_declaration, first_rows, take
+from selectivity.columns import Columns, Floats, Ints, Mask, each_declaration, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.policy import Policy
@@ -70,7 +69,7 @@ def calibrate(chances: Floats, classes: Ints, weights: Floats) -> Calibration:
 def calibrated(
     trees: Trees,
     matrix: Floats,
-    use: npt.NDArray[np.bool_],
+    use: Mask,
     outcomes: pd.DataFrame,
     periods: Periods,
 ) -> Calibration:
@@ -97,14 +96,14 @@ def duty_factor(expected: Floats, duties: Floats) -> float:
     return float((duties.sum() + prior) / (expected.sum() + prior))
 
 
-def _curve(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
+def _curve(raw: Floats, answers: Mask, weights: Floats) -> Curve:
     fewest = min(answers.sum(), (~answers).sum())
     if fewest == 0:
         return AS_IT_IS
     return _steps(raw, answers, weights) if fewest >= FEW else _sigmoid(raw, answers, weights)
 
 
-def _steps(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
+def _steps(raw: Floats, answers: Mask, weights: Floats) -> Curve:
     fitted = IsotonicRegression(  # type: ignore[no-untyped-call]
         y_min=0, y_max=1, out_of_bounds="clip"
     ).fit(raw, answers.astype(np.float64), sample_weight=weights)
@@ -116,7 +115,7 @@ def _steps(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curv
 _KNOTS = np.linspace(-12, 12, 241)
 
 
-def _sigmoid(raw: Floats, answers: npt.NDArray[np.bool_], weights: Floats) -> Curve:
+def _sigmoid(raw: Floats, answers: Mask, weights: Floats) -> Curve:
     """Source: J. Platt, Advances in Large Margin Classifiers, 1999; here on the raw logit."""
     clipped = np.clip(raw, 1e-6, 1 - 1e-6)
     logits = np.log(clipped / (1 - clipped))

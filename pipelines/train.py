@@ -37,12 +37,12 @@ from pipelines.training.boosters import (
     rounds_until_no_better,
 )
 from pipelines.training.cluster import fit_on
-from pipelines.training.learnable import Labels, Mask, learnable
+from pipelines.training.learnable import Labels, learnable
 from pipelines.training.lines import days_and_lines
 from pipelines.training.outcomes import UNKNOWN, read_outcomes
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Rows, Whole
-from selectivity.columns import Floats
+from selectivity.columns import Floats, Mask
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import FEATURES
 from selectivity.inspection import FindingClass

@@ -21,6 +21,7 @@ from selectivity.declaration import Declaration, Document, GoodsItem
 Columns = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Kind = Literal["text", "number", "integer", "boolean", "time", "date", "texts"]
 
 _AT_ONCE = 1_000

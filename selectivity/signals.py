@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from selectivity.columns import Floats
+from selectivity.columns import Floats, Mask
 from selectivity.features import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
 
@@ -25,7 +24,7 @@ class Signal(NamedTuple):
 
     code: str
     feature: str
-    stands_out: Callable[[Floats], npt.NDArray[np.bool_]]
+    stands_out: Callable[[Floats], Mask]
     fact: str
 
 

@@ -14,12 +14,12 @@ from pipelines.calibrate import calibrated
 from pipelines.stage.files import read_as
 from pipelines.stage.tables import read_columns
 from pipelines.train import TrainParams, train
-from pipelines.training.learnable import Mask, learnable
+from pipelines.training.learnable import learnable
 from pipelines.training.lines import Lines, line_numbers
 from pipelines.training.outcomes import read_outcomes
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Rows, read_features
-from selectivity.columns import Columns, Floats
+from selectivity.columns import Columns, Floats, Mask
 
 Predict = Callable[[Floats], Floats]
 """Gives calibrated chances of each finding class, shape (n, 3), from a feature matrix."""

@@ -9,7 +9,7 @@ from models.bundle import Bundle
 from pipelines.training.outcomes import UNKNOWN, known_duties
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import OVER_CAPACITY
-from selectivity.columns import Columns, Floats, Ints, first_rows
+from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
 from selectivity.metrics import wilson
@@ -67,9 +67,7 @@ def outcome_of_declarations(
     )
 
 
-def duty_of_findings(
-    items: Columns, outcomes: pd.DataFrame, rows: "np.typing.NDArray[np.bool_]", bundle: Bundle
-) -> Floats:
+def duty_of_findings(items: Columns, outcomes: pd.DataFrame, rows: Mask, bundle: Bundle) -> Floats:
     """What a finding in each goods item brings, capped: assessed, or declared at stake. (n,)
 
     `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.

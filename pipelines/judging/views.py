@@ -22,7 +22,7 @@ from pipelines.judging.fitting import Past, fit
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import as_outcomes
 from pipelines.training.periods import Periods
-from selectivity.columns import Columns, Floats, Ints, first_rows
+from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
 from selectivity.inspection import FindingClass
 from selectivity.metrics import (
     Interval,
@@ -129,7 +129,7 @@ def declaration_numbers(items: Columns) -> Ints:
     return starts.cumsum()
 
 
-def new_lines(items: Columns, first: date) -> "np.typing.NDArray[np.bool_]":
+def new_lines(items: Columns, first: date) -> Mask:
     """Rows whose goods line did not occur before this day; rows without one count as new."""
     lines = goods_line(items)
     before = items["accepted_at"] < np.datetime64(first)

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from models.lane_model import LaneModel
@@ -23,13 +22,12 @@ from pipelines.train import TrainParams
 from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
 from selectivity.aggregates import duty_at_stake
 from selectivity.capacity import benefits
-from selectivity.columns import Columns, Floats, Ints, first_rows, in_time_order, take
+from selectivity.columns import Columns, Floats, Ints, Mask, first_rows, in_time_order, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features import feature_matrix
 from selectivity.inspection import FindingClass
 from selectivity.policy import Policy
 
-Mask = npt.NDArray[np.bool_]
 Tell = Callable[[str], None]
 RED = 1
 """Column of the goods inspection in `benefits`."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.training.periods import Periods
-from selectivity.columns import Ints
+from selectivity.columns import Ints, Mask
 
 UNIT_VALUE = "unit_value"
 """Customs value per kilogram, over what is usual of its code in training."""
@@ -38,13 +38,13 @@ def drift(items: pd.DataFrame, periods: Periods, facts: tuple[str, ...]) -> dict
     }
 
 
-def _unit_value(items: pd.DataFrame, before: "np.typing.NDArray[np.bool_]") -> "pd.Series[float]":
+def _unit_value(items: pd.DataFrame, before: Mask) -> "pd.Series[float]":
     value = items.customs_value / items.net_mass_kg.where(items.net_mass_kg > 0)
     usual = value[before].groupby(items.hs_code[before]).median()
     return value / items.hs_code.map(usual)
 
 
-def _groups(fact: "pd.Series[Any]", before: "np.typing.NDArray[np.bool_]") -> Ints:
+def _groups(fact: "pd.Series[Any]", before: Mask) -> Ints:
     """Number of the group each row is in, from 0; the first is that of what is missing."""
     if pd.api.types.is_float_dtype(fact):
         ends = np.unique(fact[before].quantile(np.arange(1, GROUPS) / GROUPS).dropna())
@@ -55,7 +55,7 @@ def _groups(fact: "pd.Series[Any]", before: "np.typing.NDArray[np.bool_]") -> In
     return pd.factorize(texts)[0].astype(np.int64) + 1
 
 
-def _counted(groups: Ints, rows: "np.typing.NDArray[np.bool_]") -> Ints:
+def _counted(groups: Ints, rows: Mask) -> Ints:
     return np.bincount(groups[rows], minlength=groups.max() + 1)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pandas.api import types
 
 from pipelines.sources.mappings import FieldSource, SourceMapping
-from selectivity.columns import Kind
+from selectivity.columns import Kind, Mask
 
 _HAS_OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 _SPACES = " \u00a0\u202f"
@@ -32,7 +32,7 @@ class Cells:
     """Values of one kind, and which cells could not be read."""
 
     values: npt.NDArray[Any]
-    unreadable: npt.NDArray[np.bool_]
+    unreadable: Mask
     reason: str = ""
 
 

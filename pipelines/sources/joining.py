@@ -7,16 +7,13 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.layouts import Canonical
 from pipelines.sources.sifting import QUARANTINE
-from selectivity.columns import Columns, from_columns, take
+from selectivity.columns import Columns, Mask, from_columns, take
 from selectivity.inspection import Result
-
-Mask = npt.NDArray[np.bool_]
 
 OTHER_CONTENT = "is in an earlier source with other content"
 _NO_DECLARATION = "no accepted declaration has this id"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pipelines.sources.assembly import (
@@ -27,7 +26,7 @@ from pipelines.sources.mappings import FieldSource, Labels, SourceMapping
 from pipelines.sources.reading import Watch
 from pipelines.sources.sifting import Table, add_cells
 from pipelines.stage.tables import Kinds
-from selectivity.columns import Ints
+from selectivity.columns import Ints, Mask
 from selectivity.declaration import LATEST
 from selectivity.inspection import Inspection, Result
 
@@ -45,7 +44,7 @@ _OUTCOME: Kinds = {
 }
 
 
-def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> npt.NDArray[np.bool_]:
+def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> Mask:
     """Adds label, additional_duty and observed_at to the rows; unknown labels refuse theirs.
 
     Returns:

@@ -18,7 +18,7 @@ from pipelines.sources.cells import Cells, read_cells, read_numbers
 from pipelines.sources.mappings import FieldSource, PercentOf, SourceMapping
 from pipelines.sources.reading import Raw
 from pipelines.stage.tables import Kinds
-from selectivity.columns import Ints, Kind
+from selectivity.columns import Ints, Kind, Mask
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.errors import SourceError
 
@@ -48,7 +48,7 @@ class Table:
         return len(self.refused)
 
     @property
-    def usable(self) -> npt.NDArray[np.bool_]:
+    def usable(self) -> Mask:
         """Rows that may still become part of a declaration or inspection."""
         return ~(self.refused | self.repeated)
 
@@ -134,7 +134,7 @@ def set_repeats_aside(table: Table, *key: str) -> None:
     table.note(rows[same_key & ~same], key[-1], "repeats an earlier row with other content")
 
 
-def fits(name: str, values: Sequence[Any]) -> npt.NDArray[np.bool_]:
+def fits(name: str, values: Sequence[Any]) -> Mask:
     """Which values a declaration accepts in this field."""
     model = GoodsItem if name in GoodsItem.model_fields else Declaration
     adapter = TypeAdapter[Any](model.model_fields[name].rebuild_annotation())

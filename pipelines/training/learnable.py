@@ -13,9 +13,7 @@ from pipelines.training.lines import Lines, line_weights
 from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Whole
-from selectivity.columns import Floats
-
-Mask = npt.NDArray[np.bool_]
+from selectivity.columns import Floats, Mask
 
 
 class Labels(NamedTuple):

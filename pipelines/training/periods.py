@@ -4,10 +4,9 @@ from datetime import date, timedelta
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from selectivity.columns import Columns
+from selectivity.columns import Columns, Mask
 
 Part = Literal["train", "calibrate", "evaluate"]
 PARTS: tuple[Part, ...] = ("train", "calibrate", "evaluate")
@@ -34,19 +33,19 @@ class Periods(BaseModel):
             raise ValueError(f"the parts do not follow each other in time: {days}")
         return self
 
-    def rows(self, columns: Columns, part: Part) -> npt.NDArray[np.bool_]:
+    def rows(self, columns: Columns, part: Part) -> Mask:
         """Which rows were accepted in this part, shape (n,)."""
         days = columns["accepted_at"].astype("datetime64[D]")
         first = np.datetime64(getattr(self, f"{part}_from"))
         after = np.datetime64(getattr(self, f"{part}_until"))
         return (days >= first) & (days < after)
 
-    def lodged_before(self, columns: Columns) -> npt.NDArray[np.bool_]:
+    def lodged_before(self, columns: Columns) -> Mask:
         """Which rows were accepted from the first day that trains up to the evaluation, (n,)."""
         days = columns["accepted_at"].astype("datetime64[D]")
         return (days >= np.datetime64(self.train_from)) & (days < np.datetime64(self.evaluate_from))
 
-    def newest(self, columns: Columns) -> npt.NDArray[np.bool_]:
+    def newest(self, columns: Columns) -> Mask:
         """Which rows were accepted in the later half of the days from the first that calibrates up
         to the evaluation; in all of these days if none was. Shape (n,)."""
         days = columns["accepted_at"].astype("datetime64[D]")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipelines.stage.files import reading
 from pipelines.stage.tables import count_rows, expect_rows, read_frame
-from selectivity.columns import Floats
+from selectivity.columns import Floats, Mask
 from selectivity.features import FEATURE_NAMES, forget_lines
 
 BLOCK = 65_536
@@ -62,7 +62,7 @@ class Rows(lgb.Sequence):
         expect_rows(file, rows, rows if items is None else items)
         return cls(_Stored(file), np.arange(rows))
 
-    def chosen(self, rows: npt.NDArray[np.bool_]) -> "Rows":
+    def chosen(self, rows: Mask) -> "Rows":
         """Those of these rows where the mask holds, shape (len(self),)."""
         return Rows(self._read, self._positions[rows])
 

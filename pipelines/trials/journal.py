@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.simulator.draws import Table
+from selectivity.columns import Mask
 from selectivity.lanes import Lane
 
 
@@ -63,5 +64,5 @@ class Journal:
         )
 
 
-def _share(values: "np.typing.NDArray[np.bool_]") -> float:
+def _share(values: Mask) -> float:
     return float(values.mean()) if len(values) else 0.0

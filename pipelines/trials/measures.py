@@ -23,15 +23,7 @@ from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
 from pipelines.training.rows import Rows
 from pipelines.trials.learning import Recipe
 from pipelines.trials.memory import Memory
-from selectivity.columns import (
-    Columns,
-    Floats,
-    Ints,
-    day_of,
-    first_rows,
-    in_time_order,
-    take,
-)
+from selectivity.columns import Columns, Floats, Ints, Mask, day_of, first_rows, in_time_order, take
 from selectivity.inspection import FindingClass
 from selectivity.metrics import precision_at, recall_at
 
@@ -66,11 +58,11 @@ class Case:
     wrong: Ints
     evidence: Floats
     lane: "np.typing.NDArray[np.object_]"
-    taught: "np.typing.NDArray[np.bool_]"
+    taught: Mask
     starts: Ints
 
     @property
-    def judged(self) -> "np.typing.NDArray[np.bool_]":
+    def judged(self) -> Mask:
         """Declarations of the weeks that are judged. Shape (declarations,)."""
         return ~self.taught[self.starts]
 
