@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
-from selectivity.override import Held, OverrideState, OverrideStep, strictest
+from selectivity.override import OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving.log.conflicts import Conflict, read_conflicts
 from serving.log.kept_texts import read_inspection_kept, read_mode, read_override, read_record
 from serving.log.linked import Link, links
 from serving.log.opened_later import OpenedLater
-from serving.log.under_names import Version, held_in, versions_in
+from serving.log.under_names import Version, versions_in
 from serving.storage import acts, chain
 from serving.storage.file import LogFile
 from serving.storage.store import HIGHEST, PAGE, Connection, Store, in_pages
@@ -84,12 +84,9 @@ class LogReader:
 
     def strictest_lane_before(self, seq: int, *names: str) -> Lane | None:
         """As `strictest_lane`, of the decisions in front of this place alone."""
-        return strictest(self.held_before(seq, *names).values())
-
-    def held_before(self, seq: int, *names: str) -> dict[tuple[str, int], Held]:
-        """The lanes of each version under these names, by its key, in order."""
         with self._reading():
-            return held_in(self._connection, seq, *names)
+            versions = versions_in(self._connection, seq, names)
+        return strictest(version.held for version in versions)
 
     def versions_under(self, names: Sequence[str]) -> list[Version]:
         """Each version under these names of lineages or declarations, in order."""

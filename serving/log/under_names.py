@@ -58,11 +58,6 @@ def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[
     ]
 
 
-def held_in(connection: Connection, seq: int, *names: str) -> dict[tuple[str, int], Held]:
-    """The lanes of each version under these names in front of this place, by its key, in order."""
-    return {each.key: each.held for each in versions_in(connection, seq, names)}
-
-
 def padded(names: Sequence[str]) -> list[str]:
     """The names, some twice, so that there are as many as in few other statements: each number of
     them is a statement to be prepared.
