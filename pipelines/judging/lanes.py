@@ -70,7 +70,7 @@ def outcome_of_declarations(
 def duty_of_findings(items: Columns, outcomes: pd.DataFrame, rows: Mask, bundle: Bundle) -> Floats:
     """What a finding in each goods item brings, capped: assessed, or declared at stake. (n,)
 
-    `items` are those of the mask `rows`, which speaks of all rows that `outcomes` do.
+    `rows` is a mask over all goods items, by whose positions `outcomes` go; `items` are the chosen.
     """
     assessed = known_duties(outcomes, len(rows))
     if assessed is not None:

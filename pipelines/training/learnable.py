@@ -22,8 +22,8 @@ class Labels(NamedTuple):
     classes: Whole
     """`FindingClass`; never `UNKNOWN`."""
     weights: Numbers
-    """Less than 1 where its goods line repeats. The chance to be controlled is no part of it: there
-    are too few that had a small one, and what they came to by chance would be learnt."""
+    """Less than 1 where its goods line repeats. Rows do not weigh by the chance that they had of
+    being controlled: few had a small one, and trees would learn what chance made of those few."""
     duties: Floats | None = None
     """Additional duty of each, in currency; None where no amounts are known."""
     days: npt.NDArray[np.datetime64] | None = None

@@ -201,7 +201,8 @@ def _draw_key(settings: Settings) -> bytes:
 
 
 def _told_as(kept: DecisionRecord, again: DecisionRecord) -> DecisionRecord:
-    """Records of before tell first of all that earlier versions were green."""
+    """What came out now, told as an old record tells it: there the vote for the lane of earlier
+    versions comes first, also where it was GREEN."""
     told, now = (each.decision.reasons[0].code == LINEAGE for each in (kept, again))
     lineage = next((vote for vote in again.decision.votes if vote.reason.code == LINEAGE), None)
     if not told or now or lineage is None:

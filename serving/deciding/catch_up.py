@@ -1,6 +1,6 @@
 """Folds what the log holds into the profiles, but for what the bundle learnt already.
 
-Text that is what its hash in the chain says was checked when it came, and is not checked again:
+A text that agrees with its hash in the chain was checked when it came. It is not checked again:
 that would take most of the time.
 """
 

@@ -150,9 +150,9 @@ async def watch(parts: Parts) -> None:
     with closing(LogReader(parts.log.store, later=True, log_id=parts.log.log_id)) as log:
         while True:
             with suppress(DecisionLogError):  # it is down; what was in force stays so
-                back = not parts.log.spooling
+                log_is_back = not parts.log.spooling  # asked before its orders are read
                 take_over(await undisturbed(_ordered_in, log), parts)
-                if back:
+                if log_is_back:
                     parts.log.orders_seen()
             await asyncio.sleep(WATCH_SECONDS)
 

@@ -119,6 +119,6 @@ def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[Taug
 
 
 def _place(log: LogReader, after: int, kind: str) -> int:
-    """Of the records of a kind up to this number, a place that none is behind."""
+    """The last place of a kind among the records up to a number; `LAST` if none comes later."""
     first = log.first_place(kind, after=after)
     return LAST if first is None else first - 1

@@ -187,4 +187,5 @@ def act_of(acknowledgement: Acknowledgement, log: LogReader) -> Act:
 
 
 def _in_json(office: str) -> str:
+    """As it stands in the text of a record that may concern it: others need not be read."""
     return json.dumps(office, ensure_ascii=False)

@@ -59,16 +59,16 @@ def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[
 
 
 def padded(names: Sequence[str]) -> list[str]:
-    """The names, some twice, so that there are as many as in few other statements: each number of
-    them is a statement to be prepared.
+    """The names, filled up with repeats to a power of two: each number of names is a statement of
+    its own, which has to be prepared, and so there are few of them.
     """
     more = (1 << (len(names) - 1).bit_length()) - len(names)
     return [*names, *[names[0]] * more]
 
 
 def _places_under(names: int) -> str:
-    """How to ask for places of decisions under lineages or declarations of so many names; SQL takes
-    the names twice. One look for each index, or a database may walk through all places.
+    """Asks for the places of decisions whose lineage or declaration is one of so many names; it
+    takes the names twice. Each half uses an index: asked with OR, a database may walk through all.
     """
     marks = ", ".join("?" * names)
     return (

@@ -24,8 +24,8 @@ PAGE = 1_000
 """Rows that are read at once."""
 
 ROWS_AT_ONCE = 64
-"""Rows that one statement adds: at each statement of a file the interpreter is let go of, and has
-to be waited for.
+"""Rows that one statement adds. Each statement to a file gives up Python's lock, and then waits to
+get it back.
 """
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 """No place is in front of or behind these, also none that was put in from outside."""
