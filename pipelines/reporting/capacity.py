@@ -1,6 +1,7 @@
 """What more or fewer inspectors would find, and what other policies would have done."""
 
 from collections.abc import Iterator, Mapping
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,6 @@ from selectivity.metrics import Interval
 KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
 SAME = 0.001
 """Difference of two shares below which nothing has changed."""
-NAN = float("nan")
 
 
 def capacity(evidence: Evidence) -> Section:
@@ -53,8 +53,8 @@ def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Senten
         f"capacity.{change}_same" if same else f"capacity.{change}",
         share=Share(now["red_share"]),
         then=Share(then["red_share"]),
-        holds=Share(now.get("red_holds_found", NAN)),
-        then_holds=Share(then.get("red_holds_found", NAN)),
+        holds=Share(now.get("red_holds_found", nan)),
+        then_holds=Share(then.get("red_holds_found", nan)),
     )
 
 
@@ -65,9 +65,9 @@ def _without_model(
         "capacity.without_model",
         checked=Share(1 - without["green_share"]),
         now_checked=Share(1 - now["green_share"]),
-        rate=Share(without.get("red_hit_rate", NAN)),
-        now_rate=Share(now.get("red_hit_rate", NAN)),
-        caught=Share(judged.get("found_against_model", NAN)),
+        rate=Share(without.get("red_hit_rate", nan)),
+        now_rate=Share(now.get("red_hit_rate", nan)),
+        caught=Share(judged.get("found_against_model", nan)),
     )
 
 
@@ -107,9 +107,9 @@ def _variants(variants: Mapping[str, Any]) -> Table:
 
 def _variant(name: str, figures: Mapping[str, Any]) -> Row:
     ends = ("red_hit_rate", "red_hit_rate_low", "red_hit_rate_high")
-    rate = Interval(*(figures.get(end, NAN) for end in ends))
+    rate = Interval(*(figures.get(end, nan) for end in ends))
     label: Fact = say(f"variant.{name}") if name in KNOWN else name
     shares = (Share(figures[f"{lane}_share"]) for lane in ("green", "yellow", "red"))
-    holds = (Share(figures.get(f"{lane}_holds_found", NAN)) for lane in ("red", "green"))
+    holds = (Share(figures.get(f"{lane}_holds_found", nan)) for lane in ("red", "green"))
     inspected = Number(figures["red_inspected"])
     return Row((label, *shares, inspected, Share(rate.value), Between(rate), *holds))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 from pipelines.reporting.evidence import DIGITS, Evidence
@@ -13,7 +14,6 @@ from selectivity.metrics import Interval
 
 USES = ("use", "users", "decides", "not_for", "never_trained")
 LIMITS = ("uninspected", "selection", "drift", "memory", "histories", "vietnamese")
-NAN = float("nan")
 MEASURE = "line_purged"
 """The view that stands on top: what is left when memory cannot help."""
 
@@ -49,7 +49,7 @@ def headline(evidence: Evidence, facts: Facts, others: Sequence[Section]) -> Sec
 def _tiles(evidence: Evidence, facts: Facts) -> Tiles:
     metrics, items = evidence.metrics, evidence.labelled.get("items", {})
     area, hits = (_figure(metrics, name) for name in ("auroc", "precision_at_5"))
-    error = metrics.get("all_rows", {}).get("ece", NAN)
+    error = metrics.get("all_rows", {}).get("ece", nan)
     findings = items.get("documentary", 0) + items.get("physical", 0)
     laws = Number(len(facts.features["law"]))
     return Tiles(
@@ -64,7 +64,7 @@ def _tiles(evidence: Evidence, facts: Facts) -> Tiles:
             ),
             Tile(
                 say("card.taught"),
-                Number(evidence.prepared.get("rows", {}).get("train", NAN)),
+                Number(evidence.prepared.get("rows", {}).get("train", nan)),
                 say("card.taught_note", findings=Number(findings)),
             ),
         )
@@ -73,7 +73,7 @@ def _tiles(evidence: Evidence, facts: Facts) -> Tiles:
 
 def _figure(metrics: Mapping[str, Any], name: str) -> Interval:
     figures = metrics.get(MEASURE, {})
-    return Interval(*(figures.get(f"{name}{end}", NAN) for end in ("", "_low", "_high")))
+    return Interval(*(figures.get(f"{name}{end}", nan) for end in ("", "_low", "_high")))
 
 
 def _ends(ends: Between) -> Sentence:

@@ -1,6 +1,7 @@
 """What the figures rest on: rows read and refused, missing facts, periods; and how it was done."""
 
 from collections.abc import Iterator, Mapping
+from math import nan
 from pathlib import PurePath
 from typing import Any
 
@@ -14,7 +15,6 @@ from selectivity.policy import Policy
 MOST = 12
 """Rows of a table of reasons or fields; the rest stands in quarantine.csv and ingest.json."""
 MUCH_MISSING = 0.2
-NAN = float("nan")
 METHODS = ("replay", "time", "known", "wilson", "weights", "goods_line", "no_clock", "words")
 
 
@@ -56,13 +56,13 @@ def method(evidence: Evidence) -> Section:
 
 
 def _read(rows: Mapping[str, Any]) -> Sentence:
-    read, refused = rows.get("read", NAN), rows.get("refused", NAN)
+    read, refused = rows.get("read", nan), rows.get("refused", nan)
     return say(
         "quality.answer",
         read=Number(read),
         refused=Number(refused),
-        share=Share(refused / read if read else NAN, 2),
-        repeated=Number(rows.get("repeated", NAN)),
+        share=Share(refused / read if read else nan, 2),
+        repeated=Number(rows.get("repeated", nan)),
     )
 
 
@@ -72,7 +72,7 @@ def _inspected(evidence: Evidence) -> Sentence:
     total = known + items.get("not_inspected", 0)
     return say(
         "quality.inspected",
-        share=Share(known / total if total else NAN),
+        share=Share(known / total if total else nan),
         documentary=Number(items.get("documentary", 0)),
         physical=Number(items.get("physical", 0)),
         items=Number(total),
@@ -103,7 +103,7 @@ def _periods(evidence: Evidence) -> Table:
                     say(f"part.{part}"),
                     getattr(periods, f"{part}_from"),
                     getattr(periods, f"{part}_until"),
-                    Number(rows.get(part, NAN)),
+                    Number(rows.get(part, nan)),
                 )
             )
             for part in PARTS

@@ -17,7 +17,7 @@ from pipelines.simulator.controls import (
     wrong,
 )
 from pipelines.simulator.draws import Bools, Draws, Table, Texts, WeekStreams, blanked, texts
-from pipelines.simulator.history import History
+from pipelines.simulator.history import History, items_of
 from pipelines.simulator.officers import Assignment
 from pipelines.simulator.violations import CODE, MECHANISMS
 from pipelines.simulator.world import World
@@ -57,7 +57,7 @@ def find(
         diligence: share of what a diligent officer finds, per control; shape (controls,).
     """
     settings, is_wrong = world.settings.controls, wrong(history)
-    rows, owners = _items_of(history, controls)
+    rows, owners = items_of(history.told, controls.declaration)
     chance = chances(world)[is_wrong[rows], controls.type[owners]] * diligence[owners]
     hits = (luck[rows, controls.type[owners]] < chance) & (controls.type[owners] != SCAN)
     rows, owners = rows[hits], owners[hits]
@@ -74,16 +74,6 @@ def find(
         due=np.concatenate([history.truth.due[rows], np.zeros(len(imagined))]),
         imagined=np.repeat([False, True], [len(rows), len(imagined)]),
     )
-
-
-def _items_of(history: History, controls: Controls) -> tuple[Ints, Ints]:
-    """Every pair of an item and a control of its declaration, as rows and controls."""
-    told, at = history.told, controls.declaration
-    bounds = np.searchsorted(told.declaration, [at, at + 1])
-    counts = bounds[1] - bounds[0]
-    owners = np.repeat(np.arange(len(counts)), counts)
-    rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows + bounds[0][owners], owners
 
 
 def _imagined(

@@ -49,10 +49,7 @@ class History:
 
     def take(self, rows: Ints) -> "History":
         """These declarations with their items, in this order."""
-        bounds = np.searchsorted(self.told.declaration, [rows, rows + 1])
-        counts = bounds[1] - bounds[0]
-        owner = np.repeat(np.arange(len(rows)), counts)
-        items = np.arange(counts.sum()) - (np.cumsum(counts) - counts)[owner] + bounds[0][owner]
+        items, owner = items_of(self.told, rows)
         return History(
             route=taken(self.route, rows),
             true=replace(taken(self.true, items), declaration=owner),
@@ -61,6 +58,16 @@ class History:
             earlier_lane=self.earlier_lane[rows],
             original=self.original[rows],
         )
+
+
+def items_of(lines: Lines, declarations: Ints) -> tuple[Ints, Ints]:
+    """The items of these declarations, one after the other: the row of each, and which of the
+    declarations it is of."""
+    bounds = np.searchsorted(lines.declaration, [declarations, declarations + 1])
+    counts = bounds[1] - bounds[0]
+    owner = np.repeat(np.arange(len(declarations)), counts)
+    within = np.arange(counts.sum()) - (np.cumsum(counts) - counts)[owner]
+    return within + bounds[0][owner], owner
 
 
 def taken(arrays: Arrays, rows: Ints) -> Arrays:
