@@ -1,6 +1,6 @@
 """What the service counts, for Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -24,128 +24,101 @@ class Meters:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._decisions = Counter(
+        self._decisions = self._counter(
             "lanes_decisions",
             "Decisions kept, by lane, who asked for it, what spoke as the model, and why not it.",
-            ["lane", "channel", "source", "fallback_cause"],
-            registry=self._registry,
+            by=["lane", "channel", "source", "fallback_cause"],
         )
-        self._shadows = Counter(
+        self._shadows = self._counter(
             "lanes_shadow",
             "Decisions kept, by lane and by what the points table says of them.",
-            ["lane", "shadow"],
-            registry=self._registry,
+            by=["lane", "shadow"],
         )
         # Every decision is counted: what counts those of its labels is looked up once.
         self._decisions_of = lru_cache(self._decisions.labels)
         self._shadows_of = lru_cache(self._shadows.labels)
-        self._inspections = Counter(
+        self._inspections = self._counter(
             "lanes_inspections",
             "Inspections received, by result and by what became of them.",
-            ["result", "receipt"],
-            registry=self._registry,
+            by=["result", "receipt"],
         )
-        self._overrides = Counter(
+        self._overrides = self._counter(
             "lanes_overrides",
             "Steps of overrides kept, by the lanes from which and to which, and by state.",
-            ["from_lane", "to_lane", "state"],
-            registry=self._registry,
+            by=["from_lane", "to_lane", "state"],
         )
-        self._mode = Gauge(
-            "lanes_mode",
-            "1, with the mode in force.",
-            ["mode"],
-            registry=self._registry,
-        )
-        self._mode_until = Gauge(
+        self._mode = self._gauge("lanes_mode", "1, with the mode in force.", by=["mode"])
+        self._mode_until = self._gauge(
             "lanes_mode_until_timestamp_seconds",
             "When the time of the last order on the mode is over; 0 without an end.",
-            registry=self._registry,
         )
         self.ordered(Mode.NORMAL, None)
-        self._refusals = Counter(
-            "lanes_refusals",
-            "Requests and batch lines refused.",
-            ["status"],
-            registry=self._registry,
+        self._refusals = self._counter(
+            "lanes_refusals", "Requests and batch lines refused.", by=["status"]
         )
-        self.answer_seconds = Histogram(
-            "lanes_answer_seconds",
-            "From reading one declaration to its durable answer.",
-            buckets=SECONDS,
-            registry=self._registry,
+        self.answer_seconds = self._histogram(
+            "lanes_answer_seconds", "From reading one declaration to its durable answer."
         )
-        self.lines_seconds = Histogram(
+        self.lines_seconds = self._histogram(
             "lanes_batch_answer_seconds",
             "From reading some lines of a batch, 32 at most, to their durable answers.",
-            buckets=SECONDS,
-            registry=self._registry,
         )
-        self.commit_seconds = Histogram(
-            "lanes_log_commit_seconds",
-            "Time of one durable commit of the decision log.",
-            buckets=SECONDS,
-            registry=self._registry,
+        self.commit_seconds = self._histogram(
+            "lanes_log_commit_seconds", "Time of one durable commit of the decision log."
         )
-        self._followed = Counter(
+        self._followed = self._counter(
             "lanes_bundles_followed",
             "Newly published bundles, by what became of them.",
-            ["outcome"],
-            registry=self._registry,
+            by=["outcome"],
         )
-        self._vouched_records = Gauge(
-            "lanes_checkpoint_records",
-            "Records of the log that the newest checkpoint vouches for.",
-            registry=self._registry,
+        self._vouched_records = self._gauge(
+            "lanes_checkpoint_records", "Records of the log that the newest checkpoint vouches for."
         )
-        self._vouched_at = Gauge(
-            "lanes_checkpoint_timestamp_seconds",
-            "When the newest checkpoint was signed.",
-            registry=self._registry,
+        self._vouched_at = self._gauge(
+            "lanes_checkpoint_timestamp_seconds", "When the newest checkpoint was signed."
         )
-        self._anchor = Gauge(
+        self._anchor = self._gauge(
             "lanes_anchor",
             "1, with how it stands with the anchor: ok, new, other, damaged, cut or failing.",
-            ["state"],
-            registry=self._registry,
+            by=["state"],
         )
         self.anchored(Anchor.OK)
-        self._spooling = Gauge(
-            "lanes_spooling",
-            "1 while the log fails and decisions go into the spool.",
-            registry=self._registry,
+        self._spooling = self._gauge(
+            "lanes_spooling", "1 while the log fails and decisions go into the spool."
         )
-        self._spooled_records = Gauge(
-            "lanes_spooled_records",
-            "Records in the spool that the log does not have yet.",
-            registry=self._registry,
+        self._spooled_records = self._gauge(
+            "lanes_spooled_records", "Records in the spool that the log does not have yet."
         )
-        self._not_kept = Counter(
+        self._not_kept = self._counter(
             "lanes_not_kept",
             "Declarations and inspections that were refused because neither log nor spool took "
             "them.",
-            registry=self._registry,
         )
-        self._key_expires = Gauge(
+        self._key_expires = self._gauge(
             "lanes_key_expires_timestamp_seconds",
             "When the last valid API key of this name expires.",
-            ["name"],
-            registry=self._registry,
+            by=["name"],
         )
-        self._behind = Gauge(
+        self._behind = self._gauge(
             "lanes_histories_behind",
             "1 while the histories know nothing of the log, which was away at the start.",
-            registry=self._registry,
         )
-        self._serving = Gauge(
+        self._serving = self._gauge(
             "lanes_serving",
             "1, with what decides: the bundle and rules in force; fallback_cause is empty with a "
             "usable model.",
-            ["bundle", "rules_version", "fallback_cause"],
-            registry=self._registry,
+            by=["bundle", "rules_version", "fallback_cause"],
         )
-
         self._begin_at_zero()
+
+    def _counter(self, name: str, told: str, *, by: Sequence[str] = ()) -> Counter:
+        return Counter(name, told, by, registry=self._registry)
+
+    def _gauge(self, name: str, told: str, *, by: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, told, by, registry=self._registry)
+
+    def _histogram(self, name: str, told: str) -> Histogram:
+        return Histogram(name, told, buckets=SECONDS, registry=self._registry)
 
     def _begin_at_zero(self) -> None:
         """What alarms ask for is there before it happens: a counter that begins at 1 never rose."""
