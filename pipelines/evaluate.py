@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 from models.bundle import Bundle, load
 from pipelines.featurize import FeaturizeParams
 from pipelines.histories.engine import EngineParams
-from pipelines.judging.fitting import read_past
+from pipelines.judging.fitting import Past, read_past
 from pipelines.judging.lanes import (
     duty_of_findings,
     lane_figures,
@@ -40,8 +40,7 @@ from pipelines.stage.params import section
 from pipelines.stage.tables import write_frame
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import UNKNOWN, known_classes
-from pipelines.training.periods import Periods
-from selectivity.columns import Columns, Floats, Ints, take
+from selectivity.columns import Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
 from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at
@@ -103,10 +102,7 @@ def _lanes_per_week(lanes: pd.DataFrame) -> pd.DataFrame:
 
 def evaluate(
     bundle: Bundle,
-    items: Columns,
-    matrix: Floats,
-    outcomes: pd.DataFrame,
-    periods: Periods,
+    past: Past,
     train_params: TrainParams,
     params: EvaluateParams,
     engine: EngineParams | None = None,
@@ -115,9 +111,11 @@ def evaluate(
 
     Outcomes are all that became known in the end; features hold only what was known on the day.
     """
+    items, outcomes, periods = past.items, past.outcomes, past.periods
     rows = periods.rows(items, "evaluate")
-    classes = known_classes(outcomes, len(matrix))[0][rows]
-    evaluated, inspected = take(items, rows), classes != UNKNOWN
+    evaluated, matrix = take(items, rows), past.matrix[rows]
+    classes = known_classes(outcomes, len(rows))[0][rows]
+    inspected = classes != UNKNOWN
     if not inspected.any():
         raise NotEnoughDataError(
             f"None of the {len(inspected)} goods items accepted from {periods.evaluate_from} to "
@@ -125,14 +123,14 @@ def evaluate(
             "that time, or set `prepare.evaluation_from` and `evaluation_until` to days that have."
         )
     groups = declaration_numbers(evaluated)
-    probabilities = bundle.model.probabilities(matrix[rows])
+    probabilities = bundle.model.probabilities(matrix)
     views: dict[str, Any] = {
         "all_rows": (probabilities, inspected),
         "new_lines": (probabilities, inspected & new_lines(items, periods.evaluate_from)[rows]),
     }
     missed = {}
     try:
-        purged = line_purged(items, outcomes, periods, bundle.model.knowledge, train_params, engine)
+        purged = line_purged(past, bundle.model.knowledge, train_params, engine)
         views["line_purged"] = (purged, inspected)
     except NotEnoughDataError as error:  # no reason to keep the other views back
         missed["line_purged"] = {"rows": int(inspected.sum()), "left_out": str(error)}
@@ -140,7 +138,7 @@ def evaluate(
         name: score_view(scores[use], classes[use], groups[use], params.resamples)
         for name, (scores, use) in views.items()
     } | missed
-    decisions = replay(evaluated, bundle.model.assess(evaluated, matrix[rows]), bundle)
+    decisions = replay(evaluated, bundle.model.assess(evaluated, matrix), bundle)
     duty = duty_of_findings(evaluated, outcomes, rows, bundle)
     lanes = outcome_of_declarations(decisions, evaluated, classes, duty)
     metrics["lanes"] = lane_figures(lanes)
@@ -167,10 +165,7 @@ def main(
     judged, past = load(bundle), read_past(features, items, periods, outcomes)
     metrics, lanes, tables = evaluate(
         judged,
-        past.items,
-        past.matrix,
-        past.outcomes,
-        past.periods,
+        past,
         section(params, "train", TrainParams),
         section(params, "evaluate", EvaluateParams),
         section(params, "featurize", FeaturizeParams),

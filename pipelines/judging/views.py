@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from models.lane_model import Knowledge
@@ -21,7 +20,6 @@ from pipelines.histories.engine import EngineParams
 from pipelines.judging.fitting import Past, fit
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import as_outcomes
-from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
 from selectivity.inspection import FindingClass
 from selectivity.metrics import (
@@ -138,23 +136,19 @@ def new_lines(items: Columns, first: date) -> Mask:
 
 
 def line_purged(
-    items: Columns,
-    outcomes: pd.DataFrame,
-    periods: Periods,
-    knowledge: Knowledge,
-    params: TrainParams,
-    engine: EngineParams | None = None,
+    past: Past, knowledge: Knowledge, params: TrainParams, engine: EngineParams | None = None
 ) -> Floats:
     """Probabilities of the evaluated rows by a model that never met their goods lines.
 
     Trained and calibrated like the served one, on purged rows and histories. Shape (n, 3).
     """
+    items, periods = past.items, past.periods
     lines = goods_line(items)
     evaluated = periods.rows(items, "evaluate")
     met = set(lines[evaluated]) - {None}
     kept = np.array([line not in met for line in lines], dtype=bool)
     kept &= items["accepted_at"] < np.datetime64(periods.evaluate_from)
-    purged = outcomes[kept[outcomes["row"].to_numpy()]]
+    purged = past.outcomes[kept[past.outcomes["row"].to_numpy()]]
     matrix = featurize(items, as_outcomes(purged), knowledge, engine)
-    past = Past(items, matrix, purged, periods)
-    return fit(past, params, kept=kept)(matrix[evaluated])
+    without = Past(items, matrix, purged, periods)
+    return fit(without, params, kept=kept)(matrix[evaluated])

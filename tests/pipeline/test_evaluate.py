@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.evaluate import EvaluateParams, evaluate, plots
 from pipelines.featurize import knowledge_of
-from pipelines.judging.fitting import fit
+from pipelines.judging.fitting import Past, fit
 from pipelines.judging.lanes import lane_figures, outcome_of_declarations, over_capacity
 from pipelines.judging.replay import replay
 from pipelines.judging.views import line_purged, new_lines, score_view
@@ -106,10 +106,7 @@ def test_what_the_bundle_would_do_without_its_model_is_told_beside_what_it_does(
     matrix = spoken([0.0] * 171 + [0.9] + [0.0] * 3)
     metrics, lanes, _ = evaluate(
         a_spoken_bundle(scorecard=a_scorecard(red_from=100)),
-        items,
-        matrix,
-        told,
-        PERIODS,
+        Past(items, matrix, told, PERIODS),
         QUICK,
         EvaluateParams(resamples=20),
     )
@@ -211,8 +208,8 @@ class _Purged:
                 for at, each in enumerate(wrong)
             )
         )
-        knowledge = knowledge_of(self.items)
-        return line_purged(self.items, told, PERIODS, knowledge, QUICK)
+        past = Past(self.items, spoken([0.0] * len(wrong)), told, PERIODS)
+        return line_purged(past, knowledge_of(self.items), QUICK)
 
 
 def test_what_was_found_in_evaluated_lines_is_not_seen_by_the_view_without_memory() -> None:

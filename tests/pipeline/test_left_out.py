@@ -1,5 +1,6 @@
 """What can be judged is judged, also where part of it cannot."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,7 @@ def test_a_view_that_cannot_be_trained_is_left_out_and_told(bundle: Path) -> Non
     past = a_past()  # all goods are alike: without those that are met again nothing teaches
     metrics, lanes, _ = evaluate(
         load(bundle),
-        past.items,
-        past.matrix,
-        past.outcomes,
-        past.periods,
+        past,
         QUICK,
         EvaluateParams(resamples=20),
     )
@@ -34,10 +32,7 @@ def test_an_evaluation_without_any_outcome_is_refused(bundle: Path) -> None:
     with pytest.raises(NotEnoughDataError, match="nothing can be judged"):
         evaluate(
             load(bundle),
-            past.items,
-            past.matrix,
-            past.outcomes[:10],
-            past.periods,
+            replace(past, outcomes=past.outcomes[:10]),
             QUICK,
             EvaluateParams(),
         )
