@@ -1,1 +1,1 @@
-"""What judges models: views of the same scores, the past decided again, week by week."""
+"""What judges models: views of scores, the worth of families, the past decided again by week."""
