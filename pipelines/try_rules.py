@@ -23,7 +23,7 @@ from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
 from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import each_declaration, take
-from selectivity.rule_trial import Around, Past, try_rules
+from selectivity.rule_trial import Around, PastDeclaration, try_rules
 
 INTERIM = Path("data/interim/prepared")
 
@@ -42,7 +42,9 @@ def main(
     evaluated = take(lodged, rows)
     risks = loaded.model.assess(evaluated, read_features(features, len(rows))[rows])
     around = Around(loaded.policy, loaded.prices, EVALUATION_KEY, loaded.model.knowledge.facts)
-    pasts = (Past(*each) for each in zip(each_declaration(evaluated), risks, strict=True))
+    pasts = (
+        PastDeclaration(*each) for each in zip(each_declaration(evaluated), risks, strict=True)
+    )
     trial = try_rules(pasts, loaded.rules, asked, around)
     for line in trial.lines():
         say(line)

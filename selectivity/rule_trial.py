@@ -21,7 +21,7 @@ UNUSED_AFTER = timedelta(days=365)
 MOST_NAMED = 10
 
 
-class Past(NamedTuple):
+class PastDeclaration(NamedTuple):
     """A declaration as it was, with what was known of it then."""
 
     declaration: Declaration
@@ -40,7 +40,7 @@ class Around(NamedTuple):
 
 
 @dataclass
-class Trial:
+class RuleTrial:
     """What came of it."""
 
     rules: RuleSet
@@ -115,16 +115,18 @@ class Trial:
         }
 
 
-def try_rules(pasts: Iterable[Past], old: RuleSet, new: RuleSet, around: Around) -> Trial:
+def try_rules(
+    pasts: Iterable[PastDeclaration], old: RuleSet, new: RuleSet, around: Around
+) -> RuleTrial:
     """Decide on each of them under both sets of rules, and compare."""
-    trial = Trial(new)
+    trial = RuleTrial(new)
     for past in pasts:
         lanes = _lane(past, old, around), _lane(past, new, around)
         _count(trial, past.declaration, *lanes)
     return trial
 
 
-def _count(trial: Trial, declaration: Declaration, old: Lane, new: Lane) -> None:
+def _count(trial: RuleTrial, declaration: Declaration, old: Lane, new: Lane) -> None:
     day = declaration.accepted_at.astimezone(UTC).date()
     trial.declarations += 1
     trial.newest, trial.oldest = max(trial.newest, day), min(trial.oldest, day)
@@ -137,7 +139,7 @@ def _count(trial: Trial, declaration: Declaration, old: Lane, new: Lane) -> None
         trial.offices[declaration.declaration_office or "not declared"] += 1
 
 
-def _lane(past: Past, rules: RuleSet, around: Around) -> Lane:
+def _lane(past: PastDeclaration, rules: RuleSet, around: Around) -> Lane:
     decision = decide(
         past.declaration,
         risk=past.risk,

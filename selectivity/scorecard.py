@@ -38,7 +38,7 @@ ValueOf = Callable[[Declaration, GoodsItem, UsualValues], Value]
 PointsOf = Callable[[Value], int]
 
 
-class FactOf(NamedTuple):
+class LawfulFact(NamedTuple):
     """How a fact is found in a goods item, and the lawful criterion that allows it."""
 
     value: ValueOf
@@ -96,19 +96,19 @@ def _unit_value_deviation(_: Declaration, item: GoodsItem, usual: UsualValues) -
     return (log(value) - log(mass) - log(known.unit_value)) / known.spread
 
 
-FACTS: Mapping[str, FactOf] = {
-    "direction": FactOf(_direction, "TFA 7.4.4: type of transport, country of destination"),
-    "heading": FactOf(_heading, "TFA 7.4.4: HS code"),
-    "origin": FactOf(_origin, "TFA 7.4.4: country of origin"),
-    "origin_is_export_country": FactOf(
+FACTS: Mapping[str, LawfulFact] = {
+    "direction": LawfulFact(_direction, "TFA 7.4.4: type of transport, country of destination"),
+    "heading": LawfulFact(_heading, "TFA 7.4.4: HS code"),
+    "origin": LawfulFact(_origin, "TFA 7.4.4: country of origin"),
+    "origin_is_export_country": LawfulFact(
         _origin_is_export_country, "TFA 7.4.4: country of origin, country of shipment"
     ),
-    "importer_compliance_level": FactOf(_compliance_level, "TFA 7.4.4: compliance record"),
-    "importer_risk_level": FactOf(_risk_level, "TFA 7.4.4: compliance record"),
-    "importer_registered_days": FactOf(_registered_days, "TFA 7.4.4: compliance record"),
-    "importer_tax_debt": FactOf(_tax_debt, "TFA 7.4.4: compliance record"),
-    "duty_rate_percent": FactOf(_duty_rate, "TFA 7.4.4: HS code, value"),
-    "unit_value_deviation": FactOf(_unit_value_deviation, "TFA 7.4.4: value"),
+    "importer_compliance_level": LawfulFact(_compliance_level, "TFA 7.4.4: compliance record"),
+    "importer_risk_level": LawfulFact(_risk_level, "TFA 7.4.4: compliance record"),
+    "importer_registered_days": LawfulFact(_registered_days, "TFA 7.4.4: compliance record"),
+    "importer_tax_debt": LawfulFact(_tax_debt, "TFA 7.4.4: compliance record"),
+    "duty_rate_percent": LawfulFact(_duty_rate, "TFA 7.4.4: HS code, value"),
+    "unit_value_deviation": LawfulFact(_unit_value_deviation, "TFA 7.4.4: value"),
 }
 """What the table may look at. A deviation is in spreads from the usual unit value of the code."""
 

@@ -7,7 +7,7 @@ from selectivity.capacity import Prices
 from selectivity.policy import Policy
 from selectivity.record import DecisionRecord
 from selectivity.risk import Risk
-from selectivity.rule_trial import Around, Past, Trial, try_rules
+from selectivity.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
 from selectivity.rules import RuleSet
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.published import open_bundle
@@ -18,7 +18,7 @@ WITHOUT_KEY = b"trial"
 """Draws of a trial where the service's key is not at hand: other draws, the same shares."""
 
 
-def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> Trial:
+def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> RuleTrial:
     """What these rules would have done to the declarations of this log.
 
     Policy, prices and present rules are those of the bundle in force, whatever decided then.
@@ -36,9 +36,9 @@ def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> Trial:
         return try_rules(_pasts(log), old, rules, around)
 
 
-def _pasts(log: LogReader) -> Iterator[Past]:
+def _pasts(log: LogReader) -> Iterator[PastDeclaration]:
     for _, record in log.records():
-        yield Past(record.declaration(), _risk(record), record.earlier_lane)
+        yield PastDeclaration(record.declaration(), _risk(record), record.earlier_lane)
 
 
 def _risk(record: DecisionRecord) -> Risk | None:

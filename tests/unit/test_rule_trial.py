@@ -11,7 +11,7 @@ from selectivity.lanes import Lane
 from selectivity.policy import Policy
 from selectivity.random_stratum import RandomPolicy
 from selectivity.risk import Risk
-from selectivity.rule_trial import Around, Past, Trial, try_rules
+from selectivity.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
 from selectivity.rules import RuleSet
 from tests.builders import NOON, a_declaration, an_item
 
@@ -37,15 +37,15 @@ def rules(*rows: dict[str, Any]) -> RuleSet:
     return RuleSet.build([("file", row) for row in rows])
 
 
-def past(number: int, **fields: Any) -> Past:
-    return Past(a_declaration(declaration_id=f"D-{number}", **fields), SAFE)
+def past(number: int, **fields: Any) -> PastDeclaration:
+    return PastDeclaration(a_declaration(declaration_id=f"D-{number}", **fields), SAFE)
 
 
 OLD = rules(a_row("R-300", {"importer_id": ["OLD"]}))
 NEW = rules(a_row("R-301", {"importer_id": ["NEW"]}), a_row("R-302", {"seller_id": ["NONE"]}))
 
 
-def tried(*pasts: Past, old: RuleSet = OLD, new: RuleSet = NEW) -> Trial:
+def tried(*pasts: PastDeclaration, old: RuleSet = OLD, new: RuleSet = NEW) -> RuleTrial:
     return try_rules(pasts, old, new, AROUND)
 
 
@@ -70,11 +70,11 @@ def test_the_same_rules_move_nothing() -> None:
 
 def test_a_lane_of_an_earlier_version_holds_under_both() -> None:
     declaration = a_declaration(importer_id="NEW")
-    assert tried(Past(declaration, SAFE, Lane.RED)).moves == {}
+    assert tried(PastDeclaration(declaration, SAFE, Lane.RED)).moves == {}
 
 
 def test_it_can_be_done_without_a_model() -> None:
-    assert tried(Past(a_declaration(importer_id="NEW"), None)).up == 1
+    assert tried(PastDeclaration(a_declaration(importer_id="NEW"), None)).up == 1
 
 
 def test_only_rules_in_force_on_the_day_of_acceptance_move_lanes() -> None:
