@@ -27,8 +27,8 @@ REHEARSAL = "rehearsal"
 """Folder beside the trees that decide, of those that have not seen the days that calibrate."""
 
 NO_AMOUNTS = "no amounts are known\n"
-"""Said in words: an empty file may as well have been emptied. Bundles of before have such files,
-under their seal."""
+"""Stands in the file instead of trees. An empty file could also be one that lost its content; older
+bundles have an empty one, and its digest in their manifest says that it was meant."""
 
 LOWEST_RATE = 0.01
 """Duty rate that goods are taken to be liable to though declared at less, or at none."""

@@ -68,14 +68,14 @@ def _over_days(
     whole = sum(weight for _, weight in frames)
 
     def read(known: KeyHistory, at: int, day: int) -> list[float]:
-        sums, here = known.sums, width * (at - 1)
-        values = [whole * sums[here + place] for place in places]
+        running, here = known.sums, width * (at - 1)
+        values = [whole * running[here + place] for place in places]
         for days, weight in frames:
             since = bisect_left(known.days, day - days, 0, at)
             if since:
                 before = width * (since - 1)
                 for i, place in enumerate(places):
-                    values[i] -= weight * sums[before + place]
+                    values[i] -= weight * running[before + place]
         return values
 
     return read

@@ -19,7 +19,6 @@ Event = tuple[int, Amounts]
 DAYS_OF_MOMENTS = 8
 """So far back from a key's newest goods item it is known when on the day each was accepted."""
 
-
 MOST_WAITING = 12
 """Events of a key that may wait to be added up: so few that no question waits long for them."""
 
@@ -27,7 +26,6 @@ NEVER = -(10**9)
 """A day before all others."""
 
 _DECLARED = (*MEASURES, *OUTCOMES).index("declared")
-
 
 _NONE: Any = ()
 """No list yet: most keys are met once, and the collector of garbage walks every list there is."""
