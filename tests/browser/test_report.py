@@ -82,6 +82,18 @@ def test_nothing_sticks_out_of_the_page(shown: Any, language: str) -> None:
     assert wide == 0
 
 
+@pytest.mark.parametrize("place", ["p", "li"])
+def test_a_word_longer_than_the_page_is_wide_is_broken(shown: Any, place: str) -> None:
+    """The model card names a digest and a command with one in it."""
+    wide = shown.execute_script(
+        """document.querySelectorAll('main ' + arguments[0]).forEach(
+             one => one.append(' ' + '0123456789abcdef'.repeat(16)));
+           return document.documentElement.scrollWidth - document.documentElement.clientWidth""",
+        place,
+    )
+    assert wide == 0
+
+
 def test_links_in_the_summary_lead_to_a_visible_section(shown: Any) -> None:
     _choose(shown, "en")
     for link in shown.find_elements(By.CSS_SELECTOR, "main[lang=en] .short a"):
