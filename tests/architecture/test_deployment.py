@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,11 +113,23 @@ def test_the_first_run_publishes_in_the_name_of_a_person_if_any_is_known(tmp_pat
         assert f"--by {name} --note" in told
 
 
+def test_the_page_of_runs_takes_the_next_port_if_one_is_taken() -> None:
+    (line,) = (line for line in _made("mlflow").splitlines() if line.startswith("port=5000; "))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        asked = line.replace("5000", str(taken)).removesuffix("\\") + "echo $port"
+        assert int(subprocess.check_output(["bash", "-c", asked])) > taken
+
+
 def _first_run(**variables: str) -> str:
-    """The commands of `make run`."""
+    return _made("run", **variables)
+
+
+def _made(target: str, **variables: str) -> str:
+    """The commands of `make` with this target."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.check_output(
-        ["make", "-n", "run"], cwd=ROOT, env=plain | variables, text=True
+        ["make", "-n", target], cwd=ROOT, env=plain | variables, text=True
     )
 
 
