@@ -203,14 +203,7 @@ def main(
     ] = False,
     show: Annotated[bool, typer.Option("--list", help="Only show what was published.")] = False,
 ) -> None:
-    """Put a bundle in force, or one that was in force before.
-
-    Examples:
-
-    python -m pipelines.publish --by ann.lee --note "retrained on March"
-
-    python -m pipelines.publish --rollback previous --by ann.lee --note "too many reds"
-    """
+    """Put a bundle in force, or one that was in force before."""
     if show:
         _show(published)
         return

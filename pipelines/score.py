@@ -134,10 +134,7 @@ def main(
     bundle: FileOption = Path("models/artifacts/bundle"),
     mappings: FileOption = Path("data/reference/sources"),
 ) -> None:
-    """Give every row of a table its probabilities, and its declaration a lane.
-
-    Example: python -m pipelines.score --source kcs --in new.csv --out scored.parquet
-    """
+    """Give every row of a table its probabilities, and its declaration a lane."""
     mapping = load_mapping(mappings, source)
     loaded = load(bundle)
     raw = read_raw([table], mapping, needed={})

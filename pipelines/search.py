@@ -167,10 +167,7 @@ def main(
     periods: FileOption = Path("data/interim/prepared/periods.json"),
     outcomes: FileOption = Path("data/interim/labelled/outcomes.parquet"),
 ) -> None:
-    """Search for params of `train` that rank better; section `search` of params.yaml says where.
-
-    Example: python -m pipelines.search --trials 50
-    """
+    """Search for params of `train` that rank better; section `search` of params.yaml says where."""
     wanted, now = section(params, "search", SearchParams), section(params, "train", TrainParams)
     question = Question(read_past(features, items, periods, outcomes), now, wanted)
     files = {file.name: sha256_of(file) for file in (features, items, periods, outcomes)}

@@ -85,7 +85,7 @@ def make(
     force: Annotated[bool, typer.Option(help="Replace the world that stands there.")] = False,
     reference: Reference = REFERENCE,
 ) -> None:
-    """Live through the planned weeks of a world under the policy of old."""
+    """Live through a world's weeks under the policy of old."""
     settings = read_settings(reference, preset, _changes(set_ or []))
     folder = Folder.of(out)
     if out.is_file():
@@ -119,9 +119,10 @@ def go_on(
     ] = None,
     reference: Reference = REFERENCE,
 ) -> None:
-    """Go on week by week: the policy decides, only what it inspects is found, traders react.
+    """Go on week by week.
 
-    With --retrain-every and no --bundle the first bundle is learnt from the world itself.
+    The policy decides, only what it inspects is found, traders react. With
+    --retrain-every and no --bundle the first bundle is learnt from the world itself.
     """
     simulation = load(place / "state", read_headings(reference / GOODS))
     if out is not None:
@@ -158,9 +159,9 @@ def _policy(
 
 @app.command(epilog=examples(sys.modules[__name__], "check"))
 def check(place: Place, reference: Reference = REFERENCE) -> None:
-    """Figures of a world against those its preset has to come to; fails where one is missed.
+    """Figures of a world against those of its preset.
 
-    What each figure means stands under the table.
+    Fails where one is missed. What each figure means stands under the table.
     """
     settings = _settings(place, reference)
     found = figures(Folder.of(place), scheme_from_week=settings.fraud.scheme.from_week)
@@ -175,9 +176,9 @@ def measure(
     params: Annotated[Path, typer.Option(help="How bundles are made.")] = Path("params.yaml"),
     reference: Reference = REFERENCE,
 ) -> None:
-    """Train models on a world and judge them by its truth: ceilings, peers, naive mistakes.
+    """Train models on a world and judge them by its truth.
 
-    What each figure means stands under the table.
+    Beside ceilings, peers and naive mistakes. What each figure means stands under the table.
     """
     settings = _settings(place, reference)
     folder = Folder.of(place)
@@ -200,7 +201,10 @@ def ablate(
     params: Annotated[Path, typer.Option(help="How models are trained.")] = Path("params.yaml"),
     resamples: Resamples = 200,
 ) -> None:
-    """Leave out one family of features at a time, and say by the truth what it was worth."""
+    """Leave out one family of features at a time.
+
+    Says by the truth what each was worth.
+    """
     trial = trial_of_world(Folder.of(place), read_recipe(params))
     write_ablation(ablated(trial, resamples), place)
 

@@ -78,7 +78,7 @@ def serve(
         ),
     ] = 0,
 ) -> None:
-    """Serve lanes over HTTP, on this machine only, until stopped."""
+    """Serve lanes over HTTP on this machine until stopped."""
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
@@ -106,7 +106,7 @@ def notices(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
     language: Spoken = None,
 ) -> None:
-    """Print what an office has not been told yet, and acknowledge it."""
+    """Print what is new for an office, and acknowledge it."""
     url, language, key = asked(_settings(), url, language)
     told = 0
 
@@ -124,7 +124,7 @@ def notices(
 def export(
     to: Annotated[Path, typer.Option(help="Folder for the files; those there are replaced.")],
 ) -> None:
-    """Write declarations and inspections of the log as files that training reads."""
+    """Write what the log holds as files that training reads."""
     with closing(LogReader(primary_of(_settings()))) as log:
         done = export_log(log, to)
     typer.echo(
@@ -144,7 +144,10 @@ def verify(
         typer.Option(help="Key they are signed with, best a copy kept elsewhere; may be repeated."),
     ] = None,
 ) -> None:
-    """Prove that the log is what the service wrote, or say what was done to it; changes nothing."""
+    """Prove that the log is what the service wrote.
+
+    Or say what was done to it; changes nothing.
+    """
     from serving.audit.verify import verify as look_at
     from serving.log.signing_key import kept_public, read_public
 
@@ -164,7 +167,10 @@ def verify(
 def replay(
     log: LogPlace = None,
 ) -> None:
-    """Decide again on everything in the log, as on its day, and compare; changes nothing."""
+    """Decide again on the whole log and compare.
+
+    Each decision as on its day; changes nothing.
+    """
     from serving.audit.replay import replay as decide_again
 
     settings = _settings()
@@ -180,7 +186,10 @@ def replay(
 
 @app.command(epilog="Example: lanes backup --to /srv/backup/2026-03-02")
 def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None:
-    """Copy log, anchor and keys while the service goes on, and prove that the copy is whole."""
+    """Copy log, anchor and keys while the service goes on.
+
+    Ends with a proof that the copy is whole.
+    """
     from serving.audit.backup import back_up
 
     typer.echo(back_up(_settings(), to).line)
@@ -196,7 +205,10 @@ def explain(
     log: LogPlace = None,
     language: Spoken = None,
 ) -> None:
-    """Say what weighed in the model's score, as the decision saw it; changes nothing."""
+    """Say what weighed in the model's score of a decision.
+
+    As the decision saw it; changes nothing.
+    """
     from serving.commands.explanation_table import explanation_lines
 
     settings = _settings()
@@ -208,7 +220,10 @@ def explain(
 
 @app.command(epilog="Example: lanes check")
 def check() -> None:
-    """Verify bundle, rules, log and keys, and say what would be served."""
+    """Verify bundle, rules, log and keys before a start.
+
+    Says what would be served.
+    """
     from serving.commands.check import check as look_at
 
     failed = 0
@@ -222,7 +237,10 @@ def check() -> None:
 
 @app.command(epilog="Example: lanes conflicts > conflicts.ndjson")
 def conflicts() -> None:
-    """Print what spools brought that the log had otherwise, one JSON object per line."""
+    """Print what spools brought that the log had otherwise.
+
+    One JSON object per line.
+    """
     with closing(LogReader(primary_of(_settings()))) as log:
         for conflict in log.conflicts():
             typer.echo(json.dumps(conflict._asdict()))
@@ -230,7 +248,7 @@ def conflicts() -> None:
 
 @app.command(epilog="Example: LANES_DATABASE=postgresql://owner@db/lanes lanes migrate")
 def migrate() -> None:
-    """Make the tables of the decision log, or bring them up to what this software wants."""
+    """Make the tables of the decision log, or update them."""
     store = primary_of(_settings())
     store.open_to_write().close()
     store.let_go()
@@ -244,7 +262,7 @@ def demo(
     samples: Annotated[Path, typer.Option(help="Folder of the samples.")] = Path("data/samples"),
     language: Spoken = None,
 ) -> None:
-    """Start the service, send it the sample declarations and print their lanes."""
+    """Start the service, send it samples, print their lanes."""
     from serving.commands.demo import keep_running, show, where_to_look
     from serving.start import running
 

@@ -54,8 +54,8 @@ def _show_inspections(
 
 def where_to_look(url: str | None, settings: Settings) -> str:
     """Where a newcomer goes from here; `url` is None where the service ends with these words."""
-    made = settings.report.exists()
-    asks = "the browser asks for a name, any, and a password, the key"
+    made, key = settings.report.exists(), settings.demo_key_file
+    asks = f"the browser asks for a name, any, and a password, the key in {key}"
     served = f"report    {url}/reports  ({asks})\n" if made else ""
     runs = (
         "\nThe service ends with these lines; `lanes serve` starts it again.\n"

@@ -23,7 +23,7 @@ def score(
     url: Url = None,
     language: Spoken = None,
 ) -> None:
-    """Send declarations to a running service and print their lanes."""
+    """Send declarations to a service and print their lanes."""
     to = asked(settings_of(context), url, language)
 
     def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:

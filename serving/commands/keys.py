@@ -16,7 +16,7 @@ from serving.callers.key_file import read_keys
 from serving.commands.asking import settings_of
 
 commands = typer.Typer(
-    help="Make, list, revoke and rotate the keys that let callers in.",
+    help="Make, list, revoke and rotate the keys of callers.",
     epilog="Example: lanes keys create centre --role scorer",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -64,7 +64,10 @@ def revoke(context: typer.Context, id_: Id) -> None:
 
 @commands.command(epilog="Example: lanes keys rotate 3f9a1c20 --overlap-hours 48")
 def rotate(context: typer.Context, id_: Id, days: Days = 365, overlap_hours: Hours = 24) -> None:
-    """Make a new key with the same name and roles; the old one ends after the overlap."""
+    """Make a new key with the same name and roles.
+
+    The old one ends after the overlap.
+    """
     old, made, key = key_changes.rotate(
         _file(context),
         id_,

@@ -17,7 +17,7 @@ from serving.log.reader import LogReader
 from serving.stores import store_asked
 
 commands = typer.Typer(
-    help="Show or order how much the service may decide by itself.",
+    help="Show or order what the service decides by itself.",
     epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'contraband in green'",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -42,7 +42,10 @@ def _moment(given: str) -> datetime:
 
 @commands.command(epilog="Example: lanes mode show")
 def show(context: typer.Context, url: Url = None, language: Spoken = None) -> None:
-    """Show the mode in force, who ordered it, until when, and what waits for approval."""
+    """Show the mode in force and what waits for approval.
+
+    With who ordered it, and until when.
+    """
     _tell(mode_answer(*asked(settings_of(context), url, language)))
 
 
@@ -57,7 +60,10 @@ def order(
     url: Url = None,
     language: Spoken = None,
 ) -> None:
-    """Tighten at once, or ask to relax, which waits for a second person."""
+    """Tighten at once, or ask to relax.
+
+    To relax waits for a second person.
+    """
     _check_hours(mode, hours)
     wanted = {"mode": mode.value, "hours": hours, "reason": reason}
     _tell(mode_answer(*asked(settings_of(context), url, language), asked=wanted))
@@ -83,7 +89,10 @@ def list_released(
         str | None, typer.Option(help="Log, a file or an address; that of the settings if unset.")
     ] = None,
 ) -> None:
-    """List what became GREEN while the model in force did not speak; changes nothing."""
+    """List what became GREEN without the model in force.
+
+    Changes nothing.
+    """
     with closing(LogReader(store_asked(log, settings_of(context)))) as reader:
         typer.echo(HEAD)
         for record in released(reader, _in_utc(since)):

@@ -13,7 +13,7 @@ from selectivity.rules import RuleSet
 from serving.commands.asking import settings_of
 
 commands = typer.Typer(
-    help="Check rules before they hold, and try them on past declarations.",
+    help="Check rules, and try them on past declarations.",
     epilog="Example: lanes rules check data/reference/rules/*.yaml",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -28,7 +28,10 @@ Log = Annotated[
 
 @commands.command(epilog="Example: lanes rules check data/reference/rules/*.yaml")
 def check(files: Files) -> None:
-    """Read the rules as the service does, and say what they are or what is wrong first."""
+    """Read the rules as the service does.
+
+    Says what they are, or what is wrong first.
+    """
     rules = read_rules(files)
     layers = Counter(str(rule.layer) for rule in rules.rules)
     told = ", ".join(f"{number} {layer}" for layer, number in layers.items())
@@ -61,7 +64,10 @@ def test(files: Files) -> None:
     epilog="Example: lanes rules backtest data/reference/rules/*.yaml --on state/decisions.sqlite"
 )
 def backtest(context: typer.Context, files: Files, on: Log = None) -> None:
-    """Say which lanes of the decision log would have moved under these rules, and whose."""
+    """Say which lanes of the decision log would have moved.
+
+    And whose, had these rules held.
+    """
     from serving.commands.rule_backtest import backtest as try_on
     from serving.log.reader import LogReader
     from serving.stores import store_asked

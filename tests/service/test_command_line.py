@@ -94,6 +94,14 @@ def test_the_language_is_that_of_the_option_of_the_setting_or_english(tmp_path: 
     ]
 
 
+@pytest.mark.parametrize("group", [(), ("keys",), ("rules",), ("mode",)], ids=" ".join)
+def test_help_says_what_each_command_does_in_one_whole_line(
+    tmp_path: Path, group: tuple[str, ...]
+) -> None:
+    told = lanes(tmp_path, *group, "--help").stdout
+    assert "..." not in told.partition("Commands:")[2].partition("\n\n")[0]
+
+
 def test_help_names_every_setting(tmp_path: Path) -> None:
     told = lanes(tmp_path, "--help").stdout
     assert "LANES_STATE" in told
@@ -144,6 +152,7 @@ def test_while_the_demonstration_runs_it_says_where_to_look(tmp_path: Path) -> N
     runs, always = where_to_look("http://here", settings).split("at any time")
     assert "http://here/docs" in runs
     assert "http://here/reports" in runs
+    assert str(settings.demo_key_file) in runs
     assert "http" not in always
 
 
