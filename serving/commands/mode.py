@@ -95,8 +95,12 @@ def list_released(
     """
     with closing(LogReader(store_asked(log, settings_of(context)))) as reader:
         typer.echo(HEAD)
+        listed = 0
         for record in released(reader, _in_utc(since)):
             typer.echo(line(record))
+            listed += 1
+    if not listed:
+        typer.echo(f"Nothing was released so since {since:%Y-%m-%d %H:%M}.", err=True)
 
 
 def _in_utc(moment: datetime) -> datetime:
