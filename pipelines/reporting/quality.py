@@ -129,7 +129,10 @@ def _inputs(inputs: Mapping[str, str]) -> Table:
         for path, digest in sorted(inputs.items())[:MOST]
     ]
     headings = (say("heading.file"), say("heading.digest"))
-    return Table(say("quality.inputs_caption"), headings, tuple(map(Row, rows)))
+    caption = say("quality.inputs_caption")
+    if len(inputs) > MOST:
+        caption = say("quality.inputs_cut_caption", shown=Number(MOST), files=Number(len(inputs)))
+    return Table(caption, headings, tuple(map(Row, rows)))
 
 
 def _end(file: PurePath) -> tuple[str, ...]:

@@ -576,6 +576,17 @@ def test_ids_are_unique_and_references_lead_somewhere(source: str) -> None:
     assert set(referred) <= set(ids)
 
 
+@pytest.mark.parametrize("count", [12, 13])
+def test_a_list_of_files_that_is_cut_says_of_how_many(count: int) -> None:
+    inputs = {f"data/raw/own/{number}.csv": "ab" for number in range(count)}
+    section = quality(an_evidence(ingested={"source": "own", "inputs": inputs}))
+    table = section.blocks[-1]
+    assert isinstance(table, Table)
+    assert len(table.rows) == 12
+    assert ("the first 12 of 13" in EN(table.caption)) == (count == 13)
+    assert ("ingest.json" in EN(table.caption)) == (count == 13)
+
+
 def test_the_same_evidence_gives_the_same_bytes(evidence: Evidence, source: str) -> None:
     assert page(all_sections(evidence), WORDS) == source
 
