@@ -17,6 +17,7 @@ from selectivity.rows import arrays_of, rows_of
 from serving.audit.not_declared import not_declared
 from serving.audit.replay import Again
 from serving.deciding.assessed import digest_of
+from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader
 from serving.settings import Settings
 
@@ -60,7 +61,7 @@ class Explained(NamedTuple):
 
 def look(record: DecisionRecord, bundle: Bundle) -> Seen:
     """What this bundle, with its histories as they are now, sees in the declaration."""
-    goods = [Goods(row, bundle.profiles.values(row)) for row in rows_of(record.declaration())]
+    goods = [Goods(row, bundle.profiles.values(row)) for row in rows_of(declared_in(record))]
     rows, histories = zip(*goods, strict=True)
     return Seen(bundle, goods, bundle.model.features_of_rows(arrays_of(rows), histories))
 

@@ -24,6 +24,7 @@ from selectivity.sampling import key_id
 from serving.deciding.catch_up import CatchUp
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.predictor import Given, Predictor
+from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader, Numbered
 from serving.settings import Settings
 
@@ -115,7 +116,7 @@ class Again:
         if record.draw_key_id != key_id(self._draw_key):
             raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
-        declaration, decision = record.declaration(), record.decision
+        declaration, decision = declared_in(record), record.decision
         given = Given(earlier, record.decided_at, decision.mode, _AsOnItsDay(decision.room))
         spoke = self.predictor(record)
         if decision.source is Source.MODEL:

@@ -11,6 +11,7 @@ from selectivity.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
 from selectivity.rules import RuleSet
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.published import open_bundle
+from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader
 from serving.settings import Settings
 
@@ -38,7 +39,7 @@ def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> RuleTrial:
 
 def _pasts(log: LogReader) -> Iterator[PastDeclaration]:
     for _, record in log.records():
-        yield PastDeclaration(record.declaration(), _risk(record), record.earlier_lane)
+        yield PastDeclaration(declared_in(record), _risk(record), record.earlier_lane)
 
 
 def _risk(record: DecisionRecord) -> Risk | None:

@@ -29,6 +29,7 @@ from serving.deciding.predictor import Predictor
 from serving.http.admission import Admission
 from serving.log.decision_log import DecisionLog
 from serving.log.keep import Kept, KeptInspection, OvertakenError, same_or_conflict
+from serving.log.kept_texts import declared_in
 from serving.log.under_names import Lineages
 from serving.meters import Meters
 from serving.settings import Settings
@@ -263,7 +264,7 @@ def _count_and_learn(
         return
     parts.meters.inspected(inspection, receipt)
     if no is not None:
-        new = [] if decision is None else [(inspection, decision.declaration())]  # parked: none
+        new = [] if decision is None else [(inspection, declared_in(decision))]  # parked: none
         _teach(parts, Lesson(no, taught=tuple(taught(new, about(earlier)))))
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 
 from models.pointer import read_pointer
-from selectivity.errors import BundleError, DecisionLogError, SelectivityError
+from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from selectivity.office_loads import day_in_utc
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
@@ -15,6 +15,7 @@ from serving.deciding.lessons import fold, lessons
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.log.decision_log import kept_since
+from serving.log.kept_texts import AlteredTextError
 from serving.log.reader import LogReader
 from serving.storage.store import AWAY_SECONDS
 from serving.undisturbed import undisturbed
@@ -48,10 +49,16 @@ class LogFollower:
                 await asyncio.sleep(pause)
                 try:
                     await self._look(log)
-                except DecisionLogError:  # it is down; what is missed comes with the next
+                except DecisionLogError as error:  # down: what is missed comes with the next
+                    self._tell_if_lasting(error)
                     pause = AWAY_SECONDS
                 else:
                     pause = LOOK_SECONDS
+
+    def _tell_if_lasting(self, error: DecisionLogError) -> None:
+        if isinstance(error, AlteredTextError | AuditError) and self._trouble != str(error):
+            logger.critical("histories stand still", extra={"cause": str(error)})
+            self._trouble = str(error)
 
     async def _look(self, log: LogReader) -> None:
         if self._parts.predictor.behind and self._prepare is not None:

@@ -15,7 +15,13 @@ from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from selectivity.rows import Row, rows_of
 from serving.deciding.predictor import Predictor
-from serving.log.kept_texts import read_inspection_kept, read_lodged, read_record
+from serving.log.kept_texts import (
+    AlteredTextError,
+    declared_in,
+    read_inspection_kept,
+    read_lodged,
+    read_record,
+)
 from serving.log.linked import Link
 from serving.log.reader import LAST, Inspected, LogReader
 from serving.storage.chain import DECISION, INSPECTION
@@ -58,7 +64,7 @@ def about(inspected: Iterable[Inspected]) -> Iterator[About]:
     """Those that are not parked."""
     for _, inspection, decision in inspected:
         if decision is not None:
-            yield inspection, decision.record.declaration()
+            yield inspection, declared_in(decision.record)
 
 
 def fold(lesson: Lesson, predictor: Predictor) -> None:
@@ -86,7 +92,7 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
     for link in log.links(after=after, upto=upto):
         if link.kind == DECISION:
             decided, record = link.seq, read_record(link.text)
-            declaration = record.declaration()
+            declaration = declared_in(record)
             parked = log.inspections_of(declaration.declaration_id, link.seq, upto=inspected)
             told = taught((each, declaration) for each in parked)
             yield Lesson(link.no, declaration, taught=tuple(told), record=record)
@@ -109,10 +115,13 @@ def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[Taug
 
     Args:
         whole: that decision is known to be what was written.
+
+    Raises:
+        AlteredTextError: it cannot be read, or is gone.
     """
     text = log.text_of_decision(link.decision_seq)
     if text is None:
-        return iter(())
+        raise AlteredTextError(f"no decision in place {link.decision_seq}, on which {link.name} is")
     inspection, declaration = read_inspection_kept(link.text), read_lodged(text, whole=whole)
     earlier = log.inspections_before(link.seq, inspection.declaration_id)
     return taught([(inspection, declaration)], about(earlier))

@@ -21,7 +21,7 @@ from selectivity.wording import LANE_WORDS, Language
 from serving.deciding.offices import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.log.cursors import cursor_at, place
-from serving.log.kept_texts import read_kept, read_override, read_record
+from serving.log.kept_texts import AlteredTextError, read_kept, read_override, read_record
 from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.storage import chain
@@ -121,6 +121,8 @@ class Teller(NamedTuple):
         )
 
     def _told(self, link: Link, office: str) -> Iterator[Notice]:
+        if link.text is None:  # nobody knows whom it concerned
+            raise AlteredTextError(f"nothing of {link.name}")
         if link.kind == chain.DECISION and _in_json(office) in link.text:
             record = read_record(link.text)
             if office in offices_of(record):
@@ -171,7 +173,7 @@ class Teller(NamedTuple):
 def acknowledged(log: LogReader, office: str) -> Acknowledgement | None:
     """How far this office has acknowledged; None if it never did."""
     text = log.furthest_acknowledgement(office)
-    return None if text is None else read_kept(Acknowledgement, text, "acknowledgement")
+    return None if text is None else read_kept(Acknowledgement, text, "an acknowledgement")
 
 
 def act_of(acknowledgement: Acknowledgement, log: LogReader) -> Act:

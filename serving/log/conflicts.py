@@ -25,7 +25,5 @@ def read_conflicts(spool_id: str, text: str) -> list[Conflict]:
     try:
         return [Conflict(spool_id, **each) for each in json.loads(text)]
     except (ValueError, TypeError) as error:
-        raise AlteredTextError(
-            f"What the spool {spool_id:.8} brought cannot be read, so it was altered from outside. "
-            "Run `lanes verify` and restore the log from a backup."
-        ) from error
+        held = f"what the spool {spool_id!s:.8} brought and that cannot be read"
+        raise AlteredTextError(held) from error

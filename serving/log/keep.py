@@ -11,7 +11,7 @@ from selectivity.inspection import Inspection
 from selectivity.override import Held, strictest
 from selectivity.record import DecisionRecord
 from serving.log.journal import outcome
-from serving.log.kept_texts import read_inspection_kept, read_record
+from serving.log.kept_texts import AlteredTextError, read_inspection_kept, read_record
 from serving.log.reader import LAST, Inspected, inspections_before
 from serving.log.spoken_on import spoken_on
 from serving.log.under_names import Lineages, Version, padded, versions_in
@@ -253,7 +253,10 @@ def _known(
         )
     if decision_seq is None:
         return KeptInspection(Receipt.PARKED, None)
-    (text,) = connection.execute(
+    row = connection.execute(
         "SELECT record FROM decisions WHERE seq = ?", (decision_seq,)
     ).fetchone()
-    return KeptInspection(Receipt.KNOWN, read_record(text))
+    if row is None:
+        told = f"inspection {inspection.inspection_id!r:.75}"
+        raise AlteredTextError(f"no decision in place {decision_seq!r:.20}, on which {told} is")
+    return KeptInspection(Receipt.KNOWN, read_record(row[0]))

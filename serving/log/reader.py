@@ -12,7 +12,13 @@ from selectivity.mode_orders import ModeStep
 from selectivity.override import OverrideState, OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving.log.conflicts import Conflict, read_conflicts
-from serving.log.kept_texts import read_inspection_kept, read_mode, read_override, read_record
+from serving.log.kept_texts import (
+    AlteredTextError,
+    read_inspection_kept,
+    read_mode,
+    read_override,
+    read_record,
+)
 from serving.log.linked import Link, links
 from serving.log.opened_later import OpenedLater
 from serving.log.under_names import Version, versions_in
@@ -157,9 +163,16 @@ class LogReader:
                 yield _inspected(*row)
 
     def links(self, *, after: int = 0, upto: int = HIGHEST) -> Iterator[Link]:
-        """Everything behind the first number up to the second, in the order it was kept."""
+        """Everything behind the first number up to the second, in the order it was kept.
+
+        Raises:
+            AlteredTextError: the place of a record is no number.
+        """
         with self._reading():
-            yield from links(self._connection, after=after, upto=upto)
+            for link in links(self._connection, after=after, upto=upto):
+                if not isinstance(link.seq, int) or not isinstance(link.decision_seq, int | None):
+                    raise AlteredTextError(f"{link.name} in a place that is no number")
+                yield link
 
     def text_of_decision(self, seq: int) -> str | None:
         """The decision in this place as it was kept; None if there is none."""
@@ -175,6 +188,8 @@ class LogReader:
             row = self._connection.execute(
                 "SELECT seq FROM chain WHERE no > ? AND kind = ? ORDER BY no LIMIT 1", (after, kind)
             ).fetchone()
+        if row is not None and not isinstance(row[0], int):
+            raise AlteredTextError(f"the first {kind} behind record {after} in no place")
         return None if row is None else int(row[0])
 
     def inspections_of(self, declaration_id: str, seq: int, *, upto: int) -> list[Inspection]:

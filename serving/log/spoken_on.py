@@ -5,7 +5,7 @@ It is the newest version accepted before the result, as `pipelines.label` has it
 
 from datetime import datetime
 
-from serving.log.kept_texts import read_record
+from serving.log.kept_texts import declared_in, read_record
 from serving.log.reader import LAST, Numbered
 from serving.storage.store import Connection
 
@@ -28,6 +28,6 @@ def spoken_on(
         (declaration_id, upto),
     ).fetchall():
         found = Numbered(seq, read_record(text))
-        if found.record.declaration().accepted_at <= observed_at:
+        if declared_in(found.record).accepted_at <= observed_at:
             break
     return found

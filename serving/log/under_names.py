@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selectivity.lanes import Lane
 from selectivity.override import Held
+from serving.log.kept_texts import AlteredTextError
 from serving.storage import acts
 from serving.storage.store import Connection
 
@@ -53,9 +54,16 @@ def versions_in(connection: Connection, seq: int, names: Sequence[str]) -> list[
         (seq, *asked, *asked, seq),
     ).fetchall()
     return [
-        Version((name, number), lineage_id, Held(Lane(decided), Lane(lane)))
+        Version((name, number), lineage_id, Held(_lane(decided), _lane(lane)))
         for name, number, lineage_id, decided, lane in rows
     ]
+
+
+def _lane(kept: Any) -> Lane:
+    try:
+        return Lane(kept)
+    except ValueError as error:
+        raise AlteredTextError(f"a decision in lane {kept!r:.20}") from error
 
 
 def padded(names: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from serving.http.answers import InspectionAnswer
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_INSPECTION
 from serving.log.keep import Receipt
+from serving.log.kept_texts import declared_in
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers, reads
@@ -63,4 +64,4 @@ async def receive_inspection(
 def _no_such_items(inspection: Inspection, decision: DecisionRecord | None) -> tuple[int, ...]:
     if decision is None or not inspection.findings:
         return ()
-    return no_such_items(inspection, [item.item_no for item in decision.declaration().items])
+    return no_such_items(inspection, [item.item_no for item in declared_in(decision).items])

@@ -99,7 +99,7 @@ def head_of(connection: Connection) -> Head:
     row = connection.execute(
         "SELECT no, record_hash FROM chain ORDER BY no DESC LIMIT 1"
     ).fetchone()
-    return Head(0, genesis(log_id_of(connection))) if row is None else Head(*row)
+    return Head(0, genesis(log_id_of(connection))) if row is None else Head(row[0], str(row[1]))
 
 
 def hash_at(connection: Connection, no: int) -> str | None:

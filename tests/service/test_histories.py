@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -21,7 +21,7 @@ from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
-from serving.deciding import lessons
+from serving.deciding import follow_log, lessons
 from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log.reader import LogReader
 from serving.log.under_names import Lineages
@@ -308,6 +308,47 @@ def test_a_decision_whose_link_was_taken_out_is_checked_before_a_finding_teaches
         )
     with pytest.raises(DecisionLogError, match="altered from outside"):
         fold(tmp_path, [], bundle=bundle)
+
+
+@pytest.mark.parametrize(
+    ("done", "after"),
+    [
+        ("UPDATE chain SET seq = x'ff' WHERE kind = 'decision'", 0),
+        ("UPDATE inspections SET decision_seq = x'31'", 1),
+        ("DELETE FROM decisions", 1),  # which the bundle knows, and a finding speaks on
+    ],
+)
+def test_a_place_in_which_nothing_of_ours_can_lie_is_told_and_teaches_nothing(
+    tmp_path: Path, done: str, after: int
+) -> None:
+    a_bundle(tmp_path / "first")
+    log = fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first").log
+    upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": 1, "inspection_seq": 0}}
+    a_bundle(tmp_path / "second", trained_on=upto)
+    with closing(sqlite3.connect(path_of(log))) as connection, connection:
+        connection.execute(done)
+    with pytest.raises(DecisionLogError, match="altered from outside"):
+        fold(tmp_path, [], bundle=tmp_path / "second")
+    with (
+        closing(LogReader(path_of(log))) as reader,
+        pytest.raises(DecisionLogError, match="altered from outside"),
+    ):
+        lessons.lessons(reader, after=after, at_most=9)  # by which a running service follows
+
+
+def test_histories_that_stand_still_at_an_altered_record_say_so_once(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follow_log, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(follow_log, "AWAY_SECONDS", 0.01)
+    behind = assemble(settings_in(tmp_path, bundle=bundle))
+    log = fold(tmp_path, [a_declaration()], bundle=bundle).log
+    alter(path_of(log), '"net_mass_kg":100.0', '"net_mass_kg":-1.0')
+    with suppress(TimeoutError):
+        asyncio.run(asyncio.wait_for(follow_log.LogFollower(behind).follow(), 1))
+    behind.log.close()
+    (told,) = [each for each in caplog.records if each.message == "histories stand still"]
+    assert "altered from outside" in vars(told)["cause"]
 
 
 def alter(file: Path, before: str, after: str) -> None:

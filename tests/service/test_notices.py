@@ -1,11 +1,13 @@
 """What a branch is told: everything, in order, once, whatever happens to its link."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,16 @@ def test_what_was_acknowledged_is_kept_and_not_told_again(folder: Path) -> None:
     assert [notice["declaration_id"] for notice in rest["notices"]] == ["A-3"]
     assert rest["acknowledged"] == cursor
     assert "1 acts of people" in proved.stdout
+
+
+def test_a_notice_that_was_taken_out_of_the_log_is_missed(tmp_path: Path) -> None:
+    with a_service(tmp_path) as client:
+        send(client, "A-1", "GATE5")
+        with closing(sqlite3.connect(settings_in(tmp_path).log_file)) as connection, connection:
+            connection.execute("DELETE FROM decisions")
+        answer = client.get("/v1/offices/GATE5/notices")
+    assert answer.status_code == 503
+    assert "nothing of record 1" in answer.text
 
 
 def test_a_cursor_of_another_log_is_refused(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError, ParamsError
-from serving.log.chain_check import walk
+from serving.log.chain_check import Walked, walk
 from serving.log.checkpointer import Checkpointer, Often
 from serving.log.checkpoints import Anchor, Checkpoint, append
 from serving.log.decision_log import DecisionLog
@@ -332,6 +332,24 @@ def test_nothing_is_vouched_for_that_was_cut_while_the_service_ran(
     log.close()
     assert vouched[-1].records == 4
     assert "it was cut or replaced while the service ran" in caplog.records[-1].__dict__["cause"]
+
+
+def test_a_hash_that_is_no_text_keeps_nothing_from_being_vouched_for(tmp_path: Path) -> None:
+    log, _ = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    with closing(sqlite3.connect(path_of(log))) as connection, connection:
+        connection.execute(
+            "INSERT INTO chain SELECT no + 1, kind, seq, prev_hash, x'ff' FROM chain"
+        )
+    again, anchor = a_log(tmp_path)
+    again.close()
+    assert vouched(anchor)[-1] == 2
+    assert walk_of(path_of(log)).problems
+
+
+def walk_of(file: Path) -> Walked:
+    return LogFile(file).look_through(walk)
 
 
 def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.office_loads import OfficeLoad, OfficeLoads
 from selectivity.record import DecisionRecord
@@ -68,6 +69,34 @@ def test_every_commit_reaches_the_disk_before_it_counts(file: Path) -> None:
     connection = open_to_write(file)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    ("done", "later"),
+    [
+        ("UPDATE decisions SET lane = 7", a_record(version_no=2)),
+        ("DELETE FROM decisions", an_inspection()),
+        (
+            "UPDATE decisions SET record = json_set(record, '$.declared.items', json('[]'))",
+            an_inspection(inspection_id="I-2"),
+        ),
+    ],
+)
+def test_what_was_altered_is_refused_and_stops_no_writer(
+    log_in_file: DecisionLog, done: str, later: DecisionRecord | Inspection
+) -> None:
+    kept(log_in_file, a_record())
+    inspected(log_in_file, an_inspection())
+    with closing(sqlite3.connect(path_of(log_in_file))) as connection, connection:
+        connection.execute(done)
+    if isinstance(later, DecisionRecord):
+        (refused,) = kept(log_in_file, later)
+        assert "altered from outside" in str(refused)
+    else:
+        with pytest.raises(DecisionLogError, match="altered from outside"):
+            inspected(log_in_file, later)
+    (told,) = kept(log_in_file, a_record(declaration_id="D-2"))
+    assert told.new
 
 
 def test_twins_that_come_together_get_one_decision(log: DecisionLog) -> None:
