@@ -126,6 +126,34 @@ def test_one_altered_record_is_named_and_no_other(original: Path, no: int) -> No
     assert [problem.no for problem in verdict.problems] == [no]
 
 
+def test_a_hash_that_was_altered_is_told_of_its_record_and_of_no_other(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.run("UPDATE chain SET record_hash = ? WHERE no = 7", "0" * 64)
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert [(problem.no, problem.fault) for problem in verdict.problems] == [(7, Fault.ALTERED)]
+
+
+@pytest.mark.parametrize("no", [0, -3])
+def test_a_record_in_front_of_the_first_was_put_in(original: Path, no: int) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.run(
+            "INSERT INTO chain SELECT ?, kind, seq, prev_hash, record_hash FROM chain WHERE no = 5",
+            no,
+        )
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert (no, Fault.INSERTED) in [(each.no, each.fault) for each in verdict.problems]
+
+
+def test_a_name_that_is_no_text_stops_no_verifier(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        copy.run("UPDATE inspections SET declaration_id = CAST(x'ff' AS TEXT) WHERE seq = 3")
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert [problem.fault for problem in verdict.problems] == [Fault.ALTERED]
+
+
 def test_a_checkpoint_that_was_cut_short_is_told_and_no_fault(original: Path) -> None:
     with a_copy(original, random.Random(SEED)) as copy:
         copy.anchor.write_bytes(copy.anchor.read_bytes()[:-20])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.reporting.drift import MUCH, UNIT_VALUE, _groups, drift
+from pipelines.reporting.drift import MUCH, UNIT_VALUE, _groups, _unit_value, drift
 from tests.spoken import PERIODS, on
 
 TRAINED, EVALUATED = 2.0, 22.0
@@ -58,6 +58,17 @@ def test_other_goods_at_their_usual_value_drift_in_their_code_and_not_in_their_u
     assert found["hs_code"] == pytest.approx(expected, abs=0.01)
     assert found["customs_value"] > MUCH
     assert found[UNIT_VALUE] < 0.02
+
+
+def test_goods_never_declared_in_training_have_no_usual_value() -> None:
+    found = compared(goods(EVALUATED, MIXED).assign(hs_code="220421"))
+    assert found[UNIT_VALUE] > MUCH
+
+
+def test_goods_of_no_mass_have_no_value_a_kilogram() -> None:
+    items = TAUGHT[:40].assign(net_mass_kg=[0.0, *TAUGHT["net_mass_kg"][1:40]])
+    value = _unit_value(items, np.ones(40, dtype=bool))
+    assert value.isna().tolist() == [True] + [False] * 39
 
 
 def test_a_fact_that_is_left_out_drifts() -> None:

@@ -11,12 +11,18 @@ import pytest
 from pipelines.evaluate import EvaluateParams, evaluate, plots
 from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import Past, fit
-from pipelines.judging.lanes import lane_figures, outcome_of_declarations, over_capacity
+from pipelines.judging.lanes import (
+    duty_of_findings,
+    lane_figures,
+    outcome_of_declarations,
+    over_capacity,
+)
 from pipelines.judging.replay import replay
 from pipelines.judging.views import line_purged, new_lines, score_view
 from pipelines.training.outcomes import UNKNOWN
 from pipelines.training.periods import Periods
-from selectivity.columns import Columns, Floats, to_columns
+from selectivity.aggregates import duty_at_stake
+from selectivity.columns import Columns, Floats, take, to_columns
 from selectivity.guard import OfficeCapacity
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
@@ -118,6 +124,27 @@ def test_what_the_bundle_would_do_without_its_model_is_told_beside_what_it_does(
     assert (without["yellow_share"], without["green_share"]) == (1.0, 0.0)
     assert (without["agreement"], without["found_against_model"]) == (0.0, 0.5)
     assert (metrics["all_rows"]["rows"], metrics["all_rows"]["base_rate"]) == (4, 0.5)
+
+
+def test_risks_twice_too_high_are_told_and_a_class_that_nobody_found_is_left_out() -> None:
+    risk = np.linspace(0.4, 0.8, 40)
+    scores = np.column_stack([1 - risk, risk / 2, risk / 2])
+    classes = np.array([NONE] * 28 + [DOCUMENTARY] * 12)
+    figures = score_view(scores, classes, np.arange(40), resamples=20)
+    assert figures["predicted_over_found"] == pytest.approx(2.0)
+    assert figures["macro_auroc"] == pytest.approx(1.0)
+
+
+def test_a_finding_brings_what_was_assessed_else_what_is_at_stake_up_to_the_cap() -> None:
+    items = _lodged(*({"declaration_id": f"D-{at}"} for at in range(4)))
+    rows, at_stake = np.array([False, True, False, True]), duty_at_stake(items)[0]
+    told = outcomes_of(*({"finding_class": PHYSICAL} for _ in range(4)))
+    for cap, expected in ((1e9, at_stake), (at_stake / 2, at_stake / 2)):
+        bundle = a_spoken_bundle(model=a_spoken_model(duty_cap=cap))
+        duty = duty_of_findings(take(items, rows), told, rows, bundle)
+        assert duty.tolist() == pytest.approx([expected] * 2)
+    assessed = told.assign(additional_duty=[1.0, 2.0, 3.0, 3.0])
+    assert duty_of_findings(take(items, rows), assessed, rows, bundle).tolist() == [2.0, 3.0]
 
 
 def test_precision_is_of_the_riskiest_twentieth_and_tenth() -> None:
@@ -243,10 +270,12 @@ def test_a_later_version_keeps_the_lane_of_the_earlier_when_the_past_is_decided_
         {"declaration_id": "D-1", "version_no": 2, "accepted_at": on(90)},
         {"declaration_id": "D-3", "lineage_id": "L"},
         {"declaration_id": "D-4"},
+        {"declaration_id": "D-4", "version_no": 2, "lineage_id": "L", "accepted_at": on(91)},
     )
     bundle = a_spoken_bundle()
-    risks = bundle.model.assess(items, spoken([0.9, 0.9, 0.0, 0.0, 0.0]))
-    assert replay(items, risks, bundle).lane.tolist() == ["RED", "RED", "RED", "RED", "GREEN"]
+    risks = bundle.model.assess(items, spoken([0.9, 0.9, 0.0, 0.0, 0.0, 0.0]))
+    expected = ["RED", "RED", "RED", "RED", "GREEN", "RED"]  # the last goes by the stricter name
+    assert replay(items, risks, bundle).lane.tolist() == expected
 
 
 def test_a_full_office_gives_fewer_controls_when_the_past_is_decided_on() -> None:

@@ -7,15 +7,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from models.calibration import Calibration
+from models.lane_model import LaneModel
+from models.rules_files import read_rules
 from models.trees import REHEARSAL, Trees
-from pipelines import train
+from pipelines import calibrate, train
 from pipelines.calibrate import calibrated
+from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import Past, grow, learn
-from pipelines.stage.files import write_text
+from pipelines.stage.files import read_as, write_text
 from pipelines.stage.tables import write_columns, write_frame
 from pipelines.train import TrainParams
+from pipelines.training.learnable import Mask
+from selectivity.capacity import Prices
+from selectivity.columns import take
 from selectivity.features import FEATURE_NAMES
 from tests.pasts import QUICK, a_past
+from tests.spoken import WORTH_ITS_CHANCE
 
 
 def turned(past: Past, first: date, after: date) -> Past:
@@ -60,12 +68,58 @@ def test_without_a_second_training_the_rehearsal_decides() -> None:
     assert learnt.trees is learnt.rehearsal
 
 
+def stored(past: Past, folder: Path) -> dict[str, Path]:
+    """The files that stages read it from, by the names of their options."""
+    names = ("items.parquet", "features.parquet", "outcomes.parquet", "periods.json")
+    items, features, outcomes, periods = files = [folder / name for name in names]
+    write_columns(past.items, items)
+    write_frame(pd.DataFrame(past.matrix, columns=FEATURE_NAMES), features)
+    write_frame(past.outcomes.assign(additional_duty=0.0), outcomes)
+    write_text(periods, past.periods.model_dump_json())
+    return {file.stem: file for file in files}
+
+
+def test_curves_and_prices_of_the_stage_are_those_of_their_trees_and_days(tmp_path: Path) -> None:
+    """Curves come from the rehearsal in the days that calibrate, prices from the trees that decide
+    in the newest days."""
+    past = a_past(400)
+    given, learnt = stored(past, tmp_path), learn(past, QUICK)
+    for folder, trees in (("trees", learnt.trees), (f"trees/{REHEARSAL}", learnt.rehearsal)):
+        for name, text in trees.texts().items():
+            write_text(tmp_path / folder / name, text)
+    known = knowledge_of(past.items)
+    write_text(tmp_path / "knowledge.json", known.model_dump_json())
+    rules = "bundle: {rules: [data/reference/rules/vietnam.yaml]}"
+    policy = f"policy: {WORTH_ITS_CHANCE.model_dump_json()}"
+    write_text(tmp_path / "params.yaml", f"{rules}\n{policy}\n")
+    calibrate.main(
+        params=tmp_path / "params.yaml",
+        trees=tmp_path / "trees",
+        knowledge=tmp_path / "knowledge.json",
+        out=tmp_path / "out",
+        **given,
+    )
+
+    def prices_by(trees: Trees, days: Mask) -> Prices:
+        return calibrate.prices_of(
+            take(past.items, days),
+            LaneModel(trees, learnt.calibration, known),
+            past.matrix[days],
+            read_rules([Path("data/reference/rules/vietnam.yaml")]),
+            WORTH_ITS_CHANCE,
+        )
+
+    newest, slice_ = past.periods.newest(past.items), past.periods.rows(past.items, "calibrate")
+    prices = read_as(tmp_path / "out/prices.json", Prices)
+    assert read_as(tmp_path / "out/calibration.json", Calibration) == learnt.calibration
+    assert prices == prices_by(learnt.trees, newest)
+    assert prices != prices_by(learnt.rehearsal, newest)
+    assert prices != prices_by(learnt.trees, slice_)
+
+
 def test_the_stage_writes_what_was_learnt(tmp_path: Path) -> None:
     past = a_past(400)
-    write_columns(past.items, tmp_path / "items.parquet")
-    write_frame(pd.DataFrame(past.matrix, columns=FEATURE_NAMES), tmp_path / "features.parquet")
-    write_frame(past.outcomes.assign(additional_duty=0.0), tmp_path / "outcomes.parquet")
-    write_text(tmp_path / "periods.json", past.periods.model_dump_json())
+    given = stored(past, tmp_path)
     for refit in (True, False):
         settings = TrainParams(rounds=2, smallest_class=1, refit=refit)
         write_text(
@@ -75,11 +129,8 @@ def test_the_stage_writes_what_was_learnt(tmp_path: Path) -> None:
         out = tmp_path / f"trees-{refit}"
         train.main(
             params=tmp_path / "params.yaml",
-            features=tmp_path / "features.parquet",
-            items=tmp_path / "items.parquet",
-            periods=tmp_path / "periods.json",
-            outcomes=tmp_path / "outcomes.parquet",
             out=out,
+            **given,
         )
         learnt = learn(past, settings)
         assert Trees.load(out / REHEARSAL).texts() == learnt.rehearsal.texts()

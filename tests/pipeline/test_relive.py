@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.judging.weekly import By, Choice, History, Recipe, Week, relive
-from pipelines.label import LabelParams
+from pipelines.histories.engine import history_in_bulk
+from pipelines.judging.weekly import By, Choice, History, Recipe, Week, _learnt, relive
+from pipelines.label import LabelParams, as_outcomes
 from pipelines.prepare import PrepareParams
 from pipelines.relive import main, summary
 from pipelines.sources.assembly import FINDING, INSPECTION
@@ -99,6 +100,7 @@ def test_what_was_never_chosen_teaches_nothing() -> None:
     weeks = lived(history)
     never = np.flatnonzero(~history.known)
     assert len(never) > WEEKS * A_WEEK / 3
+    assert history.known.sum() == 3 * A_WEEK + sum(each.chosen for each in weeks)
 
     other = a_history(lies=never.tolist())
     again = lived(other)
@@ -131,6 +133,29 @@ def test_what_chance_chose_weighs_as_much_as_it_stands_for() -> None:
     assert history.told(10)["weight"].tolist() == [1.0, 8.0]
     history.tell(np.array([2]), np.array([0.001]))
     assert history.told(10)["weight"].tolist()[-1] == RECIPE.label.highest_weight
+
+
+def test_the_most_that_could_be_found_is_of_as_many_inspections() -> None:
+    history = a_history()  # of these three the first and the last are wrong
+    week = history.week_of(0, np.array([0, 1, 6]), np.array([1, 6]), by_chance=0)
+    assert (week.found, week.found_there) == (1, 2)
+    assert week.duty_found == history.duty[6]
+    one = history.week_of(0, np.array([0, 1, 6]), np.array([0]), by_chance=0)
+    assert one.duty_there == max(history.duty[0], history.duty[6]) > one.duty_found
+
+
+def test_of_goods_nothing_is_known_before_their_week() -> None:
+    items, inspections, findings = tables()
+    later = items["accepted_at"] >= np.datetime64((START + timedelta(days=21)).date())
+    codes = np.where(later, "870323", items["hs_code"])
+    history = History(items | {"hs_code": codes}, inspections, findings, RECIPE)
+    history.tell(np.arange(3 * A_WEEK), np.ones(3 * A_WEEK))
+    there, of_week = history.until(3)
+    outcomes = history.told(len(of_week))
+    known = history_in_bulk(there, as_outcomes(outcomes))
+    model = _learnt(history, 3, there, known, outcomes)
+    assert "8703" not in model.knowledge.headings
+    assert len(model.knowledge.headings) == 1
 
 
 def test_by_benefit_more_duty_is_found() -> None:

@@ -21,7 +21,7 @@ from selectivity.lanes import Lane
 from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
 from selectivity.rows import rows_of
-from serving.deciding import follow_log, lessons
+from serving.deciding import catch_up, follow_log, lessons
 from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log.reader import LogReader
 from serving.log.under_names import Lineages
@@ -268,6 +268,15 @@ def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) ->
     before = fold(tmp_path, events, bundle=bundle)
     after = fold(tmp_path, [], bundle=bundle)
     assert importer_history(after) == importer_history(before)
+
+
+def test_a_log_that_is_read_in_parts_is_read_once_and_is_whole(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(catch_up, "AT_ONCE", 2)
+    fold(tmp_path, [a_declaration(declaration_id=f"D-{no}") for no in range(7)], bundle=bundle)
+    assert importer_history(fold(tmp_path, [], bundle=bundle))["declared"] == 7
+    assert "altered" not in caplog.text
 
 
 @pytest.mark.parametrize("learnt", [0, 1])  # then the finding alone looks at the declaration

@@ -1,5 +1,6 @@
 """Checkpoints say how long the log was and how it ended, and only the key's holder can make one."""
 
+import os
 import shutil
 import sqlite3
 import time
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.log.chain_check import Walked, walk
 from serving.log.checkpointer import Checkpointer, Often
-from serving.log.checkpoints import Anchor, Checkpoint, append
+from serving.log.checkpoints import Anchor, Checkpoint, append, newest_signed
 from serving.log.decision_log import DecisionLog
 from serving.log.signing_key import key_id, public_file, read_or_create_signing_key, read_public
 from serving.storage.chain import Head
@@ -99,6 +100,43 @@ def test_a_checkpoint_stands_for_what_was_signed_alone(change: dict[str, Any]) -
     assert a_checkpoint().signed_by(KEYS)
     assert not a_checkpoint().model_copy(update=change).signed_by(KEYS)
     assert not a_checkpoint().signed_by({})
+
+
+def test_a_checkpoint_is_on_the_disk_when_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, synced = os.fsync, list[int]()
+
+    def count(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count)
+    anchor = tmp_path / "anchor.ndjson"
+    for _ in range(2):
+        append(anchor, a_checkpoint())
+    file, folder = (place.stat().st_ino for place in (anchor, tmp_path))
+    assert synced == [file, folder, file]
+
+
+def test_the_newest_that_was_signed_is_that_at_the_end(tmp_path: Path) -> None:
+    anchor = tmp_path / "anchor.ndjson"
+    for records in (3, 5, 4):
+        append(anchor, a_checkpoint(records))
+    append(anchor, a_checkpoint(9).model_copy(update={"records": 10}))
+    append(anchor, a_checkpoint(0))
+    newest = newest_signed(anchor, [KEY.public_key()])
+    assert newest is not None
+    assert newest.records == 4
+
+
+def test_a_log_that_nobody_signed_for_is_not_missed(tmp_path: Path) -> None:
+    anchor, told = tmp_path / "anchor.ndjson", list[Anchor]()
+    append(anchor, a_checkpoint().model_copy(update={"records": 9}))
+    log = DecisionLog(tmp_path / "decisions.sqlite")
+    Checkpointer(log.store, anchor, KEY, on_anchor=told.append).close()
+    log.close()
+    assert told == [Anchor.OK]
 
 
 def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:

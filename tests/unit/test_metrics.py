@@ -1,9 +1,12 @@
 """Figures against numbers worked out by hand or by a library."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from selectivity.columns import Ints
 from selectivity.metrics import (
     Interval,
     bootstrap,
@@ -96,6 +99,32 @@ def test_a_bin_of_few_declarations_is_less_certain_than_its_goods_items() -> Non
     ((_, seen, _),) = calibration_bins(found, risk, bins=1, groups=groups)
     assert alone == wilson(50, 200)
     assert seen == pytest.approx(wilson(10, 40))
+
+
+def test_bins_go_by_the_risk_in_whatever_order_rows_come() -> None:
+    order = np.random.default_rng(4).permutation(len(RISK))
+    told, mixed = (
+        [(predicted, seen.value) for predicted, seen, _ in calibration_bins(*rows, bins=2)]
+        for rows in ((FOUND, RISK), (FOUND[order], RISK[order]))
+    )
+    for bins in (told, mixed):
+        assert np.ravel(bins).tolist() == pytest.approx([0.1, 0.0, 0.52, 0.4])
+    assert calibration_bins(FOUND[:0], RISK[:0]) == []
+
+
+def test_what_is_sure_lies_in_the_highest_bin() -> None:
+    found, risk = np.array([1, 0]), np.array([0.95, 1.0])
+    assert expected_calibration_error(found, risk) == pytest.approx(0.475)
+
+
+def test_an_interval_that_few_resamples_know_of_is_none() -> None:
+    one_of_many = np.arange(400) == 0  # two of three resamples hold it
+
+    def defined(needed: int) -> Callable[[Ints], float]:
+        return lambda at: 0.5 if one_of_many[at].sum() >= needed else float("nan")
+
+    assert bootstrap(defined(1), np.arange(400)) == (0.5, 0.5)
+    assert np.isnan(bootstrap(defined(2), np.arange(400))).all()
 
 
 def test_bins_hold_every_row_once() -> None:

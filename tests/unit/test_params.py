@@ -187,6 +187,7 @@ def test_a_misspelt_section_is_told_by_whoever_reads_another_first(tmp_path: Pat
 
 def test_every_section_of_params_yaml_is_known_by_name() -> None:
     assert sorted(yaml.safe_load(PARAMS.read_bytes())) == sorted((*OF_STAGES, *OF_COMMANDS))
+    assert set(of_stages(PARAMS)) == set(OF_STAGES)
 
 
 def test_what_sections_share_may_be_written_once(tmp_path: Path) -> None:
