@@ -11,6 +11,7 @@ other data, another space or another goal make another search.
 """
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -132,7 +133,8 @@ def table(study: optuna.Study) -> pd.DataFrame:
 def queue(values: Mapping[str, Value]) -> None:
     """Queue an experiment of DVC with these params of `train`."""
     words = experiment(values)
-    done = subprocess.run([*words[:3], "--queue", *words[3:]], check=False)
+    dvc = [sys.executable, "-m", *words[:3]]  # that of this environment, whatever the PATH
+    done = subprocess.run([*dvc, "--queue", *words[3:]], check=False)
     if done.returncode:
         raise SelectivityError(
             f"DVC queued no experiment (exit code {done.returncode}). See what it says above."

@@ -1,11 +1,14 @@
 """A small past to train on, in which one thing tells what is wrong."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipelines.judging.fitting import Past
+from pipelines.stage.files import write_text
+from pipelines.stage.tables import write_columns, write_frame
 from pipelines.train import TrainParams
 from pipelines.training.periods import Periods
 from selectivity.columns import to_columns
@@ -49,3 +52,14 @@ def a_past(count: int = 1_000) -> Past:
         evaluation_share=0.3,
     )
     return Past(items, matrix, outcomes, periods)
+
+
+def stored(past: Past, folder: Path) -> dict[str, Path]:
+    """The files that stages read it from, by the names of their options."""
+    names = ("items.parquet", "features.parquet", "outcomes.parquet", "periods.json")
+    items, features, outcomes, periods = files = [folder / name for name in names]
+    write_columns(past.items, items)
+    write_frame(pd.DataFrame(past.matrix, columns=FEATURE_NAMES), features)
+    write_frame(past.outcomes.assign(additional_duty=0.0), outcomes)
+    write_text(periods, past.periods.model_dump_json())
+    return {file.stem: file for file in files}

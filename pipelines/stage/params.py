@@ -112,8 +112,9 @@ def write_values(path: Path, name: str, values: Mapping[str, bool | float]) -> N
         ParamsError: a value does not stand on a line of its own, so nothing is written.
     """
     text = path.read_text(encoding="utf-8")
-    before, heading, rest = text.partition(f"\n{name}:\n")
-    body = re.split(r"^(?=\S)", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    heading = re.search(rf"^{re.escape(name)}: *(#.*)?\n", text, re.MULTILINE)
+    start = heading.end() if heading else len(text)
+    body = re.split(r"^(?=\S)", text[start:], maxsplit=1, flags=re.MULTILINE)[0]
     changed = body
     for key, value in values.items():
         new = str(value).lower() if isinstance(value, bool) else str(value)
@@ -124,7 +125,7 @@ def write_values(path: Path, name: str, values: Mapping[str, bool | float]) -> N
                 f"Params file {path} has no line `{key}:` of its own in section {name!r}. Write it "
                 f"there yourself: {key}: {new}"
             )
-    write_text(path, before + heading + changed + rest[len(body) :])
+    write_text(path, text[:start] + changed + text[start + len(body) :])
 
 
 def _with_value(new: str, found: re.Match[str]) -> str:

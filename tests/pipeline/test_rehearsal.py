@@ -5,7 +5,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from models.calibration import Calibration
 from models.lane_model import LaneModel
@@ -16,13 +15,11 @@ from pipelines.calibrate import calibrated
 from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import Past, grow, learn
 from pipelines.stage.files import read_as, write_text
-from pipelines.stage.tables import write_columns, write_frame
 from pipelines.train import TrainParams
 from pipelines.training.learnable import Mask
 from selectivity.capacity import Prices
 from selectivity.columns import take
-from selectivity.features import FEATURE_NAMES
-from tests.pasts import QUICK, a_past
+from tests.pasts import QUICK, a_past, stored
 from tests.spoken import WORTH_ITS_CHANCE
 
 
@@ -66,17 +63,6 @@ def test_curves_come_from_the_rehearsal() -> None:
 def test_without_a_second_training_the_rehearsal_decides() -> None:
     learnt = learn(a_past(), QUICK.model_copy(update={"refit": False}))
     assert learnt.trees is learnt.rehearsal
-
-
-def stored(past: Past, folder: Path) -> dict[str, Path]:
-    """The files that stages read it from, by the names of their options."""
-    names = ("items.parquet", "features.parquet", "outcomes.parquet", "periods.json")
-    items, features, outcomes, periods = files = [folder / name for name in names]
-    write_columns(past.items, items)
-    write_frame(pd.DataFrame(past.matrix, columns=FEATURE_NAMES), features)
-    write_frame(past.outcomes.assign(additional_duty=0.0), outcomes)
-    write_text(periods, past.periods.model_dump_json())
-    return {file.stem: file for file in files}
 
 
 def test_curves_and_prices_of_the_stage_are_those_of_their_trees_and_days(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from models.registry import Store
-from pipelines.search import best_of, experiment, gained, search, summary, wanted_trials
+from pipelines.search import best_of, experiment, gained, main, search, summary, wanted_trials
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, Teller, as_told, finished, open_study
@@ -22,8 +22,10 @@ from pipelines.stage.params import section, write_values
 from pipelines.train import TrainParams
 from selectivity.columns import Floats
 from selectivity.errors import NotEnoughDataError, ParamsError
-from tests.pasts import QUICK, a_past
+from tests.pasts import QUICK, a_past, stored
+from tests.runs import MLFLOW_WARNS
 
+pytestmark = MLFLOW_WARNS
 SPACE = {"num_leaves": {"low": 2, "high": 6}, "lambda_l2": [0.0, 5.0]}
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +58,7 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
     used = [trial.user_attrs[USED] for trial in finished(study)]
     assert len(used) == 3
     assert len({str(each) for each in used}) > 1
+    assert used[2] != used[0]  # it goes on with another seed
     assert all(2 <= each["num_leaves"] <= 6 and each["lambda_l2"] in (0, 5) for each in used)
     assert study.best_value == max(trial.user_attrs[FIGURES]["auroc"] for trial in finished(study))
     assert study.best_value > 0.8
@@ -80,6 +83,41 @@ def test_what_is_worse_than_the_params_of_now_is_neither_recommended_nor_queued(
     assert "dvc exp run" not in told
     assert best_of(study, 3, above=worse.figures(now)["auroc"]) == []
     assert len(best_of(study, 3, above=0.0)) >= 1
+
+
+def test_of_trials_that_are_better_each_is_taken_once_and_the_best_first() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value, leaves in ((0.5, 2), (0.6, 3), (0.6, 3), (0.7, 4), (0.4, 5)):
+        used = {USED: {"num_leaves": leaves}, FIGURES: {"auroc": value}}
+        study.add_trial(optuna.trial.create_trial(value=value, user_attrs=used))
+    taken = best_of(study, 3, above=0.5)
+    assert [each["num_leaves"] for each in taken] == [4, 3]
+    assert best_of(study, 1, above=0.5) == taken[:1]
+
+
+@pytest.mark.parametrize(
+    ("space", "written"), [("lambda_l2: [0.0, 1.0]", True), ("lambda_l2: [1.0e+9, 1.0e+8]", False)]
+)
+def test_the_command_takes_the_best_of_the_trials_there_are_if_they_are_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str, written: bool
+) -> None:
+    given = stored(a_past(400), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.py").write_text("import sys; print(*sys.argv[1:], file=open('queued.txt', 'a'))\n")
+    now = "train:\n  rounds: 10\n  smallest_class: 1\n  lambda_l2: 20.0\n"
+    params = Path("params.yaml")
+    params.write_text(f"{now}search: {{resamples: 20, space: {{{space}}}}}\n")
+    options: dict[str, Any] = {"params": params, **given}
+    main(trials=2, **options)
+    main(queued=3, **options)
+    main(apply=True, **options)
+    (folder,) = Path("state/search").iterdir()
+    assert len(pd.read_csv(folder / "trials.csv")) == 2
+    queued = Path("queued.txt").read_text().splitlines() if written else []
+    assert Path("queued.txt").exists() == written
+    assert len(queued) == len(set(queued)) <= 2
+    assert all(line.startswith("exp run --queue -S train.lambda_l2=") for line in queued)
+    assert ("lambda_l2: 20.0" in params.read_text()) == (not written)
 
 
 @pytest.mark.parametrize(
@@ -200,16 +238,25 @@ def test_nothing_of_the_evaluation_and_nothing_late_moves_a_trial(question: Ques
     np.testing.assert_array_equal(other.risk({}), question.risk({}))
 
 
+@pytest.mark.parametrize("hours", [0, 24])
 def test_a_trial_learns_only_what_was_known_when_the_judging_days_began(
-    question: Question,
+    question: Question, hours: int
 ) -> None:
     past, first = question.past, pd.Timestamp(question.past.periods.calibrate_from, tz="UTC")
     taught = past.periods.rows(past.items, "train")[past.outcomes["row"].to_numpy()]
-    too_late = past.outcomes["observed_at"].where(~taught, first + timedelta(days=1))
+    too_late = past.outcomes["observed_at"].where(~taught, first + timedelta(hours=hours))
     with pytest.raises(NotEnoughDataError):
         replace(
             question, past=replace(past, outcomes=past.outcomes.assign(observed_at=too_late))
         ).risk({})
+
+
+def test_goods_lines_that_were_met_before_do_not_judge_where_new_ones_are_asked_for(
+    question: Question,
+) -> None:
+    new = question.wanted.model_copy(update={"view": "new_lines"})
+    with pytest.raises(NotEnoughDataError, match="Of 0 controlled goods items"):
+        replace(question, wanted=new).found  # noqa: B018  # all goods here are alike
 
 
 def test_other_data_another_space_or_another_goal_make_another_search(question: Question) -> None:
@@ -222,7 +269,11 @@ def test_other_data_another_space_or_another_goal_make_another_search(question: 
         key_of(replace(question, wanted=goal), {"items": "a"}),
         key_of(replace(question, now=QUICK.model_copy(update={"rounds": 11})), {"items": "a"}),
     ]
-    assert len({key, *others}) == 5
+    seed = question.wanted.model_copy(update={"seed": 1})
+    others.append(key_of(replace(question, wanted=seed), {"items": "a"}))
+    assert len({key, *others}) == 6
+    finer = question.wanted.model_copy(update={"resamples": 21})  # of the interval alone
+    assert key_of(replace(question, wanted=finer), {"items": "a"}) == key
     tried = replace(question, now=QUICK.model_copy(update={"num_leaves": 6}))
     assert key_of(tried, {"items": "a"}) == key  # what is searched may be applied and searched on
 
@@ -233,6 +284,7 @@ def test_other_data_another_space_or_another_goal_make_another_search(question: 
         ({"num_leafs": [2, 3]}, "did you mean 'num_leaves'"),
         ({"num_leaves": [1]}, "greater than or equal to 2"),
         ({"num_leaves": {"low": 9, "high": 4}}, "`low` has to be below `high`"),
+        ({"num_leaves": {"low": 4, "high": 4}}, "`low` has to be below `high`"),
         ({"lambda_l2": {"low": 0, "high": 4, "log": True}}, "logarithm"),
         ({}, "at least 1"),
     ],
@@ -270,6 +322,16 @@ def test_applying_changes_values_and_nothing_else(tmp_path: Path) -> None:
     ]
     assert len(changed) == 3
     assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)
+
+
+@pytest.mark.parametrize("heading", ["train:", "train:  # of the trees"])
+def test_a_section_at_the_top_or_with_a_comment_is_written_into(
+    tmp_path: Path, heading: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{heading}\n  bags: 1\nother:\n  bags: 1\n")
+    write_values(file, "train", {"bags": 2})
+    assert file.read_text() == f"{heading}\n  bags: 2\nother:\n  bags: 1\n"
 
 
 def test_a_value_without_a_line_of_its_own_is_named(tmp_path: Path) -> None:
