@@ -56,6 +56,16 @@ def test_a_log_that_nobody_touched_is_whole(original: Path) -> None:
     assert "20 newer ones are chained only. Not shown: what was cut off" in verdict.line
 
 
+def test_logs_that_an_anchor_names_besides_are_counted(original: Path) -> None:
+    with a_copy(original, random.Random(SEED)) as copy:
+        for other in ("one", "another", "one"):
+            append(copy.anchor, Checkpoint.sign(other, Head(5, "a" * 64), NOON, KEY))
+        verdict = verdict_on(copy)
+    assert verdict is not None
+    assert "; the anchor also names 2 other logs. Not shown" in verdict.line
+    assert (verdict.checkpoints, verdict.problems) == (4, ())
+
+
 def test_tampering_is_found(original: Path) -> None:
     tried, found = tampered(original, COUNT, SEED)
     missed = [way.__name__ for way in FOUND if found[way.__name__] < tried[way.__name__]]

@@ -279,12 +279,15 @@ def test_a_log_that_is_read_in_parts_is_read_once_and_is_whole(
     assert "altered" not in caplog.text
 
 
-@pytest.mark.parametrize("learnt", [0, 1])  # then the finding alone looks at the declaration
+@pytest.mark.parametrize(
+    ("learnt", "told"),
+    [(0, [FOUND]), (0, []), (1, [FOUND])],  # last the finding alone looks at the declaration
+)
 def test_a_declaration_that_was_altered_in_the_log_is_checked_as_if_it_came_now(
-    tmp_path: Path, learnt: int
+    tmp_path: Path, learnt: int, told: list[Inspection]
 ) -> None:
     a_bundle(tmp_path / "first")
-    log = fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "first").log
+    log = fold(tmp_path, [a_declaration(), *told], bundle=tmp_path / "first").log
     upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": learnt, "inspection_seq": 0}}
     a_bundle(tmp_path / "second", trained_on=upto)
     alter(path_of(log), '"net_mass_kg":100.0', '"net_mass_kg":-1.0')
@@ -409,8 +412,9 @@ def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
     assert importer_history(parts)["physical"] == 1
 
 
+@pytest.mark.parametrize("parts_of", [(2, 3, 2, 2), (9,), (1,) * 8])
 def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
-    tmp_path: Path, bundle: Path
+    tmp_path: Path, bundle: Path, parts_of: tuple[int, ...]
 ) -> None:
     other = assemble(settings_in(tmp_path, bundle=bundle))
     of_nine = {"result": "FINDING", "findings": QUANTITY, "declaration_id": "D-9"}
@@ -425,7 +429,7 @@ def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
         an_inspection(inspection_id="I-9b", **of_nine),
     ]
     one = fold(tmp_path, events, bundle=bundle)
-    for at_most in (2, 3, 2, 2):
+    for at_most in parts_of:
         upto = other.predictor.known_upto or 0
         some = lessons.lessons(other.log, after=upto, at_most=at_most)
         for lesson in [*some[1:], *some, *some]:  # one too early or known already teaches nothing

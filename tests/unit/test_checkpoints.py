@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.log.chain_check import Walked, walk
-from serving.log.checkpointer import Checkpointer, Often
+from serving.log.checkpointer import CUT_LOOKS, LOOK_SECONDS, Checkpointer, Often
 from serving.log.checkpoints import Anchor, Checkpoint, append, newest_signed
 from serving.log.decision_log import DecisionLog
 from serving.log.signing_key import key_id, public_file, read_or_create_signing_key, read_public
@@ -390,18 +390,37 @@ def walk_of(file: Path) -> Walked:
     return LogFile(file).look_through(walk)
 
 
-def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("found", [Anchor.OK, Anchor.DAMAGED])
+def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Anchor
+) -> None:
+    """Its end is how it was found at the start, and a disk that fails for long cuts no log."""
+    monkeypatch.setattr("serving.log.checkpointer.AWAY_SECONDS", 0.01)
     told: list[Anchor] = []
-    log, anchor = a_log(tmp_path, often=Often(records=1, seconds=0), on_anchor=told.append)
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    if found is Anchor.DAMAGED:
+        with anchor.open("a") as stream:
+            stream.write("{}\n")
+    log, _ = a_log(tmp_path, often=Often(records=1, seconds=0), on_anchor=told.append)
     aside = anchor.with_suffix(".aside")
     anchor.rename(aside)
     anchor.mkdir()
-    kept(log, a_record())
-    wait_until(lambda: told[-1] is Anchor.FAILING)
+    kept(log, a_record(declaration_id="D-2"))
+    wait_until(lambda: told.count(Anchor.FAILING) > CUT_LOOKS)
     anchor.rmdir()
     aside.rename(anchor)
-    wait_until(lambda: told[-1] is Anchor.OK)
+    wait_until(lambda: told[-1] is found)
     log.close()
+    assert set(told) == {found, Anchor.FAILING}
+
+
+def test_a_log_in_which_nothing_is_new_is_not_vouched_for_again(tmp_path: Path) -> None:
+    log, anchor = a_log(tmp_path, often=Often(records=1_000, seconds=0))
+    time.sleep(3 * LOOK_SECONDS)
+    log.close()
+    assert vouched(anchor) == [0]
 
 
 def test_a_log_behind_a_link_is_looked_through_as_it_is_while_it_grows(tmp_path: Path) -> None:
