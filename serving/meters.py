@@ -61,7 +61,8 @@ class Meters:
         )
         self.lines_seconds = self._histogram(
             "lanes_batch_answer_seconds",
-            "From reading some lines of a batch, 32 at most, to their durable answers.",
+            "From reading some lines of a batch, 32 at most and not all refused, to their durable "
+            "answers.",
         )
         self.commit_seconds = self._histogram(
             "lanes_log_commit_seconds", "Time of one durable commit of the decision log."
