@@ -68,7 +68,7 @@ def main(
         int, typer.Option(min=0, help="First weeks, known as they were.")
     ] = Choice.weeks_known,
     retrain_every: Annotated[int, typer.Option(min=1, help="Weeks.")] = Choice.retrain_every,
-    seed: Annotated[int, typer.Option(help="Of what chance chooses.")] = Choice.seed,
+    seed: Annotated[int, typer.Option(min=0, help="Of what chance chooses.")] = Choice.seed,
     out: FileOption = Path("data/reports/relived"),
 ) -> None:
     """Relive the ingested history as if only a share of it could have been inspected.

@@ -71,7 +71,7 @@ class TrainParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 20261
+    seed: int = Field(default=20261, ge=0, le=2_000_000_000, description="LightGBM has 31 bits.")
     rounds: int = Field(default=250, gt=0, le=20_000, description="Boosting rounds, at most.")
     stop_share: float = Field(
         default=0.0,

@@ -43,7 +43,7 @@ class SearchParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 20261
+    seed: int = Field(default=20261, ge=0, le=2_000_000_000)
     goal: Goal = Field(default="auroc", description="What the best trial is best in.")
     view: Literal["all_rows", "new_lines"] = Field(
         default="all_rows", description="Goods items that judge, as in the evaluation."

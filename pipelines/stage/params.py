@@ -165,11 +165,12 @@ def similar(name: str, known: list[str]) -> str:
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ParamsLoader)
+        json.dumps(content, default=str)  # what holds itself cannot be written down
     except OSError as error:
         raise ParamsError(
             f"Params file {path} cannot be read ({error.strerror}). Give its path with --params."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(f"Params file {path} is not YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise ParamsError(f"Params file {path} holds no sections. Write `name:` lines at the top.")

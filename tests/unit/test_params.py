@@ -185,6 +185,33 @@ def test_a_misspelt_section_is_told_by_whoever_reads_another_first(tmp_path: Pat
     assert section(file, "simulate", SimulateParams)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: &it {seed: *it}",
+        "train: &it [*it]",
+        f"train: {'[' * 3_000}{']' * 3_000}",
+        f"train: {{seed: {'9' * 5_000}}}",
+    ],
+)
+def test_what_nobody_could_write_down_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(ParamsError, match=r"is not YAML.*Correct the file"):
+        section(file, "train", TrainParams)
+    with pytest.raises(ParamsError, match="Correct the file"):
+        of_stages(file)
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999"])
+def test_a_seed_is_one_that_every_draw_can_begin_with(tmp_path: Path, seed: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"train: {{seed: {seed}}}\nsearch: {{seed: {seed}, space: {{bags: [1]}}}}\n")
+    for name, model in (("train", TrainParams), ("search", SearchParams)):
+        with pytest.raises(ParamsError, match=rf"{name}\.seed"):
+            section(file, name, model)
+
+
 def test_every_section_of_params_yaml_is_known_by_name() -> None:
     assert sorted(yaml.safe_load(PARAMS.read_bytes())) == sorted((*OF_STAGES, *OF_COMMANDS))
     assert set(of_stages(PARAMS)) == set(OF_STAGES)
