@@ -204,7 +204,7 @@ def _read_ruling(directory: Path, digest: str) -> Ruling:
         raise _does_not_fit(directory, error) from error
 
 
-_UNFIT = (ValidationError, ValueError, KeyError, EOFError, BadZipFile)
+_UNFIT = (ValidationError, ValueError, TypeError, KeyError, EOFError, BadZipFile)
 
 
 def _does_not_fit(directory: Path, error: Exception) -> BundleError:

@@ -16,7 +16,8 @@ from selectivity.columns import Floats
 RAW_PART = 1e-3
 """Share of the raw score in a calibrated one: keeps the order, moves no probability visibly."""
 
-Knots = Annotated[tuple[float, ...], Field(min_length=1)]
+Chance = Annotated[float, Field(ge=0, le=1)]  # NaN is no such number
+Knots = Annotated[tuple[Chance, ...], Field(min_length=1)]
 
 
 class Curve(BaseModel):

@@ -7,13 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from models.bundle import FILES, MANIFEST, PROFILES_FILE, RULING, load, load_ruling, seal, verify
+from models.bundle import (
+    FILES,
+    MANIFEST,
+    PROFILES_FILE,
+    RULES,
+    RULING,
+    load,
+    load_ruling,
+    seal,
+    verify,
+)
 from models.calibration import Calibration, Curve
 from models.lane_model import LaneModel
 from models.trees import FINDING
 from selectivity.columns import to_columns
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, RulesError
 from tests.builders import a_declaration, an_item
 from tests.spoken import a_spoken_model, spoken
 
@@ -136,6 +147,21 @@ def test_calibrated_rows_are_distributions_and_keep_the_order() -> None:
 def test_a_curve_that_falls_is_refused() -> None:
     with pytest.raises(ValueError, match="rise"):
         Curve(raw=(0.0, 1.0), calibrated=(0.5, 0.1))
+
+
+@pytest.mark.parametrize("knot", [float("nan"), -0.1, 1.1])
+def test_a_knot_that_is_no_chance_is_refused(knot: float) -> None:
+    for knots in ({"raw": (0.0, knot)}, {"calibrated": (0.0, knot)}):
+        with pytest.raises(ValidationError, match="than or equal to"):
+            Curve.model_validate({"raw": (0.0, 1.0), "calibrated": (0.0, 1.0)} | knots)
+
+
+@pytest.mark.parametrize("content", ["true", "3", "[7]", '{"R-1": 3}'])
+def test_sealed_rules_that_are_no_rows_are_refused(copy: Path, content: str) -> None:
+    (copy / RULES).write_text(content)
+    seal(copy, {"source": "tests"})
+    with pytest.raises((BundleError, RulesError)):
+        load(copy)
 
 
 def test_a_curve_with_a_knot_too_many_is_refused() -> None:
