@@ -29,7 +29,9 @@ def catch_up(predictor: Predictor, log: LogReader) -> None:
     """Bring the profiles to where they were when the service stopped."""
     if predictor.bundle is not None:
         with log.one_moment():
-            CatchUp(predictor, log).to(log.head().no)
+            reading = CatchUp(predictor, log)
+            reading.to(log.head().no)
+        reading.tell_of_what_was_lost()
 
 
 class CatchUp:
@@ -58,6 +60,14 @@ class CatchUp:
             for link in some:
                 self._learn(link)
         self.at = self._predictor.known_upto = no
+
+    def tell_of_what_was_lost(self) -> None:
+        """At the end of the log: one that was restored from an older copy ends before the place up
+        to which the bundle learnt from it. What comes into these places is taken for learnt.
+        """
+        if self._known.decision_seq > self._decided:
+            what = {"count": self._decided, "of": self._known.decision_seq}
+            logger.critical("bundle learnt decisions that the log lost", extra=what)
 
     def _declared(self, link: Link) -> Sequence[Row]:
         if link.kind != chain.DECISION:

@@ -117,6 +117,17 @@ def test_a_whole_bundle_that_was_not_published_is_refused(tmp_path: Path, bundle
         answers_without(client, "BUNDLE_REFUSED")
 
 
+@pytest.mark.parametrize("upto", [None, 3, {"decision_seq": -1}, {"log": "x"}])
+def test_a_bundle_that_does_not_say_how_far_it_knows_the_log_is_refused(
+    tmp_path: Path, upto: Any
+) -> None:
+    a_bundle(tmp_path / "bundle", trained_on={"feedback_upto": upto})
+    with a_service(tmp_path, bundle=tmp_path / "bundle") as client:
+        ready = client.get("/health/ready").json()
+    assert ready["cause"] == "BUNDLE_REFUSED"
+    assert "trained_on.feedback_upto" in ready["detail"]
+
+
 @pytest.mark.parametrize("pointer", ["", "{}", '{"bundle": "../x"}'])
 def test_a_damaged_pointer_refuses_the_bundle(tmp_path: Path, pointer: str) -> None:
     (tmp_path / "published").mkdir()

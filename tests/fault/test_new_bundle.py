@@ -11,17 +11,19 @@ from typing import Any
 import httpx
 import pytest
 
-from models.bundle import seal, verify
+from models.bundle import load, seal, verify
 from models.pointer import Pointer, write_pointer
 from models.trees import FINDING
-from selectivity.errors import BundleError, DecisionLogError
+from selectivity.errors import AuditError, BundleError, DecisionLogError
 from serving.deciding import follow_bundle
 from serving.deciding.assign import Parts, assign, receive
-from serving.deciding.follow_bundle import BundleFollower
+from serving.deciding.follow_bundle import BundleFollower, _is_good, _last_good, _passes, _warm
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
+from serving.log.kept_texts import AlteredTextError
 from serving.start import assemble, predictor_for
+from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle
 from tests.service.test_histories import FOUND, importer_history
@@ -276,3 +278,65 @@ def test_a_pointer_that_names_another_bundle_than_it_points_at_is_refused(
         asyncio.run(asyncio.wait_for(following.until("f" * 64), 1))
     assert following.parts.predictor.bundle_digest == first
     following.parts.log.close()
+
+
+def a_predictor_that_knows_the_log(folder: Path, seed: int) -> Predictor:
+    a_bundle(folder, seed=seed)
+    predictor = Predictor.of_bundle(load(folder), draw_key=b"k" * 32)
+    predictor.known_upto = 0
+    return predictor
+
+
+def pointer_to(predictor: Predictor, **fields: Any) -> Pointer:
+    digest = str(predictor.bundle_digest)
+    return Pointer.to(digest, version=2, by="test", at=NOON).model_copy(update=fields)
+
+
+def breaks(predictor: Predictor) -> None:
+    while predictor.breaker.rests_because is None:
+        predictor.breaker.failed("MODEL_ERROR")
+
+
+def forgets_the_log(predictor: Predictor) -> None:
+    predictor.known_upto = None
+
+
+@pytest.mark.parametrize("fails", [breaks, forgets_the_log])
+def test_only_a_model_that_works_and_knows_the_log_is_kept_behind_or_gone_back_to(
+    tmp_path: Path, fails: Callable[[Predictor], None]
+) -> None:
+    one, other = (a_predictor_that_knows_the_log(tmp_path / str(no), no) for no in (1, 2))
+    one.last_good = other
+    assert _warm(one, pointer_to(other)) is other
+    assert _warm(one, pointer_to(one)) is None
+    assert _is_good(other, pointer_to(one))
+    fails(other)
+    assert _warm(one, pointer_to(other)) is None
+    assert not _is_good(other, pointer_to(one))
+
+
+def test_what_takes_over_or_was_taken_back_is_not_what_stands_behind(tmp_path: Path) -> None:
+    one, other = (a_predictor_that_knows_the_log(tmp_path / str(no), no) for no in (1, 2))
+    assert not _is_good(one, pointer_to(one))
+    back = {"rollback": True, "previous": pointer_to(other).bundle}
+    assert not _is_good(one, pointer_to(other, rollback=True))
+    assert _is_good(other, pointer_to(one, **back))
+    one.last_good = other
+    assert _last_good(one, pointer_to(other)) is one
+    assert one.last_good is None  # or there would be three
+
+
+@pytest.mark.parametrize(
+    ("error", "over"),
+    [
+        (AwayError("away"), True),
+        (DecisionLogError("locked"), True),
+        (AlteredTextError("a decision that cannot be read"), False),
+        (AuditError("no id"), False),
+        (BundleError("altered"), False),
+    ],
+)
+def test_what_keeps_a_bundle_from_taking_over_may_be_over_soon(
+    error: Exception, over: bool
+) -> None:
+    assert _passes(error) == over

@@ -382,6 +382,18 @@ def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> 
     assert known["controlled"] == 0  # the second bundle's snapshot is taken at its word
 
 
+@pytest.mark.parametrize(("learnt", "lost"), [(1, False), (2, True)])
+def test_a_bundle_that_learnt_more_than_the_log_holds_is_told(
+    tmp_path: Path, learnt: int, lost: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_bundle(tmp_path / "first")
+    log = fold(tmp_path, [a_declaration()], bundle=tmp_path / "first").log
+    upto = {"feedback_upto": {"log_id": log.log_id, "decision_seq": learnt}}
+    a_bundle(tmp_path / "second", trained_on=upto)
+    fold(tmp_path, [], bundle=tmp_path / "second")
+    assert ("bundle learnt decisions that the log lost" in caplog.text) == lost
+
+
 def test_a_bundle_that_was_trained_on_another_log_knows_nothing_of_this_one(
     tmp_path: Path,
 ) -> None:
