@@ -18,6 +18,7 @@ from selectivity.errors import AuditError, BundleError, DecisionLogError
 from serving.deciding import follow_bundle
 from serving.deciding.assign import Parts, assign, receive
 from serving.deciding.follow_bundle import BundleFollower, _is_good, _last_good, _passes, _warm
+from serving.deciding.handover import Handover
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
@@ -25,7 +26,7 @@ from serving.log.kept_texts import AlteredTextError
 from serving.start import assemble, predictor_for
 from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
-from tests.bundles import a_bundle
+from tests.bundles import a_bundle, a_predictor
 from tests.service.test_histories import FOUND, importer_history
 from tests.services import a_service, lodged, settings_in
 
@@ -340,3 +341,15 @@ def test_what_keeps_a_bundle_from_taking_over_may_be_over_soon(
     error: Exception, over: bool
 ) -> None:
     assert _passes(error) == over
+
+
+def test_what_is_taught_behind_a_handover_is_remembered_no_more() -> None:
+    handover, taught = Handover(), list[Predictor]()
+    serves, later = a_predictor(), a_predictor()
+    with handover.remembering():
+        handover.fold(serves, taught.append)
+        handover.teach(later)
+    assert taught == [serves, later]
+    handover.fold(serves, taught.append)
+    handover.teach(later)
+    assert taught == [serves, later, serves]
