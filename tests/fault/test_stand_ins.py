@@ -33,6 +33,7 @@ from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.predictor import Predictor
+from serving.deciding.published import open_bundle
 from serving.deciding.successor import hand_over as successor_takes_over
 from serving.log.keep import Kept
 from serving.log.reader import LogReader
@@ -324,6 +325,23 @@ def test_the_bundle_before_serves_from_the_start_if_the_published_one_is_refused
     assert {each.model_digest for each in records} == {old}
     assert {each.bundle_digest for each in records} == {new if damage is _damage else old}
     assert replayed(tmp_path).all_equal
+
+
+def test_another_bundle_in_the_place_of_the_one_before_does_not_serve(
+    tmp_path: Path, bundle: Path
+) -> None:
+    first, other, published = (tmp_path / name for name in ("first", "other", "published"))
+    for seed, folder in enumerate((first, other), start=1):
+        a_bundle(folder, seed=seed)
+    for each in (first, bundle):
+        publish(each, published, by="a manager", at=NOON)
+    new, old = verify(bundle)[0], verify(first)[0]
+    _damage(published / new[:16])
+    _remove(published / old[:16])
+    shutil.copytree(other, published / old[:16])
+    opened = open_bundle(settings_in(tmp_path))
+    assert (opened.bundle, opened.cause) == (None, "BUNDLE_REFUSED")
+    assert opened.last_good is None
 
 
 @pytest.mark.parametrize("in_force", ["has no model", "knows more"])
