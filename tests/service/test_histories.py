@@ -348,6 +348,17 @@ def test_a_place_in_which_nothing_of_ours_can_lie_is_told_and_teaches_nothing(
         lessons.lessons(reader, after=after, at_most=9)  # by which a running service follows
 
 
+def test_who_has_no_model_reads_what_others_wrote_once(tmp_path: Path) -> None:
+    without = assemble(settings_in(tmp_path))
+    follower = follow_log.LogFollower(without)
+    with closing(LogReader(without.log.store)) as log:
+        read = [asyncio.run(follower._teach_some(log))]
+        fold(tmp_path, [a_declaration()])
+        read += [asyncio.run(follower._teach_some(log)) for _ in range(2)]
+    without.log.close()
+    assert read == [0, 1, 0]
+
+
 def test_histories_that_stand_still_at_an_altered_record_say_so_once(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
