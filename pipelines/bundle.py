@@ -89,6 +89,16 @@ def checked(policy: Policy) -> Policy:
     return policy
 
 
+def check_not_emptied(trees: Path) -> None:
+    """An empty file of amounts is right in a bundle of before alone: training writes one always.
+
+    Raises:
+        BundleError: it was emptied, and would be read as if no amounts were known.
+    """
+    if (trees / DUTY).exists() and not (trees / DUTY).stat().st_size:
+        raise BundleError(f"{trees / DUTY} is empty. Train them again.")
+
+
 class _Histories(BaseModel):
     """What concerns a bundle of section `featurize`."""
 
@@ -157,8 +167,7 @@ def main(
     upto = origin.pop("feedback_upto", {})
     check_known(section(params, "featurize", _Histories).profiles_until, upto)
     trained_on = {"periods": read_json(periods), "ingested": origin, "feedback_upto": upto}
-    if not (trees / DUTY).stat().st_size:
-        raise BundleError(f"{trees / DUTY} is empty. Train them again.")
+    check_not_emptied(trees)
     with _put_in_place(out) as beside:
         for name, folder in (
             *((name, trees) for name in TREES),

@@ -17,7 +17,7 @@ from models.bundle import PRICES
 from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.trees import REHEARSAL, Trees
-from pipelines.bundle import BundleParams, checked
+from pipelines.bundle import BundleParams, check_not_emptied, checked
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import read_as, write_text
 from pipelines.stage.params import section
@@ -180,6 +180,8 @@ def main(
     """Fit probabilities on days that the rehearsal has not seen, prices on the newest days."""
     policy = checked(section(params, "policy", Policy))
     rules = section(params, "bundle", BundleParams).read_rules()
+    for folder in (trees, trees / REHEARSAL):
+        check_not_emptied(folder)
     columns, parts = read_columns(items), read_as(periods, Periods)
     count = len(columns["item_no"])
     matrix, told = read_features(features, count), read_outcomes(outcomes, count)

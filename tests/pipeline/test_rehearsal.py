@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.calibration import Calibration
 from models.lane_model import LaneModel
 from models.rules_files import read_rules
-from models.trees import REHEARSAL, Trees
+from models.trees import DUTY, REHEARSAL, Trees
 from pipelines import calibrate, train
 from pipelines.calibrate import calibrated
 from pipelines.featurize import knowledge_of
@@ -19,6 +21,7 @@ from pipelines.train import TrainParams
 from pipelines.training.learnable import Mask
 from selectivity.capacity import Prices
 from selectivity.columns import take
+from selectivity.errors import BundleError
 from tests.pasts import QUICK, a_past, stored
 from tests.spoken import WORTH_ITS_CHANCE
 
@@ -78,13 +81,15 @@ def test_curves_and_prices_of_the_stage_are_those_of_their_trees_and_days(tmp_pa
     rules = "bundle: {rules: [data/reference/rules/vietnam.yaml]}"
     policy = f"policy: {WORTH_ITS_CHANCE.model_dump_json()}"
     write_text(tmp_path / "params.yaml", f"{rules}\n{policy}\n")
-    calibrate.main(
+    make = partial(
+        calibrate.main,
         params=tmp_path / "params.yaml",
         trees=tmp_path / "trees",
         knowledge=tmp_path / "knowledge.json",
         out=tmp_path / "out",
         **given,
     )
+    make()
 
     def prices_by(trees: Trees, days: Mask) -> Prices:
         return calibrate.prices_of(
@@ -101,6 +106,12 @@ def test_curves_and_prices_of_the_stage_are_those_of_their_trees_and_days(tmp_pa
     assert prices == prices_by(learnt.trees, newest)
     assert prices != prices_by(learnt.rehearsal, newest)
     assert prices != prices_by(learnt.trees, slice_)
+    for folder in (tmp_path / "trees", tmp_path / "trees" / REHEARSAL):
+        content = (folder / DUTY).read_text(encoding="utf-8")
+        write_text(folder / DUTY, "")
+        with pytest.raises(BundleError, match=rf"{folder.name}/{DUTY} is empty"):
+            make()
+        write_text(folder / DUTY, content)
 
 
 def test_the_stage_writes_what_was_learnt(tmp_path: Path) -> None:
