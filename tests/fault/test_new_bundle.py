@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from selectivity.errors import AuditError, BundleError, DecisionLogError
 from serving.deciding import follow_bundle
 from serving.deciding.assign import Parts, assign, receive
 from serving.deciding.follow_bundle import BundleFollower, _is_good, _last_good, _passes, _warm
+from serving.deciding.follow_log import LogFollower
 from serving.deciding.handover import Handover
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
 from serving.log.kept_texts import AlteredTextError
+from serving.log.reader import LogReader
 from serving.start import assemble, predictor_for
 from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
@@ -353,3 +356,17 @@ def test_what_is_taught_behind_a_handover_is_remembered_no_more() -> None:
     handover.fold(serves, taught.append)
     handover.teach(later)
     assert taught == [serves, later, serves]
+
+
+def test_histories_that_are_made_anew_are_those_of_the_model_behind_as_well(
+    tmp_path: Path,
+) -> None:
+    one, other = (a_predictor_that_knows_the_log(tmp_path / str(no), no) for no in (1, 2))
+    for each in (one, other):
+        forgets_the_log(each)
+    parts = assemble(settings_in(tmp_path))
+    parts.predictor, one.last_good = one, other
+    with closing(LogReader(parts.log.store)) as log:
+        made = LogFollower(parts, lambda: one)._that_knows_the_log(log)
+    parts.log.close()
+    assert [each.known_upto for each in made.that_learn()] == [0, 0]

@@ -106,12 +106,12 @@ def test_curves_and_prices_of_the_stage_are_those_of_their_trees_and_days(tmp_pa
     assert prices == prices_by(learnt.trees, newest)
     assert prices != prices_by(learnt.rehearsal, newest)
     assert prices != prices_by(learnt.trees, slice_)
-    for folder in (tmp_path / "trees", tmp_path / "trees" / REHEARSAL):
-        content = (folder / DUTY).read_text(encoding="utf-8")
-        write_text(folder / DUTY, "")
-        with pytest.raises(BundleError, match=rf"{folder.name}/{DUTY} is empty"):
+    for place in (tmp_path / "trees", tmp_path / "trees" / REHEARSAL):
+        content = (place / DUTY).read_text(encoding="utf-8")
+        write_text(place / DUTY, "")
+        with pytest.raises(BundleError, match=rf"{place.name}/{DUTY} is empty"):
             make()
-        write_text(folder / DUTY, content)
+        write_text(place / DUTY, content)
 
 
 def test_the_stage_writes_what_was_learnt(tmp_path: Path) -> None:
