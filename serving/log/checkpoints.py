@@ -5,6 +5,7 @@ the other fields as canonical JSON: sorted keys, no blanks. A log that was cut o
 longer agrees with what was signed before.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,7 +129,9 @@ def append(file: Path, checkpoint: Checkpoint) -> None:
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" + line if torn else line)
+        content = b"\n" + line if torn else line
+        if os.write(descriptor, content) < len(content):  # as a disk does that becomes full
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

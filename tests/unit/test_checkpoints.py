@@ -119,6 +119,19 @@ def test_a_checkpoint_is_on_the_disk_when_it_counts(
     assert synced == [file, folder, file]
 
 
+def test_a_checkpoint_of_which_a_part_was_written_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that becomes full takes what has room, and says so by the count alone."""
+    write, anchor = os.write, tmp_path / "anchor.ndjson"
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:40]))
+        with pytest.raises(OSError, match="No space left"):
+            append(anchor, a_checkpoint(3))
+    append(anchor, a_checkpoint(4))
+    assert [line.torn for line in anchored(anchor)] == [True, False]
+
+
 def test_the_newest_that_was_signed_is_that_at_the_end(tmp_path: Path) -> None:
     anchor = tmp_path / "anchor.ndjson"
     for records in (3, 5, 4):
