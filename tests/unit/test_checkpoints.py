@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 
-from selectivity.errors import DecisionLogError, ParamsError
+from selectivity.errors import AuditError, DecisionLogError, ParamsError
 from serving.log.chain_check import Walked, walk
 from serving.log.checkpointer import CUT_LOOKS, LOOK_SECONDS, Checkpointer, Often
 from serving.log.checkpoints import Anchor, Checkpoint, append, newest_signed
@@ -351,6 +354,48 @@ def test_a_log_that_another_key_vouched_for_is_missed_at_the_first_start(tmp_pat
     for log in (theirs, ours):
         log.close()
     assert told == [Anchor.OTHER, Anchor.OK]
+
+
+@pytest.mark.parametrize(("earlier", "found"), [([KEY.public_key()], Anchor.OK), ([], Anchor.NEW)])
+def test_what_an_earlier_key_signed_counts(
+    tmp_path: Path, earlier: list[Ed25519PublicKey], found: Anchor
+) -> None:
+    log, anchor = a_log(tmp_path)
+    kept(log, a_record())
+    log.close()
+    told: list[Anchor] = []
+    log = DecisionLog(path_of(log))
+    new = Ed25519PrivateKey.generate()
+    Checkpointer(log.store, anchor, new, on_anchor=told.append, earlier=earlier).close()
+    log.close()
+    assert told == [found]
+
+
+def test_no_other_log_is_vouched_for_than_the_one_that_is_meant(tmp_path: Path) -> None:
+    log, told, anchor = DecisionLog(tmp_path / "it.sqlite"), list[Anchor](), tmp_path / "anchor"
+    kept(log, a_record())
+    options: dict[str, Any] = {"later": True, "log_id": "0" * 32, "on_anchor": told.append}
+    checkpointer = Checkpointer(log.store, anchor, KEY, **options)
+    wait_until(lambda: told == [Anchor.FAILING])
+    checkpointer.close()
+    log.close()
+    assert not anchor.exists()
+
+
+def test_a_reader_that_lags_behind_now_and_then_cuts_no_log(tmp_path: Path) -> None:
+    log, told = DecisionLog(tmp_path / "it.sqlite"), list[Anchor]()
+    checkpointer = Checkpointer(log.store, tmp_path / "anchor", KEY, on_anchor=told.append)
+
+    def lag() -> None:
+        raise AuditError("it has fewer records")
+
+    for _ in range(CUT_LOOKS):
+        checkpointer._try(lag)
+        checkpointer._try(lambda: None)
+    checkpointer.close()
+    log.close()
+    assert Anchor.FAILING in told
+    assert Anchor.CUT not in told
 
 
 def test_of_a_long_anchor_the_end_is_looked_at(

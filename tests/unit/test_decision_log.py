@@ -99,6 +99,20 @@ def test_what_was_altered_is_refused_and_stops_no_writer(
     assert told.new
 
 
+def test_a_connection_that_failed_is_not_used_again(file: Path) -> None:
+    journal = Journal(LogFile(file))
+
+    def fail(links: Links, connection: Connection) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    (before,) = journal.keep([lambda links, connection: connection])
+    with pytest.raises(DecisionLogError, match="disk I/O error"):
+        journal.keep([fail])
+    (after,) = journal.keep([lambda links, connection: connection])
+    journal.let_go()
+    assert after is not before
+
+
 def test_twins_that_come_together_get_one_decision(log: DecisionLog) -> None:
     outcomes = kept(log, *[a_record() for _ in range(20)])
 
