@@ -22,6 +22,7 @@ from selectivity.read_back import read_back
 from selectivity.record import DecisionRecord, ItemScore
 from selectivity.rows import rows_of
 from selectivity.scorecard import Scored
+from serving.log.kept_texts import read_lodged
 from tests.builders import a_declaration, an_item
 from tests.logs import a_record
 
@@ -223,3 +224,5 @@ def test_a_declaration_read_back_makes_the_rows_of_the_one_that_was_checked(
     checked = DecisionRecord.model_validate_json(kept).declaration()
     assert checked == declared
     assert repr(rows_of(read_back(kept))) == repr(rows_of(checked))  # NaN equals no NaN
+    ways = [isinstance(read_lodged(kept, whole=whole), Declaration) for whole in (True, False)]
+    assert ways == [False, True]  # what is whole goes the short way
