@@ -180,7 +180,7 @@ async def _settle_all(
     try:
         while (some := await begun.get()) is not None:
             answers.put_nowait(await _settled(some, parts, language))
-            if any(isinstance(each, Lodged) for _, each in some.lines):  # others wait for nothing
+            if any(isinstance(each, _Lodging) for _, each in some.lines):  # others wait for nothing
                 parts.meters.lines_seconds.observe(time.perf_counter() - some.at)
             room.release()
     finally:

@@ -12,13 +12,14 @@ import yaml
 
 from pipelines.histories.engine import history_in_bulk
 from pipelines.judging.weekly import By, Choice, History, Recipe, Week, _learnt, relive
-from pipelines.label import LabelParams, as_outcomes
+from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.relive import main, summary
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.stage.files import read_json
 from pipelines.stage.tables import columns_from_frame, write_columns
 from pipelines.train import TrainParams
+from pipelines.training.outcomes import as_outcomes
 from selectivity.columns import Columns, to_columns
 from selectivity.errors import NotEnoughDataError
 from selectivity.policy import Policy
