@@ -20,15 +20,15 @@ from models.digests import sha256_of
 from models.feature_list import FEATURE_LIST, feature_list
 from models.lane_model import CALIBRATION, KNOWLEDGE, Knowledge, LaneModel
 from models.trees import TREES
-from selectivity.capacity import Prices
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy, policy_of_bundle
+from selectivity.deciding.scorecard import Scorecard
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
-from selectivity.features import FEATURES
-from selectivity.known import Feature
-from selectivity.policy import Policy, policy_of_bundle
-from selectivity.profiles import Profiles
-from selectivity.rules import RuleSet
-from selectivity.scorecard import Scorecard
+from selectivity.features.known import Feature
+from selectivity.features.matrix import FEATURES
+from selectivity.histories.profiles import Profiles
+from selectivity.rules.rule_set import RuleSet
 
 MANIFEST, PROFILES_FILE, RULES, POLICY, PRICES, SCORECARD = (
     "manifest.json",

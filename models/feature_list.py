@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from selectivity.known import Feature
-from selectivity.lawful import LAW, basis_of
+from selectivity.features.known import Feature
+from selectivity.features.lawful import LAW, basis_of
 
 FEATURE_LIST = "features.json"
 

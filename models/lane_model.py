@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.calibration import Calibration
 from models.trees import Trees
-from selectivity.aggregates import VALUES, duty_at_stake
 from selectivity.columns import Columns, Floats, first_rows
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
-from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
-from selectivity.known import CodeMaps
-from selectivity.risk import Risk
-from selectivity.signals import observations, signals
+from selectivity.features.known import CodeMaps
+from selectivity.features.matrix import FEATURE_NAMES, feature_matrix, features_of
+from selectivity.histories.aggregates import VALUES, duty_at_stake
+from selectivity.reasons.signals import observations, signals
 
 CALIBRATION, KNOWLEDGE = "calibration.json", "knowledge.json"
 COUNTRIES = ("country_of_origin", "country_of_export")

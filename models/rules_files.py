@@ -8,7 +8,7 @@ import yaml
 
 from models.unique_keys import UniqueKeys
 from selectivity.errors import RulesError
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 
 
 class _RulesLoader(UniqueKeys, yaml.SafeLoader):

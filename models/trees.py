@@ -17,7 +17,7 @@ import numpy as np
 from models.raw_scores import RawScores
 from selectivity.columns import Floats
 from selectivity.errors import BundleError
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 
 FINDING, PHYSICAL, DUTY = "finding.txt", "physical.txt", "duty.txt"
 TREES = (FINDING, PHYSICAL, DUTY)

@@ -22,10 +22,10 @@ from pipelines.stage.tables import read_columns
 from pipelines.training.outcomes import known_classes, read_outcomes
 from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
-from selectivity.capacity import ControlPolicy, Prices
 from selectivity.columns import Columns, Floats, each_declaration, take
-from selectivity.policy import Policy
-from selectivity.risk import Risk
+from selectivity.deciding.capacity import ControlPolicy, Prices
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.risk import Risk
 
 CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
 

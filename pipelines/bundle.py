@@ -26,11 +26,11 @@ from models.trees import DUTY, TREES
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import copy_file, read_json, write_text
 from pipelines.stage.params import check_watched, section
+from selectivity.deciding.policy import Policy
 from selectivity.errors import BundleError, ParamsError, RulesError
 from selectivity.lanes import Lane
-from selectivity.policy import Policy
-from selectivity.rules import RuleSet
-from selectivity.wording import WORDS
+from selectivity.reasons.wording import WORDS
+from selectivity.rules.rule_set import RuleSet
 
 RULES_FOLDER = Path("data/reference/rules")
 
@@ -123,7 +123,7 @@ def check_words(rules: RuleSet) -> None:
     """A reason that has no words would reach an officer as a bare code.
 
     Raises:
-        RulesError: a rule gives a reason code that `selectivity/wording.py` does not know.
+        RulesError: a rule gives a reason code that `selectivity/reasons/wording.py` does not know.
     """
     for rule in rules.rules:
         if rule.reason_code not in WORDS:
@@ -131,7 +131,7 @@ def check_words(rules: RuleSet) -> None:
                 "of section `bundle`",
                 rule.id,
                 f"its reason code {rule.reason_code} has no words",
-                "Add them in Vietnamese and English to selectivity/wording.py.",
+                "Add them in Vietnamese and English to selectivity/reasons/wording.py.",
             )
 
 

@@ -26,18 +26,18 @@ from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties, re
 from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
 from pipelines.training.settled import settled
-from selectivity.capacity import (
+from selectivity.columns import Columns, Floats, Ints, Mask, each_declaration, first_rows, take
+from selectivity.deciding.capacity import (
     Prices,
     benefits,
     fit_prices,
     highest_per_declaration,
     places_of,
 )
-from selectivity.columns import Columns, Floats, Ints, Mask, each_declaration, first_rows, take
+from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 
 FEW = 100
 """With fewer answers of either kind, a curve of two parameters: steps would follow chance."""

@@ -40,10 +40,10 @@ from pipelines.stage.params import as_text, leaves, of_stages
 from pipelines.stage.tables import read_frame
 from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
 from pipelines.training.rows import Rows
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 from selectivity.inspection import FindingClass
-from selectivity.officer_words import FAMILY_WORDS
-from selectivity.wording import LANGUAGES, Language
+from selectivity.reasons.officer_words import FAMILY_WORDS
+from selectivity.reasons.wording import LANGUAGES, Language
 
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
 _PAGE = "model_card"

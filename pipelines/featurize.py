@@ -36,10 +36,10 @@ from pipelines.stage.params import section
 from pipelines.stage.tables import columns_in_parts, count_rows
 from pipelines.training.outcomes import as_outcomes, read_outcomes
 from pipelines.training.periods import Periods
-from selectivity.aggregates import duty_at_stake
 from selectivity.columns import ITEM, Columns, Floats, take
-from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, FEATURES, feature_matrix, numbered
+from selectivity.features.declared import CODED
+from selectivity.features.matrix import FEATURE_NAMES, FEATURES, feature_matrix, numbered
+from selectivity.histories.aggregates import duty_at_stake
 
 DECLARED_MOSTLY = 0.5
 """A field declared on at least this share of the items counts as a fact the history has."""

@@ -27,14 +27,14 @@ from pipelines.stage.files import read_arrays, read_as, reading, write_json
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows
 from pipelines.training.outcomes import read_outcomes
-from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParityError
-from selectivity.features import FEATURE_NAMES, features_of
-from selectivity.key_history import kind_of
-from selectivity.profiles import Profiles
-from selectivity.rows import A_DAY, Row, arrays_of, rows_in
-from selectivity.snapshot import Kept
+from selectivity.features.matrix import FEATURE_NAMES, features_of
+from selectivity.histories.aggregates import PROFILES, VALUES, Profile
+from selectivity.histories.key_history import kind_of
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import A_DAY, Row, arrays_of, rows_in
+from selectivity.histories.snapshot import Kept
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -213,7 +213,8 @@ def _refuse(found: list[str], values: int, keys: int) -> None:
         raise ParityError(
             f"{values} values and {keys} histories of training are not those of the service, so "
             f"no bundle is made. The first: {'; '.join(found)}. One of pipelines/histories and "
-            "selectivity/profiles.py reads selectivity/aggregates.py wrongly: mend it there."
+            "selectivity/histories/profiles.py reads selectivity/histories/aggregates.py wrongly: "
+            "mend it there."
         )
 
 

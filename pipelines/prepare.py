@@ -19,7 +19,7 @@ from pipelines.stage.tables import read_columns, write_columns
 from pipelines.training.periods import PARTS, Periods
 from selectivity.columns import Columns, day_of, in_time_order
 from selectivity.errors import NotEnoughDataError
-from selectivity.profile_keys import goods_line
+from selectivity.histories.keys import goods_line
 
 
 class PrepareParams(BaseModel):

@@ -26,8 +26,8 @@ from pipelines.stage.params import section
 from pipelines.stage.progress import shown
 from pipelines.stage.tables import read_columns, read_frame
 from pipelines.train import TrainParams
+from selectivity.deciding.policy import Policy
 from selectivity.metrics import wilson
-from selectivity.policy import Policy
 
 LAST_WEEKS = 13
 """A quarter: what is told in one line."""

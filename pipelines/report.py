@@ -42,9 +42,9 @@ from pipelines.stage.files import LEAK, read_as, read_json, without_nan, write_j
 from pipelines.stage.tables import read_frame
 from pipelines.training.outcomes import read_outcomes, standing
 from pipelines.training.periods import Periods
-from selectivity.policy import Policy
-from selectivity.rules import Rule
-from selectivity.wording import LANGUAGES
+from selectivity.deciding.policy import Policy
+from selectivity.reasons.wording import LANGUAGES
+from selectivity.rules.rule_set import Rule
 
 
 def sections(evidence: Evidence, seen: Unseen) -> tuple[Section, ...]:

@@ -23,10 +23,10 @@ from pipelines.sources.reading import Raw, Watch, expect_columns, raw_of_frame, 
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import put_in_place
 from selectivity.columns import KINDS, Columns, Ints, first_rows, take, time_order
+from selectivity.deciding.office_loads import OfficeLoads
 from selectivity.errors import SourceError
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane
-from selectivity.office_loads import OfficeLoads
 
 SCORED, REPEATED = "scored", "repeats an earlier row"
 PROBABILITIES = tuple(f"p_{finding_class.name.lower()}" for finding_class in FindingClass)

@@ -27,11 +27,11 @@ from pipelines.training.periods import Periods
 from pipelines.training.points import Controlled, ScorecardParams, fit, usual_values
 from pipelines.training.settled import settled
 from selectivity.columns import Columns, Ints, each_declaration, take
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.scorecard import Scorecard
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Lane
-from selectivity.policy import Policy
-from selectivity.rules import RuleSet
-from selectivity.scorecard import Scorecard
+from selectivity.rules.rule_set import RuleSet
 
 
 def lane_points(points: Ints, least: Ints, policy: Policy) -> tuple[int, int]:

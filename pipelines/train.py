@@ -44,7 +44,7 @@ from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Rows, Whole
 from selectivity.columns import Floats, Mask
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import FEATURES
+from selectivity.features.matrix import FEATURES
 from selectivity.inspection import FindingClass
 
 TOLD = [

@@ -23,7 +23,7 @@ from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
 from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import each_declaration, take
-from selectivity.rule_trial import Around, PastDeclaration, try_rules
+from selectivity.deciding.rule_trial import Around, PastDeclaration, try_rules
 
 INTERIM = Path("data/interim/prepared")
 

@@ -118,7 +118,7 @@ class UnlawfulFeatureError(SelectivityError):
         self.feature = feature
         super().__init__(
             f"Feature {feature!r} may not be used: {problem}. Name what allows it, add the text of "
-            "law to selectivity/lawful.py if it is another one, or take the feature out."
+            "law to selectivity/features/lawful.py if it is another one, or take the feature out."
         )
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
 from selectivity.declaration import Strict, Text, canonical_sha256
-from selectivity.modes import AFTERWARDS, Mode, tightens
 from selectivity.override import ID_DIGITS, Actor
 
 MOST_HOURS = 72.0

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from selectivity.declaration import Identifier, Strict, Text, canonical_sha256
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
 from selectivity.record import DecisionRecord
-from selectivity.rules import Layer, Rule
+from selectivity.rules.rule_set import Layer, Rule
 
 ID_DIGITS = 24
 BINDING_CHANNELS = (Channel.MANDATORY, Channel.RANDOM)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from selectivity.decision import LaneDecision, Source
+from selectivity.deciding.decision import LaneDecision, Source
 from selectivity.declaration import Declaration
 from selectivity.lanes import LANE_NAMES, LINEAGE, Lane
 

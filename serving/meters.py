@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from selectivity.decision import Source
+from selectivity.deciding.decision import Source
+from selectivity.deciding.modes import Mode
 from selectivity.inspection import Inspection
 from selectivity.lanes import Channel, Lane
-from selectivity.modes import Mode
 from selectivity.override import OverrideState, OverrideStep
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import ApiKey

@@ -22,8 +22,8 @@ from pydantic import (
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
+from selectivity.reasons.wording import Language
 from selectivity.similar import closest
-from selectivity.wording import Language
 from serving.callers.api_keys import Role
 
 PREFIX = "LANES_"

@@ -5,7 +5,7 @@ from typing import Any
 
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.inspection import Inspection
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -13,16 +13,16 @@ from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
 from models.rules_files import read_rules
 from models.trees import Trees
-from selectivity.capacity import Prices
 from selectivity.columns import to_columns
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.random_stratum import RandomPolicy
+from selectivity.deciding.scorecard import Band, FactPoints, Scorecard, UsualValue
 from selectivity.declaration import Declaration
-from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, numbered
-from selectivity.policy import Policy
-from selectivity.profiles import Profiles
-from selectivity.random_stratum import RandomPolicy
-from selectivity.rows import rows_of
-from selectivity.scorecard import Band, FactPoints, Scorecard, UsualValue
+from selectivity.features.declared import CODED
+from selectivity.features.matrix import FEATURE_NAMES, numbered
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import rows_of
 from serving.deciding.predictor import Predictor
 from tests.builders import a_declaration
 

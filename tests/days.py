@@ -16,14 +16,14 @@ from pipelines.training.outcomes import as_outcomes
 from pipelines.trials.learning import Recipe, learn
 from pipelines.trials.memory import REMEMBERED, Memory
 from selectivity.columns import each_declaration, in_time_order, take
-from selectivity.decision import LaneDecision
+from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.guard import LIMITS
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.office_loads import OfficeLoads
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import Declaration
-from selectivity.guard import LIMITS
 from selectivity.lanes import Lane
-from selectivity.modes import Mode
-from selectivity.office_loads import OfficeLoads
-from selectivity.policy import Policy, decide
-from selectivity.risk import Risk
 
 STATES: Mapping[str, Mapping[str, Any]] = {
     "no usable model": {"without": True, "fallback_cause": "MODEL_ERROR"},

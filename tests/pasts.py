@@ -12,7 +12,7 @@ from pipelines.stage.tables import write_columns, write_frame
 from pipelines.train import TrainParams
 from pipelines.training.periods import Periods
 from selectivity.columns import to_columns
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 from tests.builders import a_declaration
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

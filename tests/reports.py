@@ -12,8 +12,8 @@ from pipelines.reporting.evidence import Evidence, ripened
 from pipelines.reporting.sections import Section
 from pipelines.reporting.unseen import unseen
 from pipelines.training.periods import Periods
+from selectivity.deciding.policy import Policy
 from selectivity.lanes import Channel
-from selectivity.policy import Policy
 
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PERIODS = Periods(

@@ -11,13 +11,13 @@ from models.bundle import FORMAT, Bundle, Manifest
 from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
 from pipelines.training.periods import Periods
-from selectivity.capacity import ControlPolicy, Found, Prices, ValuePolicy
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES
-from selectivity.policy import Policy
-from selectivity.profiles import Profiles
-from selectivity.random_stratum import RandomPolicy
-from selectivity.rules import RuleSet
+from selectivity.deciding.capacity import ControlPolicy, Found, Prices, ValuePolicy
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.random_stratum import RandomPolicy
+from selectivity.features.matrix import FEATURE_NAMES
+from selectivity.histories.profiles import Profiles
+from selectivity.rules.rule_set import RuleSet
 from tests.bundles import a_scorecard
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

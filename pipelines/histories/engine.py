@@ -26,10 +26,10 @@ from pipelines.histories.sql import (
     moments_query,
     values_query,
 )
-from selectivity.aggregates import PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
 from selectivity.errors import ParamsError
-from selectivity.key_history import DAYS_OF_MOMENTS
+from selectivity.histories.aggregates import PROFILES, VALUES, Profile
+from selectivity.histories.key_history import DAYS_OF_MOMENTS
 
 ROWS_A_GIGABYTE = 1_500_000
 """Goods items whose histories are computed together, per gigabyte that the engine may take."""

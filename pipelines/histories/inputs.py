@@ -1,7 +1,7 @@
 """The tables that history queries read: goods items and outcomes with their keys and measures.
 
-Measures are computed here by the very functions of `selectivity.aggregates`, as whole numbers;
-from there on an engine only adds them up.
+Measures are computed here by the very functions of `selectivity.histories.aggregates`, as whole
+numbers; from there on an engine only adds them up.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
 from pipelines.stage.files import reading
 from pipelines.stage.tables import arrow_table
-from selectivity.aggregates import MEASURED, MEASURES, derived
 from selectivity.columns import KINDS, Columns, Ints
-from selectivity.rows import A_DAY
+from selectivity.histories.aggregates import MEASURED, MEASURES, derived
+from selectivity.histories.rows import A_DAY
 
 AT_ONCE = 250_000
 """Rows that are held in memory together."""

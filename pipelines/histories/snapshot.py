@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.histories.sql import key_columns
-from selectivity.aggregates import Profile
 from selectivity.columns import Floats, Ints
-from selectivity.profile_keys import joined
-from selectivity.snapshot import Kept
+from selectivity.histories.aggregates import Profile
+from selectivity.histories.keys import joined
+from selectivity.histories.snapshot import Kept
 
 
 def kept_of(profile: Profile, cells: pa.Table, moments: pa.Table | None) -> Kept:

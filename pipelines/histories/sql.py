@@ -1,4 +1,4 @@
-"""The specification of `selectivity.aggregates` as SQL that DuckDB and Spark both run as it is.
+"""`selectivity.histories.aggregates` as SQL that DuckDB and Spark both run as it is.
 
 Two tables go in. `items`: one row per goods item with `row`, `day`, `moment`, the key columns and
 the measures as whole numbers. `outcomes`: one row per outcome with `day`, the same key columns and
@@ -10,7 +10,7 @@ cells therefore ends one cell or one day before, and what the day itself brings 
 
 from collections.abc import Iterator
 
-from selectivity.aggregates import COUNT, DECAY, MEASURES, OUTCOMES, Profile, Value
+from selectivity.histories.aggregates import COUNT, DECAY, MEASURES, OUTCOMES, Profile, Value
 
 TEXT_KEYS = (
     "importer_id",

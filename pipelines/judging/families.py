@@ -15,7 +15,7 @@ from pipelines.train import TrainParams
 from pipelines.training.outcomes import UNKNOWN, known_classes
 from selectivity.columns import Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import FAMILIES, FEATURES
+from selectivity.features.matrix import FAMILIES, FEATURES
 from selectivity.inspection import FindingClass
 from selectivity.metrics import Interval
 

@@ -7,13 +7,13 @@ import pandas as pd
 
 from models.bundle import Bundle
 from pipelines.training.outcomes import UNKNOWN, known_duties
-from selectivity.aggregates import duty_at_stake
-from selectivity.capacity import OVER_CAPACITY
 from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
+from selectivity.deciding.capacity import OVER_CAPACITY
+from selectivity.deciding.policy import Policy
+from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
 from selectivity.metrics import wilson
-from selectivity.policy import Policy
 
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:

@@ -13,13 +13,13 @@ import pandas as pd
 from models.bundle import Bundle
 from pipelines.stage.command import say
 from pipelines.training.settled import EVALUATION_KEY
-from selectivity.capacity import Prices
 from selectivity.columns import Columns, each_declaration, first_rows
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.office_loads import OfficeLoads
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.risk import Risk
 from selectivity.lanes import Lane
-from selectivity.modes import Mode
-from selectivity.office_loads import OfficeLoads
-from selectivity.policy import Policy, decide
-from selectivity.risk import Risk
 
 
 def replay(

@@ -21,6 +21,7 @@ from pipelines.judging.fitting import Past, fit
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import as_outcomes
 from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
+from selectivity.histories.keys import goods_line
 from selectivity.inspection import FindingClass
 from selectivity.metrics import (
     Interval,
@@ -30,7 +31,6 @@ from selectivity.metrics import (
     precision_at,
     recall_at,
 )
-from selectivity.profile_keys import goods_line
 
 
 def auroc(found: Ints, risk: Floats) -> float:

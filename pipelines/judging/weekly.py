@@ -20,13 +20,13 @@ from pipelines.label import LabelParams, label
 from pipelines.prepare import PrepareParams, prepare
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
-from selectivity.aggregates import duty_at_stake
-from selectivity.capacity import benefits
 from selectivity.columns import Columns, Floats, Ints, Mask, first_rows, in_time_order, take
+from selectivity.deciding.capacity import benefits
+from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import feature_matrix
+from selectivity.features.matrix import feature_matrix
+from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy
 
 Tell = Callable[[str], None]
 RED = 1

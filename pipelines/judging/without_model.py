@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selectivity.policy import Policy
+from selectivity.deciding.policy import Policy
 
 LEAST_AGAINST_MODEL = 0.6
 """Of what the model catches, the points table has to catch at least this share."""

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.training.periods import Periods
+from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy
-from selectivity.rules import Rule
+from selectivity.rules.rule_set import Rule
 
 LANES = ("GREEN", "YELLOW", "RED")
 KEY = ["declaration_id", "version_no"]

@@ -9,7 +9,7 @@ from pipelines.reporting import charts
 from pipelines.reporting.evidence import LANES, Evidence
 from pipelines.reporting.sections import Chart, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
-from selectivity.capacity import OVER_CAPACITY
+from selectivity.deciding.capacity import OVER_CAPACITY
 from selectivity.lanes import Channel, Lane
 from selectivity.metrics import wilson
 

@@ -10,7 +10,7 @@ import yaml
 from models.unique_keys import UniqueKeys
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 

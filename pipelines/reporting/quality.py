@@ -10,7 +10,7 @@ from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
 from pipelines.training.periods import PARTS
-from selectivity.policy import Policy
+from selectivity.deciding.policy import Policy
 
 MOST = 12
 """Rows of a table of reasons or fields; the rest stands in quarantine.csv and ingest.json."""

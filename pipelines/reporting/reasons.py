@@ -8,7 +8,7 @@ from pipelines.reporting.evidence import LANES, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, ReasonCode, Sentence, Share, say
 from selectivity.metrics import wilson
-from selectivity.rules import Layer, Rule
+from selectivity.rules.rule_set import Layer, Rule
 
 
 def reasons(evidence: Evidence) -> Section:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from selectivity.lanes import Lane, Reason
 from selectivity.metrics import Interval
-from selectivity.wording import LANE_WORDS, WORDS, Language, sentence
+from selectivity.reasons.wording import LANE_WORDS, WORDS, Language, sentence
 
 Words: TypeAlias = Mapping[str, str]
 

@@ -13,7 +13,7 @@ from lightgbm.libpath import _LIB
 
 from pipelines.training.rows import Numbers, Rows
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 
 Options = dict[str, Any]
 """LightGBM's, with `num_iterations` and `seed`."""

@@ -16,7 +16,7 @@ import pandas as pd
 from pipelines.training.boosters import Examples, Fit, Options
 from pipelines.training.rows import Rows
 from selectivity.errors import ParamsError
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 
 _ONLY_ALONE = {"monotone_constraints_method": "basic"}
 """LightGBM takes the closer methods on one machine only."""

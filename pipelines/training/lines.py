@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.stage.files import reading
 from pipelines.stage.tables import columns_from_frame
 from selectivity.columns import KINDS, Columns, Floats
-from selectivity.profile_keys import LINE_FIELDS, goods_line
+from selectivity.histories.keys import LINE_FIELDS, goods_line
 
 Lines = npt.NDArray[np.uint64]
 

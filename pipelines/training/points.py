@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.optimize import minimize
 
 from selectivity.columns import Columns, Floats
+from selectivity.deciding.scorecard import FACTS, Band, FactPoints, UsualValue, UsualValues
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.errors import NotEnoughDataError
-from selectivity.scorecard import FACTS, Band, FactPoints, UsualValue, UsualValues
 
 MEASURED: Mapping[str, tuple[float, ...]] = {
     "importer_compliance_level": (2, 3, 4, 5),

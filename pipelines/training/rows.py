@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines.stage.files import reading
 from pipelines.stage.tables import count_rows, expect_rows, read_frame
 from selectivity.columns import Floats, Mask
-from selectivity.features import FEATURE_NAMES, forget_lines
+from selectivity.features.matrix import FEATURE_NAMES, forget_lines
 
 BLOCK = 65_536
 """Rows read at once."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from selectivity.deciding.policy import Least, Policy, least_lane
 from selectivity.declaration import Declaration
-from selectivity.policy import Least, Policy, least_lane
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 
 EVALUATION_KEY = b"evaluation"
 """Of the random draws wherever the past is decided again: the same history gives the same lanes."""

@@ -13,9 +13,9 @@ from pipelines.simulator.schema import completed
 from pipelines.simulator.selection import Selection
 from pipelines.simulator.simulation import LodgedWeek
 from pipelines.trials.memory import Memory, goods_items
+from selectivity.histories.rows import day_at, rows_in
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
-from selectivity.rows import day_at, rows_in
 
 Retrain = Callable[[Memory, int], Bundle | None]
 """Given what is known at the end of a week, a new bundle, or None to keep the one in force."""

@@ -21,9 +21,9 @@ from pipelines.training.outcomes import as_outcomes
 from pipelines.training.points import ScorecardParams
 from pipelines.trials.memory import Memory
 from selectivity.columns import in_time_order, take
-from selectivity.policy import Policy
-from selectivity.profiles import Profiles
-from selectivity.rules import RuleSet
+from selectivity.deciding.policy import Policy
+from selectivity.histories.profiles import Profiles
+from selectivity.rules.rule_set import RuleSet
 
 
 class Recipe(NamedTuple):

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from models.bundle import Bundle
 from models.contributions import contributions
-from selectivity.attribution import FamilyShare, families
-from selectivity.checkable import Goods
 from selectivity.columns import Floats
+from selectivity.histories.rows import arrays_of, rows_of
+from selectivity.reasons.attribution import FamilyShare, families
+from selectivity.reasons.checkable import Goods
 from selectivity.record import DecisionRecord
-from selectivity.rows import arrays_of, rows_of
 from serving.audit.not_declared import not_declared
 from serving.audit.replay import Again
 from serving.deciding.assessed import digest_of

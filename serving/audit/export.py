@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
-from selectivity.decision import LaneDecision
+from selectivity.deciding.decision import LaneDecision
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Channel, Lane

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from selectivity.checkable import is_known
-from selectivity.rows import Row
-from selectivity.wording import Language
+from selectivity.histories.rows import Row
+from selectivity.reasons.checkable import is_known
+from selectivity.reasons.wording import Language
 
 NOT_DECLARED = "NOT_DECLARED"
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 from models.bundle import Bundle, Ruling, load, load_ruling
 from models.pointer import NAME_DIGITS
 from models.rules_files import read_rules
-from selectivity.decision import Source
+from selectivity.deciding.decision import Source
+from selectivity.deciding.guard import Room
+from selectivity.deciding.sampling import key_id
 from selectivity.errors import BundleError, ParamsError, SelectivityError
-from selectivity.guard import Room
 from selectivity.lanes import LINEAGE, Lane, Vote
 from selectivity.record import DecisionRecord
-from selectivity.sampling import key_id
 from serving.deciding.catch_up import CatchUp
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.predictor import Given, Predictor

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple, cast
 
 import typer
 
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.commands.first_key import key_to_send
 from serving.settings import Settings
 

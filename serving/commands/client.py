@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from selectivity.errors import SelectivityError, ServiceError
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.commands.table import what_is_wrong
 
 LINES_AT_ONCE = 1_000

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selectivity.errors import SelectivityError, SourceError
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.commands import table
 from serving.commands.client import send_declarations, send_inspections
 from serving.settings import Settings

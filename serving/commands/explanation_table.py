@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import exp
 
 from selectivity.errors import SelectivityError
-from selectivity.wording import Language, written
+from selectivity.reasons.wording import Language, written
 from serving.audit.explanation import explain_from_log
 from serving.audit.replay import MissingError
 from serving.log.reader import LogReader

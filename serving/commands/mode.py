@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from selectivity.deciding.modes import Mode
 from selectivity.errors import ParamsError
 from selectivity.mode_orders import MOST_HOURS
-from selectivity.modes import Mode
 from serving.audit.released import HEAD, line, released
 from serving.commands.asking import Spoken, Url, asked, settings_of
 from serving.commands.client import mode_answer

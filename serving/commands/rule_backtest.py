@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from models.rules_files import read_rules
-from selectivity.capacity import Prices
-from selectivity.policy import Policy
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
 from selectivity.record import DecisionRecord
-from selectivity.risk import Risk
-from selectivity.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.published import open_bundle
 from serving.log.kept_texts import declared_in

@@ -9,7 +9,7 @@ import typer
 
 from models.rules_files import read_rules, rows_of
 from selectivity.errors import RulesError
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from serving.commands.asking import settings_of
 
 commands = typer.Typer(

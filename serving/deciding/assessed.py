@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from models.bundle import Bundle
 from selectivity.columns import Floats
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import Declaration
+from selectivity.histories.rows import Row, arrays_of, rows_of
 from selectivity.record import ItemScore
-from selectivity.risk import Risk
-from selectivity.rows import Row, arrays_of, rows_of
 
 
 class Assessed(NamedTuple):

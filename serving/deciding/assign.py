@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
+from selectivity.deciding.office_loads import OfficeLoads, day_in_utc, nothing
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.histories.rows import Row
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeStep, last_in_force, standing
-from selectivity.modes import AFTERWARDS, Mode, tightens
-from selectivity.office_loads import OfficeLoads, day_in_utc, nothing
 from selectivity.record import DecisionRecord
-from selectivity.rows import Row
 from serving.callers.api_keys import Caller, id_of
 from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import Tokens

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from selectivity.rows import Row, rows_of
+from selectivity.histories.rows import Row, rows_of
 from serving.deciding.lessons import told_by
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import FeedbackUpto

@@ -6,9 +6,9 @@ Whoever reads it can foresee which declarations will be checked at random.
 import secrets
 from pathlib import Path
 
+from selectivity.deciding.sampling import key_id
 from selectivity.errors import ParamsError
 from selectivity.record import DecisionRecord
-from selectivity.sampling import key_id
 from serving import secret_file
 
 KEY_BYTES = 32

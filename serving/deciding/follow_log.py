@@ -7,8 +7,8 @@ from contextlib import closing
 from functools import partial
 
 from models.pointer import read_pointer
+from selectivity.deciding.office_loads import day_in_utc
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
-from selectivity.office_loads import day_in_utc
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
 from serving.deciding.lessons import fold, lessons

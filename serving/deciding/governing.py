@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selectivity.deciding.modes import Mode
 from selectivity.errors import DecisionLogError
 from selectivity.mode_orders import (
     ModeAsked,
@@ -22,8 +23,7 @@ from selectivity.mode_orders import (
     standing,
     waiting,
 )
-from selectivity.modes import Mode
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
 from serving.http.problems import RefusedError

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from selectivity.declaration import Declaration
+from selectivity.histories.rows import Row, rows_of
 from selectivity.inspection import Inspection
 from selectivity.labelling import Told, news
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
-from selectivity.rows import Row, rows_of
 from serving.deciding.predictor import Predictor
 from serving.log.kept_texts import (
     AlteredTextError,

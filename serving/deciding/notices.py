@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selectivity.lanes import Channel, LaneName
 from selectivity.override import Actor, OverrideStep
+from selectivity.reasons.wording import LANE_WORDS, Language
 from selectivity.record import DecisionRecord
-from selectivity.rules import RuleSet
-from selectivity.wording import LANE_WORDS, Language
+from selectivity.rules.rule_set import RuleSet
 from serving.deciding.offices import offices_of
 from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.log.cursors import cursor_at, place

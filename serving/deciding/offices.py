@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from selectivity.reasons.wording import Language
 from selectivity.record import DecisionRecord
-from selectivity.wording import Language
 from serving.callers.api_keys import Caller
 from serving.deciding.assign import Parts
 from serving.http.problems import FieldProblem, RefusedError, not_found

@@ -18,8 +18,8 @@ from selectivity.override import (
     lane_in_force,
     request,
 )
+from selectivity.reasons.wording import LANE_WORDS, Language
 from selectivity.record import DecisionRecord
-from selectivity.wording import LANE_WORDS, Language
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
 from serving.deciding.offices import found_or_refused

@@ -8,21 +8,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from models.bundle import Bundle, Ruling
-from selectivity.capacity import Prices
-from selectivity.decision import Source
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.decision import Source
+from selectivity.deciding.guard import Load
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.sampling import key_id
+from selectivity.deciding.scorecard import Scorecard
 from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
-from selectivity.guard import Load
+from selectivity.histories.rows import Row, day_at, rows_of
 from selectivity.labelling import Told, item_outcomes
 from selectivity.lanes import Lane
-from selectivity.modes import Mode
-from selectivity.policy import Policy, decide
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
-from selectivity.rows import Row, day_at, rows_of
-from selectivity.rules import RuleSet
-from selectivity.sampling import key_id
-from selectivity.scorecard import Scorecard
+from selectivity.rules.rule_set import RuleSet
 from serving.deciding.assessed import Assessed, assess, item_scores
 from serving.deciding.breaker import Breaker
 from serving.deciding.published import NO_MODEL

@@ -7,7 +7,7 @@ take none; while all are taken, others are turned away at the connection: see `s
 
 import asyncio
 
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.http.problems import RefusedError
 from serving.http.refusals import overloaded
 

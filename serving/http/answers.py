@@ -8,13 +8,13 @@ from urllib.parse import quote
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from selectivity.decision import Source
+from selectivity.deciding.decision import Source
+from selectivity.deciding.modes import Mode
 from selectivity.lanes import Channel, LaneName, Reason
-from selectivity.modes import Mode
 from selectivity.override import OverrideStep, lane_in_force
+from selectivity.reasons.wording import LANE_WORDS, Language, for_trader, sentence
 from selectivity.record import DecisionRecord
-from selectivity.rules import RuleSet
-from selectivity.wording import LANE_WORDS, Language, for_trader, sentence
+from selectivity.rules.rule_set import RuleSet
 from serving.log.checkpoints import Anchor
 from serving.log.keep import Receipt
 

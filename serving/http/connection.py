@@ -14,7 +14,7 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.http.door import Door
 from serving.http.language import preferred
 from serving.http.problems import Problem, response_bytes

@@ -7,7 +7,7 @@ next to nothing: the connection itself sends an answer that was written once.
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from selectivity.wording import LANGUAGES
+from selectivity.reasons.wording import LANGUAGES
 from serving.http.admission import Admission
 from serving.http.language import preferred
 from serving.http.problems import response_bytes

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from selectivity.wording import LANGUAGES, Language
+from selectivity.reasons.wording import LANGUAGES, Language
 
 DEFAULT: Language = "vi"
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
+from selectivity.reasons.wording import Language
 from selectivity.similar import meant_at
-from selectivity.wording import Language
 from serving.http.whole_answer import whole
 
 PROBLEM_JSON = "application/problem+json"

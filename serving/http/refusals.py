@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from selectivity.mode_orders import ModeRefusal
 from selectivity.override import Refusal
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Role
 from serving.http.problems import Problem, about, problem
 

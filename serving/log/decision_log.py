@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from selectivity.deciding.guard import GUARDED
+from selectivity.deciding.office_loads import day_in_utc
 from selectivity.errors import DecisionLogError
-from selectivity.guard import GUARDED
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.mode_orders import ModeStep
-from selectivity.office_loads import day_in_utc
 from selectivity.override import OverrideStep, strictest
 from selectivity.record import DecisionRecord
 from serving.log.group_writer import GroupWriter

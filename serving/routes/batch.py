@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.deciding.assign import Parts, kept_or_again, lodge_together
 from serving.http.answers import lane_answer
 from serving.http.bodies import body_too_large, declaration_from

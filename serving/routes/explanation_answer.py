@@ -5,11 +5,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selectivity.attribution import FamilyShare
 from selectivity.lanes import Channel, LaneName
-from selectivity.officer_words import FAMILY_WORDS
-from selectivity.rules import RuleSet
-from selectivity.wording import LANE_WORDS, Language
+from selectivity.reasons.attribution import FamilyShare
+from selectivity.reasons.officer_words import FAMILY_WORDS
+from selectivity.reasons.wording import LANE_WORDS, Language
+from selectivity.rules.rule_set import RuleSet
 from serving.audit.explanation import Explained, ItemExplained
 from serving.audit.not_declared import in_words
 from serving.http.answers import ReasonAnswer, reasons_in_words

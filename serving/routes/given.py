@@ -4,7 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller
 from serving.deciding.assign import Parts
 from serving.http.language import preferred

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from selectivity.errors import ConflictError
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, Role, actor_of
 from serving.deciding.assign import Parts, keep_act
 from serving.deciding.notices import (

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from selectivity.override import OverrideAsked
-from selectivity.wording import Language
+from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Role
 from serving.deciding.overriding import OverrideAnswer, agree, ask, status_of
 from serving.http.bodies import content_from, read_body

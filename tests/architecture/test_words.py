@@ -9,16 +9,16 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from selectivity.checkable import TELLINGS
-from selectivity.conditions import Condition
 from selectivity.declaration import Declaration, Document, GoodsItem
-from selectivity.features import FEATURES
+from selectivity.features.matrix import FEATURES
 from selectivity.inspection import Finding, Inspection
-from selectivity.officer_words import FAMILY_WORDS
 from selectivity.override import OverrideReason
-from selectivity.rules import Rule
-from selectivity.signals import RELATIVE, SIGNALS
-from selectivity.wording import FOR_TRADERS, WORDS
+from selectivity.reasons.checkable import TELLINGS
+from selectivity.reasons.officer_words import FAMILY_WORDS
+from selectivity.reasons.signals import RELATIVE, SIGNALS
+from selectivity.reasons.wording import FOR_TRADERS, WORDS
+from selectivity.rules.conditions import Condition
+from selectivity.rules.rule_set import Rule
 from tests.architecture.tree import ROOT, modules, parsed
 
 DICTIONARY = (ROOT / "data/README.md").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_every_reason_has_words_and_all_words_are_used() -> None:
     codes |= {signal.code for signal in SIGNALS} | {telling.code for telling in TELLINGS}
     codes |= set(OverrideReason)
     assert len(codes) > 10
-    assert codes - set(WORDS) == set(), "add their words to selectivity/wording.py"
+    assert codes - set(WORDS) == set(), "add their words to selectivity/reasons/wording.py"
     assert set(WORDS) - codes == set(), "no rule and no module gives these reasons"
 
 

@@ -22,11 +22,11 @@ import typer
 
 from models.bundle import Bundle, load
 from selectivity.columns import to_columns
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.policy import decide
 from selectivity.declaration import Declaration
-from selectivity.modes import Mode
-from selectivity.policy import decide
-from selectivity.rows import arrays_of, rows_of
-from selectivity.rules import RuleSet
+from selectivity.histories.rows import arrays_of, rows_of
+from selectivity.rules.rule_set import RuleSet
 from serving.deciding.gathering import TOGETHER
 from serving.deciding.predictor import Predictor
 from serving.http.answers import lane_answer

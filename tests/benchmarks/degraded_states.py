@@ -21,13 +21,13 @@ import numpy as np
 import typer
 
 from pipelines.trials.learning import read_recipe
-from selectivity.capacity import Found
 from selectivity.columns import Ints, first_rows
-from selectivity.decision import LaneDecision
-from selectivity.guard import OfficeCapacity
+from selectivity.deciding.capacity import Found
+from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.guard import OfficeCapacity
+from selectivity.deciding.policy import Policy
 from selectivity.inspection import Mechanism
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import Policy
 from tests.days import STATES, Days, outside_limits
 from tests.worlds import KEY, a_world
 

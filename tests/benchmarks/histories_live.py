@@ -20,8 +20,8 @@ import numpy as np
 import typer
 
 from selectivity.declaration import Declaration
-from selectivity.profiles import Profiles
-from selectivity.rows import Row, rows_of
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import Row, rows_of
 from serving.memory import search_less_for_garbage
 from tests.builders import a_declaration, an_item
 

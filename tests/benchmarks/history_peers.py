@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipelines.histories.inputs import Outcomes, outcomes_table
 from pipelines.histories.sql import NUMBER_KEYS, TEXT_KEYS
-from selectivity.aggregates import DECAY, PROFILES, Profile, Value
+from selectivity.histories.aggregates import DECAY, PROFILES, Profile, Value
 
 Array = npt.NDArray[np.float64]
 FAR = 1 << 20

@@ -24,7 +24,7 @@ import typer
 
 from pipelines.histories.engine import DuckDB, EngineParams, read_values
 from pipelines.histories.inputs import items_in_parts
-from selectivity.aggregates import PROFILES, VALUES
+from selectivity.histories.aggregates import PROFILES, VALUES
 from tests.benchmarks.history_peers import in_pandas, in_polars
 from tests.benchmarks.history_rows import outcomes, write_items
 from tests.benchmarks.own_process import Took, took

@@ -75,7 +75,7 @@ def _finished_rows(bundle: Path, folder: Path) -> tuple[str, tuple[str, ...]]:
     import mlflow.pyfunc
     import numpy as np
 
-    from selectivity.features import FEATURE_NAMES
+    from selectivity.features.matrix import FEATURE_NAMES
 
     served, loader = folder / "served", "tests.benchmarks.trees_alone"
     mlflow.pyfunc.save_model(served, loader_module=loader, data_path=str(bundle))

@@ -33,8 +33,8 @@ from pydantic import BaseModel, create_model
 
 from models.lane_model import KNOWLEDGE
 from models.trees import TREES
-from selectivity.aggregates import PROFILES
 from selectivity.declaration import MAX_ITEMS, Declaration, GoodsItem
+from selectivity.histories.aggregates import PROFILES
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.http.bodies import declaration_from

@@ -23,7 +23,7 @@ import typer
 from pipelines.train import TrainParams, train
 from pipelines.training.learnable import Labels
 from pipelines.training.rows import BLOCK, Rows
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 
 SCORED = 4 * BLOCK
 

@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from pipelines.reporting.page import page, read_words
 from pipelines.stage.files import write_text
-from selectivity.wording import LANGUAGES
+from selectivity.reasons.wording import LANGUAGES
 from tests.reports import all_sections, an_evidence, drawn
 
 QUESTIONS = {"vi": "Chúng ta không nhìn thấy gì?", "en": "What do we not see?"}

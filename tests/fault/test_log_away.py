@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from models.bundle import verify
 from pipelines.publish import publish
+from selectivity.deciding.modes import Mode
 from selectivity.errors import BundleError, DecisionLogError, SelectivityError
 from selectivity.mode_orders import ModeAsked, ModeStep, order
-from selectivity.modes import Mode
 from serving import start
 from serving.deciding.follow_log import LOOK_SECONDS, LogFollower
 from serving.deciding.governing import SUBJECT, WATCH_SECONDS, watch

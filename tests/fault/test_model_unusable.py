@@ -12,7 +12,7 @@ import pytest
 
 from models.bundle import FILES, MANIFEST, RULING, Bundle, load, verify
 from models.pointer import Pointer, write_pointer
-from selectivity.decision import Source
+from selectivity.deciding.decision import Source
 from selectivity.lanes import Lane
 from serving.deciding.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item

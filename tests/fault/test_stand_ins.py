@@ -16,13 +16,13 @@ from models.bundle import Bundle, load, verify
 from models.pointer import Pointer, read_pointer, write_pointer
 from models.trees import TREES
 from pipelines.publish import publish
-from selectivity.decision import Source
+from selectivity.deciding.decision import Source
+from selectivity.deciding.guard import OfficeCapacity
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.office_loads import OfficeLoads
 from selectivity.errors import DecisionLogError
-from selectivity.guard import OfficeCapacity
 from selectivity.lanes import Channel, Lane
 from selectivity.mode_orders import ModeAsked, ModeStep
-from selectivity.modes import Mode
-from selectivity.office_loads import OfficeLoads
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.audit.replay import Replayed, replay

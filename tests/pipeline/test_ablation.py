@@ -12,7 +12,7 @@ from pipelines.ablation import markdown, write
 from pipelines.judging.families import ablate, of_family, trial_of_past, without
 from pipelines.judging.fitting import Past
 from selectivity.errors import NotEnoughDataError
-from selectivity.features import FAMILIES, FEATURE_NAMES
+from selectivity.features.matrix import FAMILIES, FEATURE_NAMES
 from tests.pasts import QUICK, a_past
 
 

@@ -8,12 +8,12 @@ import pytest
 from pipelines.backtest import backtest, variants
 from pipelines.calibrate import prices_of
 from pipelines.judging.replay import replay
-from selectivity.capacity import Prices
 from selectivity.columns import Columns, Floats, to_columns
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.inspection import FindingClass
-from selectivity.policy import Policy
-from selectivity.random_stratum import RandomPolicy
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import a_declaration, a_rule, rules_of
 from tests.spoken import (
     PERIODS,

@@ -18,8 +18,8 @@ from pipelines.reporting.markdown import markdown
 from pipelines.reporting.page import page, read_words
 from pipelines.reporting.sections import Table
 from pipelines.reporting.sentences import Number, Share, Speaker, say
-from selectivity.features import FAMILIES, FEATURE_NAMES, FEATURES
-from selectivity.wording import LANGUAGES
+from selectivity.features.matrix import FAMILIES, FEATURE_NAMES, FEATURES
+from selectivity.reasons.wording import LANGUAGES
 from tests.reports import PERIODS, a_decision, an_evidence, decisions_of
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from pipelines.training.cluster import fit_on
 from pipelines.training.learnable import Labels
 from pipelines.training.rows import Rows
 from selectivity.errors import ParamsError
-from selectivity.features import FEATURE_NAMES, FEATURES
+from selectivity.features.matrix import FEATURE_NAMES, FEATURES
 
 ROWS = 6_000
 

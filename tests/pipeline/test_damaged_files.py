@@ -29,7 +29,7 @@ from pipelines.stage.tables import (
 from pipelines.training.lines import days_and_lines
 from pipelines.training.rows import Rows, read_features
 from selectivity.errors import StageFileError
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 from tests.pasts import a_past
 
 COUNT = 200

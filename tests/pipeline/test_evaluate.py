@@ -21,13 +21,13 @@ from pipelines.judging.replay import replay
 from pipelines.judging.views import line_purged, new_lines, score_view
 from pipelines.training.outcomes import UNKNOWN
 from pipelines.training.periods import Periods
-from selectivity.aggregates import duty_at_stake
 from selectivity.columns import Columns, Floats, take, to_columns
-from selectivity.guard import OfficeCapacity
+from selectivity.deciding.guard import OfficeCapacity
+from selectivity.deciding.policy import Policy
+from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
 from selectivity.metrics import equal_mass_calibration_error, expected_calibration_error
-from selectivity.policy import Policy
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
 from tests.pasts import QUICK, a_past

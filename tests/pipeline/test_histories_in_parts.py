@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.histories import engine
 from pipelines.histories.engine import DuckDB, EngineParams, read_values
-from selectivity.aggregates import VALUES
 from selectivity.errors import ParamsError
+from selectivity.histories.aggregates import VALUES
 from tests.benchmarks.history_rows import outcomes, write_items
 
 ROWS = 2_000

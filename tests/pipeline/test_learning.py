@@ -30,13 +30,13 @@ from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes, kno
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Rows
 from selectivity.columns import Columns, Floats, each_declaration, to_columns
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.risk import Risk
 from selectivity.errors import NotEnoughDataError, ParamsError, RulesError
-from selectivity.features import FEATURE_NAMES, LINE_FEATURES, forget_lines
+from selectivity.features.matrix import FEATURE_NAMES, LINE_FEATURES, forget_lines
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import Policy, decide
-from selectivity.risk import Risk
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 

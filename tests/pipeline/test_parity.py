@@ -20,11 +20,11 @@ from pipelines.stage.files import read_arrays, write_arrays, write_text
 from pipelines.stage.tables import write_columns
 from pipelines.training.periods import Periods
 from pipelines.trials.memory import Memory
-from selectivity.aggregates import VALUES
 from selectivity.columns import in_time_order, to_columns
 from selectivity.errors import ParityError
-from selectivity.features import FEATURE_NAMES
-from selectivity.rows import rows_of
+from selectivity.features.matrix import FEATURE_NAMES
+from selectivity.histories.aggregates import VALUES
+from selectivity.histories.rows import rows_of
 from tests.builders import NOON, a_declaration
 from tests.worlds import a_simulation
 

@@ -18,8 +18,8 @@ from pipelines.featurize import knowledge_of
 from pipelines.judging.fitting import Past, grow, learn
 from pipelines.stage.files import read_as, write_text
 from pipelines.train import TrainParams
-from selectivity.capacity import Prices
 from selectivity.columns import Mask, take
+from selectivity.deciding.capacity import Prices
 from selectivity.errors import BundleError
 from tests.pasts import QUICK, a_past, stored
 from tests.spoken import WORTH_ITS_CHANCE

@@ -21,8 +21,8 @@ from pipelines.stage.tables import columns_from_frame, write_columns
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import as_outcomes
 from selectivity.columns import Columns, to_columns
+from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
-from selectivity.policy import Policy
 from tests.builders import a_declaration, an_item
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -32,7 +32,7 @@ from pipelines.stage.files import read_json, write_json
 from selectivity.errors import NotEnoughDataError
 from selectivity.lanes import Channel
 from selectivity.metrics import Interval, wilson
-from selectivity.wording import LANGUAGES
+from selectivity.reasons.wording import LANGUAGES
 from tests.reports import (
     BINS,
     INGESTED,
@@ -53,9 +53,9 @@ EN, VI = (Speaker(language, WORDS[language]) for language in ("en", "vi"))
 NAN = float("nan")
 NAMING = (
     "selectivity/lanes.py",
-    "selectivity/integrity.py",
-    "selectivity/policy.py",
-    "selectivity/rules.py",
+    "selectivity/deciding/integrity.py",
+    "selectivity/deciding/policy.py",
+    "selectivity/rules/rule_set.py",
     "pipelines/training/periods.py",
 )
 """Modules that name what the report has words for: channels, facts, layers, periods."""

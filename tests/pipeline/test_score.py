@@ -14,9 +14,9 @@ from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import raw_of_frame, unwatched
 from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import Columns, from_columns
+from selectivity.deciding.guard import OfficeCapacity
+from selectivity.deciding.policy import decide
 from selectivity.errors import SourceError
-from selectivity.guard import OfficeCapacity
-from selectivity.policy import decide
 from tests.rows import SOURCES, korean_rows, native_rows
 
 

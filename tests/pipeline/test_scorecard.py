@@ -16,14 +16,14 @@ from pipelines.scorecard import lane_points, scorecard
 from pipelines.training.points import FALLING, Controlled, ScorecardParams, fit
 from pipelines.trials.learning import read_recipe
 from selectivity.columns import to_columns
-from selectivity.decision import LaneDecision, Source
+from selectivity.deciding.decision import LaneDecision, Source
+from selectivity.deciding.guard import LIMITS, OfficeCapacity
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.scorecard import Scorecard
 from selectivity.errors import NotEnoughDataError
-from selectivity.guard import LIMITS, OfficeCapacity
 from selectivity.lanes import Lane
-from selectivity.policy import Policy
-from selectivity.risk import Risk
-from selectivity.rules import RuleSet
-from selectivity.scorecard import Scorecard
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import a_declaration, an_item
 from tests.days import STATES, Days, outside_limits
 from tests.pasts import a_past

@@ -24,12 +24,12 @@ from pipelines.trials.learning import histories, read_recipe
 from pipelines.trials.meanings import meanings
 from pipelines.trials.measures import _naive, case_of, measure
 from pipelines.trials.memory import Memory, goods_items
-from selectivity.aggregates import PROFILES
 from selectivity.columns import day_of, to_columns
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import Declaration
-from selectivity.profiles import Profiles
-from selectivity.risk import Risk
-from selectivity.rows import rows_in
+from selectivity.histories.aggregates import PROFILES
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import rows_in
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
 from tests.pasts import QUICK

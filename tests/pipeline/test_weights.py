@@ -13,7 +13,7 @@ from pipelines.training.lines import ALONE, line_weights
 from pipelines.training.outcomes import known_classes
 from pipelines.training.rows import Rows
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 from tests.spoken import PERIODS, a_spoken_model, on, outcomes_of, spoken
 
 LATER = pd.Timestamp(on(25))

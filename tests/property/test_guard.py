@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.rules_files import read_rules
-from selectivity.capacity import Prices
-from selectivity.decision import LaneDecision
-from selectivity.guard import LIMITS, OfficeCapacity, guard
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.guard import LIMITS, OfficeCapacity, guard
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.office_loads import MOST_DAYS, OfficeLoads
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.random_stratum import RandomPolicy
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.scorecard import Scored
 from selectivity.lanes import Channel, Lane, Reason, Vote
-from selectivity.modes import Mode
-from selectivity.office_loads import MOST_DAYS, OfficeLoads
-from selectivity.policy import Policy, decide
-from selectivity.random_stratum import RandomPolicy
-from selectivity.risk import Risk
-from selectivity.scorecard import Scored
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 

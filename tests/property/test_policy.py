@@ -9,13 +9,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.rules_files import read_rules
-from selectivity.capacity import Prices, benefits, best_lane
-from selectivity.decision import LaneDecision
+from selectivity.deciding.capacity import Prices, benefits, best_lane
+from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.policy import Policy, decide, least_lane
+from selectivity.deciding.random_stratum import RandomPolicy
+from selectivity.deciding.risk import Risk
 from selectivity.lanes import Channel, Lane
-from selectivity.policy import Policy, decide, least_lane
-from selectivity.random_stratum import RandomPolicy
-from selectivity.risk import Risk
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 

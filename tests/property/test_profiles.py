@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from pipelines.histories.engine import history_in_bulk, snapshot_in_bulk
 from pipelines.histories.inputs import Outcomes
-from selectivity.aggregates import VALUES
 from selectivity.columns import Columns, Floats, day_of, take, to_columns
 from selectivity.declaration import Declaration
-from selectivity.features import FEATURE_NAMES, feature_matrix, features_of
-from selectivity.key_history import DAYS_OF_MOMENTS, MOST_WAITING
-from selectivity.profiles import Profiles
-from selectivity.rows import arrays_of, rows_in, rows_of
-from selectivity.snapshot import LATE_DAYS
+from selectivity.features.matrix import FEATURE_NAMES, feature_matrix, features_of
+from selectivity.histories.aggregates import VALUES
+from selectivity.histories.key_history import DAYS_OF_MOMENTS, MOST_WAITING
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import arrays_of, rows_in, rows_of
+from selectivity.histories.snapshot import LATE_DAYS
 from tests.builders import a_declaration, an_item
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -217,7 +217,7 @@ def test_features_one_by_one_equal_features_in_bulk(stream: Stream) -> None:
     assert bulk.shape == (len(rows), len(FEATURE_NAMES))
     np.testing.assert_array_equal(bulk, np.concatenate(one_by_one))
     np.testing.assert_array_equal(bulk, features_of(arrays_of(rows), known, codes))
-    with patch("selectivity.features.ROWS_AT_ONCE", 2):
+    with patch("selectivity.features.matrix.ROWS_AT_ONCE", 2):
         np.testing.assert_array_equal(bulk, feature_matrix(stream.columns, known, codes))
 
 

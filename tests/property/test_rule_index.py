@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.rules_files import read_rules
-from selectivity.conditions import Condition
 from selectivity.declaration import Declaration
-from selectivity.rules import Rule, RuleSet
+from selectivity.rules.conditions import Condition
+from selectivity.rules.rule_set import Rule, RuleSet
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import RULE_FILES
 

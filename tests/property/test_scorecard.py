@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from selectivity.deciding.scorecard import Band, FactPoints, Scorecard, UsualValue
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Lane
-from selectivity.scorecard import Band, FactPoints, Scorecard, UsualValue
 from tests.builders import NOON, a_declaration, an_item
 
 TABLE = Scorecard(

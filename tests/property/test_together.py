@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bundle import load
+from selectivity.deciding.modes import Mode
 from selectivity.declaration import Declaration
-from selectivity.modes import Mode
+from selectivity.histories.rows import arrays_of, rows_of
 from selectivity.record import DecisionRecord
-from selectivity.rows import arrays_of, rows_of
 from serving.deciding.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 

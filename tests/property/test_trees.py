@@ -14,7 +14,7 @@ from pipelines.train import PHYSICAL_RISES, RISK_RISES, TrainParams, train
 from pipelines.training.learnable import Labels
 from pipelines.training.rows import Rows
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES, FEATURES
+from selectivity.features.matrix import FEATURE_NAMES, FEATURES
 
 RATES = [at for at, feature in enumerate(FEATURES) if feature.direction > 0]
 ROWS = 1_200

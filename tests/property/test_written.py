@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from selectivity.columns import HEADER, ITEM, Kind
-from selectivity.decision import LaneDecision, Source
+from selectivity.deciding.decision import LaneDecision, Source
+from selectivity.deciding.guard import Room
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.scorecard import Scored
 from selectivity.declaration import Amount, Declaration, Rate, canonical_json
-from selectivity.guard import Room
+from selectivity.histories.rows import rows_of
 from selectivity.lanes import Channel, Lane, Reason, Vote
-from selectivity.modes import Mode
 from selectivity.read_back import read_back
 from selectivity.record import DecisionRecord, ItemScore
-from selectivity.rows import rows_of
-from selectivity.scorecard import Scored
 from serving.log.kept_texts import read_lodged
 from tests.builders import a_declaration, an_item
 from tests.logs import a_record

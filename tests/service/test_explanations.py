@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from models.bundle import load
-from selectivity.officer_words import FAMILY_WORDS
-from selectivity.rows import rows_of
-from selectivity.wording import Language
+from selectivity.histories.rows import rows_of
+from selectivity.reasons.officer_words import FAMILY_WORDS
+from selectivity.reasons.wording import Language
 from serving.audit.explanation import explain, look
 from serving.audit.not_declared import WORDS, in_words, not_declared
 from serving.callers.api_keys import Role

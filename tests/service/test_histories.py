@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from selectivity.aggregates import VALUES
+from selectivity.deciding.modes import Mode
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
+from selectivity.histories.aggregates import VALUES
+from selectivity.histories.rows import rows_of
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from selectivity.modes import Mode
 from selectivity.record import DecisionRecord
-from selectivity.rows import rows_of
 from serving.deciding import catch_up, follow_log, lessons
 from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log.reader import LogReader

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from selectivity.deciding.modes import Mode
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.mode_orders import ModeAsked
-from selectivity.modes import Mode
 from serving.callers.api_keys import Role
 from serving.deciding.governing import ModeAnswer, give_order, take_over
 from serving.log.reader import LogReader

@@ -15,11 +15,11 @@ import pytest
 
 from models.bundle import Bundle
 from models.rules_files import read_rules
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.lanes import LINEAGE, Lane
-from selectivity.policy import Policy
-from selectivity.random_stratum import RandomPolicy
 from serving.audit.replay import Replayed, replay
 from serving.deciding.assign import Parts, assign, receive
 from serving.deciding.predictor import MODEL_ERROR

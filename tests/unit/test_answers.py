@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from selectivity.lanes import Reason
-from selectivity.wording import Language, sentence
+from selectivity.reasons.wording import Language, sentence
 from serving.deciding.predictor import Predictor
 from serving.http.answers import LaneAnswer, lane_answer
 from tests.builders import NOON, a_declaration, an_item

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selectivity.capacity import (
+from selectivity.deciding.capacity import (
     ControlPolicy,
     Found,
     Prices,

@@ -8,14 +8,14 @@ import pytest
 
 from models.bundle import Bundle, load
 from models.contributions import contributions
-from selectivity.attribution import FamilyShare, families
-from selectivity.checkable import Goods
 from selectivity.columns import Floats
-from selectivity.features import FAMILIES, FEATURE_NAMES, FEATURES
+from selectivity.features.matrix import FAMILIES, FEATURE_NAMES, FEATURES
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import day_at, rows_of
 from selectivity.inspection import FindingClass
-from selectivity.profiles import Profiles
-from selectivity.rows import day_at, rows_of
-from selectivity.wording import sentence
+from selectivity.reasons.attribution import FamilyShare, families
+from selectivity.reasons.checkable import Goods
+from selectivity.reasons.wording import sentence
 from tests.builders import NOON, a_declaration, an_item
 
 

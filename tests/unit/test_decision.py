@@ -2,7 +2,7 @@
 
 import json
 
-from selectivity.decision import LaneDecision, Source
+from selectivity.deciding.decision import LaneDecision, Source
 from selectivity.lanes import LINEAGE, Channel, Lane, Reason, Vote
 
 FALLBACK = Vote(lane=Lane.YELLOW, channel=Channel.FALLBACK, reason=Reason(code="FALLBACK"))

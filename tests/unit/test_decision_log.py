@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from selectivity.deciding.office_loads import OfficeLoad, OfficeLoads
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from selectivity.office_loads import OfficeLoad, OfficeLoads
 from selectivity.record import DecisionRecord
 from serving.log.decision_log import DecisionLog
 from serving.log.group_writer import GroupWriter

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selectivity.decision import LaneDecision
+from selectivity.deciding.decision import LaneDecision
 from selectivity.errors import ParamsError
 from selectivity.lanes import LINEAGE, Channel, Lane, Propensities, Reason, Vote
 from selectivity.record import DecisionRecord

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selectivity.aggregates import VALUES
 from selectivity.declaration import Declaration
-from selectivity.declared_features import CODED
-from selectivity.features import FEATURE_NAMES, features_of
+from selectivity.features.declared import CODED
+from selectivity.features.matrix import FEATURE_NAMES, features_of
+from selectivity.histories.aggregates import VALUES
+from selectivity.histories.profiles import Profiles
+from selectivity.histories.rows import arrays_of, day_at, rows_of
 from selectivity.inspection import FindingClass
-from selectivity.profiles import Profiles
-from selectivity.rows import arrays_of, day_at, rows_of
 from tests.builders import a_declaration, an_item
 
 NOW = datetime(2026, 6, 30, 9, tzinfo=UTC)

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from models.rules_files import read_rules
-from selectivity.capacity import Prices
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import decide
+from selectivity.deciding.risk import Risk
 from selectivity.lanes import Lane
-from selectivity.policy import decide
-from selectivity.risk import Risk
-from selectivity.rules import declaration_of_case
+from selectivity.rules.rule_set import declaration_of_case
 from tests.bundles import NO_DRAWS, RULE_FILES
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases/lanes.yaml").read_text("utf-8"))

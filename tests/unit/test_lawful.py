@@ -10,8 +10,8 @@ import pytest
 from models.bundle import load, seal
 from models.feature_list import FEATURE_LIST, feature_list
 from selectivity.errors import UnlawfulFeatureError
-from selectivity.features import FEATURES
-from selectivity.lawful import LAW, Criterion, basis_of
+from selectivity.features.lawful import LAW, Criterion, basis_of
+from selectivity.features.matrix import FEATURES
 
 SHOE_SIZE = dataclasses.replace(FEATURES[0], name="shoe_size", allowed_by="habit")
 

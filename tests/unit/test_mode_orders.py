@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from selectivity.deciding.modes import Mode
 from selectivity.mode_orders import (
     WAITS,
     ModeAsked,
@@ -16,7 +17,6 @@ from selectivity.mode_orders import (
     standing,
     waiting,
 )
-from selectivity.modes import Mode
 from selectivity.override import Actor
 from tests.builders import NOON
 

@@ -19,7 +19,7 @@ from selectivity.override import (
     strictest,
 )
 from selectivity.record import DecisionRecord
-from selectivity.rules import Rule
+from selectivity.rules.rule_set import Rule
 from tests.builders import NOON
 from tests.logs import a_record
 

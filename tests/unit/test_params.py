@@ -18,9 +18,9 @@ from pipelines.simulate import SimulateParams
 from pipelines.stage.params import OF_COMMANDS, OF_STAGES, of_stages, section
 from pipelines.train import TrainParams
 from pipelines.training.points import ScorecardParams
+from selectivity.deciding.policy import Policy
 from selectivity.errors import ParamsError
 from selectivity.lanes import Lane
-from selectivity.policy import Policy
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SECTIONS: dict[str, type[BaseModel]] = {

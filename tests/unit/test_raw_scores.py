@@ -11,7 +11,7 @@ from lightgbm.basic import LightGBMError
 from models.bundle import load
 from models.raw_scores import FEW_ROWS, RawScores
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES
+from selectivity.features.matrix import FEATURE_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pipelines.training.boosters import Examples, fit
 from pipelines.training.learnable import Labels
 from pipelines.training.rows import BLOCK, Rows
 from selectivity.columns import Floats
-from selectivity.features import FEATURE_NAMES, LINE_FEATURES
+from selectivity.features.matrix import FEATURE_NAMES, LINE_FEATURES
 
 COUNT = 1_000
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from selectivity.capacity import Prices
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy
+from selectivity.deciding.random_stratum import RandomPolicy
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
 from selectivity.lanes import Lane
-from selectivity.policy import Policy
-from selectivity.random_stratum import RandomPolicy
-from selectivity.risk import Risk
-from selectivity.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import NOON, a_declaration, an_item
 
 NO_CHANCE = Policy(random=RandomPolicy(yellow=0, red=0))

@@ -8,7 +8,7 @@ import pytest
 
 from models.rules_files import read_rules
 from selectivity.errors import RulesError
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import a_declaration, a_rule, an_item, rules_of
 
 

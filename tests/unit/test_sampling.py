@@ -2,7 +2,7 @@
 
 import pytest
 
-from selectivity.sampling import draw, key_id
+from selectivity.deciding.sampling import draw, key_id
 
 KEY = bytes(range(32))
 

@@ -13,10 +13,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import DECAY, Profile
 from selectivity.columns import Floats, Ints
-from selectivity.key_history import DAYS_OF_MOMENTS, KeyHistory, Kind
-from selectivity.rows import A_DAY
+from selectivity.histories.aggregates import DECAY, Profile
+from selectivity.histories.key_history import DAYS_OF_MOMENTS, KeyHistory, Kind
+from selectivity.histories.rows import A_DAY
 
 LATE_DAYS = 30
 """A declaration that comes this late is still judged by what was known on its day."""

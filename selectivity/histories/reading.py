@@ -4,8 +4,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import nan
 
-from selectivity.aggregates import DECAY, Profile, Sums
-from selectivity.key_history import NEVER, KeyHistory
+from selectivity.histories.aggregates import DECAY, Profile, Sums
+from selectivity.histories.key_history import NEVER, KeyHistory
 
 FOR_EVER = 10**9
 """A day behind all others."""

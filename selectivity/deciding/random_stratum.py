@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selectivity.deciding.sampling import draw
 from selectivity.lanes import Channel, Lane, Vote, shared_vote
-from selectivity.sampling import draw
 
 RANDOM = "random"
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from selectivity.columns import Columns, Floats, Ints
-from selectivity.declared_features import CODES, DECLARED
-from selectivity.history_features import DEVIATIONS, OF_PROFILES
-from selectivity.known import LINE, CodeMaps, Formula, Known
-from selectivity.rows import as_arrays
+from selectivity.features.declared import CODES, DECLARED
+from selectivity.features.known import LINE, CodeMaps, Formula, Known
+from selectivity.features.remembered import DEVIATIONS, OF_PROFILES
+from selectivity.histories.rows import as_arrays
 
 ROWS_AT_ONCE = 4_096
 """So many rows at a time: of millions, the blocks on the way would fill the memory."""
@@ -53,7 +53,7 @@ def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floa
 
 
 def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats:
-    """The same of goods items as `selectivity.rows` gives them as arrays."""
+    """The same of goods items as `selectivity.histories.rows` gives them as arrays."""
     known = Known.of(declared, histories, codes)
     numbers = np.empty((len(FEATURES), histories.shape[1]))
     for formula, columns, of in _BY_FORMULA:

@@ -1,8 +1,8 @@
 """What was known about an importer, a heading, an origin … before a declaration, event by event.
 
-The live form of the specification in `selectivity.aggregates`. Declarations and outcomes may come
-late and in any order: each lands on its day, so that in the end the same is known as if all had
-been there from the start.
+The live form of the specification in `selectivity.histories.aggregates`. Declarations and outcomes
+may come late and in any order: each lands on its day, so that in the end the same is known as if
+all had been there from the start.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import MEASURES, OUTCOMES, PROFILES, VALUES, Profile
 from selectivity.columns import Columns, Floats
-from selectivity.history_reading import reader
+from selectivity.histories.aggregates import MEASURES, OUTCOMES, PROFILES, VALUES, Profile
+from selectivity.histories.key_history import NEVER, Amounts, Event, KeyHistory, kind_of
+from selectivity.histories.keys import Key
+from selectivity.histories.reading import reader
+from selectivity.histories.rows import Row, rows_in
+from selectivity.histories.snapshot import Kept, Packed
 from selectivity.inspection import FindingClass
-from selectivity.key_history import NEVER, Amounts, Event, KeyHistory, kind_of
-from selectivity.profile_keys import Key
-from selectivity.rows import Row, rows_in
-from selectivity.snapshot import Kept, Packed
 
 _NO_OUTCOME = (0.0,) * len(OUTCOMES)
 _NOT_DECLARED = (0.0,) * len(MEASURES)

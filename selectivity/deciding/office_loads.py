@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 
-from selectivity.decision import LaneDecision
-from selectivity.guard import GUARDED, score_of
+from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.guard import GUARDED, score_of
 from selectivity.lanes import Channel, Lane, Vote
 
 MOST_DAYS = 3

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import Declaration
 from selectivity.lanes import Channel, Lane, Vote, shared_vote
-from selectivity.risk import Risk
 
 INCOMPLETE = (4, 5, 7, 9, 11)
 """Digits of a code that names no commodity: those of a heading, or an odd number, as of a code that

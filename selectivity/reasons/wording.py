@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from selectivity.lanes import Lane, Reason
-from selectivity.officer_words import FACT_WORDS
+from selectivity.reasons.officer_words import FACT_WORDS
 
 Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selectivity.guard import Room
+from selectivity.deciding.guard import Room
+from selectivity.deciding.modes import Mode
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.scorecard import Scored
 from selectivity.lanes import LINEAGE, Channel, Lane, LaneName, Propensities, Reason, Vote
-from selectivity.modes import Mode
-from selectivity.risk import Risk
-from selectivity.scorecard import Scored
 
 
 class Source(StrEnum):

@@ -11,9 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from selectivity.aggregates import DECAYED_WHOLE, EVERYTHING, FIXED_POINT, OUTCOMES, PLACE, PROFILES
 from selectivity.columns import Columns, Floats, Ints
 from selectivity.elementwise import ratio, where_above_zero
+from selectivity.histories.aggregates import (
+    DECAYED_WHOLE,
+    EVERYTHING,
+    FIXED_POINT,
+    OUTCOMES,
+    PLACE,
+    PROFILES,
+)
 
 CodeMaps = Mapping[str, Mapping[str, int]]
 """Per coded field, the number of each code seen in training. Codes not in it become NaN."""
@@ -40,7 +47,7 @@ class Known(NamedTuple):
     """Goods items as declared, everything known before them, and the numbers of codes."""
 
     declared: Columns
-    """Fields and what is derived from them by name, shape (n,); see `selectivity.rows`."""
+    """Fields and what is derived from them by name, shape (n,); see `histories.rows`."""
     values: Floats
     """As features see them, in the order of `VALUES`; shape (values, n)."""
     codes: CodeMaps

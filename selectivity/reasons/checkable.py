@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import exp, isnan, nan
 from typing import NamedTuple
 
-from selectivity.aggregates import (
+from selectivity.features.known import FEWEST_VALUES
+from selectivity.histories.aggregates import (
     EVERYTHING,
     FIXED_POINT,
     PLACE,
@@ -12,9 +13,8 @@ from selectivity.aggregates import (
     unit_value,
     weight_per_unit,
 )
-from selectivity.known import FEWEST_VALUES
+from selectivity.histories.rows import Row
 from selectivity.lanes import Reason
-from selectivity.rows import Row
 
 Fact = float | str | None
 
@@ -24,7 +24,7 @@ class Goods(NamedTuple):
 
     row: Row
     history: Sequence[float]
-    """In the order of `selectivity.aggregates.VALUES`."""
+    """In the order of `selectivity.histories.aggregates.VALUES`."""
 
     def known(self, name: str) -> float:
         """A value that is known of its keys, by name; NaN where it has no such key."""

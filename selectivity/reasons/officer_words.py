@@ -94,4 +94,4 @@ FACT_WORDS: Mapping[str, Words] = {
         "en": "HS code declared {hs_code}",
     },
 }
-"""Of `selectivity.checkable`, by `Telling.code`."""
+"""Of `selectivity.reasons.checkable`, by `Telling.code`."""

@@ -1,8 +1,9 @@
 """What is remembered, as data: which measures of which keys, over which days.
 
 Everything else follows from this specification. `pipelines.histories` runs it in bulk, as SQL on
-DuckDB or Spark; `selectivity.profiles` folds it one event at a time, in the service. All measures
-are whole numbers, added up per day in UTC, so both agree to the last bit whatever the order.
+DuckDB or Spark; `selectivity.histories.profiles` folds it one event at a time, in the service. All
+measures are whole numbers, added up per day in UTC, so both agree to the last bit whatever the
+order.
 
 A declaration counts from the day after its `accepted_at`, an outcome from the day after its
 `observed_at`: nothing of the day itself is known yet, and nothing later ever is. The one exception

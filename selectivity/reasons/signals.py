@@ -1,8 +1,8 @@
 """What stands out in a declaration's features, as reasons an officer understands.
 
 These are observations beside the score, cheap enough for every decision: a signal casts no vote.
-How much each family of features weighed in the score is told by `selectivity.attribution`, in the
-words of these signals.
+How much each family of features weighed in the score is told by `selectivity.reasons.attribution`,
+in the words of these signals.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from selectivity.columns import Floats, Mask
-from selectivity.features import FEATURE_NAMES, FEATURES
+from selectivity.features.matrix import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
 
 _COLUMN = {name: at for at, name in enumerate(FEATURE_NAMES)}

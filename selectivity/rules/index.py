@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from selectivity.conditions import CLAIMS, Condition
 from selectivity.declaration import Declaration
+from selectivity.rules.conditions import CLAIMS, Condition
 
 Filed = TypeVar("Filed")
 

@@ -1,18 +1,18 @@
 """Why the model sees a risk in a goods item, in families of features and facts to check.
 
 What every feature adds to the log-odds (see `models.contributions`) is summed per family. Each
-family is told with what stands out in it, see `selectivity.signals`, and with the facts of
-`selectivity.checkable`. For officers alone: a trader who knew would declare around it.
+family is told with what stands out in it, see `selectivity.reasons.signals`, and with the facts of
+`selectivity.reasons.checkable`. For officers alone: a trader who knew would declare around it.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from selectivity.checkable import Goods, told
 from selectivity.columns import Floats
-from selectivity.features import FAMILIES, FEATURES
+from selectivity.features.matrix import FAMILIES, FEATURES
 from selectivity.lanes import Reason
-from selectivity.signals import FAMILY_OF_SIGNAL, Observed, observations
+from selectivity.reasons.checkable import Goods, told
+from selectivity.reasons.signals import FAMILY_OF_SIGNAL, Observed, observations
 
 MOST_FEATURES = 3
 """Features of a family that are named, those that add most."""

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selectivity.conditions import Condition, Tests, tests_of
 from selectivity.declaration import Declaration, canonical_sha256, problems
 from selectivity.errors import RulesError
 from selectivity.lanes import Lane, LaneName
-from selectivity.rule_index import RuleIndex
+from selectivity.rules.conditions import Condition, Tests, tests_of
+from selectivity.rules.index import RuleIndex
 
 
 class Layer(StrEnum):

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from selectivity.capacity import (
+from selectivity.deciding.capacity import (
     ControlPolicy,
     Found,
     Prices,
@@ -19,17 +19,17 @@ from selectivity.capacity import (
     benefit_of,
     places_of,
 )
-from selectivity.decision import LaneDecision, source_of
+from selectivity.deciding.decision import LaneDecision, source_of
+from selectivity.deciding.guard import Load, OfficeCapacity, guard
+from selectivity.deciding.integrity import incomplete_codes, missing_facts, odd_date, unknown_codes
+from selectivity.deciding.modes import Mode, mode_votes
+from selectivity.deciding.random_stratum import RandomPolicy, random_votes
+from selectivity.deciding.risk import Risk
+from selectivity.deciding.sampling import draw
+from selectivity.deciding.scorecard import Scored
 from selectivity.declaration import Declaration, GoodsItem
-from selectivity.guard import Load, OfficeCapacity, guard
-from selectivity.integrity import incomplete_codes, missing_facts, odd_date, unknown_codes
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote, shared_vote
-from selectivity.modes import Mode, mode_votes
-from selectivity.random_stratum import RandomPolicy, random_votes
-from selectivity.risk import Risk
-from selectivity.rules import Hit, Layer, RuleSet
-from selectivity.sampling import draw
-from selectivity.scorecard import Scored
+from selectivity.rules.rule_set import Hit, Layer, RuleSet
 
 TRUSTED_LEVELS = (1, 2)
 """Compliance levels of importers that may be released without a model when an office is full."""

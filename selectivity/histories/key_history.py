@@ -7,8 +7,8 @@ from math import nan
 from operator import add, itemgetter
 from typing import Any, NamedTuple
 
-from selectivity.aggregates import MEASURES, OUTCOMES, Profile
-from selectivity.rows import A_DAY
+from selectivity.histories.aggregates import MEASURES, OUTCOMES, Profile
+from selectivity.histories.rows import A_DAY
 
 Amounts = tuple[float, ...]
 """Per measure a whole number below 2 ** 53, so that sums are exact in any order."""

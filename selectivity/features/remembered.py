@@ -1,7 +1,6 @@
 """Features of what was known before: of every key's profile, and of the usual price and weight."""
 
-from selectivity.aggregates import KEYED, PLACE, PROFILES, Profile
-from selectivity.known import (
+from selectivity.features.known import (
     FINDINGS,
     Feature,
     Formula,
@@ -11,6 +10,7 @@ from selectivity.known import (
     rate,
     value,
 )
+from selectivity.histories.aggregates import KEYED, PLACE, PROFILES, Profile
 
 GROUP = {
     "importer": "importer",

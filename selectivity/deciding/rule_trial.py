@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from typing import Any, NamedTuple
 
-from selectivity.capacity import Prices
+from selectivity.deciding.capacity import Prices
+from selectivity.deciding.policy import Policy, decide
+from selectivity.deciding.risk import Risk
 from selectivity.declaration import Declaration
 from selectivity.lanes import Lane
-from selectivity.policy import Policy, decide
-from selectivity.risk import Risk
-from selectivity.rules import RuleSet
+from selectivity.rules.rule_set import RuleSet
 
 UNUSED_AFTER = timedelta(days=365)
 MOST_NAMED = 10

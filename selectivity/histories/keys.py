@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import PROFILES, Declared, Profile
 from selectivity.columns import Columns
+from selectivity.histories.aggregates import PROFILES, Declared, Profile
 
 Key = str | None
 """None where a part that is needed is missing: then there is no history."""

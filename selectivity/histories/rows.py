@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selectivity.aggregates import DERIVED, derived
 from selectivity.columns import HEADER, ITEM, Columns, day_of
-from selectivity.profile_keys import keys_of
+from selectivity.histories.aggregates import DERIVED, derived
+from selectivity.histories.keys import keys_of
 from selectivity.read_back import Lodged
 
 Row = Mapping[str, Any]

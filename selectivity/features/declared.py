@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from selectivity.aggregates import PLACE, duty_at_stake
 from selectivity.columns import Floats, Ints
 from selectivity.elementwise import is_known, log, ratio
-from selectivity.known import Feature, Known, share
+from selectivity.features.known import Feature, Known, share
+from selectivity.histories.aggregates import PLACE, duty_at_stake
 
 CODED = {
     "declaration_office": (

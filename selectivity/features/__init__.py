@@ -1,0 +1,1 @@
+"""What the model looks at, each with the law that allows it."""

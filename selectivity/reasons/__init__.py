@@ -1,0 +1,1 @@
+"""Why a declaration has its lane, in words of those who are told."""

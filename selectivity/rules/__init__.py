@@ -1,0 +1,1 @@
+"""Rules of law and of the risk unit, as data."""
