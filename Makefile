@@ -48,7 +48,7 @@ report: $(READY) ## Bring the managers' report up to date and say where it is
 
 mlflow: $(READY) ## Look at the tracked runs in a browser, at the address that it says first; Ctrl-C ends it
 	@port=5000; while (: < /dev/tcp/127.0.0.1/$$port) 2>/dev/null; do port=$$((port + 1)); done; \
-	MLFLOW_TRACKING_URI= python -m pipelines.track --where http://127.0.0.1:$$port; \
+	MLFLOW_TRACKING_URI= python -m pipelines.track --where http://127.0.0.1:$$port && \
 	mlflow ui --host 127.0.0.1 --port $$port --workers 1 --backend-store-uri sqlite:///mlflow.db
 
 bench: $(READY) ## Measure speed and latency

@@ -53,7 +53,7 @@ def main(
             a_bundle(bundle, rounds=250, leaves=8)
         (folder / "ours").mkdir()
         entered = [running.enter_context(sides.lanes(bundle, folder / "ours", python=python))]
-        for kind in only or ["unlogged", "bare", "checked", "naive", "in line", "mlflow"]:
+        for kind in only or ["unlogged", "bare", "checked", "naive", "queued", "mlflow"]:
             entered.append(running.enter_context(_beside(kind, bundle, folder)))
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {connections} connections")
         found = sides.in_turns(entered, connections=connections, rounds=rounds, seconds=seconds)

@@ -7,7 +7,7 @@ naive     FastAPI with a plain function, pydantic, histories in dicts, a DataFra
           scikit-learn's wrapper around it), and a commit to SQLite with synchronous=FULL before
           the answer, each thread by a connection of its own, as `sqlite3` has it unless told
           otherwise; no rules of law, no draw, no chain, and its histories know nothing
-in line   the same, with one connection that the threads take in turns
+queued    the same, with one connection that the threads take in turns
 bare      validation of types by msgspec behind uvicorn without any framework, and a fixed
           answer: no decision can be given in less
 checked   the same with all that a declaration is checked for here before it is decided on
@@ -221,7 +221,7 @@ def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
 
 PEERS = {
     "naive": naive,
-    "in line": partial(naive, connections=OneForAll),
+    "queued": partial(naive, connections=OneForAll),
     "bare": bare,
     "checked": checked,
 }
@@ -237,7 +237,7 @@ def main(kind: str, bundle: Path, folder: Path, port: int) -> None:
         app = PEERS[kind](bundle, folder)
         server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", access_log=False))
     server.config.port = port
-    if kind not in ("naive", "in line"):
+    if kind not in ("naive", "queued"):
         search_less_for_garbage()
     server.run()
 
