@@ -13,7 +13,7 @@ from selectivity.deciding.policy import Policy
 from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
-from selectivity.metrics import wilson
+from selectivity.metrics import Interval, bootstrap, wilson
 
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
@@ -24,7 +24,6 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
     """
     figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
     known = lanes[lanes.inspected]
-    totals = {what: float(known[what].sum()) for what in ("found", "physical", "duty_found")}
     for lane in ("GREEN", "YELLOW", "RED"):
         given = known[known.lane == lane]
         name = lane.lower()
@@ -32,21 +31,43 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
         figures |= _hit_rate(name, given)
         if lane != "GREEN":
             figures |= _hit_rate(f"{name}_by_model", given[given.channel == Channel.MODEL])
-        for what, total in totals.items():
-            if total > 0:
-                figures[f"{name}_holds_{what}"] = float(given[what].sum() / total)
+        for what in ("found", "physical", "duty_found"):
+            if (share := _held(known[what], known.lane == lane)) is not None:
+                figures |= _with_ends(f"{name}_holds_{what}", share)
     return figures
+
+
+def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
+    """What share of all amounts lies in the lane; None where there is none anywhere.
+
+    Counts have the interval of a share; duties, of which a few may be most, are drawn anew.
+    """
+    given, inside = amounts.to_numpy(float), here.to_numpy()
+    if not given.sum() > 0:
+        return None
+    if amounts.dtype == bool:
+        return wilson(float(given[inside].sum()), int(given.sum()))
+
+    def share(at: Ints) -> float:
+        total = given[at].sum()
+        return float(given[at][inside[at]].sum() / total) if total > 0 else float("nan")
+
+    everyone = np.arange(len(given))
+    return Interval(share(everyone), *bootstrap(share, everyone))
+
+
+def _with_ends(name: str, interval: Interval) -> dict[str, float]:
+    return {
+        name: interval.value,
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+    }
 
 
 def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:
     figures: dict[str, Any] = {f"{name}_inspected": len(given)}
     if len(given):
-        rate = wilson(float(given.found.sum()), len(given))
-        figures |= {
-            f"{name}_hit_rate": rate.value,
-            f"{name}_hit_rate_low": rate.low,
-            f"{name}_hit_rate_high": rate.high,
-        }
+        figures |= _with_ends(f"{name}_hit_rate", wilson(float(given.found.sum()), len(given)))
     return figures
 
 

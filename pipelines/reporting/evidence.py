@@ -12,12 +12,19 @@ from pipelines.training.periods import Periods
 from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
+from selectivity.metrics import Interval
 from selectivity.rules.rule_set import Rule
 
 LANES = ("GREEN", "YELLOW", "RED")
 KEY = ["declaration_id", "version_no"]
 DIGITS = 16
 """Digits of a digest that are shown."""
+
+
+def interval_in(figures: Mapping[str, Any], name: str) -> Interval:
+    """A figure of the metrics with its interval; NaN for what is not there."""
+    ends = (name, f"{name}_low", f"{name}_high")
+    return Interval(*(float(figures.get(end, float("nan"))) for end in ends))
 
 
 @dataclass(frozen=True)

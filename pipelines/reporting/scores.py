@@ -7,9 +7,18 @@ import pandas as pd
 
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.evidence import Evidence, interval_in
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
-from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
+from pipelines.reporting.sentences import (
+    Between,
+    Fact,
+    Number,
+    Sentence,
+    Share,
+    Speaker,
+    say,
+    with_ends,
+)
 from selectivity.metrics import Interval, ranks
 
 VIEWS = ("all_rows", "new_lines", "line_purged")
@@ -107,7 +116,7 @@ def views(evidence: Evidence) -> Section:
 def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
     """What is left when memory cannot help comes first: it is what new goods will get."""
     if "auroc" in figures["all_rows"] and "left_out" in figures["line_purged"]:
-        ends = Between(_interval(figures["all_rows"], "auroc"))
+        ends = Between(interval_in(figures["all_rows"], "auroc"))
         return say("views.left_out", all_rows=Share(figures["all_rows"]["auroc"]), ends=ends)
     if not all("auroc" in figures[view] for view in ("all_rows", "line_purged")):
         return say("views.undefined")
@@ -115,7 +124,7 @@ def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
     facts: dict[str, Fact] = {
         "all_rows": Share(figures["all_rows"]["auroc"]),
         "purged": Share(purged["auroc"]),
-        "ends": Between(_interval(purged, "auroc")),
+        "ends": Between(interval_in(purged, "auroc")),
     }
     return Sentence("views.answer", facts)
 
@@ -128,15 +137,10 @@ def _memory(repeated: float) -> Sentence:
     )
 
 
-def _interval(figures: Mapping[str, Any], name: str) -> Interval:
-    ends = (name, f"{name}_low", f"{name}_high")
-    return Interval(*(float(figures.get(end, float("nan"))) for end in ends))
-
-
 def _blocks(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
     def draw(speak: Speaker) -> str:
         lines = [
-            Line(speak.capital(say(f"view.{view}")), _interval(figures[view], "auroc"))
+            Line(speak.capital(say(f"view.{view}")), interval_in(figures[view], "auroc"))
             for view in VIEWS
         ]
         return charts.areas("views", lines, speak)
@@ -154,12 +158,7 @@ def _view(view: str, figures: Mapping[str, Any]) -> Row:
     cells: list[Fact] = [say(f"view.{view}"), Number(figures.get("rows", 0))]
     cells.append(Share(figures.get("base_rate", float("nan"))))
     for name in ("auroc", "auprc"):
-        cells.append(_with_ends(Number, _interval(figures, name), 3))
+        cells.append(with_ends(interval_in(figures, name), digits=3))
     for name in ("precision_at_5", "precision_at_10"):
-        cells.append(_with_ends(Share, _interval(figures, name), None))
+        cells.append(with_ends(interval_in(figures, name)))
     return Row(tuple(cells))
-
-
-def _with_ends(kind: type[Number] | type[Share], interval: Interval, digits: int | None) -> Fact:
-    value = kind(interval.value) if digits is None else kind(interval.value, digits)
-    return say("with_ends", value=value, ends=Between(interval, digits))

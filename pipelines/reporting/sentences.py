@@ -67,6 +67,12 @@ def say(key: str, **facts: Fact) -> Sentence:
     return Sentence(key, facts)
 
 
+def with_ends(interval: Interval, *, digits: int | None = None) -> Sentence:
+    """A share with its interval beside it, or with `digits` another number."""
+    value = Share(interval.value) if digits is None else Number(interval.value, digits)
+    return say("with_ends", value=value, ends=Between(interval, digits))
+
+
 class Speaker:
     """Says facts in one language."""
 

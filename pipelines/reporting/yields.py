@@ -6,9 +6,18 @@ import pandas as pd
 
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import LANES, Evidence, interval_in
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
-from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
+from pipelines.reporting.sentences import (
+    Between,
+    Fact,
+    Number,
+    Sentence,
+    Share,
+    Speaker,
+    say,
+    with_ends,
+)
 from selectivity.lanes import Channel, Lane
 from selectivity.metrics import Interval, wilson
 
@@ -96,8 +105,8 @@ def _holds_table(evidence: Evidence) -> Table:
     figures = evidence.metrics.get("lanes", {})
     rows = []
     for lane in LANES:
-        shares = (figures.get(f"{lane.lower()}_{name}", float("nan")) for name in HOLDS)
-        rows.append(Row((Lane[lane], *map(Share, shares)), lane=lane))
+        shares = (interval_in(figures, f"{lane.lower()}_{name}") for name in HOLDS)
+        rows.append(Row((Lane[lane], *map(with_ends, shares)), lane=lane))
     headings = tuple(say(f"heading.{name}") for name in ("lane", *HOLDS))
     return Table(say("yields.holds_caption"), headings, tuple(rows))
 

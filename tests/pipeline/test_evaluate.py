@@ -78,6 +78,27 @@ def test_yields_are_of_declarations_that_were_inspected() -> None:
     assert figures["red_share"] == pytest.approx(4 / 6)
 
 
+def test_what_a_lane_holds_is_told_with_how_sure_that_is() -> None:
+    """One large finding in red beside 60 small ones in green: by number red holds next to none of
+    them for sure; by duty most, and nobody knows how much without that one."""
+    large = {"lane": "RED", "duty_found": 100.0}
+    small = {"lane": "GREEN", "duty_found": 1.0}
+    rows = pd.DataFrame([large, *[small] * 60])
+    figures = lane_figures(
+        rows.assign(channel=Channel.MODEL, inspected=True, found=True, physical=False)
+    )
+    ends = {
+        name: [figures[f"red_holds_{name}{end}"] for end in ("_low", "", "_high")]
+        for name in ("found", "duty_found")
+    }
+    assert ends["found"] == pytest.approx([0.0029, 0.0164, 0.0872], abs=1e-3)
+    low, held, high = ends["duty_found"]
+    assert held == pytest.approx(100 / 160)
+    assert low == 0.0  # a third of the draws are without it
+    assert high > 0.8
+    assert "red_holds_physical" not in figures
+
+
 @pytest.mark.parametrize(("times", "warned"), [(1.05, 0), (1.15, 1)])
 def test_a_lane_may_be_a_tenth_over_its_capacity(times: float, warned: int) -> None:
     policy = Policy()
