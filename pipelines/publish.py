@@ -26,6 +26,7 @@ from models.bundle import FILES, MANIFEST, load, verify
 from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
+from pipelines.gate import stop_if_worse
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import VERDICT, alone, copy_file, read_json
 from pipelines.stage.outbox import Outbox, Promotion
@@ -209,8 +210,8 @@ def main(
         return
     by, at = by or _login(), datetime.now(UTC)
     chosen = earlier(published, rollback) if rollback else bundle
-    if not rollback:
-        _look_at_verdict(evaluation, chosen, despite=despite)
+    if not rollback and _look_at_verdict(evaluation, chosen, despite=despite):
+        stop_if_worse(chosen, published, evaluation, despite=despite)
     if not publish(chosen, published, by=by, at=at, note=note, rollback=bool(rollback)):
         say("publish: this bundle is in force already; nothing was changed")
         return
@@ -224,23 +225,24 @@ def main(
     tell(outbox.send(store), store)
 
 
-def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> None:
-    """Say what the evaluation says of a bundle.
+def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> bool:
+    """Say what the evaluation says of a bundle; False if it says nothing of this one.
 
     Raises:
         BundleError: it speaks against it, and nobody wants it all the same.
     """
     file = evaluation / VERDICT
     if not file.exists():
-        return
+        return False
     verdict, digest = read_json(file), verify(bundle)[0]
     if verdict.get("bundle") != digest:
         say(f"warning: {evaluation} is of another bundle, so nobody knows how good this one is")
-        return
+        return False
     for warning in verdict["warnings"]:
         say(f"warning: {warning}")
     if verdict["against"] and not despite:
         raise BundleError(f"{' '.join(verdict['against'])} With --despite it is published.")
+    return True
 
 
 def _show(published: Path) -> None:

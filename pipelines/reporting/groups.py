@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from pipelines.judging.new_traders import NEW_DAYS, is_new
 from pipelines.reporting.sections import Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
 from selectivity.metrics import wilson
 
-NEW_DAYS = 90
-"""An importer whose first declaration is younger than that, or is not known, counts as new."""
 MOST_ORIGINS = 8
 SIZES = ("small", "medium", "large")
 FEWEST = 30
@@ -30,7 +29,7 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
     origin = goods["origin"].fillna("")
     most = origin.value_counts().sort_index().nlargest(MOST_ORIGINS).index
     return goods.assign(
-        trader=np.where(goods["known_days"].fillna(0) < NEW_DAYS, "new", "known"),
+        trader=np.where(is_new(goods["known_days"].to_numpy()), "new", "known"),
         size=np.array(SIZES)[size],
         origin=origin.where(origin.isin(most), "other"),
     )

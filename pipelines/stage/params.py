@@ -22,7 +22,7 @@ OF_STAGES = (
     *("simulate", "ingest", "prepare", "label", "featurize", "train", "scorecard", "bundle"),
     *("evaluate", "policy"),
 )
-OF_COMMANDS = ("search",)
+OF_COMMANDS = ("gate", "search")
 """Sections that a command reads and no stage: no bundle depends on them."""
 LIKENESS = 0.6
 """Of 1: columns of sources, DATE for DATUM, are less alike than fields of ours."""

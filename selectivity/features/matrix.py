@@ -26,6 +26,8 @@ FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 """Every `Feature.group`. Explanations and ablations speak of these."""
 
+_CODED = tuple(FEATURE_NAMES.index(feature.name) for feature in CODES)
+
 LINE_FEATURES = tuple(at for at, name in enumerate(FEATURE_NAMES) if name.startswith(f"{LINE}_"))
 """Columns of the matrix that remember a goods line."""
 
@@ -35,6 +37,16 @@ def forget_lines(matrix: Floats) -> Floats:
     forgotten = matrix.copy()
     forgotten[:, LINE_FEATURES] = np.nan
     return forgotten
+
+
+def renumbered(matrix: Floats, columns: Columns, codes: CodeMaps) -> Floats:
+    """The same goods items as a model sees them that numbers codes otherwise; shape as before."""
+    declared, nothing = as_arrays(columns), np.empty((0, len(matrix)))
+    other = matrix.copy()
+    for at, feature in zip(_CODED, CODES, strict=True):
+        known = Known(declared, values=nothing, codes=codes, general_rates=nothing)
+        other[:, [at]] = feature.formula(known, feature.of).T
+    return other
 
 
 def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floats:

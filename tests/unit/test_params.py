@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.evaluate import EvaluateParams
 from pipelines.featurize import FeaturizeParams
 from pipelines.ingest import IngestParams
+from pipelines.judging.takeover import GateParams
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.searching.space import SearchParams
@@ -26,6 +27,7 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 SECTIONS: dict[str, type[BaseModel]] = {
     "evaluate": EvaluateParams,
     "featurize": FeaturizeParams,
+    "gate": GateParams,
     "ingest": IngestParams,
     "label": LabelParams,
     "policy": Policy,

@@ -1,0 +1,133 @@
+"""May the new bundle take over from the one in force? Both decide on the same declarations.
+
+Reads   models/artifacts/bundle/            the new bundle
+        models/published/                   the one in force
+        data/reports/evaluation/            verdict.json, decisions.parquet of the new one
+        data/features/, data/interim/       features, items, periods, outcomes
+Writes  data/reports/gate.json              every check with its numbers
+
+    python -m pipelines.gate
+
+`publish` asks this by itself. Not a stage of dvc.yaml: its result hangs on what is in force.
+"""
+
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from models.bundle import load
+from models.pointer import read_pointer
+from pipelines.judging.checks import Verdict
+from pipelines.judging.fitting import read_past
+from pipelines.judging.takeover import GateParams, Judged, judge
+from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.files import VERDICT, read_json, without_nan, write_json
+from pipelines.stage.params import section
+from pipelines.stage.tables import read_frame
+from selectivity.errors import BundleError, ParamsError, SelectivityError
+
+DATA, PARAMS = Path("data"), Path("params.yaml")
+
+
+def read_and_judge(
+    *, bundle: Path, published: Path, evaluation: Path, data: Path, params: Path
+) -> Judged | None:
+    """The same of what lies in these folders; None where nothing else is in force.
+
+    Raises:
+        BundleError: one of the two cannot be used by this software.
+        NotEnoughDataError: there is nothing to judge them by.
+        ParamsError: what was evaluated is another bundle.
+    """
+    pointer, new = read_pointer(published), load(bundle)
+    if pointer is None or pointer.digest == new.digest:
+        return None
+    if read_json(evaluation / VERDICT).get("bundle") != new.digest:
+        raise ParamsError(
+            f"{evaluation} is not of the bundle in {bundle}. Judge it first: `dvc repro evaluate`."
+        )
+    prepared = data / "interim/prepared"
+    past = read_past(
+        data / "features/features.parquet",
+        prepared / "items.parquet",
+        prepared / "periods.json",
+        data / "interim/labelled/outcomes.parquet",
+    )
+    decisions = read_frame(evaluation / "decisions.parquet")
+    in_force = load(published / pointer.bundle)
+    return judge(new, in_force, past, decisions, section(params, "gate", GateParams))
+
+
+def table(judged: Judged) -> Table:
+    """The checks, for people."""
+    grid = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    for heading in ("", "in force", "new", "gain (95 %)", "margin", "verdict"):
+        grid.add_column(heading, overflow="fold")
+    for check in judged.checks:
+        gain, low, high = check.gain
+        numbers = (f"{check.in_force:.3f}", f"{check.new:.3f}")
+        gained = f"{gain:+.3f} ({low:+.3f} to {high:+.3f})"
+        grid.add_row(check.name, *numbers, gained, f"{check.margin:g}", check.verdict)
+    return grid
+
+
+def show(judged: Judged) -> None:
+    """Say what it came to."""
+    say(
+        f"gate: {judged.new[:16]} beside {judged.in_force[:16]}, which is in force, on "
+        f"{judged.declarations:,} declarations from {judged.first_day} on, {judged.inspected:,} of "
+        "them inspected"
+    )
+    Console(stderr=True).print(table(judged))
+    if not judged.same_policy:
+        say("gate: their policies differ, and so do their lanes, whatever the models say")
+    say(f"gate: {judged.verdict}")
+
+
+def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: bool) -> None:
+    """Say how a bundle does beside the one in force, as far as that can be told.
+
+    Raises:
+        BundleError: it is shown to be worse, and nobody wants it all the same.
+    """
+    try:
+        judged = read_and_judge(
+            bundle=bundle, published=published, evaluation=evaluation, data=DATA, params=PARAMS
+        )
+    except (SelectivityError, OSError) as error:
+        say(f"warning: the bundle was not compared with the one in force. {error}")
+        return
+    if judged is None:
+        return
+    show(judged)
+    if judged.verdict is Verdict.FAIL and not despite:
+        worse = ", ".join(check.name for check in judged.checks if check.verdict is Verdict.FAIL)
+        raise BundleError(
+            f"The bundle is worse than the one in force ({worse}), so it is not published. Find "
+            "out why, or give --despite, and the reason as --note."
+        )
+
+
+def main(
+    bundle: FileOption = Path("models/artifacts/bundle"),
+    published: FileOption = Path("models/published"),
+    evaluation: FileOption = Path("data/reports/evaluation"),
+    data: FileOption = DATA,
+    params: FileOption = PARAMS,
+    out: FileOption = Path("data/reports/gate.json"),
+) -> None:
+    """Say of each figure whether the new bundle is at least as good as the one in force."""
+    judged = read_and_judge(
+        bundle=bundle, published=published, evaluation=evaluation, data=data, params=params
+    )
+    if judged is None:
+        say("gate: no other bundle is in force; there is nothing to be compared with")
+        return
+    write_json(out, without_nan(judged.content()))
+    show(judged)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,280 @@
+"""A new bundle takes over unless it is shown to be worse than the one in force."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.bundle import FORMAT, Bundle, Manifest
+from pipelines import gate, publish
+from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
+from pipelines.judging.fitting import Past
+from pipelines.judging.lanes import outcome_of_declarations
+from pipelines.judging.replay import replay
+from pipelines.judging.takeover import GateParams, Judged, judge
+from pipelines.stage.outbox import Outbox
+from pipelines.training.outcomes import known_classes
+from selectivity.columns import take, to_columns
+from selectivity.errors import BundleError, NotEnoughDataError
+from selectivity.features.declared import CODED
+from selectivity.features.matrix import FEATURE_NAMES, feature_matrix, renumbered
+from selectivity.histories.aggregates import VALUES
+from selectivity.metrics import Interval
+from tests.builders import a_declaration, an_item
+from tests.bundles import a_bundle
+from tests.spoken import PERIODS, a_spoken_bundle, a_spoken_model, on, outcomes_of, spoken
+
+COUNT = 2_000
+SAME = (0.25, 0.25)
+QUICK = GateParams(resamples=60)
+
+
+def decided(sharpness: float, *, seed: int = 1, count: int = COUNT) -> pd.DataFrame:
+    """One in five with a finding; the sharper, the higher their risk. A quarter is held up."""
+    found = np.random.default_rng(7).random(count) < 0.2
+    noise = np.random.default_rng(seed).normal(size=count)
+    risk = 1 / (1 + np.exp(-(sharpness * found + noise - 1.5)))
+    order = np.argsort(np.argsort(-risk)) / count
+    return pd.DataFrame(
+        {
+            "declaration_id": [f"D-{each}" for each in range(count)],
+            "version_no": 1,
+            "lane": np.select([order < 0.05, order < 0.25], ["RED", "YELLOW"], "GREEN"),
+            "risk": risk,
+            "inspected": True,
+            "found": found,
+            "new_trader": np.arange(count) % 2 == 0,
+        }
+    )
+
+
+def verdicts(
+    in_force: pd.DataFrame, new: pd.DataFrame, capacities: tuple[float, float] = SAME
+) -> dict[str, Verdict]:
+    checks = beside(in_force, new, capacities, Margins(), 100)
+    return {check.name: check.verdict for check in checks}
+
+
+def test_a_bundle_beside_itself_passes() -> None:
+    assert set(verdicts(decided(1), decided(1)).values()) == {Verdict.PASS}
+
+
+def test_a_sharper_bundle_passes_and_a_blunter_one_fails() -> None:
+    blunt, sharp = decided(0.3), decided(2.0)
+    assert set(verdicts(blunt, sharp).values()) == {Verdict.PASS}
+    told = verdicts(sharp, blunt)
+    assert told.pop("held up beyond the capacity") is Verdict.PASS
+    assert set(told.values()) == {Verdict.FAIL}
+
+
+def test_of_few_declarations_one_cannot_tell() -> None:
+    told = verdicts(decided(1, count=60), decided(1, seed=2, count=60))
+    assert told["AUROC"] is told["findings in red"] is Verdict.CANNOT_TELL
+
+
+def test_lanes_are_held_against_the_capacity_of_the_bundles_own_policy() -> None:
+    more = decided(1)
+    more["lane"] = more["lane"].where(more.index % 5 > 0, "YELLOW")
+    name = "held up beyond the capacity"
+    assert verdicts(decided(1), more)[name] is Verdict.FAIL
+    assert verdicts(decided(1), more, (0.25, 0.40))[name] is Verdict.PASS
+
+
+def test_a_bundle_that_holds_up_new_traders_for_nothing_fails_by_that_alone() -> None:
+    """Those who were held up before are released instead, so that no more are held up."""
+    swapped = decided(1)
+    clean_new = swapped["new_trader"] & ~swapped["found"]
+    released = (swapped["lane"] == "YELLOW") & ~swapped["new_trader"] & ~swapped["found"]
+    swapped.loc[released, "lane"] = "GREEN"
+    green = swapped.index[clean_new & (swapped["lane"] == "GREEN")][: released.sum()]
+    swapped.loc[green, "lane"] = "YELLOW"
+    told = verdicts(decided(1), swapped)
+    assert told.pop("clean new traders held up") is Verdict.FAIL
+    assert set(told.values()) == {Verdict.PASS}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.02, 0.01, Verdict.PASS),  # at most the margin worse
+        (-0.021, 0.01, Verdict.CANNOT_TELL),
+        (-0.021, -0.001, Verdict.FAIL),
+        (-0.019, -0.001, Verdict.PASS),  # worse for sure, but by less than matters
+        (float("nan"), float("nan"), Verdict.CANNOT_TELL),
+    ],
+)
+def test_a_gain_means(low: float, high: float, expected: Verdict) -> None:
+    check = Check("AUROC", 0.8, 0.8, Interval((low + high) / 2, low, high), 0.02)
+    assert check.verdict is expected
+
+
+def test_the_worst_check_is_the_verdict() -> None:
+    good, unsure, bad = (
+        Check("", 0, 0, Interval(0, *ends), 0.0) for ends in ((0, 1), (-1, 1), (-2, -1))
+    )
+    assert worst([good]) is worst([]) is Verdict.PASS
+    assert worst([unsure, good]) is Verdict.CANNOT_TELL
+    assert worst([unsure, bad, good]) is Verdict.FAIL
+
+
+def test_codes_are_numbered_as_the_other_bundle_numbers_them() -> None:
+    items = to_columns([a_declaration(items=(an_item(hs_code="610910"), an_item(item_no=2)))])
+    histories = np.zeros((len(VALUES), 2))
+    none: dict[str, dict[str, int]] = {name: {} for name in CODED}
+    ours = none | {"country_of_origin": {"CN": 4}}
+    theirs = none | {"country_of_origin": {"VN": 0, "CN": 1}}
+    matrix = feature_matrix(items, histories, ours)
+    np.testing.assert_array_equal(
+        renumbered(matrix, items, theirs), feature_matrix(items, histories, theirs)
+    )
+    assert matrix[0, FEATURE_NAMES.index("country_of_origin")] == 4
+
+
+def learnt_until(day: date, source: str = "native", **fields: Any) -> Bundle:
+    """A bundle that learnt from what was known before a day."""
+    periods = PERIODS.model_dump(mode="json") | {"evaluate_from": day.isoformat()}
+    periods |= {"evaluate_until": "2027-01-01"}
+    manifest = Manifest(
+        format=FORMAT, files={}, trained_on={"periods": periods, "ingested": {"source": source}}
+    )
+    return a_spoken_bundle(manifest=manifest, **fields)
+
+
+def past_and_decisions(bundle: Bundle) -> tuple[Past, pd.DataFrame]:
+    """Sixty days of one declaration each, found wrong where the model says so; all known at once.
+    The evaluation begins on the twentieth day."""
+    chances = [0.9 if day % 3 == 0 else 0.1 for day in range(60)]
+    items = to_columns(
+        [a_declaration(declaration_id=f"D-{day}", accepted_at=on(day)) for day in range(60)]
+    )
+    told = outcomes_of(
+        *(
+            {"finding_class": 2 if chance > 0.5 else 0, "observed_at": pd.Timestamp(on(day + 1))}
+            for day, chance in enumerate(chances)
+        )
+    )
+    periods = PERIODS.model_copy(
+        update={"evaluate_until": date(2026, 3, 2), "calibrate_until": date(2026, 1, 16)}
+    )
+    past = Past(items, spoken(chances), told, periods)
+    rows = periods.rows(items, "evaluate")
+    evaluated = take(items, rows)
+    decisions = replay(evaluated, bundle.model.assess(evaluated, past.matrix[rows]), bundle)
+    classes = known_classes(told, 60)[0][rows]
+    return past, outcome_of_declarations(decisions, evaluated, classes, np.zeros(rows.sum()))
+
+
+def test_both_decide_on_ripe_days_that_neither_learnt_from() -> None:
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+    judged = judge(new, learnt_until(date(2026, 1, 31)), past, decisions, QUICK)
+    assert judged.first_day == date(2026, 1, 31)
+    # To noon of 2 March, when the last result came, less the five days that results take.
+    assert judged.declarations == judged.inspected == len(pd.date_range("2026-01-31", "2026-02-25"))
+    assert {check.verdict for check in judged.checks[:-1]} == {Verdict.PASS}
+    assert judged.checks[0].new == judged.checks[0].in_force == 1.0
+    assert judged.same_policy
+    assert judged.content()["verdict"] == judged.verdict
+
+
+def test_the_one_in_force_is_asked_in_its_own_way() -> None:
+    """It takes each chance for that of the papers, and releases what the new one inspects."""
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+    in_force = learnt_until(date(2026, 1, 21))
+    in_force = replace(in_force, prices=in_force.prices.model_copy(update={"red": 5.0}))
+    checks = {check.name: check for check in judge(new, in_force, past, decisions, QUICK).checks}
+    assert (checks["findings in red"].in_force, checks["findings in red"].new) == (0.0, 1.0)
+    assert checks["findings in green"].gain.value == 1.0
+
+
+def test_a_model_that_takes_far_longer_fails() -> None:
+    new, slow = learnt_until(date(2026, 1, 21), digest="cd" * 32), a_spoken_model()
+    past, decisions = past_and_decisions(new)
+    assess = slow.assess
+
+    def twenty_times(*asked: Any, **named: Any) -> Any:
+        risks = [assess(*asked, **named) for _ in range(20)]
+        return risks[0]
+
+    object.__setattr__(slow, "assess", twenty_times)
+    slower = replace(new, model=slow)
+    (*_, took) = judge(slower, learnt_until(date(2026, 1, 21)), past, decisions, QUICK).checks
+    assert (took.name, took.verdict) == ("model time, ms", Verdict.FAIL)
+
+
+def test_without_days_that_neither_learnt_from_nothing_is_said() -> None:
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+    with pytest.raises(NotEnoughDataError, match=r"From 2026-03-01, .*neither bundle learnt from"):
+        judge(new, learnt_until(date(2026, 3, 1)), past, decisions, QUICK)
+    nothing = Manifest(format=FORMAT, files={}, trained_on={"ingested": {"source": "native"}})
+    with pytest.raises(NotEnoughDataError, match="does not say which days it learnt from"):
+        judge(new, a_spoken_bundle(manifest=nothing), past, decisions, QUICK)
+    with pytest.raises(NotEnoughDataError, match=r"from the source 'kcs', the new one .* 'native'"):
+        judge(new, learnt_until(date(2026, 1, 21), "kcs"), past, decisions, QUICK)
+
+
+def without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told of what was published."""
+    monkeypatch.setattr(publish, "store_of", lambda _: None)
+    monkeypatch.setattr(Outbox, "send", lambda *_: [])
+    monkeypatch.setattr(publish, "tell", lambda *_: None)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_fails_is_published_on_demand_alone(
+    verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle = tmp_path / "bundle"
+    digest = a_bundle(bundle)
+    evaluation = tmp_path / "evaluation"
+    evaluation.mkdir()
+    (evaluation / "verdict.json").write_text(
+        f'{{"bundle": "{digest}", "against": [], "warnings": []}}'
+    )
+    ends = {Verdict.PASS: (0, 1), Verdict.CANNOT_TELL: (-1, 1), Verdict.FAIL: (-2, -1)}[verdict]
+    check = Check("findings in red", 0.5, 0.4, Interval(-0.1, *ends), 0.05)
+    judged = Judged("ab" * 32, "cd" * 32, date(2026, 1, 31), 20, 10, (check,), same_policy=False)
+    monkeypatch.setattr(gate, "read_and_judge", lambda **_: judged)
+    without_mlflow(monkeypatch)
+    published = tmp_path / "published"
+
+    def put_in_force(**options: Any) -> None:
+        publish.main(bundle, published, by="ann.lee", evaluation=evaluation, **options)
+
+    if verdict is Verdict.FAIL:
+        with pytest.raises(BundleError, match=r"worse.*findings in red.*--despite"):
+            put_in_force()
+        assert not publish.history(published)
+        put_in_force(despite=True)
+    else:
+        put_in_force()
+    assert [line.by for line in publish.history(published)] == ["ann.lee"]
+    told = capsys.readouterr().err
+    assert f"gate: {verdict}" in told
+    assert "their policies differ" in told
+
+
+def test_what_cannot_be_compared_is_published_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    without_mlflow(monkeypatch)
+    evaluation = tmp_path / "evaluation"
+    evaluation.mkdir()
+    for seed in (1, 2):
+        digest = a_bundle(tmp_path / "bundle", seed=seed)
+        (evaluation / "verdict.json").write_text(
+            f'{{"bundle": "{digest}", "against": [], "warnings": []}}'
+        )
+        publish.main(
+            tmp_path / "bundle", tmp_path / "published", by="ann.lee", evaluation=evaluation
+        )
+    assert "was not compared with the one in force" in capsys.readouterr().err
+    assert len(publish.history(tmp_path / "published")) == 2
