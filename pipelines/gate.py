@@ -29,6 +29,7 @@ from pipelines.stage.tables import read_frame
 from selectivity.errors import BundleError, ParamsError, SelectivityError
 
 DATA, PARAMS = Path("data"), Path("params.yaml")
+REPORT = Path("data/reports/gate.json")
 
 
 def read_and_judge(
@@ -73,8 +74,9 @@ def table(judged: Judged) -> Table:
     return grid
 
 
-def show(judged: Judged) -> None:
-    """Say what it came to."""
+def tell(judged: Judged, out: Path) -> None:
+    """Write down what it came to, and say it."""
+    write_json(out, without_nan(judged.content()))
     say(
         f"gate: {judged.new[:16]} beside {judged.in_force[:16]}, which is in force, on "
         f"{judged.declarations:,} declarations from {judged.first_day} on, {judged.inspected:,} of "
@@ -101,7 +103,7 @@ def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: b
         return
     if judged is None:
         return
-    show(judged)
+    tell(judged, REPORT)
     if judged.verdict is Verdict.FAIL and not despite:
         worse = ", ".join(check.name for check in judged.checks if check.verdict is Verdict.FAIL)
         raise BundleError(
@@ -116,7 +118,7 @@ def main(
     evaluation: FileOption = Path("data/reports/evaluation"),
     data: FileOption = DATA,
     params: FileOption = PARAMS,
-    out: FileOption = Path("data/reports/gate.json"),
+    out: FileOption = REPORT,
 ) -> None:
     """Say of each figure whether the new bundle is at least as good as the one in force."""
     judged = read_and_judge(
@@ -125,8 +127,7 @@ def main(
     if judged is None:
         say("gate: no other bundle is in force; there is nothing to be compared with")
         return
-    write_json(out, without_nan(judged.content()))
-    show(judged)
+    tell(judged, out)
 
 
 if __name__ == "__main__":

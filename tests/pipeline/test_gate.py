@@ -1,5 +1,6 @@
 """A new bundle takes over unless it is shown to be worse than the one in force."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -215,6 +216,8 @@ def test_without_days_that_neither_learnt_from_nothing_is_said() -> None:
     nothing = Manifest(format=FORMAT, files={}, trained_on={"ingested": {"source": "native"}})
     with pytest.raises(NotEnoughDataError, match="does not say which days it learnt from"):
         judge(new, a_spoken_bundle(manifest=nothing), past, decisions, QUICK)
+    with pytest.raises(NotEnoughDataError, match=r"evaluated and 39 were decided on"):
+        judge(new, learnt_until(date(2026, 1, 21)), past, decisions[1:], QUICK)
     with pytest.raises(NotEnoughDataError, match=r"from the source 'kcs', the new one .* 'native'"):
         judge(new, learnt_until(date(2026, 1, 21), "kcs"), past, decisions, QUICK)
 
@@ -258,6 +261,7 @@ def test_what_fails_is_published_on_demand_alone(
     assert [line.by for line in publish.history(published)] == ["ann.lee"]
     told = capsys.readouterr().err
     assert f"gate: {verdict}" in told
+    assert json.loads((tmp_path / gate.REPORT).read_text())["verdict"] == verdict
     assert "their policies differ" in told
 
 
