@@ -9,7 +9,7 @@ Writes  models/published/<16 digits>/            a copy of the bundle
     python -m pipelines.publish --by ann.lee --note "retrained on March"
     python -m pipelines.publish --rollback previous --by ann.lee --note "too many reds"
 
-A new bundle is put beside the one in force first, see `pipelines.gate`; going back is never held up.
+A new bundle is put beside the one in force first (`pipelines.gate`); going back is never held up.
 
 MLflow is told afterwards: the model's alias `champion`. If it is down, it is told later.
 """
