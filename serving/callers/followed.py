@@ -20,7 +20,9 @@ class Followed(Generic[Content]):
     Questions of one turn of the event loop share a look. Whoever asks then was there before it.
 
     A file that cannot be used after a change is reported once, and what was known before stays in
-    force; `read` says what a file that was taken away means.
+    force; `read` says what a file that was taken away means. One that could not be read, for want
+    of descriptors or because its disk is away, is read again at the next question: nobody touches
+    it once more for that, and a key that was revoked in it would go on to open.
     """
 
     def __init__(self, file: Path, read: Callable[[Path], Content], *, cause: str) -> None:
@@ -33,6 +35,8 @@ class Followed(Generic[Content]):
         self._path = str(file)  # asked at every request, and quicker than a `Path`
         self._seen = self._look()
         self._content = read(file)
+        self._refused: Any = None
+        """How it looked when it was reported last."""
         self._shared_in: asyncio.AbstractEventLoop | None = None
         """The loop in whose turn the file was looked at already."""
 
@@ -47,13 +51,18 @@ class Followed(Generic[Content]):
         return self._content
 
     def _follow(self) -> None:
-        seen = self._look()
-        if seen != self._seen:
-            self._seen = seen  # before reading: what changes meanwhile is read at the next question
-            try:
-                self._content = self._read(self._file)
-            except ParamsError:
+        seen = self._look()  # before reading: what changes meanwhile is read at the next question
+        if seen == self._seen:
+            return
+        try:
+            self._content = self._read(self._file)
+        except ParamsError as error:
+            if seen != self._refused:
                 logger.error("key file refused", extra={"cause": self._cause})
+            self._refused = seen
+            if isinstance(error.__cause__, OSError):
+                return
+        self._seen = seen
 
     def _turn_is_over(self) -> None:
         self._shared_in = None

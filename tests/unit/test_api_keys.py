@@ -1,6 +1,7 @@
 """API keys: kept as digests, changed as a whole, followed while the service runs."""
 
 import asyncio
+import errno
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 
 from selectivity.errors import ParamsError
 from serving.callers.api_keys import ApiKey, Role
+from serving.callers.followed import Followed
 from serving.callers.key_changes import create, revoke, rotate
 from serving.callers.key_file import change_keys, read_keys
 from serving.callers.key_ring import KeyRing
@@ -117,6 +119,26 @@ def test_questions_of_one_turn_share_a_look_and_the_next_turn_sees_what_was_revo
         return opened
 
     assert asyncio.run(ask()) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ESTALE, errno.EIO])
+def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
+    file: Path, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with too many open files, or a disk far away: the file is right, and nobody touches it."""
+    (one, _), troubles = _created(file), list[OSError]()
+
+    def ids(place: Path) -> set[str]:
+        if troubles:
+            raise ParamsError("it cannot be read") from troubles.pop()
+        return {each.id for each in read_keys(place) if each.state(NOON) == "valid"}
+
+    followed = Followed(file, ids, cause="KEY_FILE")
+    assert followed.content() == {one.id}
+    revoke(file, one.id, now=NOON)
+    troubles += [OSError(number, os.strerror(number)) for _ in range(2)]
+    assert [followed.content() for _ in range(3)] == [{one.id}, {one.id}, set()]
+    assert [each.message for each in caplog.records] == ["key file refused"]  # once
 
 
 def test_a_new_key_opens_without_a_restart(file: Path) -> None:
