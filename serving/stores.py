@@ -188,7 +188,7 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
     """See that the log has all that was vouched for.
 
     Raises:
-        NotTheLogError: it has not.
+        NotTheLogError: it has not, or nobody can tell without a signing key that can be used.
         AwayError: it cannot be read any more.
     """
     with suppress(OSError):  # who vouches for the log says that the anchor cannot be read
@@ -197,7 +197,7 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
             check_vouched(log, settings.anchor_file, kept_public(settings.signing_key_file))
         except AwayError:
             raise
-        except DecisionLogError as error:
+        except (DecisionLogError, ParamsError) as error:
             raise NotTheLogError(str(error)) from None
 
 

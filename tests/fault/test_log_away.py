@@ -589,6 +589,25 @@ def test_a_log_that_is_not_the_one_of_before_is_not_gone_back_to(
     assert len(ids_in(database)) == 19
 
 
+def test_a_signing_key_that_cannot_be_used_meanwhile_does_not_end_the_way_back(
+    tmp_path: Path, database: str, postgresql: PostgreSql
+) -> None:
+    key = settings_in(tmp_path).signing_key_file
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+        with down(postgresql):
+            client.post("/v1/lanes", json=lodged(declaration_id="N-1"))
+            key.chmod(0o644)
+        end = time.monotonic() + SECONDS
+        while f"chmod 600 {key}" not in client.get("/health/ready").json()["detail"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert client.post("/v1/lanes", json=lodged(declaration_id="N-2")).status_code == 200
+        key.chmod(0o600)
+        assert until(client, log="ok")["spooled"] == 0
+    assert ids_in(database) == ["D-1/1", "N-1/1", "N-2/1"]
+
+
 def test_another_log_that_takes_the_place_of_a_running_one_teaches_and_orders_nothing(
     tmp_path: Path, bundle: Path, database: str, postgresql: PostgreSql
 ) -> None:
