@@ -23,7 +23,7 @@ from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
 from serving.deciding.predictor import Predictor
-from serving.deciding.published import open_bundle
+from serving.deciding.published import look_at_pointer, open_bundle
 from serving.http.address import WAITING, bind, listen, url_of
 from serving.http.connection import connections
 from serving.http.door import Door
@@ -57,6 +57,7 @@ def assemble(settings: Settings) -> Parts:
     """
     meters, keys, tokens = Meters(), KeyRing(settings.keys_file), tokens_for(settings)
     draw_key = read_or_create_draw_key(settings.draw_key_file)
+    seen = look_at_pointer(settings)
     predictor = predictor_for(settings, draw_key)
     log = open_log(settings, meters)
     try:
@@ -68,7 +69,7 @@ def assemble(settings: Settings) -> Parts:
                 for each in predictor.that_learn():
                     catch_up(each, reader)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
-        parts = Parts(predictor, log, meters, settings, keys, tokens)
+        parts = Parts(predictor, log, meters, settings, keys, tokens, pointer_seen=seen)
         take_over(log.mode_steps(), parts)
         if predictor.policy.offices:
             count_today(parts)
@@ -156,7 +157,8 @@ def server_for(parts: Parts) -> uvicorn.Server:
     settings = parts.settings
 
     def prepare() -> Predictor:
-        return predictor_for(settings, read_or_create_draw_key(settings.draw_key_file))
+        # Not the file's key: what replays and lineages go by changes in no running service.
+        return predictor_for(settings, parts.predictor.draw_key)
 
     guarded: Any = connections(
         wait_seconds=settings.wait_seconds,

@@ -59,6 +59,8 @@ class Parts:
     now: Callable[[], datetime] = _utc_now
     orders: Sequence[ModeStep] = ()
     """Every step of the orders on the mode."""
+    pointer_seen: object = None
+    """How the pointer to the published bundle looked just before that was opened."""
 
     def __post_init__(self) -> None:
         """Count the places there are, and what comes together."""

@@ -8,13 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer
+from models.pointer import NAME_DIGITS, Pointer, read_pointer
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from serving.deciding.assign import Parts
 from serving.deciding.catch_up import catch_up
 from serving.deciding.predictor import Predictor
+from serving.deciding.published import look_at_pointer
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
 from serving.log.kept_texts import AlteredTextError
@@ -65,7 +65,9 @@ def _passes(error: Exception) -> bool:
 
 
 class BundleFollower:
-    """Looks at the pointer now and then; reacts when it changed since the start."""
+    """Looks at the pointer now and then; reacts when it changed since the bundle that serves was
+    opened: a start reads the whole log behind that, and what is published meanwhile takes over.
+    """
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class BundleFollower:
     ) -> None:
         """`prepare` makes a predictor with the bundle in force; `try_out` raises for a bad one."""
         self._parts, self._prepare, self._try_out = parts, prepare, try_out
-        self._seen = self._look()
+        self._seen = parts.pointer_seen
         self._tried: str | None = None
         """Digest of the bundle that passed its trial last."""
 
@@ -83,18 +85,11 @@ class BundleFollower:
         """Until cancelled."""
         while True:
             await asyncio.sleep(self._parts.settings.follow_seconds)
-            seen = self._look()
+            seen = look_at_pointer(self._parts.settings)
             # Histories come from the log: what is published while it is away waits for it.
             if seen != self._seen and not self._parts.log.spooling:
                 self._seen = seen
                 await self._change()
-
-    def _look(self) -> Any:
-        try:
-            found = (self._parts.settings.published / POINTER).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
     async def _change(self) -> None:
         parts = self._parts

@@ -74,7 +74,7 @@ class Predictor:
             seconds_allowed: time that the model may take for one declaration.
         """
         self.bundle, self.rules, self.scorecard = bundle, rules, scorecard
-        self._draw_key, self._draw_key_id = draw_key, key_id(draw_key)
+        self.draw_key, self._draw_key_id = draw_key, key_id(draw_key)
         self.policy = policy or Policy()
         self.prices = bundle.prices if bundle else Prices()
         self._facts_known, self._ruling_digest = facts_known, ruling_digest
@@ -249,7 +249,7 @@ class Predictor:
             rules=self.rules,
             policy=self.policy,
             prices=speaker.prices,
-            draw_key=self._draw_key,
+            draw_key=self.draw_key,
             earlier_lane=given.earlier_lane,
             facts_known=self._facts_known,
             scored=None if self.scorecard is None else self.scorecard.judge(declaration),

@@ -4,12 +4,12 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.bundle import MANIFEST, Bundle, Manifest, Ruling, load, load_ruling
-from models.pointer import read_pointer
+from models.pointer import POINTER, read_pointer
 from selectivity.errors import BundleError, SelectivityError
 from serving.settings import Settings
 
@@ -68,6 +68,17 @@ def open_bundle(settings: Settings) -> Opened:
         return Opened(load_whole(found.folder, found.digest))
     except (SelectivityError, OSError) as error:
         return _refused(error, found)
+
+
+def look_at_pointer(settings: Settings) -> Any:
+    """How the pointer to the published bundle looks: otherwise after every change, of its rights as
+    well; None if there is none.
+    """
+    try:
+        found = (settings.published / POINTER).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
 
 
 class _InForce(NamedTuple):

@@ -118,10 +118,19 @@ class Following:
     """A service's parts and the follower of its pointer, with a trial that is a test's own."""
 
     def __init__(self, folder: Path, trial: Callable[[Path, str], None]) -> None:
-        self.settings = settings_in(folder, follow_seconds=0.1)
-        self.parts = assemble(self.settings)
+        self._follow(assemble(settings_in(folder, follow_seconds=0.1)), trial)
+
+    @classmethod
+    def of(cls, parts: Parts) -> "Following":
+        """Those of a service that was put together a while ago."""
+        following = cls.__new__(cls)
+        following._follow(parts, lambda folder, digest: None)
+        return following
+
+    def _follow(self, parts: Parts, trial: Callable[[Path, str], None]) -> None:
+        self.parts, self.settings = parts, parts.settings
         self._follower = BundleFollower(
-            self.parts, lambda: predictor_for(self.settings, b"k" * 32), trial
+            parts, lambda: predictor_for(parts.settings, b"k" * 32), trial
         )
 
     @property
@@ -356,6 +365,37 @@ def test_what_is_taught_behind_a_handover_is_remembered_no_more() -> None:
     handover.fold(serves, taught.append)
     handover.teach(later)
     assert taught == [serves, later, serves]
+
+
+def test_what_is_published_while_the_service_starts_takes_over(
+    tmp_path: Path, bundle: Path, other: Path
+) -> None:
+    """Between the bundle that is loaded first and the first look, a long log is read."""
+    publish(bundle, tmp_path)
+    settings = settings_in(tmp_path, follow_seconds=0.1)
+    parts = assemble(settings)
+    digest = publish(other, tmp_path)
+    following = Following.of(parts)
+    asyncio.run(following.until(digest))
+    parts.log.close()
+
+
+def test_a_draw_key_that_was_changed_meanwhile_counts_from_the_next_start_on(
+    tmp_path: Path, bundle: Path, other: Path
+) -> None:
+    """Also one that is gone: a new one would be made, and nobody told."""
+    first = publish(bundle, tmp_path)
+    with a_service(tmp_path, follow_seconds=0.1) as client:
+        client.post("/v1/lanes", json=lodged())
+        key = settings_in(tmp_path).draw_key_file
+        key.unlink()
+        second = publish(other, tmp_path)
+        wait_for(client, lambda ready: ready["bundle"] == second[:16])
+        client.post("/v1/lanes", json=lodged(declaration_id="D-2"))
+        records = [client.get(f"/v1/decisions/{id_}").json()["record"] for id_ in ("D-1", "D-2")]
+    assert [each["bundle_digest"] for each in records] == [first, second]
+    assert records[0]["draw_key_id"] == records[1]["draw_key_id"]
+    assert not key.exists()
 
 
 def test_histories_that_are_made_anew_are_those_of_the_model_behind_as_well(
