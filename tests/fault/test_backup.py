@@ -1,7 +1,14 @@
 """A backup made while the service decides is whole, and a service started from it goes on."""
 
+import os
+import re
+import resource
 import shutil
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +20,19 @@ from serving.log.signing_key import public_file
 from serving.start import assemble
 from tests.command_line import lanes
 from tests.fault.test_killed import load_on
-from tests.services import a_process, a_service, lodged, settings_in
+from tests.power_cut import why_not
+from tests.services import ROOT, a_process, a_service, lodged, settings_in
+
+KILLED_AT_THE_KEYS = """
+import os, runpy, signal, sys
+
+def kill(event, given):
+    if event == "shutil.copyfile" and str(given[0]).endswith("keys.json"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+runpy.run_module("serving.main", run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -150,3 +169,53 @@ def test_a_backup_that_fails_half_way_leaves_nothing_and_can_be_made_again(
         draw_key.rmdir()
     aside.replace(settings.state / damaged)
     assert back_up(settings, tmp_path / "backup").problems == ()
+
+
+def backed_up_by(
+    folder: Path, *program: str, before: Callable[[], None] = lambda: None
+) -> "subprocess.CompletedProcess[str]":
+    """What a process of its own comes to that makes a backup of this service."""
+    with a_service(folder) as client:
+        client.post("/v1/lanes", json=lodged())
+    settings = settings_in(folder).model_dump()
+    named = {f"LANES_{name.upper()}": str(each) for name, each in settings.items() if each}
+    command = [*program, "backup", "--to", str(folder / "backup")]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | named, capture_output=True, text=True, preexec_fn=before
+    )
+
+
+def test_a_backup_that_was_killed_is_not_there_and_can_be_made_again(tmp_path: Path) -> None:
+    """Half of one would look like one, and lack the keys when it is needed."""
+    killed = backed_up_by(tmp_path, sys.executable, "-c", KILLED_AT_THE_KEYS)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "backup").exists()
+    assert back_up(settings_in(tmp_path), tmp_path / "backup").problems == ()
+    assert (tmp_path / "backup/keys.json").exists()
+    assert list(tmp_path.glob(".backup*")) == []
+
+
+def test_a_backup_that_finds_no_room_says_so_of_its_own_folder(tmp_path: Path) -> None:
+    """Whoever reads that the log cannot be used restores it, though it is whole."""
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (36_000, resource.RLIM_INFINITY))
+
+    program = (sys.executable, "-m", "serving.main")
+    made = backed_up_by(tmp_path, *program, before=little_room)
+    assert made.returncode == 40
+    assert made.stderr.startswith(f"error: No backup was made in {tmp_path / 'backup'}: ")
+    assert "restore" not in made.stderr
+    assert list(tmp_path.glob("*backup*")) == []
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_a_backup_is_on_the_disk_when_it_is_called_whole(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    strace = ("strace", "-f", "-y", "-e", "trace=fsync,fdatasync,rename", "-o", str(trace))
+    made = backed_up_by(tmp_path, *strace, sys.executable, "-m", "serving.main")
+    assert made.returncode == 0, made.stderr
+    before, _, after = trace.read_text().partition("rename(")
+    synced = {Path(name).name for name in re.findall(r"sync\(\d+<(.*?)>", before)}
+    assert {file.name for file in (tmp_path / "backup").iterdir()} - synced == set()
+    assert f"<{tmp_path}>" in after  # the name as well
