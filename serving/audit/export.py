@@ -7,18 +7,21 @@ Writes  declarations.ndjson   one declaration per line, every version that was d
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict
 
+from models.durable import sync
 from selectivity.deciding.decision import LaneDecision
 from selectivity.errors import ParamsError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Channel, Lane
 from selectivity.record import DecisionRecord
 from serving.log.reader import LogReader
+
+FILES = ("declarations.ndjson", "inspections.ndjson", "export.json")
 
 
 class Exported(BaseModel):
@@ -35,7 +38,8 @@ class Exported(BaseModel):
 
 
 def export(log: LogReader, folder: Path) -> Exported:
-    """Write the whole log as files. A file appears when it is complete, or not at all.
+    """Write the whole log as files. They appear when all are complete, or not at all: one that is
+    newer than `export.json` beside it would be learnt in part twice.
 
     Raises:
         ParamsError: nothing can be written there.
@@ -51,22 +55,20 @@ def export(log: LogReader, folder: Path) -> Exported:
 
 def _export(log: LogReader, folder: Path) -> Exported:
     folder.mkdir(parents=True, exist_ok=True)
-    with log.one_moment():
-        changed = _changed_by_officers(log)
-        declarations, decision_seq = _write_declarations(log, folder / "declarations.ndjson")
-        inspections, parked, inspection_seq = _write_inspections(
-            log, folder / "inspections.ndjson", changed
+    with _together(folder, *FILES) as (to_declarations, to_inspections, to_places):
+        with log.one_moment():
+            changed = _changed_by_officers(log)
+            declarations, decision_seq = _write_declarations(log, to_declarations)
+            inspections, parked, inspection_seq = _write_inspections(log, to_inspections, changed)
+        exported = Exported(
+            log_id=log.log_id,
+            decision_seq=decision_seq,
+            inspection_seq=inspection_seq,
+            declarations=declarations,
+            inspections=inspections,
+            parked=parked,
         )
-    exported = Exported(
-        log_id=log.log_id,
-        decision_seq=decision_seq,
-        inspection_seq=inspection_seq,
-        declarations=declarations,
-        inspections=inspections,
-        parked=parked,
-    )
-    with _whole(folder / "export.json") as stream:
-        stream.write(exported.model_dump_json(indent=1) + "\n")
+        to_places.write(exported.model_dump_json(indent=1) + "\n")
     return exported
 
 
@@ -131,25 +133,23 @@ def _at_most_one(chance: float) -> float:
     return min(chance, 1.0)  # sums of shares may exceed 1 by a rounding
 
 
-def _write_declarations(log: LogReader, file: Path) -> tuple[int, int]:
+def _write_declarations(log: LogReader, stream: TextIO) -> tuple[int, int]:
     count = last = 0
-    with _whole(file) as stream:
-        for seq, record in log.records():
-            _write_line(stream, record.declared)
-            count, last = count + 1, seq
+    for seq, record in log.records():
+        _write_line(stream, record.declared)
+        count, last = count + 1, seq
     return count, last
 
 
 def _write_inspections(
-    log: LogReader, file: Path, changed: Mapping[tuple[str, int], Lane]
+    log: LogReader, stream: TextIO, changed: Mapping[tuple[str, int], Lane]
 ) -> tuple[int, int, int]:
     count = parked = last = 0
-    with _whole(file) as stream:
-        for seq, inspection, decision in log.inspections():
-            if decision is not None:
-                inspection = with_its_cause(inspection, decision.record, changed)
-            _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
-            count, parked, last = count + 1, parked + (decision is None), seq
+    for seq, inspection, decision in log.inspections():
+        if decision is not None:
+            inspection = with_its_cause(inspection, decision.record, changed)
+        _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
+        count, parked, last = count + 1, parked + (decision is None), seq
     return count, parked, last
 
 
@@ -158,12 +158,17 @@ def _write_line(stream: TextIO, content: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _whole(file: Path) -> Iterator[TextIO]:
-    """A stream to a file that takes its name when it is complete."""
-    half = file.with_name(f".{file.name}.half")
+def _together(folder: Path, *names: str) -> Iterator[list[TextIO]]:
+    """Streams to files that take their names one behind the other, once all are on the disk."""
+    halves = [folder / f".{name}.half" for name in names]
     try:
-        with half.open("w", encoding="utf-8") as stream:
-            yield stream
-        half.replace(file)
+        with ExitStack() as opened:
+            yield [opened.enter_context(half.open("w", encoding="utf-8")) for half in halves]
+        for half in halves:
+            sync(half)
+        for half, name in zip(halves, names, strict=True):
+            half.replace(folder / name)
+        sync(folder)
     finally:
-        half.unlink(missing_ok=True)
+        for half in halves:
+            half.unlink(missing_ok=True)

@@ -90,3 +90,22 @@ def test_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
             with pytest.raises(ParamsError, match=r"cannot be written.*Name a folder"):
                 export(reader, place)
     log.close()
+
+
+def test_an_export_that_fails_leaves_the_one_before_as_a_whole(tmp_path: Path) -> None:
+    """With newer declarations beside it, what it says of how far it reaches would be wrong, and
+    what lies between would be learnt twice."""
+    log, out = DecisionLog(tmp_path / "decisions.sqlite"), tmp_path / "out"
+    kept(log, a_record())
+    with closing(LogReader(path_of(log))) as reader:
+        export(reader, out)
+        before = {file.name: file.read_bytes() for file in out.iterdir()}
+        kept(log, a_record(declaration_id="D-2"))
+        (out / ".inspections.ndjson.half").mkdir()  # no room for it
+        with pytest.raises(ParamsError):
+            export(reader, out)
+        (out / ".inspections.ndjson.half").rmdir()
+        assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+        assert export(reader, out).declarations == 2
+    log.close()
+    assert sorted(file.name for file in out.iterdir()) == sorted(before)
