@@ -16,9 +16,12 @@ def sync(path: Path) -> None:
 def write_durably(file: Path, text: str) -> None:
     """Replace a file: a reader, also one after a power cut, finds the old one or the new one."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
-    with new.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
+    try:
+        with new.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)  # a full disk has no room for halves
     sync(file.parent)  # the rename, too

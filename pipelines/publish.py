@@ -17,6 +17,7 @@ MLflow is told afterwards: the model's alias `champion`. If it is down, it is to
 import getpass
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +69,8 @@ def publish(
 ) -> bool:
     """Put the bundle in this folder in force; False when it already was.
 
+    Then a service that refused it, as for want of memory to try it, looks at it once more.
+
     Raises:
         BundleError: it was altered, or cannot be loaded; what was in force stays so.
     """
@@ -77,6 +80,7 @@ def publish(
         place = published / digest[:NAME_DIGITS]
         whole = _is_whole(place, digest)
         if current is not None and current.digest == digest and whole:
+            write_pointer(published, current)
             return False
         if not whole:
             _copy(bundle, place, digest)
@@ -170,17 +174,23 @@ def _is_whole(place: Path, digest: str) -> bool:
 def _copy(bundle: Path, place: Path, digest: str) -> None:
     """Copy beside its place, check the copy, then rename. A damaged one there makes room."""
     beside = place.with_name(f".{place.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    for name in (*FILES, MANIFEST):
-        copy_file(bundle / name, beside / name)
-        sync(beside / name)
-    sync(beside)
-    if not _is_whole(beside, digest):
-        raise BundleError(f"{bundle} changed while it was copied. It was not published; try again.")
-    if place.exists():
-        place.rename(place.with_name(f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"))
-    beside.rename(place)
+    with ExitStack() as on_failure:
+        on_failure.callback(shutil.rmtree, beside, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        for name in (*FILES, MANIFEST):
+            copy_file(bundle / name, beside / name)
+            sync(beside / name)
+        sync(beside)
+        if not _is_whole(beside, digest):
+            raise BundleError(
+                f"{bundle} changed while it was copied. It was not published; try again."
+            )
+        if place.exists():
+            aside = f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+            place.rename(place.with_name(aside))
+        beside.rename(place)
+        on_failure.pop_all()
     sync(place.parent)
 
 
@@ -215,7 +225,7 @@ def main(
     if not rollback and _look_at_verdict(evaluation, chosen, despite=despite):
         stop_if_worse(chosen, published, evaluation, despite=despite)
     if not publish(chosen, published, by=by, at=at, note=note, rollback=bool(rollback)):
-        say("publish: this bundle is in force already; nothing was changed")
+        say("publish: this bundle is in force already; a service that refused it tries it again")
         return
     pointer = read_pointer(published)
     assert pointer is not None  # just written

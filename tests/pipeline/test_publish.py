@@ -1,10 +1,15 @@
 """Publishing: what is in force is whole, named by a person, and can be taken back."""
 
+import asyncio
+import errno
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +20,10 @@ from models.pointer import read_pointer, write_pointer
 from pipelines.publish import earlier, history, publish
 from pipelines.stage.outbox import Outbox
 from selectivity.errors import BundleError, ParamsError
+from serving.deciding.follow_bundle import BundleFollower
+from serving.start import assemble, predictor_for
 from tests.bundles import a_bundle
+from tests.services import PATIENCE_SECONDS, settings_in
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -56,6 +64,53 @@ def test_publishing_what_is_in_force_changes_nothing(bundles: list[Path], tmp_pa
     assert not publish(bundles[0], tmp_path, by="bob.ng", at=NOW)
     assert read_pointer(tmp_path) == before
     assert len(history(tmp_path)) == 1
+
+
+def test_publishing_it_again_has_a_service_that_refused_it_try_again(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    """It lacked memory or descriptors for the trial: the bundle is whole."""
+    publish(bundles[0], tmp_path / "published", by="ann.lee", at=NOW)
+    parts = assemble(settings_in(tmp_path, follow_seconds=0.1))
+    publish(bundles[1], tmp_path / "published", by="ann.lee", at=NOW)
+    troubles = [OSError(errno.ENOMEM, "Cannot allocate memory")]
+
+    def trial(folder: Path, digest: str) -> None:
+        if troubles:
+            raise troubles.pop()
+
+    async def follow() -> None:
+        follower = BundleFollower(parts, lambda: predictor_for(parts.settings, bytes(32)), trial)
+        task = asyncio.create_task(follower.follow())
+        await _until(lambda: "refused" in str(parts.predictor.cause_detail))
+        assert not publish(bundles[1], tmp_path / "published", by="bob.ng", at=NOW)
+        await _until(lambda: parts.predictor.bundle_digest == verify(bundles[1])[0])
+        task.cancel()
+
+    asyncio.run(follow())
+    parts.log.close()
+
+
+async def _until(said: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not said():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def test_a_publication_that_finds_no_room_leaves_nothing_beside_what_is_in_force(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    published = tmp_path / "models/published"
+    publish(bundles[0], published, by="ann.lee", at=NOW)
+    before = sorted(path.name for path in published.iterdir())
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, resource.RLIM_INFINITY))
+
+    done = _command(tmp_path, "--bundle", str(bundles[1]), "--by", "ann.lee", before=little_room)
+    assert done.returncode == os.EX_IOERR, done.stderr
+    assert sorted(path.name for path in published.iterdir()) == before
 
 
 def test_versions_rise_by_one(bundles: list[Path], tmp_path: Path) -> None:
@@ -246,7 +301,12 @@ def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
     ]
 
 
-def _command(folder: Path, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def _command(
+    folder: Path,
+    *options: str,
+    before: Callable[[], None] = lambda: None,
+    **environment: str,
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "pipelines.publish", *options],
         cwd=folder,
@@ -259,4 +319,5 @@ def _command(folder: Path, *options: str, **environment: str) -> "subprocess.Com
         capture_output=True,
         text=True,
         timeout=60,
+        preexec_fn=before,
     )

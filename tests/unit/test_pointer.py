@@ -47,3 +47,12 @@ def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / POINTER)
     with pytest.raises(BundleError, match=r"no plain file\. Publish"):
         read_pointer(tmp_path)
+
+
+def test_a_pointer_that_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / POINTER).mkdir()
+    with pytest.raises(OSError):
+        write_pointer(tmp_path, _pointer())
+    assert [file.name for file in tmp_path.iterdir()] == [POINTER]
+    with pytest.raises(BundleError, match="no plain file"):
+        read_pointer(tmp_path)
