@@ -53,6 +53,13 @@ class Journal:
         self._on_commit(time.perf_counter() - started)
         return outcomes
 
+    def check_in_place(self) -> None:
+        """Raises DecisionLogError: what is open is no longer what lies at the place of the log."""
+        try:
+            self.store.check_in_place(self._connection)
+        except self.store.errors as error:
+            raise self.store.unusable(error) from error
+
     def let_go(self) -> None:
         """Close the connection; the next work opens another."""
         if self._connection is not None:
@@ -61,7 +68,7 @@ class Journal:
             self._connection = None
 
     def _commit(self, works: Sequence[Work[Any]]) -> list[Any]:
-        self.store.check_in_place()
+        self.check_in_place()
         connection = self._connection = self._connection or self.store.open_to_write()
         self.store.begin(connection)
         with self._links.within(connection):

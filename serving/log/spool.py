@@ -192,6 +192,16 @@ class SpoolingJournal:
             if self.in_use:
                 self._note_held()
                 self._try_to_return()
+            else:
+                self._look_after_log()
+
+    def _look_after_log(self) -> None:
+        """See that it is in place, also while nobody asks for anything to be kept."""
+        with self._turn:
+            try:
+                self._log.check_in_place()
+            except DecisionLogError as error:
+                self.turn_to_spool(_why(error))
 
     def _try_to_return(self) -> None:
         with self._turn:

@@ -162,7 +162,7 @@ class LogDatabase:
         """Write a message that nobody reads into the server's own log, which is synced."""
         connection.execute("SELECT pg_logical_emit_message(true, 'lanes', 'writable')")
 
-    def check_in_place(self) -> None:
+    def check_in_place(self, connection: Connection | None) -> None:
         """A database is not replaced under an open connection."""
 
     def let_go(self) -> None:

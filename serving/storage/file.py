@@ -33,6 +33,9 @@ class LogFile:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._identity: tuple[int, int] | None = None
+        self._parts: dict[Path, tuple[int, int] | None] = {}
+        """SQLite's own files beside it, which no other can take the place of while it is open."""
+        self._lost: Path | None = None
 
     @property
     def name(self) -> str:
@@ -44,6 +47,7 @@ class LogFile:
         first = self._identity is None
         connection = open_to_write(self.file, START_SECONDS if first else LOCK_SECONDS)
         self._identity = self._identity or identity_of(self.file)
+        self._parts = {part: identity_of(part) for part in parts_of(self.file)}
         return connection
 
     def open_to_read(self, *, quick: bool = False) -> Connection:
@@ -72,17 +76,37 @@ class LogFile:
         """Write the version that is there."""
         write_version(connection)
 
-    def check_in_place(self) -> None:
+    def check_in_place(self, connection: Connection | None) -> None:
         """A file that was deleted or replaced can still be written, and is lost with the process.
 
+        What lies in a part that was deleted is brought into the file itself, for this process alone
+        still sees it.
+
         Raises:
-            DecisionLogError: the file at the log's path is not the one that was opened.
+            DecisionLogError: the file at the log's path is not the one that was opened, or one of
+                its parts is not.
         """
         if identity_of(self.file) != self._identity:
             raise DecisionLogError(
                 f"the decision log {self.file} was deleted or replaced while the service ran: put "
                 "it back from a backup and start the service again"
             )
+        if self._lost is None and connection is not None:
+            self._look_at_parts(connection)
+        if self._lost is not None:
+            raise DecisionLogError(
+                f"{self._lost}, a part of the decision log, was deleted or replaced while the "
+                "service ran: start the service again"
+            )
+
+    def _look_at_parts(self, connection: Connection) -> None:
+        changed = (part for part, seen in self._parts.items() if identity_of(part) != seen)
+        if (lost := next(changed, None)) is None:
+            return
+        self._lost = lost  # also if this fails: another connection would make a new part
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:  # somebody reads what is in it: it is looked at again in a moment
+            self._lost = None
 
     def let_go(self) -> None:
         """The last to let go has to be one that may write: only then is the file alone the log."""
@@ -139,10 +163,15 @@ def open_to_write(file: Path, patience: float = LOCK_SECONDS) -> sqlite3.Connect
     return connection
 
 
+def parts_of(file: Path) -> tuple[Path, Path]:
+    """Where SQLite puts what belongs to this file while somebody has it open."""
+    place = file.resolve()  # beside what a link points at
+    return place.with_name(f"{place.name}-wal"), place.with_name(f"{place.name}-shm")
+
+
 def is_open(file: Path) -> bool:
     """Whether somebody has it open, or had when killed: only then a part lies beside the file."""
-    place = file.resolve()  # SQLite puts its parts beside what a link points at
-    return place.with_name(f"{place.name}-wal").exists()
+    return parts_of(file)[0].exists()
 
 
 def open_to_read(file: Path, *, alone: bool = False) -> sqlite3.Connection:

@@ -102,11 +102,12 @@ class Store(Protocol):
     def prove(self, connection: Connection) -> None:
         """Change as little as proves that a commit is kept."""
 
-    def check_in_place(self) -> None:
-        """Before each transaction.
+    def check_in_place(self, connection: Connection | None) -> None:
+        """Before each transaction of this connection, or of one that is opened for it.
 
         Raises:
-            DecisionLogError: what is open is no longer what lies at this place.
+            DecisionLogError: what is open is no longer what lies at this place. What was committed
+                is durable all the same, as far as that can be done.
         """
 
     def let_go(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from selectivity.errors import ServiceError
 from serving.audit.verify import verify
@@ -20,7 +21,8 @@ from serving.commands.client import call
 from serving.log.reader import LogReader
 from serving.log.signing_key import public_file, read_public
 from serving.storage.file import LogFile
-from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in
+from tests.command_line import lanes
+from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in, until
 
 CALLERS = 8
 
@@ -133,3 +135,26 @@ def test_a_decision_is_kept_though_its_caller_has_gone(tmp_path: Path) -> None:
             time.sleep(0.02)
         view = client.get("/v1/decisions/D-1").json()
         assert client.post("/v1/lanes", json=lodged()).json()["decided_at"] == view["decided_at"]
+
+
+@pytest.mark.parametrize("part", ["wal", "shm"])
+def test_a_part_of_the_log_that_is_deleted_takes_no_answer_with_it(
+    tmp_path: Path, part: str
+) -> None:
+    """What was kept so far lies in the -wal file, which the service alone still sees."""
+    settings = settings_in(tmp_path)
+    place = settings.log_file.with_name(f"{settings.log_file.name}-{part}")
+    with (
+        a_process(tmp_path) as (process, url),
+        httpx.Client(base_url=url, headers=bearer(KEY)) as client,
+    ):
+        client.post("/v1/lanes", json=lodged(declaration_id="before"))
+        place.unlink()
+        until(client, log="spooling")  # though nobody asked for a lane
+        assert place.name in client.get("/health/ready").json()["detail"]
+        client.post("/v1/lanes", json=lodged(declaration_id="after"))
+        process.kill()
+    with a_service(tmp_path) as client:
+        found = [client.get(f"/v1/decisions/{each}").status_code for each in ("before", "after")]
+    assert found == [200, 200]
+    assert lanes(tmp_path, "verify").exit_code == 0

@@ -24,7 +24,7 @@ from serving.log.reader import LogReader
 from serving.storage.acts import Act, What
 from serving.storage.chain import Links
 from serving.storage.database import LogDatabase
-from serving.storage.file import LogFile, open_to_write
+from serving.storage.file import LogFile, open_to_read, open_to_write
 from serving.storage.store import Connection
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_predictor, a_scorecard
@@ -150,6 +150,27 @@ def test_nothing_is_kept_in_a_file_that_was_deleted(log_in_file: DecisionLog) ->
         assert isinstance(outcome, DecisionLogError)
         assert "deleted or replaced" in str(outcome)
     assert not path_of(log).exists()
+
+
+def test_what_lies_in_a_deleted_part_is_brought_into_the_file_when_nobody_reads_it(
+    log_in_file: DecisionLog, tmp_path: Path
+) -> None:
+    log, file = log_in_file, path_of(log_in_file)
+    kept(log, a_record())
+    with closing(open_to_read(file)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM decisions").fetchone()
+        kept(log, a_record(declaration_id="D-2"))  # behind what the reader sees
+        file.with_name(f"{file.name}-wal").unlink()
+        (third,) = kept(log, a_record(declaration_id="D-3"))
+        assert third.new
+    for _ in range(2):
+        (outcome,) = kept(log, a_record(declaration_id="D-4"))
+        assert "part of the decision log, was deleted" in str(outcome)
+    left = tmp_path / "left.sqlite"
+    left.write_bytes(file.read_bytes())
+    with closing(LogReader(left)) as log_left:
+        assert [each.declaration_id for _, each in log_left.records()] == ["D-1", "D-2", "D-3"]
 
 
 def test_a_lineage_remembers_its_strictest_lane(log: DecisionLog) -> None:
