@@ -1,6 +1,7 @@
 """Files that nobody but the service may read."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -27,6 +28,18 @@ def replace(file: Path, content: bytes) -> None:
     place = file.resolve()
     with _beside(place, content) as half:
         half.replace(place)
+
+
+def read(file: Path) -> bytes:
+    """What a file holds. A pipe in its place is not read: that would wait for ever.
+
+    Raises:
+        OSError: it cannot be read, or is no plain file.
+    """
+    if not stat.S_ISREG(file.stat().st_mode):
+        what = "it is a folder" if file.is_dir() else "it is no plain file"
+        raise OSError(errno.EINVAL, what, str(file))
+    return file.read_bytes()
 
 
 def others_may_read(file: Path) -> bool:

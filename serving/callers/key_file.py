@@ -30,14 +30,13 @@ def read_keys(file: Path) -> tuple[ApiKey, ...]:
         ParamsError: it cannot be read, others may read or change it, or it holds no keys.
     """
     try:
+        content = secret_file.read(file)
         if secret_file.others_may_read(file):
-            if file.is_dir():
-                raise _unusable(file, "it is a folder")
             raise ParamsError(
                 f"The key file {file} is open to others, who could let themselves in. "
                 f"Run `chmod 600 {file}`."
             )
-        return _Content.model_validate_json(file.read_bytes()).keys
+        return _Content.model_validate_json(content).keys
     except FileNotFoundError:
         return ()
     except OSError as error:

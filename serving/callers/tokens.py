@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from selectivity.declaration import Code, Identifier
 from selectivity.errors import ParamsError
+from serving import secret_file
 from serving.callers.api_keys import Role
 from serving.callers.followed import Followed
 
@@ -101,7 +102,7 @@ def read_key_set(file: Path) -> KeySet:
         ParamsError: it cannot be read, or holds anything but public keys of one algorithm.
     """
     try:
-        keys = [_key(each) for each in json.loads(file.read_bytes())["keys"]]
+        keys = [_key(each) for each in json.loads(secret_file.read(file))["keys"]]
     except OSError as error:
         raise _unusable(file, f"cannot be read ({error.strerror})") from error
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:

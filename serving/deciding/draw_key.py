@@ -43,12 +43,13 @@ def another_before(newest: DecisionRecord | None, key: bytes) -> str | None:
 
 
 def _read(file: Path) -> bytes:
+    content = secret_file.read(file)
     if secret_file.others_may_read(file):
         raise ParamsError(
             f"The draw key {file} can be read by others, who could foresee the random checks. "
             f"Run `chmod 600 {file}`."
         )
-    text = file.read_text(encoding="ascii", errors="replace").strip()
+    text = content.decode("ascii", errors="replace").strip()
     if len(text) != 2 * KEY_BYTES or any(digit not in "0123456789abcdef" for digit in text):
         raise ParamsError(
             f"The draw key {file} does not hold {2 * KEY_BYTES} hexadecimal digits. Restore it "

@@ -90,13 +90,14 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def _read_private(file: Path) -> Ed25519PrivateKey:
+    content = secret_file.read(file)
     if secret_file.others_may_read(file):
         raise ParamsError(
             f"The signing key {file} can be read by others, who could sign a log of their own. "
             f"Run `chmod 600 {file}`."
         )
     try:
-        key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):

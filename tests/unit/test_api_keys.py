@@ -4,7 +4,10 @@ import asyncio
 import errno
 import json
 import os
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from serving.callers.followed import Followed
 from serving.callers.key_changes import create, revoke, rotate
 from serving.callers.key_file import change_keys, read_keys
 from serving.callers.key_ring import KeyRing
+from serving.callers.tokens import read_key_set
+from serving.deciding.draw_key import read_or_create_draw_key
+from serving.log.signing_key import read_or_create_signing_key
 from tests.builders import NOON
 
 DAY = timedelta(days=1)
@@ -139,6 +145,41 @@ def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
     troubles += [OSError(number, os.strerror(number)) for _ in range(2)]
     assert [followed.content() for _ in range(3)] == [{one.id}, {one.id}, set()]
     assert [each.message for each in caplog.records] == ["key file refused"]  # once
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Who waits for longer than that fails."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_pipe_in_the_place_of_a_key_file_is_refused_and_waited_for_by_nobody(
+    file: Path,
+) -> None:
+    """Reading one waits for a writer: the service would answer nobody any more."""
+    made, key = _created(file)
+    ring = KeyRing(file)
+    file.unlink()
+    os.mkfifo(file, 0o600)
+    with within(10):
+        assert ring.holder(key, NOON) == made
+    reads: tuple[Callable[[Path], object], ...] = (
+        *(read_keys, read_key_set),
+        *(read_or_create_draw_key, read_or_create_signing_key),
+    )
+    for read in reads:
+        with within(10), pytest.raises(ParamsError, match="no plain file"):
+            read(file)
 
 
 def test_a_new_key_opens_without_a_restart(file: Path) -> None:
