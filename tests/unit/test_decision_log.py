@@ -18,7 +18,7 @@ from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.log.decision_log import DecisionLog
 from serving.log.group_writer import GroupWriter
-from serving.log.journal import Journal, prove
+from serving.log.journal import Journal, lost, prove
 from serving.log.keep import Receipt
 from serving.log.reader import LogReader
 from serving.storage.acts import Act, What
@@ -316,6 +316,27 @@ def test_what_is_submitted_together_is_kept_together_whatever_happens_inside() -
     assert in_a_loop(submit_some) == [0, 1, 2, 3, 4, 5]
     writer.close()
     assert batches == [5, 1]
+
+
+def test_who_no_longer_waits_keeps_nobody_else_from_being_told() -> None:
+    def keep(works: Sequence[Any]) -> list[Any]:
+        time.sleep(0.05)
+        return list(works)
+
+    async def submit_and_cancel_one() -> list[Any]:
+        with writer.one_transaction():
+            one, other, refused = (
+                writer.submit(cast(Any, given)) for given in (0, 1, lost("full"))
+            )
+        one.cancel()
+        told = asyncio.gather(other, refused, return_exceptions=True)
+        return await asyncio.wait_for(told, 5)
+
+    writer = GroupWriter(keep)
+    told, refused = in_a_loop(submit_and_cancel_one)
+    writer.close()
+    assert told == 1
+    assert isinstance(refused, DecisionLogError)
 
 
 def test_that_nothing_is_kept_is_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,9 +20,9 @@ from serving.log.spool import Reserve
 from serving.storage import migrations
 from serving.storage.database import LogDatabase
 from serving.storage.file import LogFile, open_to_read, open_to_write
-from tests.builders import an_inspection
+from tests.builders import NOON, a_declaration, an_inspection
 from tests.command_line import lanes
-from tests.logs import PATIENT, a_record, inspected, kept
+from tests.logs import PATIENT, PREDICTOR, a_record, in_a_loop, inspected, kept
 from tests.postgresql import PostgreSql
 
 
@@ -143,6 +143,23 @@ def test_callers_get_the_same_answer_while_the_spool_is_used_and_after(folder: P
         assert (twin.new, twin.record) == (False, first)
         assert isinstance(other, ConflictError)
         assert inspected(log, an_inspection()) is Receipt.STORED
+
+
+@pytest.mark.parametrize("waited_for", [False, True])
+def test_a_later_version_is_kept_in_a_spool_that_does_not_know_the_one_before(
+    folder: Path, waited_for: bool
+) -> None:
+    """What it went by stands in the log, which cannot be asked."""
+    first = a_record()
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        kept(log, first)
+    lane = first.decision.lane
+    second = PREDICTOR.decide(a_declaration(version_no=2), earlier_lane=lane, now=NOON)
+    with spooling(folder) as log:
+        if waited_for:
+            inspected(log, an_inspection())
+        told = in_a_loop(lambda: log.append(second, in_step=True))
+    assert (told.new, told.record) == (True, second)
 
 
 def test_the_log_is_written_again_as_soon_as_it_can_be(folder: Path) -> None:
