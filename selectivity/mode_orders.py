@@ -20,6 +20,11 @@ MOST_HOURS = 72.0
 WAITS = timedelta(hours=4)
 """How long an order waits for the second person: later it may not be what is wanted any more."""
 
+CLOCKS_APART = timedelta(minutes=5)
+"""How far the clocks of services may be apart. An order that is dated further ahead was given while
+a clock was wrong: counted from there, its hours would be days or years.
+"""
+
 
 class ModeAsked(Strict):
     """What somebody orders."""
@@ -88,11 +93,21 @@ class Standing(NamedTuple):
 
 
 def standing(step: ModeStep | None, now: datetime) -> Standing:
-    """What holds now, after the last step that put something in force."""
+    """What holds now, after the last step that put something in force.
+
+    Of one of a time to come nobody knows how long ago it was: its time is over, unless it is
+    stricter than what holds then.
+    """
     if step is None:
         return Standing(Mode.NORMAL)
-    overdue = step.until is not None and step.until <= now
-    return Standing(AFTERWARDS if overdue else step.asked.mode, step, overdue)
+    mode, until = step.asked.mode, step.until
+    lasts = tightens(AFTERWARDS, mode)
+    overdue = until is not None and (until <= now or (_is_to_come(step.at, now) and not lasts))
+    return Standing(AFTERWARDS if overdue else mode, step, overdue)
+
+
+def _is_to_come(moment: datetime, now: datetime) -> bool:
+    return moment - now > CLOCKS_APART
 
 
 def last_in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
@@ -101,9 +116,13 @@ def last_in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
 
 
 def waiting(steps: Sequence[ModeStep], now: datetime) -> ModeStep | None:
-    """The order that waits for a second person; a later step or too long a wait ends it."""
+    """The order that waits for a second person; a later step or too long a wait ends it, and so
+    does a clock that was set back from when it was given.
+    """
     last = steps[-1] if steps else None
-    return None if last is None or last.holds or now - last.at > WAITS else last
+    if last is None or last.holds or now - last.at > WAITS or _is_to_come(last.at, now):
+        return None
+    return last
 
 
 def order(

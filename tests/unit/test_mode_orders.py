@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from selectivity.deciding.modes import Mode
 from selectivity.mode_orders import (
+    CLOCKS_APART,
     WAITS,
     ModeAsked,
     ModeRefusal,
@@ -23,7 +24,7 @@ from tests.builders import NOON
 AN, BINH, AN_AGAIN = (
     Actor(id=id_, name=name) for id_, name in (("k1", "An"), ("k2", "Binh"), ("k3", "an"))
 )
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 def asked(mode: Mode, hours: float | None = 4) -> ModeAsked:
@@ -102,6 +103,32 @@ def test_when_the_time_is_over_nothing_is_released(mode: Mode) -> None:
     assert end == NOON + timedelta(hours=72)
     assert standing(last, end - timedelta(seconds=1)) == (mode, last, False)
     assert standing(last, end) == (Mode.NO_GREEN, last, True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "holds", "overdue"),
+    [
+        (Mode.RULES_ONLY, Mode.NO_GREEN, True),
+        (Mode.NO_GREEN, Mode.NO_GREEN, True),
+        (Mode.MANUAL, Mode.MANUAL, False),  # stricter than what would hold afterwards
+    ],
+)
+def test_an_order_of_a_time_to_come_relaxes_nothing_when_the_clock_is_right_again(
+    mode: Mode, holds: Mode, overdue: bool
+) -> None:
+    """It was given while the clock was a year ahead, and would hold for a year and some hours."""
+    (*_, last) = after((mode, AN, BINH if mode is Mode.RULES_ONLY else None))
+    assert standing(last, NOON - CLOCKS_APART) == (mode, last, False)  # of another service
+    assert standing(last, NOON - CLOCKS_APART - SECOND) == (holds, last, overdue)
+
+
+def test_an_order_of_a_time_to_come_waits_for_nobody() -> None:
+    steps = after((Mode.RULES_ONLY, AN, None))
+    before = NOON - CLOCKS_APART
+    assert waiting(steps, before) == steps[0]
+    assert waiting(steps, before - SECOND) is None
+    refused = approve(steps, steps[0].order_id, by=BINH, at=before - SECOND)
+    assert refused is ModeRefusal.NOT_PENDING
 
 
 def test_the_time_counts_from_the_approval() -> None:
