@@ -200,6 +200,13 @@ def test_both_keys_open_while_a_rotation_overlaps(file: Path) -> None:
     assert ring.holder(new_key, NOON + 29 * DAY) == new
 
 
+def test_a_rotation_takes_the_office_along(file: Path) -> None:
+    """A key without one is for every office."""
+    old, _ = create(file, "gate", [Role.INSPECTOR], now=NOON, valid_for=DAY, office="02CI")
+    _, new, _ = rotate(file, old.id, now=NOON, valid_for=DAY, overlap=DAY)
+    assert new.office == read_keys(file)[-1].office == "02CI"
+
+
 def test_a_rotation_never_prolongs_the_old_key(file: Path) -> None:
     old, old_key = _created(file)
     rotate(file, old.id, now=NOON, valid_for=30 * DAY, overlap=5 * DAY)
