@@ -114,6 +114,25 @@ def test_a_bundle_is_tried_in_a_process_of_its_own(
         try_out(tried, digest)
 
 
+@pytest.mark.parametrize(
+    ("fate", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "ended its trial with code -11"),
+        ("os._exit(3)", "ended its trial with code 3"),
+        ("time.sleep(60)", "was not loaded within 2 s"),
+    ],
+)
+def test_a_bundle_that_kills_or_hangs_its_trial_is_refused(
+    tmp_path: Path, bundle: Path, fate: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a damaged model does, which raises nothing."""
+    (tmp_path / "sitecustomize.py").write_text(f"import os, signal, time\n{fate}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("serving.deciding.trial.SECONDS", 2)
+    with pytest.raises(BundleError, match=f"{told}. Publish another one"):
+        try_out(bundle, verify(bundle)[0])
+
+
 class Following:
     """A service's parts and the follower of its pointer, with a trial that is a test's own."""
 
