@@ -412,8 +412,9 @@ def test_of_a_long_anchor_the_end_is_looked_at(
     assert told == [Anchor.OK]
 
 
+@pytest.mark.parametrize("more", [0, 2, 4], ids=["shorter", "as long", "longer"])
 def test_nothing_is_vouched_for_that_was_cut_while_the_service_ran(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, more: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     told, vouched = list[Anchor](), list[Checkpoint]()
     options: dict[str, Any] = {"on_anchor": told.append, "on_checkpoint": vouched.append}
@@ -423,7 +424,8 @@ def test_nothing_is_vouched_for_that_was_cut_while_the_service_ran(
     with closing(sqlite3.connect(path_of(log))) as connection, connection:
         connection.execute("DELETE FROM chain WHERE no > 2")
         connection.execute("DELETE FROM decisions WHERE seq > 2")
-    kept(log, *[a_record(declaration_id=f"E-{each}") for each in range(4)])
+    if more:
+        kept(log, *[a_record(declaration_id=f"E-{each}") for each in range(more)])
     wait_until(lambda: told[-1] is Anchor.CUT)
     log.close()
     assert vouched[-1].records == 4
