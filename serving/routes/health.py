@@ -91,6 +91,9 @@ def _spooling(spooled: Spooled) -> str:
 async def _log_trouble(parts: Parts) -> str | None:
     try:
         await asyncio.wait_for(parts.log.prove_writable(), LOG_SECONDS)
+        parts.log.lineages(
+            ["-"]
+        )  # every decision asks first, and what is written may be unreadable
     except DecisionLogError as error:
         return str(error)
     except TimeoutError:

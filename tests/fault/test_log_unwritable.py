@@ -1,5 +1,6 @@
 """No durable record, no lane: where neither log nor spool can be written, 503; both heal alone."""
 
+import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -78,6 +79,17 @@ def test_with_log_and_spool_locked_there_is_no_lane(tmp_path: Path) -> None:
         assert client.post("/v1/lanes", json=lodged()).status_code == 200
         until(client, log="ok")
     assert LogReader(settings.log_file).counts()[0] == 1
+
+
+def test_a_log_that_can_be_written_and_not_read_is_not_ready(tmp_path: Path) -> None:
+    """As with a bad sector: every caller gets a 503, and a load balancer has to know."""
+    file = settings_in(tmp_path).log_file
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+        os.truncate(file.with_name(f"{file.name}-wal"), 0)
+        _refused(client.post("/v1/lanes", json=lodged(declaration_id="D-2")))
+        ready = client.get("/health/ready")
+    assert (ready.status_code, ready.json()["log"]) == (503, "failing")
 
 
 def test_the_command_says_why_an_order_is_not_kept(tmp_path: Path) -> None:
