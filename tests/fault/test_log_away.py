@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx
 import psycopg
@@ -704,6 +704,47 @@ def test_what_follows_the_log_outlives_openings_that_fail(
     else:
         assert parts.predictor.known_upto == 2
         assert shortest_pause(store) >= 0.95 * AWAY_SECONDS
+
+
+class ComingBack(LogFile):
+    """A log that is gone back to at the moment when it is opened."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.spooling, self.looks, self.seen = True, 0, list[int]()
+        self.store, self.log_id, self.copied_at = self, "", None
+
+    def open_to_read(self, *, quick: bool = False) -> Connection:
+        self.spooling = False
+        return super().open_to_read(quick=quick)
+
+    def begin_reading(self, connection: Connection) -> None:
+        self.looks += 1
+        super().begin_reading(connection)
+
+    def orders_seen(self) -> None:
+        self.seen.append(self.looks)
+
+
+def test_orders_read_while_the_log_comes_back_are_read_again_before_they_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log had at the first look may lack what others ordered until it was back."""
+    monkeypatch.setattr("serving.deciding.governing.WATCH_SECONDS", 0.01)
+    parts = assemble(settings_in(tmp_path))
+    log, back = parts.log, ComingBack(parts.settings.log_file)
+    parts.log = cast(DecisionLog, back)
+
+    async def look() -> None:
+        task = asyncio.create_task(watch(parts))
+        end = time.monotonic() + SECONDS
+        while not back.seen and not task.done() and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    in_a_loop(look)
+    log.close()
+    assert back.seen[0] == 2
 
 
 def shortest_pause(store: Reluctant) -> float:
