@@ -174,18 +174,17 @@ class Declaration(Strict):
         """What amendments and refilings share, and random draws are made from."""
         return self.lineage_id or self.declaration_id
 
-    def as_lodged(self) -> dict[str, Any]:
-        """The declaration as plain JSON data, without what was not declared. Not to be changed."""
-        return self.lodged
-
     @cached_property
     def lodged(self) -> dict[str, Any]:
-        """What `as_lodged` gives. Made once, as the next one, for both are asked for often."""
+        """The declaration as plain JSON data, without what was not declared.
+
+        It is asked for often, so it is made once: whoever gets it must not change it.
+        """
         return self.model_dump(mode="json", exclude_unset=True)
 
     @cached_property
     def canonical(self) -> bytes:
-        """The declaration as lodged, in canonical JSON."""
+        """The declaration as lodged, in canonical JSON. Made once as well."""
         written = _quickly(self.lodged)
         # Numbers below 0.0001 have another form in canonical JSON; all others are the same there.
         small = b"0.0000" in written or b"e-" in written

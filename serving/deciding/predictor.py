@@ -242,7 +242,6 @@ class Predictor:
         cause: str | None = None,
     ) -> DecisionRecord:
         """By the rules in force and what the model of `speaker` said, if that is anything."""
-        declared = declaration.as_lodged()
         decision = decide(
             declaration,
             risk=said and said.risk,
@@ -263,7 +262,7 @@ class Predictor:
             version_no=declaration.version_no,
             lineage_id=declaration.lineage,
             snapshot_sha256=declaration.snapshot_sha256(),
-            declared=declared,
+            declared=declaration.lodged,
             decided_at=given.now,
             bundle_digest=self.bundle_digest,
             model_digest=None if speaker is self else speaker.bundle_digest,

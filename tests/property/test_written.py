@@ -68,7 +68,7 @@ declarations = st.builds(
 @settings(deadline=None)
 @given(declarations)
 def test_a_declaration_has_the_canonical_bytes_of_the_plain_way(declared: Declaration) -> None:
-    assert declared.canonical == canonical_json(declared.as_lodged())
+    assert declared.canonical == canonical_json(declared.lodged)
 
 
 @pytest.mark.parametrize("kind", [Amount, Rate])
@@ -119,7 +119,7 @@ PLAIN = a_record()
 def test_a_record_is_kept_as_pydantic_writes_it(
     declared: Declaration, decision: LaneDecision, scored: list[ItemScore], now: datetime
 ) -> None:
-    fields = dict(PLAIN) | {"declared": declared.as_lodged(), "decided_at": now}
+    fields = dict(PLAIN) | {"declared": declared.lodged, "decided_at": now}
     record = DecisionRecord(**fields | {"decision": decision, "scores": tuple(scored)})
     kept = record.as_kept()
     assert DecisionRecord.model_validate_json(kept) == record
@@ -220,7 +220,7 @@ def test_a_declaration_read_back_makes_the_rows_of_the_one_that_was_checked(
 ) -> None:
     items = [item | {"item_no": no} for no, item in enumerate(many, 1)]
     declared = Declaration.model_validate(LEAST | header | {"items": items}, strict=False)
-    kept = PLAIN.model_copy(update={"declared": declared.as_lodged()}).as_kept()
+    kept = PLAIN.model_copy(update={"declared": declared.lodged}).as_kept()
     checked = DecisionRecord.model_validate_json(kept).declaration()
     assert checked == declared
     assert repr(rows_of(read_back(kept))) == repr(rows_of(checked))  # NaN equals no NaN
