@@ -22,6 +22,6 @@ def _keyed(key: bytes) -> hmac.HMAC:
     return hmac.new(key, digestmod="sha256")
 
 
-def key_id(key: bytes) -> str:
+def draw_key_id(key: bytes) -> str:
     """Names a key without giving it away."""
     return hashlib.sha256(b"draw-key\x1f" + key).hexdigest()[:12]

@@ -17,7 +17,7 @@ from models.pointer import NAME_DIGITS
 from models.rules_files import read_rules
 from selectivity.deciding.decision import Source
 from selectivity.deciding.guard import Room
-from selectivity.deciding.sampling import key_id
+from selectivity.deciding.sampling import draw_key_id
 from selectivity.errors import BundleError, ParamsError, SelectivityError
 from selectivity.lanes import LINEAGE, Lane, Vote
 from selectivity.record import DecisionRecord
@@ -113,7 +113,7 @@ class Again:
     def decide(self, numbered: Numbered) -> DecisionRecord:
         """The decision on the declaration of this record, made now."""
         seq, record = numbered
-        if record.draw_key_id != key_id(self._draw_key):
+        if record.draw_key_id != draw_key_id(self._draw_key):
             raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
         declaration, decision = declared_in(record), record.decision

@@ -6,7 +6,7 @@ Whoever reads it can foresee which declarations will be checked at random.
 import secrets
 from pathlib import Path
 
-from selectivity.deciding.sampling import key_id
+from selectivity.deciding.sampling import draw_key_id
 from selectivity.errors import ParamsError
 from selectivity.record import DecisionRecord
 from serving import secret_file
@@ -33,12 +33,12 @@ def read_or_create_draw_key(file: Path) -> bytes:
 
 def another_before(newest: DecisionRecord | None, key: bytes) -> str | None:
     """What to say if the newest decision of a log was drawn with another key; None if not."""
-    if newest is None or newest.draw_key_id == key_id(key):
+    if newest is None or newest.draw_key_id == draw_key_id(key):
         return None
     return (
         f"The newest decision was drawn with the key {newest.draw_key_id}, and this one is "
-        f"{key_id(key)}: draws differ from now on, and the log cannot be replayed. Stop, put the "
-        "key of before back (LANES_DRAW_KEY, or draw.key of the state folder), and start."
+        f"{draw_key_id(key)}: draws differ from now on, and the log cannot be replayed. Stop, put "
+        "the key of before back (LANES_DRAW_KEY, or draw.key of the state folder), and start."
     )
 
 

@@ -13,7 +13,7 @@ from selectivity.deciding.decision import Source
 from selectivity.deciding.guard import Load
 from selectivity.deciding.modes import Mode
 from selectivity.deciding.policy import Policy, decide
-from selectivity.deciding.sampling import key_id
+from selectivity.deciding.sampling import draw_key_id
 from selectivity.deciding.scorecard import Scorecard
 from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
@@ -74,7 +74,7 @@ class Predictor:
             seconds_allowed: time that the model may take for one declaration.
         """
         self.bundle, self.rules, self.scorecard = bundle, rules, scorecard
-        self.draw_key, self._draw_key_id = draw_key, key_id(draw_key)
+        self.draw_key, self._draw_key_id = draw_key, draw_key_id(draw_key)
         self.policy = policy or Policy()
         self.prices = bundle.prices if bundle else Prices()
         self._facts_known, self._ruling_digest = facts_known, ruling_digest

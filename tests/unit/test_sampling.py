@@ -2,7 +2,7 @@
 
 import pytest
 
-from selectivity.deciding.sampling import draw, key_id
+from selectivity.deciding.sampling import draw, draw_key_id
 
 KEY = bytes(range(32))
 
@@ -26,4 +26,4 @@ def test_where_purpose_and_lineage_meet_counts() -> None:
 
 
 def test_a_key_is_named_as_it_always_was() -> None:
-    assert key_id(KEY) == "601b31379c00"
+    assert draw_key_id(KEY) == "601b31379c00"
