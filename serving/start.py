@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from models.rules_files import read_rules
-from selectivity.deciding.office_loads import day_in_utc
+from selectivity.days import day_in_utc
 from selectivity.errors import ParamsError, SelectivityError
 from serving.app import Beside, create_app
 from serving.callers.key_ring import KeyRing

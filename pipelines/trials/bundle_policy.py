@@ -13,7 +13,8 @@ from pipelines.simulator.schema import completed
 from pipelines.simulator.selection import Selection
 from pipelines.simulator.simulation import LodgedWeek
 from pipelines.trials.memory import Memory, goods_items
-from selectivity.histories.rows import day_at, rows_in
+from selectivity.days import day_at
+from selectivity.histories.rows import rows_in
 from selectivity.labelling import item_outcomes
 from selectivity.lanes import Lane
 

@@ -3,9 +3,10 @@
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 
+from selectivity.days import day_in_utc
 from selectivity.deciding.decision import LaneDecision
 from selectivity.deciding.guard import GUARDED, score_of
 from selectivity.lanes import Channel, Lane, Vote
@@ -115,8 +116,3 @@ def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], floa
     for vote in decision.votes:
         if vote.channel in GUARDED and (score := score_of(vote)) is not None:
             yield (vote.channel, vote.lane), score
-
-
-def day_in_utc(moment: datetime) -> date:
-    """The day that a capacity is for."""
-    return moment.astimezone(UTC).date()

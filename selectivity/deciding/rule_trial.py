@@ -7,9 +7,10 @@ whatever differs comes from the rules alone.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from selectivity.days import day_in_utc
 from selectivity.deciding.capacity import Prices
 from selectivity.deciding.policy import Policy, decide
 from selectivity.deciding.risk import Risk
@@ -127,7 +128,7 @@ def try_rules(
 
 
 def _count(trial: RuleTrial, declaration: Declaration, old: Lane, new: Lane) -> None:
-    day = declaration.accepted_at.astimezone(UTC).date()
+    day = day_in_utc(declaration.accepted_at)
     trial.declarations += 1
     trial.newest, trial.oldest = max(trial.newest, day), min(trial.oldest, day)
     for hit in trial.rules.hits(declaration):

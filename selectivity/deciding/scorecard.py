@@ -7,13 +7,13 @@ names, gets the most points that its fact can give: silence never lowers the lan
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from datetime import UTC
 from functools import cached_property
 from math import isfinite, log
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from selectivity.days import day_in_utc
 from selectivity.declaration import Declaration, GoodsItem
 from selectivity.lanes import Lane, LaneName
 
@@ -74,7 +74,7 @@ def _registered_days(declaration: Declaration, _: GoodsItem, __: UsualValues) ->
     registered = declaration.importer_registered_on
     if registered is None:
         return None
-    return (declaration.accepted_at.astimezone(UTC).date() - registered).days
+    return (day_in_utc(declaration.accepted_at) - registered).days
 
 
 def _tax_debt(declaration: Declaration, _: GoodsItem, __: UsualValues) -> Value:

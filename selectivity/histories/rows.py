@@ -8,7 +8,7 @@ the code by its first digits, `hs2`, `hs4` and `hs6`, what is `derived` from all
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from math import nan
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selectivity.columns import HEADER, ITEM, Columns, day_of
+from selectivity.days import EPOCH
 from selectivity.histories.aggregates import DERIVED, derived
 from selectivity.histories.keys import keys_of
 from selectivity.read_back import Lodged
@@ -28,8 +29,7 @@ DIGITS = {"hs2": 2, "hs4": 4, "hs6": 6}
 
 NUMBERS = ("number", "integer", "boolean")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = date(1970, 1, 1)
+_EPOCH_DAY = EPOCH.date()
 _A_MICROSECOND = timedelta(microseconds=1)
 A_DAY = 86_400_000_000
 """Microseconds."""
@@ -52,7 +52,7 @@ def rows_of(declaration: Lodged) -> list[Row]:
     """The goods items of a declaration, in their order."""
     header: dict[str, Any] = dict(zip(_HEADER_TEXTS, _header_texts(declaration), strict=True))
     header.update(zip(_HEADER_NUMBERS, _floats(_header_numbers(declaration)), strict=True))
-    moment = (declaration.accepted_at - _EPOCH) // _A_MICROSECOND
+    moment = (declaration.accepted_at - EPOCH) // _A_MICROSECOND
     header["moment"], header["day"] = moment, moment // A_DAY
     header["routing_countries"] = declaration.routing_countries
     registered = declaration.importer_registered_on
@@ -78,11 +78,6 @@ def _floats(values: Sequence[Any]) -> list[float]:
 def _beginnings(code: str | None) -> dict[str, str | None]:
     length = 0 if code is None else len(code)
     return {name: code[:n] if code and length >= n else None for name, n in DIGITS.items()}
-
-
-def day_at(moment: datetime) -> int:
-    """The day of a moment in UTC, counted from 1970."""
-    return (moment - _EPOCH).days
 
 
 def arrays_of(rows: Sequence[Row]) -> Columns:

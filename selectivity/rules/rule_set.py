@@ -7,13 +7,14 @@ refused as a whole when anything is wrong.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from selectivity.days import day_in_utc
 from selectivity.declaration import Declaration, canonical_sha256, problems
 from selectivity.errors import RulesError
 from selectivity.lanes import Lane, LaneName
@@ -151,7 +152,7 @@ class RuleSet:
 
     def hits(self, declaration: Declaration) -> list[Hit]:
         """Every rule that holds and is in force on the day (UTC) of acceptance, in file order."""
-        index = self._index(declaration.accepted_at.astimezone(UTC).date())
+        index = self._index(day_in_utc(declaration.accepted_at))
         return [
             Hit(rule, item_no)
             for rule in index.candidates(declaration)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from selectivity.days import day_in_utc
 from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
-from selectivity.deciding.office_loads import OfficeLoads, day_in_utc, nothing
+from selectivity.deciding.office_loads import OfficeLoads, nothing
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.histories.rows import Row

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 
 from models.pointer import read_pointer
-from selectivity.deciding.office_loads import day_in_utc
+from selectivity.days import day_in_utc
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from models.bundle import Bundle, Ruling
+from selectivity.days import day_at
 from selectivity.deciding.capacity import Prices
 from selectivity.deciding.decision import Source
 from selectivity.deciding.guard import Load
@@ -17,7 +18,7 @@ from selectivity.deciding.sampling import draw_key_id
 from selectivity.deciding.scorecard import Scorecard
 from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
-from selectivity.histories.rows import Row, day_at, rows_of
+from selectivity.histories.rows import Row, rows_of
 from selectivity.labelling import Told, item_outcomes
 from selectivity.lanes import Lane
 from selectivity.read_back import Lodged

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import closing
 
-from selectivity.deciding.office_loads import day_in_utc
+from selectivity.days import day_in_utc
 from selectivity.record import DecisionRecord
 from serving.deciding.assign import Parts, count
 from serving.deciding.predictor import Predictor

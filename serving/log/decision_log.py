@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from selectivity.days import day_in_utc
 from selectivity.deciding.guard import GUARDED
-from selectivity.deciding.office_loads import day_in_utc
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane

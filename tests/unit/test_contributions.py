@@ -9,9 +9,10 @@ import pytest
 from models.bundle import Bundle, load
 from models.contributions import contributions
 from selectivity.columns import Floats
+from selectivity.days import day_at
 from selectivity.features.matrix import FAMILIES, FEATURE_NAMES, FEATURES
 from selectivity.histories.profiles import Profiles
-from selectivity.histories.rows import day_at, rows_of
+from selectivity.histories.rows import rows_of
 from selectivity.inspection import FindingClass
 from selectivity.reasons.attribution import FamilyShare, families
 from selectivity.reasons.checkable import Goods

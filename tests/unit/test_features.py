@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from selectivity.days import day_at
 from selectivity.declaration import Declaration
 from selectivity.features.declared import CODED
 from selectivity.features.matrix import FEATURE_NAMES, features_of
 from selectivity.histories.aggregates import VALUES
 from selectivity.histories.profiles import Profiles
-from selectivity.histories.rows import arrays_of, day_at, rows_of
+from selectivity.histories.rows import arrays_of, rows_of
 from selectivity.inspection import FindingClass
 from tests.builders import a_declaration, an_item
 
