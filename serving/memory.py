@@ -1,8 +1,6 @@
-"""What the process does about memory before it begins to serve, and after a hand-over."""
+"""How often Python looks for garbage while the service runs."""
 
-import ctypes
 import gc
-from contextlib import suppress
 
 YOUNG_OBJECTS = 20_000
 """So many more made than let go of before they are searched for garbage: at Python's 700 all that
@@ -14,9 +12,3 @@ def search_less_for_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
-
-
-def give_back_memory() -> None:
-    """Return to the system what loading took and let go of; the C library keeps it otherwise."""
-    with suppress(AttributeError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)

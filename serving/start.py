@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from models.memory import give_back_memory
 from models.rules_files import read_rules
 from selectivity.days import day_in_utc
 from selectivity.errors import ParamsError, SelectivityError
@@ -31,7 +32,7 @@ from serving.log.checkpointer import Checkpointer, Often
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
 from serving.log.signing_key import kept_public, read_or_create_signing_key
-from serving.memory import give_back_memory, search_less_for_garbage
+from serving.memory import search_less_for_garbage
 from serving.meters import Meters
 from serving.routes.quick_lanes import QuickLanes
 from serving.settings import Settings

@@ -1,6 +1,5 @@
 """Fits one booster to one question, on this machine or on a cluster."""
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from lightgbm.basic import _safe_call
 from lightgbm.libpath import _LIB
 
+from models.memory import give_back_memory
 from pipelines.training.rows import Numbers, Rows
 from selectivity.columns import Floats
 from selectivity.features.matrix import FEATURE_NAMES
@@ -87,7 +87,8 @@ def fit(examples: Examples, options: Options) -> lgb.Booster:
     """
     data = examples.dataset(options).construct()
     data.label = data.weight = data.init_score = None  # copies of what it holds within
-    _give_back()  # the sample by which it placed its bins
+    pa.default_memory_pool().release_unused()
+    give_back_memory()  # of the sample by which it placed its bins
     return lgb.train(options, data)
 
 
@@ -98,14 +99,6 @@ def constant(chance: float) -> lgb.Booster:
     # All rows are alike, so that nothing can be split and the mean is left.
     booster = lgb.train({"objective": "binary", "num_threads": 1, "verbosity": -1}, data, 1)
     return lgb.Booster(model_str=booster.model_to_string())
-
-
-def _give_back() -> None:
-    """Give memory that is free back to the operating system: the C library keeps small pieces."""
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-    if trim is not None:
-        trim(0)
 
 
 def mean(boosters: Sequence[lgb.Booster]) -> lgb.Booster:
