@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.judging.views import auroc
+from pipelines.stage.areas import auroc
 from selectivity.columns import Floats, Ints, Mask
 from selectivity.lanes import Lane
 from selectivity.metrics import Interval, bootstrap

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from models.lane_model import Knowledge
 from pipelines.featurize import featurize
 from pipelines.histories.engine import EngineParams
 from pipelines.judging.fitting import Past, fit
+from pipelines.stage.areas import auroc, average_precision
 from pipelines.train import TrainParams
 from pipelines.training.outcomes import as_outcomes
 from selectivity.columns import Columns, Floats, Ints, Mask, first_rows
@@ -31,17 +32,6 @@ from selectivity.metrics import (
     precision_at,
     recall_at,
 )
-
-
-def auroc(found: Ints, risk: Floats) -> float:
-    """Area under the ROC curve; NaN where there is only one class."""
-    return float(roc_auc_score(found, risk)) if 0 < found.sum() < len(found) else float("nan")
-
-
-def average_precision(found: Ints, risk: Floats) -> float:
-    """Area under the curve of precision over recall; NaN without findings."""
-    return float(average_precision_score(found, risk)) if found.any() else float("nan")
-
 
 Statistic = Callable[[Ints, Floats], float]
 
@@ -107,7 +97,7 @@ def left_out(metrics: dict[str, Any]) -> list[str]:
 
 def _three_classes(probabilities: Floats, classes: Ints) -> dict[str, float]:
     present = [at for at in FindingClass if 0 < (classes == at).sum() < len(classes)]
-    areas = [auroc((classes == at).astype(np.int64), probabilities[:, at]) for at in present]
+    areas = [auroc(classes == at, probabilities[:, at]) for at in present]
     physical = (classes == FindingClass.PHYSICAL).astype(np.int64)
     return {
         "macro_auroc": float(np.mean(areas)),

@@ -23,7 +23,7 @@ from pipelines.reporting.world_facts import Facts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.reporting.world_trade import LANES
 from pipelines.simulator.draws import Bools
-from pipelines.simulator.figures import auroc
+from pipelines.stage.areas import auroc
 from selectivity.columns import Floats
 from selectivity.lanes import Channel
 from selectivity.metrics import Interval, calibration_bins, wilson

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
-from sklearn.metrics import roc_auc_score
 
 from pipelines.simulator.store import KINDS, Folder, read_table
+from pipelines.stage.areas import auroc
 from selectivity.errors import ParamsError
 from selectivity.lanes import Channel, Lane
 
@@ -155,12 +155,6 @@ def _of_controls(table: pd.DataFrame, controls: pd.DataFrame) -> dict[str, float
         "audits": float(len(audits)),
         "audit_found_share_controlled": _mean(audits["wrong"][had_control]),
     }
-
-
-def auroc(wrong: Any, score: Any) -> float:
-    """Area under the ROC curve, NaN where there is only one class."""
-    wrong = np.asarray(wrong, dtype=bool)
-    return float("nan") if wrong.all() or not wrong.any() else float(roc_auc_score(wrong, score))
 
 
 class Judged(NamedTuple):

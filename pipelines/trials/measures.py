@@ -15,8 +15,9 @@ import pandas as pd
 from pipelines.featurize import featurize, knowledge_of
 from pipelines.histories.inputs import Outcomes
 from pipelines.label import label
-from pipelines.simulator.figures import auroc, read
+from pipelines.simulator.figures import read
 from pipelines.simulator.store import Folder
+from pipelines.stage.areas import auroc
 from pipelines.train import train
 from pipelines.training.learnable import Labels
 from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
