@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run, read_run
-from models.search_run import SearchRun, Trial
+from models.search_run import SearchRun, SearchTrial
 from selectivity.errors import TrackingError
 
 RUN_KEY, BUNDLE_DIGEST = "run_key", "bundle_digest"
@@ -49,7 +49,7 @@ class TrackedRun:
 
 
 @dataclass(frozen=True)
-class Store:
+class TrackingStore:
     """An MLflow store. `artifacts` is for new experiments; None leaves it to the server."""
 
     uri: str
@@ -70,21 +70,21 @@ def workspace_root(folder: Path) -> Path:
     return folder
 
 
-def store_of(root: Path, environment: Mapping[str, str] = os.environ) -> Store:
+def store_of(root: Path, environment: Mapping[str, str] = os.environ) -> TrackingStore:
     """The store the user's environment names, else an SQLite file in the project's folder."""
     uri = environment.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     file = uri.removeprefix("sqlite:///")
     local = file != uri
     if local:  # a relative path would mean another file in each copy DVC runs experiments in
         uri = f"sqlite:///{root.resolve() / file}"
-    return Store(
+    return TrackingStore(
         uri=uri,
         artifacts=(root.resolve() / "mlartifacts").as_uri() if local else None,
-        experiment=environment.get("MLFLOW_EXPERIMENT_NAME") or Store.experiment,
+        experiment=environment.get("MLFLOW_EXPERIMENT_NAME") or TrackingStore.experiment,
     )
 
 
-def reach(store: Store) -> str | None:
+def reach(store: TrackingStore) -> str | None:
     """Ask the store for a sign of life: the number of the experiment, None if there is none yet.
 
     Raises:
@@ -95,7 +95,7 @@ def reach(store: Store) -> str | None:
         return str(known.experiment_id) if known else None
 
 
-def log_run(folder: Path, store: Store) -> TrackedRun:
+def log_run(folder: Path, store: TrackingStore) -> TrackedRun:
     """Send a run folder: a run and a new `candidate` version. Sent again it adds nothing.
 
     Raises:
@@ -109,7 +109,7 @@ def log_run(folder: Path, store: Store) -> TrackedRun:
         )
 
 
-def promote(digest: str, *, by: str, at: datetime, store: Store) -> int | None:
+def promote(digest: str, *, by: str, at: datetime, store: TrackingStore) -> int | None:
     """Make the newest version of this bundle the champion; None when no version has it.
 
     Raises:
@@ -128,7 +128,7 @@ def promote(digest: str, *, by: str, at: datetime, store: Store) -> int | None:
         return version
 
 
-def log_search(search: SearchRun, store: Store) -> int:
+def log_search(search: SearchRun, store: TrackingStore) -> int:
     """Send a search: a run, and a nested one for each trial that is not there yet.
 
     Returns:
@@ -172,12 +172,12 @@ def _known_trials(client: Any, experiment_id: str, parent: str) -> set[str]:
     return known
 
 
-def _trial_key(search: SearchRun, trial: Trial) -> str:
+def _trial_key(search: SearchRun, trial: SearchTrial) -> str:
     return f"{search.key}-{trial.number}"
 
 
 def _send_trial(
-    client: Any, experiment_id: str, parent: str, search: SearchRun, trial: Trial
+    client: Any, experiment_id: str, parent: str, search: SearchRun, trial: SearchTrial
 ) -> None:
     from mlflow.entities import Metric, Param
 
@@ -195,7 +195,7 @@ def _milliseconds(moment: datetime) -> int:
 
 
 @contextmanager
-def _answering(store: Store) -> Iterator[Any]:
+def _answering(store: TrackingStore) -> Iterator[Any]:
     """A client of the store; whatever it or the network raises becomes a TrackingError."""
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -225,14 +225,14 @@ def _without_login(text: str) -> str:
     return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
-def _experiment(client: Any, store: Store) -> str:
+def _experiment(client: Any, store: TrackingStore) -> str:
     found = client.get_experiment_by_name(store.experiment)
     if found is not None:
         return str(found.experiment_id)
     return str(client.create_experiment(store.experiment, artifact_location=store.artifacts))
 
 
-def _found(client: Any, store: Store, experiment_id: str, run: Run) -> TrackedRun | None:
+def _found(client: Any, store: TrackingStore, experiment_id: str, run: Run) -> TrackedRun | None:
     """The run if it arrived before; what an interrupted sending left of it is removed."""
     for known in client.search_runs([experiment_id], f"tags.{RUN_KEY} = '{run.key}'"):
         run_id = known.info.run_id
@@ -246,12 +246,12 @@ def _found(client: Any, store: Store, experiment_id: str, run: Run) -> TrackedRu
     return None
 
 
-def _sent(client: Any, store: Store, experiment_id: str, run: Run, folder: Path) -> TrackedRun:
+def _sent(client: Any, store: TrackingStore, experiment: str, run: Run, folder: Path) -> TrackedRun:
     import mlflow
 
     tags = {**run.tags, RUN_KEY: run.key, BUNDLE_DIGEST: run.bundle_digest}
     begun = _milliseconds(run.made_at)
-    run_id = client.create_run(experiment_id, begun, tags, run_name=run.name).info.run_id
+    run_id = client.create_run(experiment, begun, tags, run_name=run.name).info.run_id
     with mlflow.start_run(run_id=run_id):  # finished when everything below has arrived
         model = _model(run, folder)
         mlflow.log_params(dict(run.params))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
-class Trial(BaseModel):
+class SearchTrial(BaseModel):
     """Some params that were tried, and what came out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,4 +28,4 @@ class SearchRun(BaseModel):
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[SearchTrial, ...] = ()

@@ -54,7 +54,7 @@ def label(
         for inspection, versions in _with_versions(items, made)
     }
     rows = [outcome for outcomes in told.values() for outcome in outcomes]
-    table = pd.DataFrame([*rows, *_taken_back(made, told)], columns=list(Outcome._fields))
+    table = pd.DataFrame([*rows, *_taken_back(made, told)], columns=list(ItemOutcome._fields))
     table = table.astype(
         {"row": "int64", "finding_class": "int64", "weight": "float64", "counts": "int64"}
     )
@@ -62,7 +62,7 @@ def label(
     return table.sort_values(order, ascending=[True, True, True, False], ignore_index=True)
 
 
-class Outcome(NamedTuple):
+class ItemOutcome(NamedTuple):
     """What one inspection says of one goods item. `row` is its position in the items."""
 
     row: int
@@ -98,8 +98,8 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _taken_back(
-    inspections: Sequence[Inspection], told: Mapping[str, Sequence[Outcome]]
-) -> Iterator[Outcome]:
+    inspections: Sequence[Inspection], told: Mapping[str, Sequence[ItemOutcome]]
+) -> Iterator[ItemOutcome]:
     """Takes back what was corrected: once, however often, and never before it was known.
 
     Only a control of the same declaration corrects, as in the service.
@@ -139,12 +139,12 @@ def _with_versions(
 
 def _outcomes(
     items: Columns, inspection: Inspection, rows: tuple[int, int], highest_weight: float
-) -> Iterator[Outcome]:
+) -> Iterator[ItemOutcome]:
     positions = {int(items["item_no"][row]): row for row in range(*rows)}
     duties = _duties(inspection, list(positions))
     chance = inspection.propensity
     for item_no, finding_class in item_outcomes(inspection, list(positions)).items():
-        yield Outcome(
+        yield ItemOutcome(
             row=positions[item_no],
             inspection_id=inspection.inspection_id,
             observed_at=pd.Timestamp(inspection.observed_at),

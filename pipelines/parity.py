@@ -42,7 +42,7 @@ TOLD_AT_MOST = 5
 """Differences that an error names."""
 
 
-class Outcome(NamedTuple):
+class OutcomeAt(NamedTuple):
     """What became known of the goods item at a position, and when: day and microseconds."""
 
     row: int
@@ -95,7 +95,7 @@ class Fold:
             self._kept = self.profiles.snapshot()
 
 
-def _in_time_order(outcomes: pd.DataFrame) -> list[Outcome]:
+def _in_time_order(outcomes: pd.DataFrame) -> list[OutcomeAt]:
     moments = outcomes["observed_at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy()
     order = np.argsort(moments, kind="stable")
     days = moments // A_DAY
@@ -107,7 +107,7 @@ def _in_time_order(outcomes: pd.DataFrame) -> list[Outcome]:
         outcomes["counts"].to_numpy(np.int64),
     )
     parts = (column[order].tolist() for column in columns)
-    return [Outcome(*each) for each in zip(*parts, strict=True)]
+    return [OutcomeAt(*each) for each in zip(*parts, strict=True)]
 
 
 class Difference(NamedTuple):

@@ -17,7 +17,7 @@ import pandas as pd
 import typer
 
 from pipelines.bundle import checked
-from pipelines.judging.weekly import By, Choice, History, Recipe, relive
+from pipelines.judging.weekly import By, Choice, History, ModelRecipe, relive
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.stage.command import FileOption, command, say
@@ -75,7 +75,7 @@ def main(
 
     Writes weeks.csv, a row per week, and summary.json.
     """
-    recipe = Recipe(
+    recipe = ModelRecipe(
         prepare=section(params, "prepare", PrepareParams),
         label=section(params, "label", LabelParams),
         train=section(params, "train", TrainParams),

@@ -23,9 +23,9 @@ from pipelines.reporting.evidence import (
     KEY,
     Evidence,
     controls_of,
-    missing_facts,
     results_in_time,
     ripened,
+    shares_lacking,
 )
 from pipelines.reporting.headline import headline
 from pipelines.reporting.lanes import lanes
@@ -108,7 +108,7 @@ def read_evidence(
         capacity=_read_csv(evaluation / "plots" / "capacity.csv"),
         decisions=ripened(decisions, as_of, delay).merge(direction, on=KEY, how="left"),
         controls=controls_of(decisions, items, outcomes),
-        missing=missing_facts(items, decisions, policy.facts_needed),
+        missing=shares_lacking(items, decisions, policy.facts_needed),
         drift=drift(items, periods, policy.facts_needed),
         in_time=results_in_time(items, outcomes, delay),
     )

@@ -26,7 +26,7 @@ import typer
 import yaml
 
 from models.bundle import FILES, MANIFEST, verify
-from models.registry import Store, reach, store_of, workspace_root
+from models.registry import TrackingStore, reach, store_of, workspace_root
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import in_one_table
@@ -126,7 +126,7 @@ def fill(
             _copy(file, folder / CODE / file.relative_to(_ROOT))
 
 
-def page_of_runs(address: str, store: Store) -> str:
+def page_of_runs(address: str, store: TrackingStore) -> str:
     """Where the MLflow at this address shows the runs of the store; before the first, its start."""
     number = reach(store)
     return f"{address}/#/experiments/{number}/runs" if number else address
@@ -137,7 +137,7 @@ def answer(key: str, sent: Sent) -> dict[str, Any]:
     return {"key": key, "tracked": key in sent.runs}
 
 
-def tell(sent: Sent, store: Store) -> None:
+def tell(sent: Sent, store: TrackingStore) -> None:
     """One line per run that arrived, and one per problem."""
     for run in sent.runs.values():
         told = "is" if run.new else "was already"

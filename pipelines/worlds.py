@@ -33,7 +33,7 @@ from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.settings import Settings, presets, read_settings
-from pipelines.simulator.simulation import Policy, Simulation
+from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
 from pipelines.stage.command import examples, say, typed
 from pipelines.stage.files import read_json, write_json, write_text
@@ -140,7 +140,7 @@ def go_on(
 
 def _policy(
     place: Path, simulation: Simulation, bundle: Path | None, retrain_every: int, params: Path
-) -> Policy:
+) -> SelectionPolicy:
     memory, recipe = Memory.of(Folder.of(place)), read_recipe(params)
     bundles = place / "bundles"
 
@@ -252,7 +252,9 @@ def _copied(place: Path, out: Path) -> None:
     shutil.copytree(place, out)
 
 
-def _live(folder: Folder, simulation: Simulation, weeks: int, policy: Policy | None) -> None:
+def _live(
+    folder: Folder, simulation: Simulation, weeks: int, policy: SelectionPolicy | None
+) -> None:
     """Live through the weeks with a bar, and keep a journal of them beside the tables."""
     began, journal = time.monotonic(), Journal()
     first = simulation.state.week

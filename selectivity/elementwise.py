@@ -50,7 +50,7 @@ def whole(number: Number, per_unit: int) -> Number:
     return np.rint(np.where(np.isnan(number), 0.0, number) * per_unit)
 
 
-def is_known(value: Number | Text) -> Number:
+def one_if_known(value: Number | Text) -> Number:
     """1 where there is a number or a text, 0 elsewhere."""
     if not isinstance(value, np.ndarray):
         return 0.0 if value is None or value != value else 1.0

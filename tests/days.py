@@ -13,7 +13,7 @@ from pipelines.label import label
 from pipelines.simulator.schema import TABLES
 from pipelines.stage.tables import columns_from_frame
 from pipelines.training.outcomes import as_outcomes
-from pipelines.trials.learning import Recipe, learn
+from pipelines.trials.learning import BundleRecipe, learn
 from pipelines.trials.memory import REMEMBERED, Memory
 from selectivity.columns import each_declaration, in_time_order, take
 from selectivity.deciding.decision import LaneDecision
@@ -62,7 +62,7 @@ class Days:
     """A bundle learnt in a world, and the declarations from a day on."""
 
     def __init__(
-        self, world: Mapping[str, pd.DataFrame], today: date, recipe: Recipe, folder: Path
+        self, world: Mapping[str, pd.DataFrame], today: date, recipe: BundleRecipe, folder: Path
     ) -> None:
         memory = Memory()
         memory.add(

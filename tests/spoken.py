@@ -12,7 +12,7 @@ from models.calibration import Calibration
 from models.lane_model import Knowledge, LaneModel
 from pipelines.training.periods import Periods
 from selectivity.columns import Floats
-from selectivity.deciding.capacity import ControlPolicy, Found, Prices, ValuePolicy
+from selectivity.deciding.capacity import ControlPolicy, PerClass, Prices, ValuePolicy
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.features.matrix import FEATURE_NAMES
@@ -35,9 +35,9 @@ PERIODS = Periods(
 WORTH_ITS_CHANCE = Policy(
     id="test",
     random=RandomPolicy(yellow=0, red=0),
-    yellow=ControlPolicy(share=0.3, cost=0, detects=Found(documentary=0.5, physical=0)),
-    red=ControlPolicy(share=0.1, cost=0, detects=Found(documentary=0, physical=1)),
-    value=ValuePolicy(finding=Found(documentary=1, physical=1), duty=0),
+    yellow=ControlPolicy(share=0.3, cost=0, detects=PerClass(documentary=0.5, physical=0)),
+    red=ControlPolicy(share=0.1, cost=0, detects=PerClass(documentary=0, physical=1)),
+    value=ValuePolicy(finding=PerClass(documentary=1, physical=1), duty=0),
 )
 """A goods inspection is worth the chance of a physical finding, a documents check half that of a
 documentary one."""

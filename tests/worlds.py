@@ -12,7 +12,7 @@ import pandas as pd
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import Headings, read_headings
 from pipelines.simulator.settings import Settings, read_settings
-from pipelines.simulator.simulation import Policy, Simulation
+from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.truth_table import officers
 
 SIMULATOR = Path(__file__).parents[1] / "data/reference/simulator"
@@ -62,7 +62,7 @@ def _lived(preset: str, changes: str) -> dict[str, pd.DataFrame]:
 
 
 def lived(
-    simulation: Simulation, weeks: int, policy: Policy | None = None
+    simulation: Simulation, weeks: int, policy: SelectionPolicy | None = None
 ) -> dict[str, pd.DataFrame]:
     """The same of a world that lives through some weeks, under a policy of your own if given."""
     tables = joined(simulation.weeks(weeks, policy))

@@ -42,7 +42,7 @@ class By(StrEnum):
     """Of a goods inspection, by the policy: gravity and duty count as well."""
 
 
-class Recipe(NamedTuple):
+class ModelRecipe(NamedTuple):
     """The sections of params.yaml that a model is made and its benefit is counted by."""
 
     prepare: PrepareParams
@@ -85,7 +85,7 @@ class History:
     """All that happened, of which `known` was told so far."""
 
     def __init__(
-        self, items: Columns, inspections: pd.DataFrame, findings: pd.DataFrame, recipe: Recipe
+        self, items: Columns, inspections: pd.DataFrame, findings: pd.DataFrame, recipe: ModelRecipe
     ) -> None:
         self.items, self.recipe = in_time_order(items), recipe
         self.starts = first_rows(self.items)

@@ -119,7 +119,7 @@ def results_in_time(items: pd.DataFrame, outcomes: pd.DataFrame, days: int) -> f
     return float((waited <= timedelta(days=days)).mean())
 
 
-def missing_facts(
+def shares_lacking(
     items: pd.DataFrame, decisions: pd.DataFrame, facts: tuple[str, ...]
 ) -> dict[str, float]:
     """Share of the evaluated goods items that lack each of these facts."""

@@ -9,8 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from models.registry import Store
-from models.search_run import SearchRun, Trial
+from models.registry import TrackingStore
+from models.search_run import SearchRun, SearchTrial
 from pipelines.searching.question import Question
 from pipelines.searching.space import suggest
 from pipelines.stage.command import say
@@ -59,7 +59,7 @@ def as_told(study: optuna.Study, question: Question, key: str) -> SearchRun:
         metrics={f"best.{question.wanted.goal}": study.best_value, "trials": float(len(trials))},
         tags={"kind": "search"},
         trials=tuple(
-            Trial(
+            SearchTrial(
                 number=trial.number,
                 begun=_utc(trial.datetime_start),
                 ended=_utc(trial.datetime_complete),
@@ -81,7 +81,9 @@ def _utc(moment: datetime | None) -> datetime:
 class Teller:
     """Says how far the search is, and tells MLflow as long as it answers."""
 
-    def __init__(self, question: Question, key: str, total: int, root: Path, store: Store) -> None:
+    def __init__(
+        self, question: Question, key: str, total: int, root: Path, store: TrackingStore
+    ) -> None:
         self._question, self._key, self._total = question, key, total
         self._outbox, self._store = Outbox(root), store
         self._began, self._done, self._answers = time.monotonic(), 0, True

@@ -30,7 +30,7 @@ NEVER = np.datetime64("NaT", "us")
 
 
 @dataclass(frozen=True)
-class Found:
+class Findings:
     """One entry per finding: the position of its control and goods item, what was written, and
     whether there was anything to find."""
 
@@ -48,7 +48,7 @@ def find(
     diligence: Floats,
     luck: Floats,
     streams: WeekStreams,
-) -> Found:
+) -> Findings:
     """What is found, item by item; each control type has luck of its own.
 
     A scanner image finds nothing: it only has goods opened.
@@ -67,7 +67,7 @@ def find(
     imagined = _imagined(world, history, controls, owners, streams("false-findings"))
     first = np.searchsorted(history.told.declaration, controls.declaration[imagined])
     nothing = np.full(len(imagined), CODE[Mechanism.DOCUMENT_ERROR])
-    return Found(
+    return Findings(
         control=np.concatenate([owners, imagined]),
         item=np.concatenate([rows, first]),
         mechanism=np.concatenate([written[rows], nothing]),
@@ -108,9 +108,9 @@ def concluded(
     return results
 
 
-def kept(found: Found, rows: Bools) -> Found:
+def kept(found: Findings, rows: Bools) -> Findings:
     """These findings alone."""
-    return Found(
+    return Findings(
         found.control[rows],
         found.item[rows],
         found.mechanism[rows],
@@ -123,7 +123,7 @@ def tables(
     world: World,
     history: History,
     controls: Controls,
-    found: Found,
+    found: Findings,
     open_ended: Texts,
     *,
     ids: Texts,
@@ -185,7 +185,7 @@ def tables(
     return inspections, findings
 
 
-def _intent(history: History, found: Found) -> Texts:
+def _intent(history: History, found: Findings) -> Texts:
     """As an officer judges it in the end: honest errors are told from fraud."""
     fraud = history.truth.violating[found.item] & ~found.imagined
     intents: Texts = np.where(fraud, "FRAUD", "ERROR").astype(object)

@@ -62,8 +62,8 @@ class LodgedWeek:
     score: Floats
 
 
-class Policy(Protocol):
-    """Whatever gives lanes.
+class SelectionPolicy(Protocol):
+    """Whatever selects: it gives lanes to declarations of a simulated week.
 
     It is to look at headers, items and the lanes that goods had before, and at the outcomes it is
     told. The history is there for the policy of old, which is a part of the world.
@@ -109,14 +109,16 @@ class Simulation:
             pending=Pending(),
         )
 
-    def weeks(self, count: int, policy: Policy | None = None) -> Iterator[dict[str, Table]]:
+    def weeks(
+        self, count: int, policy: SelectionPolicy | None = None
+    ) -> Iterator[dict[str, Table]]:
         """The tables of the next weeks, one week after the other; the policy of old by default."""
         deciding = policy or LegacyPolicy(self)
         numbers = demand.demand(self.world, self.state.week + count)[self.state.week :]
         for number in numbers.tolist():
             yield self._live(number, deciding)
 
-    def _live(self, declarations: int, policy: Policy) -> dict[str, Table]:
+    def _live(self, declarations: int, policy: SelectionPolicy) -> dict[str, Table]:
         week, streams = self.state.week, self.world.streams.of(self.state.week)
         lodged = self.lodge(declarations, streams)
         proposed = policy.select(lodged)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from models.registry import Store, TrackedRun, log_run, log_search, promote, reach
+from models.registry import TrackedRun, TrackingStore, log_run, log_search, promote, reach
 from models.run_folder import RUN, Run, read_run
 from models.search_run import SearchRun
 from pipelines.stage.files import alone, write_text
@@ -84,7 +84,7 @@ class Outbox:
         with self._alone():
             write_text(self.promotion, promotion.model_dump_json(indent=1) + "\n")
 
-    def send(self, store: Store) -> Sent:
+    def send(self, store: TrackingStore) -> Sent:
         """Send all that waits. What the store does not take stays; nothing is raised for it."""
         sent = Sent()
         with self._alone():
@@ -98,7 +98,7 @@ class Outbox:
                     sent.problems.append(str(error))
         return sent
 
-    def _send_runs(self, store: Store, sent: Sent) -> None:
+    def _send_runs(self, store: TrackingStore, sent: Sent) -> None:
         for folder in self.runs():
             try:
                 sent.runs[read_run(folder).key] = log_run(folder, store)
@@ -107,7 +107,7 @@ class Outbox:
             else:
                 shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}")))
 
-    def _send_searches(self, store: Store, sent: Sent) -> None:
+    def _send_searches(self, store: TrackingStore, sent: Sent) -> None:
         for file in self.searches():
             try:
                 search = SearchRun.model_validate_json(file.read_bytes())
@@ -118,7 +118,7 @@ class Outbox:
             sent.trials += log_search(search, store)
             file.unlink()
 
-    def _send_promotion(self, store: Store, sent: Sent) -> None:
+    def _send_promotion(self, store: TrackingStore, sent: Sent) -> None:
         if not self.promotion.exists():
             return
         try:

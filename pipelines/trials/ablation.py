@@ -4,12 +4,12 @@ import numpy as np
 
 from pipelines.judging.families import Trial, View
 from pipelines.simulator.store import Folder
-from pipelines.trials.learning import Recipe
+from pipelines.trials.learning import BundleRecipe
 from pipelines.trials.measures import case_of, matrices, pipeline_risk
 from selectivity.columns import Floats
 
 
-def trial_of_world(folder: Folder, recipe: Recipe) -> Trial:
+def trial_of_world(folder: Folder, recipe: BundleRecipe) -> Trial:
     """Judged by the truth, on every declaration of the weeks that do not teach."""
     case = case_of(folder, recipe)
     judged = np.flatnonzero(case.judged)

@@ -26,7 +26,7 @@ from selectivity.histories.profiles import Profiles
 from selectivity.rules.rule_set import RuleSet
 
 
-class Recipe(NamedTuple):
+class BundleRecipe(NamedTuple):
     """The sections of params.yaml that make a bundle."""
 
     prepare: PrepareParams
@@ -37,9 +37,9 @@ class Recipe(NamedTuple):
     scorecard: ScorecardParams
 
 
-def read_recipe(params: Path) -> Recipe:
+def read_recipe(params: Path) -> BundleRecipe:
     """How the pipeline makes a bundle, with the rules of section `bundle`."""
-    return Recipe(
+    return BundleRecipe(
         prepare=section(params, "prepare", PrepareParams),
         label=section(params, "label", LabelParams),
         train=section(params, "train", TrainParams),
@@ -49,14 +49,14 @@ def read_recipe(params: Path) -> Recipe:
     )
 
 
-def histories(memory: Memory, recipe: Recipe) -> Profiles:
+def histories(memory: Memory, recipe: BundleRecipe) -> Profiles:
     """What is known of everybody, as a bundle made now would hold it."""
     items = in_time_order(memory.items())
     outcomes = label(items, memory.inspections(), memory.findings(), recipe.label)
     return Profiles.restore(snapshot_in_bulk(items, as_outcomes(outcomes)))
 
 
-def learn(memory: Memory, recipe: Recipe, today: date, out: Path) -> Bundle:
+def learn(memory: Memory, recipe: BundleRecipe, today: date, out: Path) -> Bundle:
     """A bundle from everything known on the morning of `today`, sealed in the folder `out`."""
     until = {"evaluation_from": today, "evaluation_until": today + timedelta(days=1)}
     items, periods = prepare(memory.items(), recipe.prepare.model_copy(update=until))

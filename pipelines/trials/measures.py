@@ -22,7 +22,7 @@ from pipelines.train import train
 from pipelines.training.learnable import Labels
 from pipelines.training.outcomes import UNKNOWN, as_outcomes, known_classes
 from pipelines.training.rows import Rows
-from pipelines.trials.learning import Recipe
+from pipelines.trials.learning import BundleRecipe
 from pipelines.trials.memory import Memory
 from selectivity.columns import Columns, Floats, Ints, Mask, day_of, first_rows, in_time_order, take
 from selectivity.inspection import FindingClass
@@ -80,7 +80,9 @@ class Case:
         return violating
 
 
-def measure(folder: Folder, recipe: Recipe, *, tell: Tell = lambda _: None) -> dict[str, float]:
+def measure(
+    folder: Folder, recipe: BundleRecipe, *, tell: Tell = lambda _: None
+) -> dict[str, float]:
     """All figures that take a model. See `figures` for those that take none."""
     case = case_of(folder, recipe)
     figures: dict[str, float] = {}
@@ -136,7 +138,7 @@ def _naive(risk: Floats, case: Case) -> dict[str, float]:
     }
 
 
-def case_of(folder: Folder, recipe: Recipe) -> Case:
+def case_of(folder: Folder, recipe: BundleRecipe) -> Case:
     """A world as its administration knows it at the end of the taught weeks, with the truth."""
     memory = Memory.of(folder)
     items = in_time_order(memory.items())
@@ -205,7 +207,7 @@ def _ceiling(matrix: Floats, case: Case) -> Floats:
     return scores
 
 
-def pipeline_risk(matrix: Floats, found: Ints, case: Case, recipe: Recipe) -> Floats:
+def pipeline_risk(matrix: Floats, found: Ints, case: Case, recipe: BundleRecipe) -> Floats:
     """Chance of a finding, by the pipeline's trees from rows whose class is known. Shape (n,)."""
     use = case.taught & (found != UNKNOWN)
     params = recipe.train.model_copy(update={"smallest_class": 0})

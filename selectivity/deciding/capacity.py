@@ -30,7 +30,7 @@ OVER_CAPACITY = 1.1
 """A lane fuller than this times its capacity is warned of."""
 
 
-class Found(BaseModel):
+class PerClass(BaseModel):
     """A number per class of finding."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,11 +55,11 @@ class ControlPolicy(BaseModel):
         "to be found, because it holds up its owner for nothing. 0 where it is left out, as in "
         "bundles from before there was such a charge.",
     )
-    detects: Found = Field(description="Chance that the control finds what is there, in [0, 1].")
+    detects: PerClass = Field(description="Chance that the control finds what is there, in [0, 1].")
 
     @field_validator("detects")
     @classmethod
-    def _is_a_chance(cls, detects: Found) -> Found:
+    def _is_a_chance(cls, detects: PerClass) -> PerClass:
         if max(detects.documentary, detects.physical) > 1:
             raise ValueError("a chance is between 0 and 1")
         return detects
@@ -70,7 +70,7 @@ class ValuePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    finding: Found
+    finding: PerClass
     duty: float = Field(
         ge=0,
         le=HIGHEST,
@@ -138,7 +138,7 @@ def places_of(control: ControlPolicy, nothing: Numbers) -> Numbers:
     `nothing` is the chance that there is nothing to be found in the declaration, in [0, 1].
 
     >>> red = ControlPolicy(
-    ...     share=0.05, cost=0, hold_up=2, detects=Found(documentary=0.6, physical=0.8)
+    ...     share=0.05, cost=0, hold_up=2, detects=PerClass(documentary=0.6, physical=0.8)
     ... )
     >>> places_of(red, 0.25)
     1.5

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from selectivity.deciding.capacity import (
     ControlPolicy,
-    Found,
+    PerClass,
     Prices,
     ValuePolicy,
     benefit_of,
@@ -51,12 +51,12 @@ class Policy(BaseModel):
 
     id: str = "default"
     yellow: ControlPolicy = ControlPolicy(
-        share=0.30, cost=0.001, hold_up=1, detects=Found(documentary=0.4, physical=0.02)
+        share=0.30, cost=0.001, hold_up=1, detects=PerClass(documentary=0.4, physical=0.02)
     )
     red: ControlPolicy = ControlPolicy(
-        share=0.07, cost=0.005, hold_up=3, detects=Found(documentary=0.6, physical=0.8)
+        share=0.07, cost=0.005, hold_up=3, detects=PerClass(documentary=0.6, physical=0.8)
     )
-    value: ValuePolicy = ValuePolicy(finding=Found(documentary=1, physical=4), duty=2)
+    value: ValuePolicy = ValuePolicy(finding=PerClass(documentary=1, physical=4), duty=2)
     random: RandomPolicy = RandomPolicy()
     without_model: LaneName = Field(
         default=Lane.YELLOW, description="Lane when no model and no fallback rule speaks."

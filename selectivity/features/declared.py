@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from selectivity.columns import Floats, Ints
-from selectivity.elementwise import is_known, log, ratio
+from selectivity.elementwise import log, one_if_known, ratio
 from selectivity.features.known import Feature, Known, share
 from selectivity.histories.aggregates import PLACE, duty_at_stake
 
@@ -90,7 +90,7 @@ def _registered_days(known: Known) -> Floats:
 
 
 def _claimed(known: Known) -> Floats:
-    return is_known(known.declared["preference_code"])  # type: ignore[no-any-return]
+    return one_if_known(known.declared["preference_code"])  # type: ignore[no-any-return]
 
 
 def _coded(known: Known, names: Sequence[str]) -> Floats:

@@ -66,14 +66,14 @@ def _duty_rate(declared: Declared) -> Number:
 
 
 MEASURES: Mapping[str, Callable[[Declared], Number]] = {
-    "declared": lambda declared: elementwise.is_known(declared["item_no"]),
-    "preferential": lambda declared: elementwise.is_known(declared["preference_code"]),
-    "rated": lambda declared: elementwise.is_known(declared["duty_rate_percent"]),
+    "declared": lambda declared: elementwise.one_if_known(declared["item_no"]),
+    "preferential": lambda declared: elementwise.one_if_known(declared["preference_code"]),
+    "rated": lambda declared: elementwise.one_if_known(declared["duty_rate_percent"]),
     "duty_rate": _duty_rate,
-    "valued": lambda declared: elementwise.is_known(declared["unit_value_log"]),
+    "valued": lambda declared: elementwise.one_if_known(declared["unit_value_log"]),
     "log_value": _log_value,
     "log_value_squared": lambda declared: _log_value(declared) ** 2,
-    "weighed": lambda declared: elementwise.is_known(declared["weight_per_unit_log"]),
+    "weighed": lambda declared: elementwise.one_if_known(declared["weight_per_unit_log"]),
     "log_weight": _log_weight,
     "log_weight_squared": lambda declared: _log_weight(declared) ** 2,
 }

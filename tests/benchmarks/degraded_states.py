@@ -22,7 +22,7 @@ import typer
 
 from pipelines.trials.learning import read_recipe
 from selectivity.columns import Ints, first_rows
-from selectivity.deciding.capacity import Found
+from selectivity.deciding.capacity import PerClass
 from selectivity.deciding.decision import LaneDecision
 from selectivity.deciding.guard import OfficeCapacity
 from selectivity.deciding.policy import Policy
@@ -58,7 +58,7 @@ def mix(decisions: Iterable[LaneDecision], classes: Ints, policy: Policy) -> Mix
     seconds = perf_counter() - began
     got = np.array(lanes)
     shares = {lane: float((got == lane).mean()) for lane in Lane}
-    found = [Found(documentary=0, physical=0), policy.yellow.detects, policy.red.detects]
+    found = [PerClass(documentary=0, physical=0), policy.yellow.detects, policy.red.detects]
     chance = np.array([[0.0, each.documentary, each.physical] for each in found])
     caught = chance[got, classes].sum() / (classes > 0).sum()
     return Mix(shares, float(caught), causes, seconds / len(got) * 1e6)

@@ -14,7 +14,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from models.registry import Store, reach, store_of
+from models.registry import TrackingStore, reach, store_of
 from pipelines.stage.files import read_json
 from pipelines.stage.outbox import Outbox, Promotion
 from selectivity.errors import TrackingError
@@ -34,22 +34,22 @@ def imported() -> None:
 
 
 @pytest.fixture
-def dead() -> Iterator[Store]:
+def dead() -> Iterator[TrackingStore]:
     """A port that nobody listens on and nobody else gets."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
-        yield Store(f"http://ann:{PASSWORD}@127.0.0.1:{taken.getsockname()[1]}")
+        yield TrackingStore(f"http://ann:{PASSWORD}@127.0.0.1:{taken.getsockname()[1]}")
 
 
 @pytest.fixture
-def hanging() -> Iterator[Store]:
+def hanging() -> Iterator[TrackingStore]:
     """A server that takes the call and never answers."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        yield Store(f"http://127.0.0.1:{server.getsockname()[1]}")
+        yield TrackingStore(f"http://127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_a_stage_with_a_dead_server_succeeds_and_the_run_is_sent_later(
-    dead: Store, bundle: Path, tmp_path: Path
+    dead: TrackingStore, bundle: Path, tmp_path: Path
 ) -> None:
     write_inputs(tmp_path)
     done = _track(tmp_path, bundle, dead)
@@ -119,7 +119,7 @@ def test_an_address_that_cannot_be_used_is_told_without_its_password(
     address: str, told: str
 ) -> None:
     with pytest.raises(TrackingError, match=re.escape(told)) as refused:
-        reach(Store(address))
+        reach(TrackingStore(address))
     assert PASSWORD not in str(refused.value)
 
 
@@ -147,7 +147,7 @@ def test_what_a_killed_stage_left_is_swept_out_and_never_sent(bundle: Path, tmp_
     assert {path.name for path in outbox.folder.iterdir()} == {".lock", folder.name}
 
 
-def _track(folder: Path, bundle: Path, store: Store) -> "subprocess.CompletedProcess[str]":
+def _track(folder: Path, bundle: Path, store: TrackingStore) -> "subprocess.CompletedProcess[str]":
     paths = {
         "params": "params.yaml",
         "bundle": str(bundle),

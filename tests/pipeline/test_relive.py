@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.histories.engine import history_in_bulk
-from pipelines.judging.weekly import By, Choice, History, Recipe, Week, _learnt, relive
+from pipelines.judging.weekly import By, Choice, History, ModelRecipe, Week, _learnt, relive
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.relive import main, summary
@@ -29,7 +29,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 WEEKS, A_WEEK = 8, 140
 TRADERS, WRONG = 40, 6
 """The goods of so many of the traders are never what they are declared to be."""
-RECIPE = Recipe(
+RECIPE = ModelRecipe(
     prepare=PrepareParams(warm_up_days=0, label_delay_days=1, calibration_share=0.2),
     label=LabelParams(),
     train=TrainParams(rounds=15, num_leaves=4, min_data_in_leaf=10, smallest_class=5),

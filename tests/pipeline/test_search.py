@@ -12,7 +12,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from models.registry import Store
+from models.registry import TrackingStore
 from pipelines.search import best_of, experiment, gained, main, search, summary, wanted_trials
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
@@ -164,13 +164,15 @@ def test_how_far_a_search_is_and_how_long_it_takes_is_said_after_each_trial(
     monkeypatch.setattr("pipelines.searching.study.time.monotonic", lambda: next(clock))
     sent: list[int] = []
 
-    def send(outbox: Outbox, store: Store) -> Sent:
+    def send(outbox: Outbox, store: TrackingStore) -> Sent:
         (waiting,) = outbox.searches()
         sent.append(waiting.stat().st_size)
         return Sent(problems=["MLflow does not answer."])
 
     monkeypatch.setattr(Outbox, "send", send)
-    teller = Teller(question, "k1", total=5, root=tmp_path, store=Store("sqlite:///none.db"))
+    teller = Teller(
+        question, "k1", total=5, root=tmp_path, store=TrackingStore("sqlite:///none.db")
+    )
     for trial in finished(two_trials):
         teller(two_trials, trial)
     said = capsys.readouterr().err.splitlines()

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from models.bundle import load
-from models.registry import Store, promote, store_of, workspace_root
-from models.search_run import SearchRun, Trial
+from models.registry import TrackingStore, promote, store_of, workspace_root
+from models.search_run import SearchRun, SearchTrial
 from pipelines.score import PROBABILITIES, score
 from pipelines.sources.mappings import load_mapping
 from pipelines.stage.outbox import Outbox, Promotion, Sent
@@ -34,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(root: Path) -> Iterator[Store]:
+def store(root: Path) -> Iterator[TrackingStore]:
     """One store for all tests here: making its tables takes seconds."""
     before = list(sys.path)  # MLflow puts the code of each loaded model in front
     yield store_of(root, {})
@@ -42,14 +42,14 @@ def store(root: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def sent(root: Path, store: Store, bundle: Path) -> Sent:
+def sent(root: Path, store: TrackingStore, bundle: Path) -> Sent:
     outbox = Outbox(root)
     put_a_run(outbox, bundle, at=NOW)
     return outbox.send(store)
 
 
 @pytest.fixture
-def client(store: Store, sent: Sent) -> Any:
+def client(store: TrackingStore, sent: Sent) -> Any:
     import mlflow
 
     return mlflow.MlflowClient(store.uri)
@@ -84,7 +84,7 @@ def test_a_run_is_named_after_its_experiment_and_its_bundle(
 
 
 def test_the_page_of_the_runs_is_that_of_their_experiment(
-    store: Store, client: Any, sent: Sent
+    store: TrackingStore, client: Any, sent: Sent
 ) -> None:
     number = client.get_experiment_by_name(store.experiment).experiment_id
     assert page_of_runs("http://here", store) == f"http://here/#/experiments/{number}/runs"
@@ -111,7 +111,7 @@ def test_a_run_shows_plots_and_figures_but_no_declaration(client: Any, sent: Sen
 
 
 def test_the_same_run_sent_again_adds_nothing(
-    root: Path, store: Store, bundle: Path, client: Any, sent: Sent
+    root: Path, store: TrackingStore, bundle: Path, client: Any, sent: Sent
 ) -> None:
     (first,) = sent.runs.values()
     outbox = Outbox(root)
@@ -125,7 +125,7 @@ def test_the_same_run_sent_again_adds_nothing(
 
 
 def test_an_interrupted_sending_is_begun_anew_and_leaves_no_half_of_a_run(
-    root: Path, store: Store, bundle: Path, client: Any
+    root: Path, store: TrackingStore, bundle: Path, client: Any
 ) -> None:
     outbox = Outbox(root)
     folder = put_a_run(outbox, bundle, at=NOW, metrics={"all_rows": {"auroc": 0.5}})
@@ -145,7 +145,7 @@ def test_an_interrupted_sending_is_begun_anew_and_leaves_no_half_of_a_run(
 
 
 def test_the_champion_is_the_version_of_the_promoted_bundle(
-    root: Path, store: Store, bundle: Path, client: Any
+    root: Path, store: TrackingStore, bundle: Path, client: Any
 ) -> None:
     digest = load(bundle).digest
     outbox = Outbox(root)
@@ -165,7 +165,7 @@ def test_the_champion_is_the_version_of_the_promoted_bundle(
 
 
 def test_a_bundle_that_was_never_tracked_is_no_champion_and_its_promotion_waits(
-    root: Path, store: Store, sent: Sent
+    root: Path, store: TrackingStore, sent: Sent
 ) -> None:
     assert promote("0" * 64, by="ann.lee", at=NOW, store=store) is None
     outbox = Outbox(root)
@@ -176,7 +176,9 @@ def test_a_bundle_that_was_never_tracked_is_no_champion_and_its_promotion_waits(
     outbox.promotion.unlink()
 
 
-def test_the_logged_model_scores_as_the_bundle_does(store: Store, bundle: Path, sent: Sent) -> None:
+def test_the_logged_model_scores_as_the_bundle_does(
+    store: TrackingStore, bundle: Path, sent: Sent
+) -> None:
     import mlflow
 
     frame = korean_rows(5)
@@ -213,7 +215,7 @@ def test_a_logged_model_requires_what_its_code_imports() -> None:
 
 
 def test_a_run_that_another_version_wrote_does_not_hold_up_the_others(
-    root: Path, store: Store, bundle: Path, sent: Sent
+    root: Path, store: TrackingStore, bundle: Path, sent: Sent
 ) -> None:
     outbox = Outbox(root)
     foreign = outbox.folder / "foreign"
@@ -232,7 +234,7 @@ def test_a_run_that_another_version_wrote_does_not_hold_up_the_others(
 def test_the_store_is_the_projects_own_even_where_dvc_runs_experiments(tmp_path: Path) -> None:
     copy = tmp_path / ".dvc/tmp/exps/tmpa1b2"
     assert workspace_root(copy) == workspace_root(copy / "data") == tmp_path
-    assert store_of(workspace_root(copy), {}) == Store(
+    assert store_of(workspace_root(copy), {}) == TrackingStore(
         uri=f"sqlite:///{tmp_path}/mlflow.db", artifacts=(tmp_path / "mlartifacts").as_uri()
     )
 
@@ -244,7 +246,7 @@ def test_a_relative_store_of_the_user_is_the_projects_own_too(tmp_path: Path) ->
 
 def test_a_server_of_the_user_keeps_its_own_artifacts(tmp_path: Path) -> None:
     environment = {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "MLFLOW_EXPERIMENT_NAME": "trial"}
-    assert store_of(tmp_path, environment) == Store("http://mlflow:5000", None, "trial")
+    assert store_of(tmp_path, environment) == TrackingStore("http://mlflow:5000", None, "trial")
 
 
 def test_a_folder_without_git_has_an_unknown_revision(tmp_path: Path) -> None:
@@ -261,7 +263,7 @@ def test_the_lock_entry_of_training_links_a_run_to_the_commits_that_share_it(
     assert revision(tmp_path)["dvc_lock_train"] == before != "unknown"
 
 
-def _runs(client: Any, store: Store, key: str | None = None) -> list[Any]:
+def _runs(client: Any, store: TrackingStore, key: str | None = None) -> list[Any]:
     experiment = client.get_experiment_by_name(store.experiment)
     wanted = f"tags.run_key = '{key}'" if key else f"metrics.`all_rows.auroc` = {0.75}"
     return list(client.search_runs([experiment.experiment_id], wanted))
@@ -275,7 +277,7 @@ def a_search(trials: int) -> SearchRun:
         metrics={"best.auroc": 0.5 + trials / 100},
         tags={"kind": "search"},
         trials=tuple(
-            Trial(
+            SearchTrial(
                 number=number,
                 begun=NOW + timedelta(minutes=number),
                 ended=NOW + timedelta(minutes=number + 1),
@@ -288,13 +290,13 @@ def a_search(trials: int) -> SearchRun:
 
 
 def test_a_dead_server_loses_no_trial_and_a_live_one_gets_each_once(
-    root: Path, store: Store, client: Any
+    root: Path, store: TrackingStore, client: Any
 ) -> None:
     outbox = Outbox(root)
     outbox.put_search(a_search(1))
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
-        dead = Store(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        dead = TrackingStore(f"http://127.0.0.1:{taken.getsockname()[1]}")
         assert outbox.send(dead).problems
     outbox.put_search(a_search(2))
     assert len(outbox.searches()) == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from selectivity.deciding.capacity import (
     ControlPolicy,
-    Found,
+    PerClass,
     Prices,
     ValuePolicy,
     benefits,
@@ -17,9 +17,9 @@ from selectivity.deciding.capacity import (
 )
 from selectivity.lanes import Lane
 
-VALUE = ValuePolicy(finding=Found(documentary=1, physical=10), duty=2)
-YELLOW = ControlPolicy(share=0.2, cost=0.1, detects=Found(documentary=0.4, physical=0.0))
-RED = ControlPolicy(share=0.1, cost=0.2, detects=Found(documentary=0.6, physical=0.8))
+VALUE = ValuePolicy(finding=PerClass(documentary=1, physical=10), duty=2)
+YELLOW = ControlPolicy(share=0.2, cost=0.1, detects=PerClass(documentary=0.4, physical=0.0))
+RED = ControlPolicy(share=0.1, cost=0.2, detects=PerClass(documentary=0.6, physical=0.8))
 HOLDS_UP = RED.model_copy(update={"hold_up": 2.0})
 ONE_PLACE = np.ones((1, 2))
 
