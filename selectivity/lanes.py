@@ -16,6 +16,10 @@ class Lane(IntEnum):
     RED = 2
 
 
+LANES: tuple[str, ...] = tuple(Lane.__members__)
+"""The names of the lanes as tables have them, the mildest first."""
+
+
 class Channel(StrEnum):
     """Who asked for a lane."""
 

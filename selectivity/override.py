@@ -18,6 +18,9 @@ from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import Layer, Rule
 
 ID_DIGITS = 24
+ID_PATTERN = f"^[0-9a-f]{{{ID_DIGITS}}}$"
+"""What names an override, or an order to change the mode."""
+
 BINDING_CHANNELS = (Channel.MANDATORY, Channel.RANDOM)
 BINDING_LAYERS = (Layer.MANDATORY, Layer.PROHIBITION)
 

@@ -18,9 +18,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from pipelines.reporting.evidence import LANES
 from pipelines.reporting.sentences import Number, Share, Speaker
-from selectivity.lanes import Lane
+from selectivity.lanes import LANES, Lane
 from selectivity.metrics import Interval
 
 COLOURS = {"GREEN": "#2f8f6b", "YELLOW": "#f0c04a", "RED": "#b3362f"}

@@ -15,7 +15,6 @@ from selectivity.inspection import FindingClass
 from selectivity.metrics import Interval
 from selectivity.rules.rule_set import Rule
 
-LANES = ("GREEN", "YELLOW", "RED")
 KEY = ["declaration_id", "version_no"]
 DIGITS = 16
 """Digits of a digest that are shown."""

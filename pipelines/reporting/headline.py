@@ -6,13 +6,13 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from pipelines.reporting.evidence import DIGITS, LANES, Evidence
+from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.lanes import per_week
 from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
 from pipelines.reporting.unseen import Unseen
 from pipelines.reporting.yields import hit_rate
-from selectivity.lanes import Lane
+from selectivity.lanes import LANES, Lane
 from selectivity.metrics import ranks
 
 

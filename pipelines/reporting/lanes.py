@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from pipelines.reporting import charts
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Chart, Row, Section, Table
 from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
 from selectivity.deciding.capacity import OVER_CAPACITY
-from selectivity.lanes import Channel, Lane
+from selectivity.lanes import LANES, Channel, Lane
 from selectivity.metrics import wilson
 
 FEWEST = 10

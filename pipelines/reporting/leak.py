@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
 from pipelines.reporting.unseen import LEAST_EFFECTIVE, Rate, Unseen
-from selectivity.lanes import Lane
+from selectivity.lanes import LANES, Lane
 
 
 def leak(evidence: Evidence, seen: Unseen) -> Section:

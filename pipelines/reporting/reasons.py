@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, ReasonCode, Sentence, Share, say
+from selectivity.lanes import LANES
 from selectivity.metrics import wilson
 from selectivity.rules.rule_set import Layer, Rule
 

@@ -12,11 +12,9 @@ from typing import TypeAlias
 
 from selectivity.lanes import Lane, Reason
 from selectivity.metrics import Interval
-from selectivity.reasons.wording import LANE_WORDS, WORDS, Language, sentence
+from selectivity.reasons.wording import LANE_WORDS, WORDS, Language, sentence, written
 
 Words: TypeAlias = Mapping[str, str]
-
-_SWAPPED = str.maketrans(",.", ".,")
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,7 @@ class Speaker:
     def _number(self, value: float, digits: int) -> str:
         if not math.isfinite(value):
             return self._words["unknown"]
-        text = f"{value:,.{digits}f}"
-        return text.translate(_SWAPPED) if self.language == "vi" else text
+        return written(float(value), f",.{digits}f", self.language)
 
     def _share(self, value: float, digits: int) -> str:
         """Per cent; what is not quite 0 or 1 is not rounded to look as if it were."""

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipelines.reporting.evidence import LANES, Evidence
+from pipelines.reporting.evidence import Evidence
 from selectivity.columns import Floats
 from selectivity.labelling import GOODS_CONTROLS, NO_VERDICT
-from selectivity.lanes import Channel
+from selectivity.lanes import LANES, Channel
 from selectivity.metrics import Interval, share_of, total_of, wilson
 
 Basis = Literal["counted", "estimated", "unknown"]

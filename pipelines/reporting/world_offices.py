@@ -12,10 +12,11 @@ from pipelines.reporting.world_drawing import drawing, legend, shares
 from pipelines.reporting.world_facts import Facts
 from pipelines.reporting.world_mechanisms import NAMES
 from pipelines.reporting.world_page import Part, Picture, percent
-from pipelines.reporting.world_trade import LANES, months
+from pipelines.reporting.world_trade import months
 from pipelines.reporting.world_wrongs import ripe_until
 from pipelines.simulator.figures import CLEARANCE
 from selectivity.columns import Floats
+from selectivity.lanes import LANES
 
 HOURS = {1: "1 h", 6: "6 h", 24: "1 day", 168: "1 week", 720: "30 days", 4320: "180", 17280: "720"}
 SLOW = 5

@@ -21,11 +21,10 @@ from pipelines.reporting.world_drawing import (
 )
 from pipelines.reporting.world_facts import Facts
 from pipelines.reporting.world_page import Part, Picture, percent
-from pipelines.reporting.world_trade import LANES
 from pipelines.simulator.draws import Bools
 from pipelines.stage.areas import auroc
 from selectivity.columns import Floats
-from selectivity.lanes import Channel
+from selectivity.lanes import LANES, Channel
 from selectivity.metrics import Interval, calibration_bins, wilson
 
 SEPARABLE = 0.97

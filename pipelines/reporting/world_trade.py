@@ -11,9 +11,7 @@ from pipelines.reporting.world_drawing import drawing, legend, logarithmic, mome
 from pipelines.reporting.world_facts import Facts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.simulator.demand import LUNAR_NEW_YEARS
-from selectivity.lanes import Lane
-
-LANES = tuple(lane.name for lane in Lane)
+from selectivity.lanes import LANES
 
 
 def weeks(facts: Facts) -> Part:

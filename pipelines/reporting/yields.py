@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import LANES, Evidence, interval_in
+from pipelines.reporting.evidence import Evidence, interval_in
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import (
     Between,
@@ -18,7 +18,7 @@ from pipelines.reporting.sentences import (
     say,
     with_ends,
 )
-from selectivity.lanes import Channel, Lane
+from selectivity.lanes import LANES, Channel, Lane
 from selectivity.metrics import Interval, wilson
 
 FEW = 30

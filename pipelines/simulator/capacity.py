@@ -15,7 +15,9 @@ from pipelines.simulator.world import World
 from selectivity.columns import Floats, Ints
 from selectivity.lanes import Lane
 
-LANES = (Lane.YELLOW, Lane.RED)
+CONTROLLED = (Lane.YELLOW, Lane.RED)
+"""Lanes whose declarations take units of an office's capacity."""
+
 SOURCE = "staff plan"
 
 
@@ -31,8 +33,8 @@ class Calendar:
     """Units of each office (rows of `weekly`), lane and shift.
 
     `wanted` are the shares of an office's declarations that are to be controlled, `weekly` the
-    units it has in a week; both of shape (offices, 2), for `LANES`. `shares` is how units spread
-    over the shifts of a week.
+    units it has in a week; both of shape (offices, 2), for `CONTROLLED`. `shares` is how units
+    spread over the shifts of a week.
     """
 
     wanted: Floats
@@ -52,7 +54,7 @@ class Calendar:
     def of_week(self, week: int) -> Ints:
         """Units in one week, shape (offices, 2)."""
         first = np.full(self.weekly.size, week * len(self.shares))
-        office, lane = np.divmod(np.arange(self.weekly.size), len(LANES))
+        office, lane = np.divmod(np.arange(self.weekly.size), len(CONTROLLED))
         until = self.before(office, lane, first + len(self.shares))
         units: Ints = (until - self.before(office, lane, first)).reshape(self.weekly.shape)
         return units
@@ -177,7 +179,7 @@ def table(world: World, calendar: Calendar, week: int) -> Table:
     minutes = world.settings.capacity.minutes
     return {
         "office": world.places.office[office],
-        "lane": texts(each.name for each in LANES)[lane],
+        "lane": texts(each.name for each in CONTROLLED)[lane],
         "shift_start": monday + calendar.hours.start[shift].astype("timedelta64[s]"),
         "shift_end": monday + calendar.hours.end[shift].astype("timedelta64[s]"),
         "units": units.astype(np.float64),

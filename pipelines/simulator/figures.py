@@ -14,9 +14,8 @@ import pyarrow.dataset as ds
 from pipelines.simulator.store import KINDS, Folder, read_table
 from pipelines.stage.areas import auroc
 from selectivity.errors import ParamsError
-from selectivity.lanes import Channel, Lane
+from selectivity.lanes import LANES, Channel
 
-LANES = tuple(lane.name for lane in Lane)
 DISTINCT = ("declaration_id", "lineage_id", "inspection_id")
 """Texts that hardly repeat: as categories they would only grow."""
 

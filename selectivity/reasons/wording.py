@@ -6,7 +6,7 @@ The Vietnamese is ours and wants a native reader.
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from selectivity.lanes import Lane, Reason
+from selectivity.lanes import LANES, Lane, Reason
 from selectivity.reasons.officer_words import FACT_WORDS
 
 Language = Literal["vi", "en"]
@@ -261,8 +261,6 @@ class _Number(float):
 _VIETNAMESE: Mapping[type, Callable[[Any], object]] = {int: _WholeNumber, float: _Number}
 """How Vietnamese writes numbers; `str.format` asks them, which costs little for each answer."""
 
-_LANES = frozenset(Lane.__members__)
-
 
 def sentence(reason: Reason, language: Language) -> str:
     """A reason in words. Facts that are absent leave the code standing, never an error."""
@@ -276,7 +274,7 @@ def sentence(reason: Reason, language: Language) -> str:
 
 def _said(fact: float | int | str | None, language: Language) -> object:
     if isinstance(fact, str):
-        return LANE_WORDS[Lane[fact]][language] if fact in _LANES else fact
+        return LANE_WORDS[Lane[fact]][language] if fact in LANES else fact
     written = _VIETNAMESE.get(type(fact)) if language == "vi" else None
     return written(fact) if written else fact
 

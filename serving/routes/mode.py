@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from selectivity.mode_orders import ModeAsked
+from selectivity.override import ID_PATTERN
 from serving.callers.api_keys import Role
 from serving.deciding.governing import ModeAnswer, agree, give_order, show, status_of
 from serving.http.bodies import content_from, read_body
@@ -65,7 +66,7 @@ async def order_mode(
     responses=answers(ModeAnswer, 401, 403, 409, 422, 503, meaning="The mode is in force."),
 )
 async def approve_mode(
-    order_id: Annotated[str, Path(pattern="^[0-9a-f]{24}$")],
+    order_id: Annotated[str, Path(pattern=ID_PATTERN)],
     parts: GivenParts,
     caller: GivenCaller,
     language: GivenLanguage,

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from selectivity.declaration import Code
 from selectivity.errors import ConflictError
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, Role, actor_of
@@ -32,10 +33,7 @@ from serving.routes.openapi import answers, reads
 
 router = APIRouter(tags=["notices"])
 
-Office = Annotated[
-    str,
-    Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$", description="Where goods are checked."),
-]
+Office = Annotated[Code, Path(description="Where goods are checked.")]
 After = Annotated[
     str | None,
     Query(pattern=CURSOR, description="Cursor; what was acknowledged last if left out."),

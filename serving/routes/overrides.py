@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from selectivity.override import OverrideAsked
+from selectivity.override import ID_PATTERN, OverrideAsked
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Role
 from serving.deciding.overriding import OverrideAnswer, agree, ask, status_of
@@ -67,7 +67,7 @@ async def ask_for_override(
     ),
 )
 async def approve_override(
-    override_id: Annotated[str, Path(pattern="^[0-9a-f]{24}$")],
+    override_id: Annotated[str, Path(pattern=ID_PATTERN)],
     parts: GivenParts,
     caller: GivenCaller,
     language: GivenLanguage,
