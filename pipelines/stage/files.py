@@ -31,9 +31,9 @@ NO_ROOM = (ENOSPC, EDQUOT, EFBIG)
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write beside the file first, then put it in place."""
+    """Write beside the file first, then put it in place. Ends of lines stay as they are."""
     with put_in_place(file) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(file: Path, content: Any) -> None:

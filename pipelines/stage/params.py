@@ -106,19 +106,19 @@ def check_watched(file: Path, folder: Path, key: str) -> None:
 
 
 def write_values(path: Path, name: str, values: Mapping[str, bool | float]) -> None:
-    """Set plain values of section `name` and leave every other character as it is.
+    """Set plain values of section `name`; all else stays as it is, ends of lines too.
 
     Raises:
         ParamsError: a value does not stand on a line of its own, so nothing is written.
     """
-    text = path.read_text(encoding="utf-8")
-    heading = re.search(rf"^{re.escape(name)}: *(#.*)?\n", text, re.MULTILINE)
+    text = path.read_bytes().decode("utf-8")
+    heading = re.search(rf"^{re.escape(name)}: *(#.*)?\r?\n", text, re.MULTILINE)
     start = heading.end() if heading else len(text)
     body = re.split(r"^(?=\S)", text[start:], maxsplit=1, flags=re.MULTILINE)[0]
     changed = body
     for key, value in values.items():
         new = str(value).lower() if isinstance(value, bool) else str(value)
-        line = re.compile(rf"^(  {re.escape(key)}: *)([^ #\n]+)( *)", re.MULTILINE)
+        line = re.compile(rf"^(  {re.escape(key)}: *)([^ #\r\n]+)( *)", re.MULTILINE)
         changed, count = line.subn(partial(_with_value, new), changed)
         if count != 1:
             raise ParamsError(

@@ -336,6 +336,15 @@ def test_a_section_at_the_top_or_with_a_comment_is_written_into(
     assert file.read_text() == f"{heading}\n  bags: 2\nother:\n  bags: 1\n"
 
 
+def test_a_file_with_the_line_ends_of_windows_keeps_them(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(b"train:\r\n  bags: 1\r\n  rounds: 5  # few\r\nother:\r\n  bags: 1\r\n")
+    write_values(file, "train", {"bags": 12, "rounds": 50})
+    assert file.read_bytes() == (
+        b"train:\r\n  bags: 12\r\n  rounds: 50 # few\r\nother:\r\n  bags: 1\r\n"
+    )
+
+
 def test_a_value_without_a_line_of_its_own_is_named(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text("train: {num_leaves: 8}\n")
