@@ -263,20 +263,19 @@ def demo(
     language: Spoken = None,
 ) -> None:
     """Start the service, send it samples, print their lanes."""
-    from serving.commands.demo import keep_running, show, where_to_look
+    from serving.commands.demo import ended_by_a_signal, keep_running, show, where_to_look
     from serving.start import running
 
     settings = _settings(port)
     if "port" not in settings.model_fields_set:
         settings = settings.model_copy(update={"port": 0})  # beside a service that runs already
-    with running(settings) as url:
+    with ended_by_a_signal(), running(settings) as url:
         _tell_first_key(settings)
         typer.echo(f"service   {url}\n")
         show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
         typer.echo(where_to_look(None if once else url, settings))
         if not once:
-            typer.echo("\nCtrl-C ends the service.")
-            keep_running()
+            keep_running(typer.echo)
 
 
 def _tell_first_key(settings: Settings) -> None:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from click.testing import Result
@@ -29,6 +31,23 @@ def lanes_alone(
         text=True,
         timeout=60,
     )
+
+
+@contextmanager
+def lanes_meanwhile(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, whose output can be read while it runs."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "serving.main", *arguments],
+        cwd=ROOT,
+        env=os.environ | _environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _environment(folder: Path) -> dict[str, str]:

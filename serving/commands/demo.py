@@ -1,7 +1,9 @@
 """Shows the service at work: starts it, sends the sample declarations, prints their lanes."""
 
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selectivity.errors import SelectivityError, SourceError
@@ -80,9 +82,20 @@ def _lines(file: Path) -> list[bytes]:
         ) from error
 
 
-def keep_running() -> None:
-    """Wait for Ctrl-C."""
+@contextmanager
+def ended_by_a_signal() -> Iterator[None]:
+    """Meanwhile SIGTERM ends this process as Ctrl-C does: what was begun is finished and closed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def keep_running(say: Callable[[str], None]) -> None:
+    """Wait for Ctrl-C, and say so."""
+    try:
+        say("\nCtrl-C ends the service.")
         threading.Event().wait()
     except KeyboardInterrupt:
         return

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from serving.main import app
 from serving.settings import Settings
 from serving.storage.chain import Head
 from tests.builders import an_inspection, an_item
-from tests.command_line import lanes, lanes_alone
+from tests.command_line import lanes, lanes_alone, lanes_meanwhile
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
 COMMANDS = {
@@ -154,6 +155,19 @@ def test_while_the_demonstration_runs_it_says_where_to_look(tmp_path: Path) -> N
     assert "http://here/reports" in runs
     assert str(settings.demo_key_file) in runs
     assert "http" not in always
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_demonstration_closes_its_log_when_a_signal_ends_it(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
+    with lanes_meanwhile(tmp_path, "demo", "--language", "en") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Ctrl-C"):
+                process.send_signal(ending)
+        assert process.wait(30) == 0
+    assert not list(tmp_path.rglob("*-wal"))  # which a log that is closed takes in
 
 
 def test_the_demonstration_says_so_when_samples_are_refused(tmp_path: Path) -> None:
