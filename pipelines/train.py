@@ -115,16 +115,21 @@ class TrainParams(BaseModel):
     )
 
 
-def train(rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit) -> Trees:
+def train(
+    rows: Rows, known: Labels, params: TrainParams, *, fit: Fit = fit, purpose: str = "training"
+) -> Trees:
     """Fit the trees on controlled rows. Pure: the same input gives the same trees.
 
     Where too few findings are of a class, all findings get the same chance of being physical.
+
+    Args:
+        purpose: what the trees are for, in the words of an error.
 
     Raises:
         ValueError: a row was never inspected. Unknown is not clean.
         NotEnoughDataError: there are too few rows with or without a finding.
     """
-    _check(known.classes, params.smallest_class)
+    _check(known.classes, params.smallest_class, purpose)
     found = known.classes > FindingClass.NONE
     learn = partial(_learn, fit=fit, params=params, rounds=_rounds(rows, known, params))
     findings, of_findings = rows.chosen(found), known.take(found)
@@ -157,15 +162,15 @@ def _of_duties(findings: Rows, duties: Floats, weights: Numbers) -> Examples:
     return Examples([findings], duties / highest, weights, in_reach - np.log(highest))
 
 
-def _check(classes: Whole, smallest: int) -> None:
+def _check(classes: Whole, smallest: int, purpose: str) -> None:
     if (classes == UNKNOWN).any():
         raise ValueError("a row that was never inspected cannot be trained on")
     found = classes > FindingClass.NONE
     for what, count in (("with a finding", found.sum()), ("without one", (~found).sum())):
         if count < smallest:
             raise NotEnoughDataError(
-                f"Only {count} controlled goods items {what} are known for training, and "
-                f"{smallest} are needed. Bring a longer history, give "
+                f"Only {count} controlled goods items {what} are known for {purpose}, "
+                f"and {smallest} are needed. Bring a longer history, give "
                 "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
                 "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
                 "know why, lower `train.smallest_class`."
@@ -275,7 +280,8 @@ def main(
     del days, lines, told, lodged  # training needs the room
     with nullcontext(fit) if cluster is None else fit_on(cluster) as chosen:
         for folder, (use, known) in taught.items():
-            trees = train(every.chosen(use), known, settings, fit=chosen)
+            purpose = "training" if folder == out else "the rehearsal on the training days alone"
+            trees = train(every.chosen(use), known, settings, fit=chosen, purpose=purpose)
             _write(trees, folder)
     if not settings.refit:
         _write(trees, out)  # then those of the rehearsal decide

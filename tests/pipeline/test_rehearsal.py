@@ -20,7 +20,7 @@ from pipelines.stage.files import read_as, write_text
 from pipelines.train import TrainParams
 from selectivity.columns import Mask, take
 from selectivity.deciding.capacity import Prices
-from selectivity.errors import BundleError
+from selectivity.errors import BundleError, NotEnoughDataError
 from tests.pasts import QUICK, a_past, stored
 from tests.spoken import WORTH_ITS_CHANCE
 
@@ -131,3 +131,16 @@ def test_the_stage_writes_what_was_learnt(tmp_path: Path) -> None:
         learnt = learn(past, settings)
         assert Trees.load(out / REHEARSAL).texts() == learnt.rehearsal.texts()
         assert Trees.load(out).texts() == learnt.trees.texts()
+
+
+def test_training_days_with_too_few_findings_are_named_though_later_days_have_enough(
+    tmp_path: Path,
+) -> None:
+    past = a_past(400)
+    days = past.items["accepted_at"].astype("datetime64[D]")[past.outcomes["row"].to_numpy()]
+    late = days >= np.datetime64(past.periods.calibrate_from)
+    found = past.outcomes["finding_class"].where(late, 0)
+    given = stored(replace(past, outcomes=past.outcomes.assign(finding_class=found)), tmp_path)
+    write_text(tmp_path / "params.yaml", "train: {rounds: 2, smallest_class: 1}\n")
+    with pytest.raises(NotEnoughDataError, match="for the rehearsal on the training days alone"):
+        train.main(params=tmp_path / "params.yaml", out=tmp_path / "trees", **given)
