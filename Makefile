@@ -39,8 +39,8 @@ run: repro ## Data, model, report, then the service on a few declarations (ONCE=
 repro: $(READY) ## Bring every stage up to date (SOURCE=kcs SPATH=folder writes other data into params.yaml)
 	dvc $(if $(DATA),exp run $(DATA),repro)
 
-serve: $(READY) ## Serve the published bundle
-	lanes serve
+serve: $(READY) ## Serve the published bundle until Ctrl-C, which is no error
+	lanes serve || [ $$? -eq 130 ]
 
 report: $(READY) ## Bring the managers' report up to date and say where it is
 	dvc repro report
