@@ -48,13 +48,8 @@ from selectivity.features.matrix import FEATURES
 from selectivity.inspection import FindingClass
 
 TOLD = [
-    "inspection_id",
-    "row",
-    "observed_at",
-    "finding_class",
-    "counts",
-    "weight",
-    "additional_duty",
+    *("inspection_id", "row", "observed_at", "finding_class", "counts"),
+    *("weight", "additional_duty"),
 ]
 """What training needs of an outcome."""
 
