@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import read_settings
+from pipelines.simulator.presets import read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.stage.command import FileOption, command, say

@@ -20,7 +20,8 @@ from pipelines.reporting.world_trade import missing, tail, weeks
 from pipelines.reporting.world_wrongs import groups, per_week, prices
 from pipelines.simulate import SimulateParams
 from pipelines.simulator.figures import figures, judged
-from pipelines.simulator.settings import Settings, read_settings
+from pipelines.simulator.presets import read_settings
+from pipelines.simulator.settings import Settings
 from pipelines.simulator.store import Folder
 from pipelines.stage.command import FileOption, command, say
 from pipelines.stage.files import write_text

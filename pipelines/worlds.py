@@ -32,7 +32,8 @@ from pipelines.judging.families import ablate as ablated
 from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import Settings, presets, read_settings
+from pipelines.simulator.presets import presets, read_settings
+from pipelines.simulator.settings import Settings
 from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
 from pipelines.stage.command import examples, say, typed

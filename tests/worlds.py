@@ -11,7 +11,8 @@ import pandas as pd
 
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import Headings, read_headings
-from pipelines.simulator.settings import Settings, read_settings
+from pipelines.simulator.presets import read_settings
+from pipelines.simulator.settings import Settings
 from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.truth_table import officers
 

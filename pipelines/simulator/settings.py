@@ -1,30 +1,20 @@
-"""The numbers of a world: `data/reference/simulator/base.yaml`, changed by a preset and by options.
+"""The settings of a world: its trade, its traders and what they do, and how goods were selected.
 
-What each number means, its unit and its source stand in base.yaml; here is what is allowed.
+What each number means, its unit and its source stand in `data/reference/simulator/base.yaml`; here
+is what is allowed.
 """
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from models.unique_keys import UniqueKeys
-from pipelines.stage.params import explain, similar
+from pipelines.simulator.control_settings import Appeals, Audit, Capacity, Controls, Officers
+from pipelines.simulator.setting_kinds import AtLeastZero, Closed, MeanAndSpread, Positive, Share
 from selectivity.declaration import Country
-from selectivity.errors import ParamsError
-from selectivity.inspection import ControlType, Mechanism
+from selectivity.inspection import Mechanism
 
-BASE = "base.yaml"
-PRESETS = "presets"
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-AtLeastZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-MeanAndSpread = tuple[float, AtLeastZero]
-Shift = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 OfficeCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,16}$")]
 
 
@@ -43,12 +33,6 @@ def _day_of_a_year(day: str) -> str:
 
 
 Ways = Annotated[Mapping[Mechanism, AtLeastZero], AfterValidator(_some)]
-
-
-class Closed(BaseModel):
-    """Frozen, and nothing but what is named."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NewYear(Closed):
@@ -197,94 +181,6 @@ class Legacy(Closed):
         return self
 
 
-class Minutes(Closed):
-    """Minutes of an officer's work per control: papers, scanner image, goods."""
-
-    DOCUMENT: Positive
-    SCAN: Positive
-    GOODS: Positive
-
-
-class Capacity(Closed):
-    """Shifts, and what they can take."""
-
-    shifts: tuple[Shift, ...] = Field(min_length=1)
-    weight: tuple[Positive, ...]
-    minutes: Minutes
-    spare: AtLeastZero
-    slack: Positive
-
-    @model_validator(mode="after")
-    def _each_shift_has_a_weight(self) -> Self:
-        if len(self.shifts) != len(self.weight):
-            raise ValueError("weight needs as many numbers as there are shifts")
-        return self
-
-
-class Controls(Closed):
-    """What controls find, and when."""
-
-    detection: Mapping[Mechanism, Mapping[ControlType, Share]]
-    hours: Mapping[ControlType, MeanAndSpread]
-    full: Share
-    scanned: Share
-    scan_false_alarm: Share
-    sampled: Share
-    sampled_when_miscoded: Share
-    false_finding: Share
-    wrong_mechanism: Share
-    inconclusive: Share
-    cancelled: Share
-
-
-class Lax(Closed):
-    """Officers who look less closely. `detects` is times what a diligent one finds."""
-
-    share: Share
-    detects: Share
-
-
-class Colluding(Lax):
-    """Officers who look away for one broker, and see to it that they get his declarations."""
-
-    with_their_broker: Share
-    minutes: Share
-    manual: Share
-
-
-class Officers(Closed):
-    """Who controls."""
-
-    per_office: int = Field(ge=2, description="Who lowers a lane needs a second officer.")
-    manual: Share
-    lax: Lax
-    colluding: Colluding
-
-
-class Audit(Closed):
-    """Audits after clearance."""
-
-    share: Share
-    of_controlled: AtLeastZero
-    sharpness: AtLeastZero
-    days: tuple[int, int]
-
-    @model_validator(mode="after")
-    def _days_are_in_order(self) -> Self:
-        if not 0 < self.days[0] <= self.days[1]:
-            raise ValueError("days must be two numbers above 0, the smaller one first")
-        return self
-
-
-class Appeals(Closed):
-    """Findings that traders dispute."""
-
-    share: Share
-    overturned: Share
-    overturned_when_false: Share
-    days: MeanAndSpread
-
-
 class Settings(Closed):
     """Every number of a world."""
 
@@ -325,68 +221,3 @@ class Settings(Closed):
         if unknown:
             raise ValueError(f"{', '.join(unknown)} must be among `countries`")
         return self
-
-
-def presets(folder: Path) -> dict[str, str]:
-    """Names of the presets in the simulator's folder, each with its title."""
-    files = sorted((folder / PRESETS).glob("*.yaml"))
-    return {file.stem: str(_content(file).get("title", "")) for file in files}
-
-
-def read_settings(folder: Path, preset: str, changes: Mapping[str, Any] | None = None) -> Settings:
-    """The base world, changed by a preset, then by `changes` (nested, as in the files).
-
-    Args:
-        folder: where base.yaml and presets/ stand.
-        preset: a name of `presets`, or the path of a YAML file of your own.
-
-    Raises:
-        ParamsError: no such preset, an unknown key, or a value that cannot be used.
-    """
-    file = Path(preset) if preset.endswith((".yaml", ".yml")) else _of_name(folder, preset)
-    content = _changed(_changed(_content(folder / BASE), _content(file)), changes or {})
-    try:
-        return Settings.model_validate(content)
-    except ValidationError as error:
-        raise ParamsError(f"World {file}: {explain(error, Settings)}") from error
-
-
-def _of_name(folder: Path, preset: str) -> Path:
-    known = sorted(file.stem for file in (folder / PRESETS).glob("*.yaml"))
-    if preset not in known:
-        raise ParamsError(
-            f"There is no preset {preset!r}{similar(preset, known)}. There are: "
-            f"{', '.join(known)}. A preset of your own is given by its path, ending in .yaml."
-        )
-    return folder / PRESETS / f"{preset}.yaml"
-
-
-class _Loader(UniqueKeys, yaml.SafeLoader):
-    """Numbers, texts and lists."""
-
-
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ParamsError(
-            f"World {file} cannot be read: {error}. Correct or restore it."
-        ) from error
-    if not isinstance(content, dict):
-        raise ParamsError(f"World {file} holds no settings. Write `name: value` lines.")
-    return content
-
-
-WHOLE = ("import_ways", "export_ways", "ways", "neighbours", "express_days")
-"""Mappings that a preset replaces as a whole: shares only make sense together."""
-
-
-def _changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    changed = dict(content)
-    for name, value in changes.items():
-        before = changed.get(name)
-        if isinstance(before, dict) and isinstance(value, Mapping) and name not in WHOLE:
-            changed[name] = _changed(before, value)
-        else:
-            changed[name] = value
-    return changed

@@ -9,10 +9,6 @@ from tests.architecture.tree import ROOT, modules, parsed
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "lib"}
 MOST_LINES = 300
-LONG = {
-    "pipelines/simulator/settings.py": "one model per section of base.yaml, as they stand there",
-}
-"""Modules that may be longer, and why."""
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
@@ -26,9 +22,4 @@ def test_a_module_says_what_it_is_for(module: Path) -> None:
 @pytest.mark.parametrize("module", modules(), ids=str)
 def test_a_module_can_be_read_in_one_go(module: Path) -> None:
     lines = len((ROOT / module).read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES or str(module) in LONG, f"{module} has {lines} lines: split it"
-
-
-def test_modules_that_may_be_long_are_still_there() -> None:
-    lines = {str(each): len((ROOT / each).read_text("utf-8").splitlines()) for each in modules()}
-    assert [name for name in LONG if lines.get(name, 0) <= MOST_LINES] == []
+    assert lines <= MOST_LINES, f"{module} has {lines} lines: split it"

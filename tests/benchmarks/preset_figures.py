@@ -14,7 +14,7 @@ import typer
 from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import presets, read_settings
+from pipelines.simulator.presets import presets, read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.trials.learning import read_recipe

@@ -8,7 +8,7 @@ from selenium.webdriver.common.by import By
 
 from pipelines.simulate import GOODS
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import read_settings
+from pipelines.simulator.presets import read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.world_report import write_report

@@ -13,7 +13,8 @@ from pipelines.reporting.world_facts import read_facts
 from pipelines.reporting.world_selection import SEPARABLE, ceiling
 from pipelines.simulator.figures import figures
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import Settings, read_settings
+from pipelines.simulator.presets import read_settings
+from pipelines.simulator.settings import Settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.world_report import write_report

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from pipelines.simulator.goods import read_headings
-from pipelines.simulator.settings import Settings, presets, read_settings
+from pipelines.simulator.presets import presets, read_settings
+from pipelines.simulator.settings import Settings
 from selectivity.errors import ParamsError
 from tests.worlds import SIMULATOR, settings_of, the_headings
 
