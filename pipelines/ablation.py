@@ -18,8 +18,16 @@ import typer
 
 from pipelines.judging.families import FIGURES, ablate, trial_of_past
 from pipelines.judging.fitting import read_past
-from pipelines.stage.command import FileOption, command
+from pipelines.stage.command import command
 from pipelines.stage.files import write_text
+from pipelines.stage.options import (
+    AblationFolder,
+    FeaturesFile,
+    ItemsFile,
+    OutcomesFile,
+    ParamsFile,
+    PeriodsFile,
+)
 from pipelines.stage.params import section
 from pipelines.train import TrainParams
 
@@ -60,13 +68,13 @@ def write(table: pd.DataFrame, out: Path) -> None:
 
 
 def main(
-    params: FileOption = Path("params.yaml"),
-    features: FileOption = Path("data/features/features.parquet"),
-    items: FileOption = Path("data/interim/prepared/items.parquet"),
-    periods: FileOption = Path("data/interim/prepared/periods.json"),
-    outcomes: FileOption = Path("data/interim/labelled/outcomes.parquet"),
+    params: ParamsFile = Path("params.yaml"),
+    features: FeaturesFile = Path("data/features/features.parquet"),
+    items: ItemsFile = Path("data/interim/prepared/items.parquet"),
+    periods: PeriodsFile = Path("data/interim/prepared/periods.json"),
+    outcomes: OutcomesFile = Path("data/interim/labelled/outcomes.parquet"),
     resamples: Resamples = 200,
-    out: FileOption = Path("data/reports/ablation"),
+    out: AblationFolder = Path("data/reports/ablation"),
 ) -> None:
     """Leave out one family of features at a time, train anew, and say what it was worth.
 

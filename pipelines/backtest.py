@@ -16,8 +16,16 @@ from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
 from pipelines.judging.lanes import duty_of_findings, lane_figures, outcome_of_declarations
 from pipelines.judging.replay import replay
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, without_nan, write_json
+from pipelines.stage.options import (
+    BacktestFolder,
+    BundleFolder,
+    FeaturesFile,
+    ItemsFile,
+    OutcomesFile,
+    PeriodsFile,
+)
 from pipelines.stage.tables import read_columns
 from pipelines.training.outcomes import known_classes, read_outcomes
 from pipelines.training.periods import Periods
@@ -87,12 +95,12 @@ def backtest(
 
 
 def main(
-    bundle: FileOption,
-    features: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    out: FileOption,
+    bundle: BundleFolder,
+    features: FeaturesFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    out: BacktestFolder,
 ) -> None:
     """Replay the evaluated declarations under other policies."""
     declared = read_columns(items)

@@ -23,8 +23,18 @@ from models.bundle import POLICY, PRICES, PROFILES_FILE, RULES, SCORECARD, load,
 from models.lane_model import CALIBRATION, KNOWLEDGE
 from models.rules_files import read_rules
 from models.trees import DUTY, TREES
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import copy_file, read_json, write_text
+from pipelines.stage.options import (
+    BundleFolder,
+    CalibratedFolder,
+    FeaturesFolder,
+    IngestedFigures,
+    ParamsFile,
+    PeriodsFile,
+    ScorecardFolder,
+    TreesFolder,
+)
 from pipelines.stage.params import check_watched, section
 from selectivity.deciding.policy import Policy
 from selectivity.errors import BundleError, ParamsError, RulesError
@@ -150,14 +160,14 @@ def _put_in_place(out: Path) -> Iterator[Path]:
 
 
 def main(
-    params: FileOption,
-    trees: FileOption,
-    calibrated: FileOption,
-    scorecard: FileOption,
-    features: FileOption,
-    periods: FileOption,
-    ingested: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    trees: TreesFolder,
+    calibrated: CalibratedFolder,
+    scorecard: ScorecardFolder,
+    features: FeaturesFolder,
+    periods: PeriodsFile,
+    ingested: IngestedFigures,
+    out: BundleFolder,
 ) -> None:
     """Put everything that decides into one directory and seal it."""
     rules = section(params, "bundle", BundleParams).read_rules()

@@ -18,8 +18,18 @@ from models.calibration import AS_IT_IS, Calibration, Curve
 from models.lane_model import CALIBRATION, Knowledge, LaneModel
 from models.trees import REHEARSAL, Trees
 from pipelines.bundle import BundleParams, check_not_emptied, checked
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, write_text
+from pipelines.stage.options import (
+    CalibratedFolder,
+    FeaturesFile,
+    ItemsFile,
+    KnowledgeFile,
+    OutcomesFile,
+    ParamsFile,
+    PeriodsFile,
+    TreesFolder,
+)
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns
 from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties, read_outcomes
@@ -168,14 +178,14 @@ def prices_of(
 
 
 def main(
-    params: FileOption,
-    trees: FileOption,
-    features: FileOption,
-    knowledge: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    trees: TreesFolder,
+    features: FeaturesFile,
+    knowledge: KnowledgeFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    out: CalibratedFolder,
 ) -> None:
     """Fit probabilities on days that the rehearsal has not seen, prices on the newest days."""
     policy = checked(section(params, "policy", Policy))

@@ -34,8 +34,20 @@ from pipelines.reporting.quality import quality
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_json, write_text
+from pipelines.stage.options import (
+    BacktestFolder,
+    BundleFolder,
+    EvaluationFolder,
+    FeaturesFile,
+    IngestedFolder,
+    LabelledFolder,
+    LockFile,
+    ParamsFile,
+    PreparedFolder,
+    ReportsFolder,
+)
 from pipelines.stage.params import as_text, leaves, of_stages
 from pipelines.stage.tables import read_frame
 from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
@@ -114,16 +126,16 @@ def goods_of(
 
 
 def main(
-    params: FileOption,
-    evaluation: FileOption,
-    backtest: FileOption,
-    prepared: FileOption,
-    labelled: FileOption,
-    ingested: FileOption,
-    features: FileOption,
-    bundle: FileOption,
-    out: FileOption,
-    lock: FileOption = Path("dvc.lock"),
+    params: ParamsFile,
+    evaluation: EvaluationFolder,
+    backtest: BacktestFolder,
+    prepared: PreparedFolder,
+    labelled: LabelledFolder,
+    ingested: IngestedFolder,
+    features: FeaturesFile,
+    bundle: BundleFolder,
+    out: ReportsFolder,
+    lock: LockFile = Path("dvc.lock"),
 ) -> None:
     """Write the model card."""
     evidence = read_evidence(

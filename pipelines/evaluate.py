@@ -34,8 +34,17 @@ from pipelines.judging.views import (
     score_view,
 )
 from pipelines.judging.without_model import against_model, points_catch_too_little
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import VERDICT, without_nan, write_json, write_text
+from pipelines.stage.options import (
+    BundleFolder,
+    EvaluationFolder,
+    FeaturesFile,
+    ItemsFile,
+    OutcomesFile,
+    ParamsFile,
+    PeriodsFile,
+)
 from pipelines.stage.params import section
 from pipelines.stage.tables import write_frame
 from pipelines.train import TrainParams
@@ -153,13 +162,13 @@ def evaluate(
 
 
 def main(
-    params: FileOption,
-    bundle: FileOption,
-    features: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    bundle: BundleFolder,
+    features: FeaturesFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    out: EvaluationFolder,
 ) -> None:
     """Judge the bundle on days after its training."""
     judged, past = load(bundle), read_past(features, items, periods, outcomes)

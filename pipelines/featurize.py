@@ -30,8 +30,9 @@ from models.lane_model import COUNTRIES, KNOWLEDGE, Knowledge, knowledge_json
 from pipelines.histories.engine import DuckDB, EngineParams, history_in_bulk, read_values
 from pipelines.histories.inputs import Outcomes
 from pipelines.histories.spark import Spark
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import put_in_place, read_as, scratch, write_arrays, write_text
+from pipelines.stage.options import FeaturesFolder, ItemsFile, OutcomesFile, ParamsFile, PeriodsFile
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_in_parts, count_rows
 from pipelines.training.outcomes import as_outcomes, read_outcomes
@@ -148,11 +149,11 @@ def write_features(
 
 
 def main(
-    params: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    out: FeaturesFolder,
     spark: Annotated[
         str | None, typer.Option(help="Master of a Spark cluster, or `local[2]`; else DuckDB here.")
     ] = None,

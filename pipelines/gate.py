@@ -22,8 +22,16 @@ from models.pointer import read_pointer
 from pipelines.judging.checks import Verdict
 from pipelines.judging.fitting import read_past
 from pipelines.judging.takeover import GateParams, Judged, judge
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import VERDICT, read_json, without_nan, write_json
+from pipelines.stage.options import (
+    BundleFolder,
+    DataFolder,
+    EvaluationFolder,
+    GateFile,
+    ParamsFile,
+    PublishedFolder,
+)
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_frame
 from selectivity.errors import BundleError, ParamsError, SelectivityError
@@ -113,12 +121,12 @@ def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: b
 
 
 def main(
-    bundle: FileOption = Path("models/artifacts/bundle"),
-    published: FileOption = Path("models/published"),
-    evaluation: FileOption = Path("data/reports/evaluation"),
-    data: FileOption = DATA,
-    params: FileOption = PARAMS,
-    out: FileOption = REPORT,
+    bundle: BundleFolder = Path("models/artifacts/bundle"),
+    published: PublishedFolder = Path("models/published"),
+    evaluation: EvaluationFolder = Path("data/reports/evaluation"),
+    data: DataFolder = DATA,
+    params: ParamsFile = PARAMS,
+    out: GateFile = REPORT,
 ) -> None:
     """Say of each figure whether the new bundle is at least as good as the one in force."""
     judged = read_and_judge(

@@ -30,8 +30,9 @@ from pipelines.sources.layouts import Canonical
 from pipelines.sources.limits import by_reason, check_quarantine, refused_rows
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import Watch
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_json, write_json, write_text
+from pipelines.stage.options import IngestedFolder, MappingsFolder, ParamsFile
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_from_frame, write_columns
 from selectivity.columns import Columns
@@ -122,7 +123,7 @@ def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str])
     }
 
 
-def main(params: FileOption, mappings: FileOption, out: FileOption) -> None:
+def main(params: ParamsFile, mappings: MappingsFolder, out: IngestedFolder) -> None:
     """Read the source and what the service sent back."""
     settings = section(params, "ingest", IngestParams)
     places = {settings.path: load_mapping(mappings, settings.source)}

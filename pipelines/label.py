@@ -14,8 +14,15 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_json
+from pipelines.stage.options import (
+    FindingsFile,
+    InspectionsFile,
+    ItemsFile,
+    LabelledFolder,
+    ParamsFile,
+)
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns, read_frame, write_frame
 from pipelines.training.outcomes import UNKNOWN, known_classes
@@ -173,11 +180,11 @@ def unheard_of(inspections: pd.DataFrame, table: pd.DataFrame) -> int:
 
 
 def main(
-    params: FileOption,
-    items: FileOption,
-    inspections: FileOption,
-    findings: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    items: ItemsFile,
+    inspections: InspectionsFile,
+    findings: FindingsFile,
+    out: LabelledFolder,
 ) -> None:
     """Turn inspections into outcomes of goods items."""
     settings = section(params, "label", LabelParams)

@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from pipelines.label import read_inspections
 from pipelines.sources.canonical import read_source
 from pipelines.sources.mappings import load_mapping
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_text
+from pipelines.stage.options import MappingsFolder
 from selectivity.columns import from_columns
 
 
@@ -31,7 +32,7 @@ def main(
     source: Annotated[str, typer.Option(help="Name of a mapping file.")],
     path: Annotated[Path, typer.Option(help="A file, or a folder of files.")],
     out: Annotated[Path, typer.Option(help="Folder for the two files.")],
-    mappings: FileOption = Path("data/reference/sources"),
+    mappings: MappingsFolder = Path("data/reference/sources"),
 ) -> None:
     """Write a source's declarations and inspections as the service takes them."""
     read = read_source(path, load_mapping(mappings, source))

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from models.bundle import PROFILES_FILE
 from models.lane_model import KNOWLEDGE, Knowledge
 from pipelines.featurize import FeaturizeParams
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_arrays, read_as, reading, write_json
+from pipelines.stage.options import FeaturesFolder, ItemsFile, OutcomesFile, ParamsFile, ParityFile
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_in_parts, count_rows, expect_rows
 from pipelines.training.outcomes import read_outcomes
@@ -160,11 +161,11 @@ def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
 
 
 def main(
-    params: FileOption,
-    items: FileOption,
-    outcomes: FileOption,
-    features: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    items: ItemsFile,
+    outcomes: OutcomesFile,
+    features: FeaturesFolder,
+    out: ParityFile,
 ) -> None:
     """Hold the features of training against those the service would have computed."""
     settings = section(params, "featurize", FeaturizeParams)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_json
+from pipelines.stage.options import IngestedItemsFile, ParamsFile, PreparedFolder
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns, write_columns
 from pipelines.training.periods import PARTS, Periods
@@ -111,7 +112,7 @@ def repetition(items: Columns, periods: Periods) -> dict[str, float]:
     }
 
 
-def main(params: FileOption, items: FileOption, out: FileOption) -> None:
+def main(params: ParamsFile, items: IngestedItemsFile, out: PreparedFolder) -> None:
     """Order goods items in time and set the periods."""
     settings = section(params, "prepare", PrepareParams)
     ordered, periods = prepare(read_columns(items), settings)

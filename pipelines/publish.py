@@ -30,8 +30,9 @@ from models.durable import sync, write_durably
 from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.gate import stop_if_worse
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import VERDICT, alone, copy_file, read_json
+from pipelines.stage.options import BundleFolder, EvaluationFolder, PublishedFolder
 from pipelines.stage.outbox import Outbox, Promotion
 from pipelines.track import tell
 from selectivity.declaration import problems
@@ -201,8 +202,8 @@ def _remember(published: Path, lines: Sequence[Publication]) -> None:
 
 
 def main(
-    bundle: FileOption = Path("models/artifacts/bundle"),
-    published: FileOption = Path("models/published"),
+    bundle: BundleFolder = Path("models/artifacts/bundle"),
+    published: PublishedFolder = Path("models/published"),
     by: Annotated[
         str, typer.Option(help="Who answers for it; your login if left out, unless that is root.")
     ] = "",
@@ -210,7 +211,7 @@ def main(
     rollback: Annotated[
         str, typer.Option(help="Instead of a new bundle: `previous`, or a name from --list.")
     ] = "",
-    evaluation: FileOption = Path("data/reports/evaluation"),
+    evaluation: EvaluationFolder = Path("data/reports/evaluation"),
     despite: Annotated[
         bool, typer.Option("--despite", help="Though the evaluation speaks against it.")
     ] = False,

@@ -20,8 +20,9 @@ from pipelines.bundle import checked
 from pipelines.judging.weekly import By, Choice, History, ModelRecipe, relive
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_json, write_text
+from pipelines.stage.options import IngestedFolder, ParamsFile, RelivedFolder
 from pipelines.stage.params import section
 from pipelines.stage.progress import shown
 from pipelines.stage.tables import read_columns, read_frame
@@ -55,8 +56,8 @@ def summary(weeks: pd.DataFrame) -> dict[str, float]:
 
 
 def main(
-    params: FileOption = Path("params.yaml"),
-    ingested: FileOption = Path("data/interim/ingested"),
+    params: ParamsFile = Path("params.yaml"),
+    ingested: IngestedFolder = Path("data/interim/ingested"),
     share: Annotated[
         float, typer.Option(min=0.001, max=1, help="Of a week's declarations, inspected.")
     ] = Choice.share,
@@ -69,7 +70,7 @@ def main(
     ] = Choice.weeks_known,
     retrain_every: Annotated[int, typer.Option(min=1, help="Weeks.")] = Choice.retrain_every,
     seed: Annotated[int, typer.Option(min=0, help="Of what chance chooses.")] = Choice.seed,
-    out: FileOption = Path("data/reports/relived"),
+    out: RelivedFolder = Path("data/reports/relived"),
 ) -> None:
     """Relive the ingested history as if only a share of it could have been inspected.
 

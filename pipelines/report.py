@@ -37,8 +37,17 @@ from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.unseen import Unseen, unseen
 from pipelines.reporting.yields import yields
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import LEAK, read_as, read_json, without_nan, write_json, write_text
+from pipelines.stage.options import (
+    BacktestFolder,
+    BundleFolder,
+    EvaluationFolder,
+    IngestedFolder,
+    LabelledFolder,
+    PreparedFolder,
+    ReportFile,
+)
 from pipelines.stage.tables import read_frame
 from pipelines.training.outcomes import read_outcomes, standing
 from pipelines.training.periods import Periods
@@ -123,13 +132,13 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 
 def main(
-    evaluation: FileOption,
-    backtest: FileOption,
-    prepared: FileOption,
-    labelled: FileOption,
-    ingested: FileOption,
-    bundle: FileOption,
-    out: FileOption,
+    evaluation: EvaluationFolder,
+    backtest: BacktestFolder,
+    prepared: PreparedFolder,
+    labelled: LabelledFolder,
+    ingested: IngestedFolder,
+    bundle: BundleFolder,
+    out: ReportFile,
 ) -> None:
     """Write the managers' report."""
     evidence = read_evidence(

@@ -20,8 +20,9 @@ from pipelines.judging.replay import replay
 from pipelines.sources.layouts import Canonical, from_flat
 from pipelines.sources.mappings import FieldSource, SourceMapping, load_mapping
 from pipelines.sources.reading import Raw, Watch, expect_columns, raw_of_frame, read_raw, unwatched
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import put_in_place
+from pipelines.stage.options import BundleFolder, MappingsFolder
 from selectivity.columns import KINDS, Columns, Ints, first_rows, take, time_order
 from selectivity.deciding.office_loads import OfficeLoads
 from selectivity.errors import SourceError
@@ -131,8 +132,8 @@ def main(
     source: Annotated[str, typer.Option(help="Whose columns: a mapping, for example kcs.")],
     table: Annotated[Path, typer.Option("--in", help="CSV or Parquet, one row per goods item.")],
     out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet.")],
-    bundle: FileOption = Path("models/artifacts/bundle"),
-    mappings: FileOption = Path("data/reference/sources"),
+    bundle: BundleFolder = Path("models/artifacts/bundle"),
+    mappings: MappingsFolder = Path("data/reference/sources"),
 ) -> None:
     """Give every row of a table its probabilities, and its declaration a lane."""
     mapping = load_mapping(mappings, source)

@@ -18,8 +18,16 @@ import pandas as pd
 from models.bundle import SCORECARD
 from models.lane_model import Knowledge
 from pipelines.bundle import BundleParams, checked
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, write_text
+from pipelines.stage.options import (
+    ItemsFile,
+    KnowledgeFile,
+    OutcomesFile,
+    ParamsFile,
+    PeriodsFile,
+    ScorecardFolder,
+)
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns
 from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
@@ -115,12 +123,12 @@ _INNERMOST = re.compile(r"[\[{][^\[\]{}]*(?:\[[^\[\]{}]*\][^\[\]{}]*)?[\]}]")
 
 
 def main(
-    params: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    knowledge: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    knowledge: KnowledgeFile,
+    out: ScorecardFolder,
 ) -> None:
     """Fit the points table that decides when no model can be used."""
     columns = read_columns(items)

@@ -26,8 +26,9 @@ from pipelines.judging.fitting import read_past
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value
 from pipelines.searching.study import FIGURES, USED, Teller, attempt, finished, open_study
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_text
+from pipelines.stage.options import FeaturesFile, ItemsFile, OutcomesFile, ParamsFile, PeriodsFile
 from pipelines.stage.params import section, write_values
 from pipelines.train import TrainParams
 from selectivity.columns import Floats
@@ -163,11 +164,11 @@ def main(
             "--queue", min=0, help="Queue so many of the best, if better, as DVC experiments."
         ),
     ] = 0,
-    params: FileOption = Path("params.yaml"),
-    features: FileOption = Path("data/features/features.parquet"),
-    items: FileOption = Path("data/interim/prepared/items.parquet"),
-    periods: FileOption = Path("data/interim/prepared/periods.json"),
-    outcomes: FileOption = Path("data/interim/labelled/outcomes.parquet"),
+    params: ParamsFile = Path("params.yaml"),
+    features: FeaturesFile = Path("data/features/features.parquet"),
+    items: ItemsFile = Path("data/interim/prepared/items.parquet"),
+    periods: PeriodsFile = Path("data/interim/prepared/periods.json"),
+    outcomes: OutcomesFile = Path("data/interim/labelled/outcomes.parquet"),
 ) -> None:
     """Search for params of `train` that rank better; section `search` of params.yaml says where."""
     wanted, now = section(params, "search", SearchParams), section(params, "train", TrainParams)

@@ -19,7 +19,8 @@ from pipelines.simulator.goods import read_headings
 from pipelines.simulator.presets import read_settings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
+from pipelines.stage.options import ParamsFile, ReferenceFolder, SimulatedFolder, TruthFolder
 from pipelines.stage.params import check_watched, section
 
 GOODS = "goods.yaml"
@@ -54,7 +55,9 @@ def follow(weeks: Iterable[dict[str, Table]], simulation: Simulation, until: int
     )
 
 
-def main(params: FileOption, reference: FileOption, out: FileOption, truth: FileOption) -> None:
+def main(
+    params: ParamsFile, reference: ReferenceFolder, out: SimulatedFolder, truth: TruthFolder
+) -> None:
     """Write an invented administration's history, and its truth apart."""
     wanted = section(params, "simulate", SimulateParams)
     if wanted.preset.endswith((".yaml", ".yml")):

@@ -31,8 +31,17 @@ from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import LEAK, read_json, write_json
+from pipelines.stage.options import (
+    BundleFolder,
+    EvaluationFolder,
+    IngestedFolder,
+    MappingsFolder,
+    ParamsFile,
+    ReportsFolder,
+    TrackedFile,
+)
 from pipelines.stage.outbox import Outbox, Sent
 from pipelines.stage.params import as_text, leaves, of_stages
 from selectivity.declaration import canonical_sha256
@@ -174,13 +183,13 @@ def _source(params: Path, content: Any) -> str:
 
 
 def main(
-    params: FileOption = Path("params.yaml"),
-    bundle: FileOption = Path("models/artifacts/bundle"),
-    evaluation: FileOption = Path("data/reports/evaluation"),
-    ingested: FileOption = Path("data/interim/ingested"),
-    mappings: FileOption = Path("data/reference/sources"),
-    reports: FileOption = Path("data/reports"),
-    out: FileOption = Path("data/reports/track.json"),
+    params: ParamsFile = Path("params.yaml"),
+    bundle: BundleFolder = Path("models/artifacts/bundle"),
+    evaluation: EvaluationFolder = Path("data/reports/evaluation"),
+    ingested: IngestedFolder = Path("data/interim/ingested"),
+    mappings: MappingsFolder = Path("data/reference/sources"),
+    reports: ReportsFolder = Path("data/reports"),
+    out: TrackedFile = Path("data/reports/track.json"),
     retry: Annotated[bool, typer.Option("--retry", help="Only send what waits.")] = False,
     where: Annotated[str, typer.Option(help="Only say where this MLflow shows the runs.")] = "",
 ) -> None:

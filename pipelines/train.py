@@ -24,8 +24,16 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.trees import REHEARSAL, Trees, duty_in_reach
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, write_text
+from pipelines.stage.options import (
+    FeaturesFile,
+    ItemsFile,
+    OutcomesFile,
+    ParamsFile,
+    PeriodsFile,
+    TreesFolder,
+)
 from pipelines.stage.params import section
 from pipelines.training.boosters import (
     Examples,
@@ -37,13 +45,12 @@ from pipelines.training.boosters import (
     rounds_until_no_better,
 )
 from pipelines.training.cluster import fit_on
-from pipelines.training.learnable import Labels, learnable
+from pipelines.training.learnable import Labels, check_learnable, learnable
 from pipelines.training.lines import days_and_lines
-from pipelines.training.outcomes import UNKNOWN, read_outcomes
+from pipelines.training.outcomes import read_outcomes
 from pipelines.training.periods import Periods
-from pipelines.training.rows import Numbers, Rows, Whole
+from pipelines.training.rows import Numbers, Rows
 from selectivity.columns import Floats, Mask
-from selectivity.errors import NotEnoughDataError
 from selectivity.features.matrix import FEATURES
 from selectivity.inspection import FindingClass
 
@@ -124,7 +131,7 @@ def train(
         ValueError: a row was never inspected. Unknown is not clean.
         NotEnoughDataError: there are too few rows with or without a finding.
     """
-    _check(known.classes, params.smallest_class, purpose)
+    check_learnable(known.classes, params.smallest_class, purpose)
     found = known.classes > FindingClass.NONE
     learn = partial(_learn, fit=fit, params=params, rounds=_rounds(rows, known, params))
     findings, of_findings = rows.chosen(found), known.take(found)
@@ -155,21 +162,6 @@ def _of_duties(findings: Rows, duties: Floats, weights: Numbers) -> Examples:
     in_reach = np.concatenate([duty_in_reach(block) for block in findings.blocks()])
     highest = duties.max()
     return Examples([findings], duties / highest, weights, in_reach - np.log(highest))
-
-
-def _check(classes: Whole, smallest: int, purpose: str) -> None:
-    if (classes == UNKNOWN).any():
-        raise ValueError("a row that was never inspected cannot be trained on")
-    found = classes > FindingClass.NONE
-    for what, count in (("with a finding", found.sum()), ("without one", (~found).sum())):
-        if count < smallest:
-            raise NotEnoughDataError(
-                f"Only {count} controlled goods items {what} are known for {purpose}, "
-                f"and {smallest} are needed. Bring a longer history, give "
-                "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
-                "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
-                "know why, lower `train.smallest_class`."
-            )
 
 
 def _learn(
@@ -249,12 +241,12 @@ def remarks(trees: Trees, known: Labels, params: TrainParams) -> list[str]:
 
 
 def main(
-    params: FileOption,
-    features: FileOption,
-    items: FileOption,
-    periods: FileOption,
-    outcomes: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    features: FeaturesFile,
+    items: ItemsFile,
+    periods: PeriodsFile,
+    outcomes: OutcomesFile,
+    out: TreesFolder,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler; else this machine trains.")
     ] = None,

@@ -18,6 +18,7 @@ from models.bundle import load
 from models.rules_files import read_rules
 from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, write_json
+from pipelines.stage.options import BundleFolder, FeaturesFile, ItemsFile, PeriodsFile
 from pipelines.stage.tables import read_columns
 from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
@@ -30,10 +31,10 @@ INTERIM = Path("data/interim/prepared")
 
 def main(
     rules: Annotated[list[Path], typer.Argument(help="Rule files, all of them together.")],
-    bundle: Path = Path("models/artifacts/bundle"),
-    features: Path = Path("data/features/features.parquet"),
-    items: Path = INTERIM / "items.parquet",
-    periods: Path = INTERIM / "periods.json",
+    bundle: BundleFolder = Path("models/artifacts/bundle"),
+    features: FeaturesFile = Path("data/features/features.parquet"),
+    items: ItemsFile = INTERIM / "items.parquet",
+    periods: PeriodsFile = INTERIM / "periods.json",
     out: Annotated[Path | None, typer.Option(help="File for the figures, as JSON.")] = None,
 ) -> None:
     """Say which lanes would move under these rules, beside those of the bundle."""

@@ -23,8 +23,15 @@ from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.presets import read_settings
 from pipelines.simulator.settings import Settings
 from pipelines.simulator.store import Folder
-from pipelines.stage.command import FileOption, command, say
+from pipelines.stage.command import command, say
 from pipelines.stage.files import write_text
+from pipelines.stage.options import (
+    ParamsFile,
+    ReferenceFolder,
+    SimulatedFolder,
+    TruthFolder,
+    WorldReportFile,
+)
 from pipelines.stage.params import section
 
 LIMITS = (
@@ -127,11 +134,11 @@ def _number(value: float) -> str:
 
 
 def main(
-    params: FileOption,
-    reference: FileOption,
-    simulated: FileOption,
-    truth: FileOption,
-    out: FileOption,
+    params: ParamsFile,
+    reference: ReferenceFolder,
+    simulated: SimulatedFolder,
+    truth: TruthFolder,
+    out: WorldReportFile,
 ) -> None:
     """Show whether the simulated world looks right."""
     wanted = section(params, "simulate", SimulateParams)

@@ -1,1 +1,1 @@
-"""What stages stand on: command, params, files and tables, areas, what MLflow is to be told."""
+"""What stages stand on: command, options, params, files, tables, areas, what MLflow is told."""

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from errno import EIO
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from pipelines.stage.files import NO_ROOM
 from selectivity.errors import SelectivityError
-
-FileOption = Annotated[Path, typer.Option(help="A file or folder, as dvc.yaml names it.")]
 
 
 def command(main: Callable[..., Any]) -> None:

@@ -14,6 +14,8 @@ from pipelines.training.outcomes import UNKNOWN, known_classes, known_duties
 from pipelines.training.periods import Periods
 from pipelines.training.rows import Numbers, Whole
 from selectivity.columns import Floats, Mask
+from selectivity.errors import NotEnoughDataError
+from selectivity.inspection import FindingClass
 
 
 class Labels(NamedTuple):
@@ -60,3 +62,27 @@ def learnable(
         duties=None if duties is None else duties[use],
         days=days[use],
     )
+
+
+def check_learnable(classes: Whole, smallest: int, purpose: str) -> None:
+    """See that enough rows have a finding, and enough have none.
+
+    Args:
+        purpose: what is to be learnt from them, in the words of an error.
+
+    Raises:
+        ValueError: a row was never inspected.
+        NotEnoughDataError: there are fewer than `smallest` of one kind.
+    """
+    if (classes == UNKNOWN).any():
+        raise ValueError("a row that was never inspected cannot be trained on")
+    found = classes > FindingClass.NONE
+    for what, count in (("with a finding", found.sum()), ("without one", (~found).sum())):
+        if count < smallest:
+            raise NotEnoughDataError(
+                f"Only {count} controlled goods items {what} are known for {purpose}, "
+                f"and {smallest} are needed. Bring a longer history, give "
+                "training more of it (`prepare.warm_up_days`, `label_delay_days`, "
+                "`calibration_share`, `evaluation_share`), or, if there are some at all and you "
+                "know why, lower `train.smallest_class`."
+            )
