@@ -5,10 +5,10 @@ from math import exp
 
 from selectivity.errors import SelectivityError
 from selectivity.reasons.wording import Language, written
+from serving.answers.explanations import ExplanationAnswer, FamilyAnswer, ItemAnswer
 from serving.audit.explanation import explain_from_log
 from serving.audit.replay import MissingError
 from serving.log.reader import LogReader
-from serving.routes.explanation_answer import ExplanationAnswer, FamilyAnswer, ItemAnswer
 from serving.settings import Settings
 
 LEAST_TIMES = 1.02

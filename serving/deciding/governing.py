@@ -1,4 +1,4 @@
-"""The mode that people order, from what they ask to what is kept, in force and shown.
+"""The mode that people order, from what they ask to what is kept and in force.
 
 `selectivity.mode_orders` says what may be ordered. Every service process looks into the log for
 what was ordered at another one.
@@ -6,22 +6,14 @@ what was ordered at another one.
 
 import asyncio
 from contextlib import closing, suppress
-from datetime import datetime
-from http import HTTPStatus
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from selectivity.deciding.modes import Mode
 from selectivity.errors import DecisionLogError
 from selectivity.mode_orders import (
     ModeAsked,
     ModeRefusal,
     ModeStep,
     approve,
-    last_in_force,
     order,
-    standing,
-    waiting,
 )
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, actor_of
@@ -36,72 +28,13 @@ WATCH_SECONDS = 2.0
 SUBJECT = "mode"
 
 
-class WaitingOrder(BaseModel):
-    """An order that a second person has yet to approve."""
-
-    model_config = ConfigDict(frozen=True)
-
-    order_id: str
-    mode: Mode
-    hours: float | None
-    reason: str
-    ordered_by: str
-    at: datetime
-
-
-class ModeAnswer(BaseModel):
-    """What the service may decide by itself now, who ordered it, and what waits for approval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mode: Mode
-    overdue: bool = Field(description="Whether the time of the last order is over.")
-    since: datetime | None
-    until: datetime | None
-    reason: str | None
-    ordered_by: str | None
-    approved_by: str | None
-    waiting: WaitingOrder | None
-
-    @classmethod
-    def of(cls, steps: list[ModeStep], now: datetime) -> "ModeAnswer":
-        """The answer after these steps."""
-        mode, step, overdue = standing(last_in_force(steps), now)
-        return cls(
-            mode=mode,
-            overdue=overdue,
-            since=step and step.at,
-            until=step and step.until,
-            reason=step and step.asked.reason,
-            ordered_by=step and step.ordered_by.name,
-            approved_by=step and step.approved_by and step.approved_by.name,
-            waiting=_waiting(steps, now),
-        )
-
-
-def _waiting(steps: list[ModeStep], now: datetime) -> WaitingOrder | None:
-    step = waiting(steps, now)
-    if step is None:
-        return None
-    return WaitingOrder(
-        order_id=step.order_id,
-        mode=step.asked.mode,
-        hours=step.asked.hours,
-        reason=step.asked.reason,
-        ordered_by=step.ordered_by.name,
-        at=step.at,
-    )
-
-
-def show(parts: Parts) -> ModeAnswer:
-    """What holds now, as the log says."""
-    return ModeAnswer.of(parts.log.mode_steps(), parts.now())
-
-
 async def give_order(
     asked: ModeAsked, caller: Caller, parts: Parts, language: Language
-) -> ModeAnswer:
+) -> list[ModeStep]:
     """Put a mode in force, or have it wait for a second person. Durable when this returns.
+
+    Returns:
+        All steps there are, this one with them.
 
     Raises:
         RefusedError: it may not be ordered.
@@ -112,8 +45,11 @@ async def give_order(
     return await _keep(step, steps, parts, language)
 
 
-async def agree(order_id: str, caller: Caller, parts: Parts, language: Language) -> ModeAnswer:
+async def agree(order_id: str, caller: Caller, parts: Parts, language: Language) -> list[ModeStep]:
     """Put an order in force as the second person. Durable when this returns.
+
+    Returns:
+        All steps there are, this one with them.
 
     Raises:
         RefusedError: it waits for nobody, or not for this one.
@@ -126,7 +62,7 @@ async def agree(order_id: str, caller: Caller, parts: Parts, language: Language)
 
 async def _keep(
     step: ModeStep | ModeRefusal, steps: list[ModeStep], parts: Parts, language: Language
-) -> ModeAnswer:
+) -> list[ModeStep]:
     if isinstance(step, ModeRefusal):
         raise RefusedError(not_ordered(language, step), language=language)
     if not steps or step is not steps[-1]:
@@ -135,7 +71,7 @@ async def _keep(
         await keep_act(act, parts)
         steps = [*steps, step]
         take_over(steps, parts)
-    return ModeAnswer.of(steps, parts.now())
+    return steps
 
 
 def take_over(steps: list[ModeStep], parts: Parts) -> None:
@@ -160,8 +96,3 @@ async def watch(parts: Parts) -> None:
 def _ordered_in(log: LogReader) -> list[ModeStep]:
     with log.one_moment():
         return log.mode_steps()
-
-
-def status_of(answer: ModeAnswer) -> HTTPStatus:
-    """Accepted while a second person is waited for."""
-    return HTTPStatus.ACCEPTED if answer.waiting else HTTPStatus.OK

@@ -1,24 +1,18 @@
-"""Changes of a lane by people, from what they ask to what is kept and told.
+"""Changes of a lane by people, from what they ask to what is kept.
 
 `selectivity.override` says what may be done; here it is looked up, kept and counted.
 """
 
-from http import HTTPStatus
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from selectivity.lanes import LaneName
 from selectivity.override import (
     OverrideAsked,
-    OverrideReason,
-    OverrideState,
     OverrideStep,
     Refusal,
     approve,
-    lane_in_force,
     request,
 )
-from selectivity.reasons.wording import LANE_WORDS, Language
+from selectivity.reasons.wording import Language
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
@@ -28,49 +22,14 @@ from serving.http.refusals import not_overridden
 from serving.storage.acts import Act, What
 
 
-class OverrideAnswer(BaseModel):
-    """What became of an override, and which lane holds."""
+class Overridden(NamedTuple):
+    """A decision, and everything that people did to its lane, the newest last."""
 
-    model_config = ConfigDict(frozen=True)
-
-    override_id: str
-    declaration_id: str
-    version_no: int
-    state: OverrideState = Field(description="pending: a second person has to approve it.")
-    from_lane: LaneName
-    to_lane: LaneName
-    reason_code: OverrideReason
-    requested_by: str
-    approved_by: str | None
-    proposed_lane: LaneName = Field(description="Lane of the decision, which stays as it is.")
-    final_lane: LaneName = Field(description="Lane that holds now.")
-    final_lane_name: str = Field(description="The same in the caller's language.")
-
-    @classmethod
-    def of(
-        cls, record: DecisionRecord, steps: list[OverrideStep], language: Language
-    ) -> "OverrideAnswer":
-        """The answer to the last of these steps."""
-        last, final = steps[-1], lane_in_force(record, steps)
-        return cls(
-            override_id=last.override_id,
-            declaration_id=record.declaration_id,
-            version_no=record.version_no,
-            state=last.state,
-            from_lane=last.from_lane,
-            to_lane=last.asked.to_lane,
-            reason_code=last.asked.reason_code,
-            requested_by=last.requested_by.id,
-            approved_by=last.approved_by and last.approved_by.id,
-            proposed_lane=record.decision.lane,
-            final_lane=final,
-            final_lane_name=LANE_WORDS[final][language],
-        )
+    record: DecisionRecord
+    steps: list[OverrideStep]
 
 
-async def ask(
-    asked: OverrideAsked, caller: Caller, parts: Parts, language: Language
-) -> OverrideAnswer:
+async def ask(asked: OverrideAsked, caller: Caller, parts: Parts, language: Language) -> Overridden:
     """Change a lane, or have the change wait for a second person. Durable when this returns.
 
     Raises:
@@ -84,9 +43,7 @@ async def ask(
     return await _keep(step, record, steps, parts, language)
 
 
-async def agree(
-    override_id: str, caller: Caller, parts: Parts, language: Language
-) -> OverrideAnswer:
+async def agree(override_id: str, caller: Caller, parts: Parts, language: Language) -> Overridden:
     """Put a lower lane in force as the second person. Durable when this returns.
 
     Raises:
@@ -112,18 +69,13 @@ async def _keep(
     steps: list[OverrideStep],
     parts: Parts,
     language: Language,
-) -> OverrideAnswer:
+) -> Overridden:
     if isinstance(step, Refusal):
         raise RefusedError(not_overridden(language, step), language=language)
     if steps and step is steps[-1]:
-        return OverrideAnswer.of(record, steps, language)
+        return Overridden(record, steps)
     text = step.model_dump_json()
     act = Act(step.name, What.OVERRIDE, *record.key, text, lane=step.lane, follows=len(steps))
     await keep_act(act, parts)
     parts.meters.overridden(step)
-    return OverrideAnswer.of(record, [*steps, step], language)
-
-
-def status_of(answer: OverrideAnswer) -> HTTPStatus:
-    """Accepted while a second person is waited for."""
-    return HTTPStatus.ACCEPTED if answer.state is OverrideState.PENDING else HTTPStatus.OK
+    return Overridden(record, [*steps, step])

@@ -1,1 +1,1 @@
-"""What the service answers, one module per subject."""
+"""What the service is asked, one module per subject, and who may ask it."""

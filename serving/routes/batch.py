@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from selectivity.declaration import Declaration
 from selectivity.errors import DecisionLogError
 from selectivity.reasons.wording import Language
+from serving.answers.lanes import lane_answer
 from serving.deciding.assign import Parts, kept_or_again, lodge_together
-from serving.http.answers import lane_answer
 from serving.http.bodies import body_too_large, declaration_from
 from serving.http.language import headers_in
 from serving.http.problems import ONE_OBJECT, Problem, RefusedError, of_error, too_large

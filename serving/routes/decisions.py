@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from serving.answers.lanes import DecisionView, TraderView
 from serving.callers.api_keys import Role
 from serving.deciding.offices import found_or_refused
-from serving.http.answers import DecisionView, TraderView
 from serving.http.language import headers_in
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts

@@ -6,6 +6,7 @@ from contextlib import closing
 from fastapi import APIRouter, Response
 
 from selectivity.record import DecisionRecord
+from serving.answers.explanations import ExplanationAnswer
 from serving.audit.explanation import (
     Explained,
     explain,
@@ -23,7 +24,6 @@ from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.log.reader import LogReader
 from serving.routes.access import only
 from serving.routes.decisions import VersionNo
-from serving.routes.explanation_answer import ExplanationAnswer
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers
 

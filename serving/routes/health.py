@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from selectivity.errors import DecisionLogError
+from serving.answers.health import Readiness
+from serving.answers.lanes import SHORT
 from serving.callers.api_keys import Role
 from serving.deciding.assign import Parts
-from serving.http.answers import SHORT, Readiness
 from serving.log.spool import Spooled
 from serving.routes.access import ANYONE, only
 from serving.routes.given import GivenParts

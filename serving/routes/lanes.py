@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from selectivity.declaration import Declaration
+from serving.answers.lanes import LaneAnswer, lane_answer
 from serving.callers.api_keys import Role
 from serving.deciding.assign import assign
-from serving.http.answers import LaneAnswer, lane_answer
 from serving.http.bodies import check_head, declaration_from, read_body
 from serving.http.examples import A_DECLARATION
 from serving.http.language import headers_in

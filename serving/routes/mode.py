@@ -1,13 +1,16 @@
 """How much the service may decide by itself: shown, ordered, and approved by a second person."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from selectivity.mode_orders import ModeAsked
+from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.override import ID_PATTERN
+from serving.answers.mode import ModeAnswer
 from serving.callers.api_keys import Role
-from serving.deciding.governing import ModeAnswer, agree, give_order, show, status_of
+from serving.deciding.assign import Parts
+from serving.deciding.governing import agree, give_order
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_MODE
 from serving.routes.access import only
@@ -26,7 +29,8 @@ _PENDING = {202: "A second person has to approve it; until then the mode stays."
 )
 async def show_mode(parts: GivenParts, language: GivenLanguage) -> Response:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
-    return Response(show(parts).model_dump_json(), media_type="application/json")
+    shown = ModeAnswer.of(parts.log.mode_steps(), parts.now())
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 @router.post(
@@ -56,8 +60,8 @@ async def order_mode(
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
-        answer = await give_order(content_from(ModeAsked, body), caller, parts, language)
-    return _answer(answer)
+        steps = await give_order(content_from(ModeAsked, body), caller, parts, language)
+    return _answer(steps, parts)
 
 
 @router.post(
@@ -73,9 +77,12 @@ async def approve_mode(
 ) -> Response:
     """Agree, as the second person, to an order that somebody else gave."""
     with parts.places.take(language):
-        answer = await agree(order_id, caller, parts, language)
-    return _answer(answer)
+        steps = await agree(order_id, caller, parts, language)
+    return _answer(steps, parts)
 
 
-def _answer(answer: ModeAnswer) -> Response:
-    return Response(answer.model_dump_json(), status_of(answer), media_type="application/json")
+def _answer(steps: list[ModeStep], parts: Parts) -> Response:
+    """Accepted while a second person is waited for."""
+    answer = ModeAnswer.of(steps, parts.now())
+    status = HTTPStatus.ACCEPTED if answer.waiting else HTTPStatus.OK
+    return Response(answer.model_dump_json(), status, media_type="application/json")

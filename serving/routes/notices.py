@@ -10,17 +10,10 @@ from pydantic import BaseModel
 from selectivity.declaration import Code
 from selectivity.errors import ConflictError
 from selectivity.reasons.wording import Language
+from serving.answers.notices import MOST_AT_ONCE, AcknowledgementAnswer, Notices, Teller
 from serving.callers.api_keys import Caller, Role, actor_of
+from serving.deciding.acknowledging import Acknowledgement, acknowledged, act_of
 from serving.deciding.assign import Parts, keep_act
-from serving.deciding.notices import (
-    MOST_AT_ONCE,
-    Acknowledgement,
-    AcknowledgementAnswer,
-    Notices,
-    Teller,
-    acknowledged,
-    act_of,
-)
 from serving.deciding.offices import check_office
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_CURSOR

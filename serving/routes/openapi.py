@@ -11,13 +11,15 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeAsked
 from selectivity.override import OverrideAsked
-from serving.deciding.governing import ModeAnswer
-from serving.deciding.notices import AcknowledgementAnswer, Notices
-from serving.deciding.overriding import OverrideAnswer
-from serving.http.answers import DecisionView, InspectionAnswer, LaneAnswer, Readiness, TraderView
+from serving.answers.explanations import ExplanationAnswer
+from serving.answers.health import Readiness
+from serving.answers.inspections import InspectionAnswer
+from serving.answers.lanes import DecisionView, LaneAnswer, TraderView
+from serving.answers.mode import ModeAnswer
+from serving.answers.notices import AcknowledgementAnswer, Notices
+from serving.answers.overrides import OverrideAnswer
 from serving.http.problems import PROBLEM_JSON, Problem
 from serving.log.cursors import CursorGiven
-from serving.routes.explanation_answer import ExplanationAnswer
 
 REFERENCE = "#/components/schemas/{model}"
 READ: tuple[type[BaseModel], ...] = (

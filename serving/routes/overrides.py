@@ -1,13 +1,15 @@
 """Changes of a lane by officers, and their approval by a second person."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from selectivity.override import ID_PATTERN, OverrideAsked
+from selectivity.override import ID_PATTERN, OverrideAsked, OverrideState
 from selectivity.reasons.wording import Language
+from serving.answers.overrides import OverrideAnswer
 from serving.callers.api_keys import Role
-from serving.deciding.overriding import OverrideAnswer, agree, ask, status_of
+from serving.deciding.overriding import Overridden, agree, ask
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_OVERRIDE
 from serving.http.language import headers_in
@@ -48,8 +50,8 @@ async def ask_for_override(
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
-        answer = await ask(content_from(OverrideAsked, body), caller, parts, language)
-    return _answer(answer, language)
+        overridden = await ask(content_from(OverrideAsked, body), caller, parts, language)
+    return _answer(overridden, language)
 
 
 @router.post(
@@ -74,10 +76,13 @@ async def approve_override(
 ) -> Response:
     """Agree, as the second person, to a lower lane that somebody else asked for."""
     with parts.places.take(language):
-        answer = await agree(override_id, caller, parts, language)
-    return _answer(answer, language)
+        overridden = await agree(override_id, caller, parts, language)
+    return _answer(overridden, language)
 
 
-def _answer(answer: OverrideAnswer, language: Language) -> Response:
+def _answer(overridden: Overridden, language: Language) -> Response:
+    """Accepted while a second person is waited for."""
+    answer = OverrideAnswer.of(*overridden, language)
+    status = HTTPStatus.ACCEPTED if answer.state is OverrideState.PENDING else HTTPStatus.OK
     body, headers = answer.model_dump_json(), headers_in(language)
-    return Response(body, status_of(answer), headers, media_type="application/json")
+    return Response(body, status, headers, media_type="application/json")

@@ -27,9 +27,9 @@ from selectivity.deciding.policy import decide
 from selectivity.declaration import Declaration
 from selectivity.histories.rows import arrays_of, rows_of
 from selectivity.rules.rule_set import RuleSet
+from serving.answers.lanes import lane_answer
 from serving.deciding.gathering import TOGETHER
 from serving.deciding.predictor import Predictor
-from serving.http.answers import lane_answer
 from serving.http.bodies import declaration_from
 from serving.memory import search_less_for_garbage
 from tests.benchmarks.sides import SAMPLES

@@ -12,11 +12,11 @@ from models.bundle import load
 from selectivity.histories.rows import rows_of
 from selectivity.reasons.officer_words import FAMILY_WORDS
 from selectivity.reasons.wording import Language
+from serving.answers.explanations import ExplanationAnswer
 from serving.audit.explanation import explain, look
 from serving.audit.not_declared import WORDS, in_words, not_declared
 from serving.callers.api_keys import Role
 from serving.log.reader import LogReader
-from serving.routes.explanation_answer import ExplanationAnswer
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.command_line import lanes
 from tests.services import a_service, bearer, let_in, lodged, settings_in

@@ -14,9 +14,9 @@ import pytest
 
 from selectivity.deciding.modes import Mode
 from selectivity.errors import ConflictError, DecisionLogError
-from selectivity.mode_orders import ModeAsked
+from selectivity.mode_orders import ModeAsked, ModeStep
 from serving.callers.api_keys import Role
-from serving.deciding.governing import ModeAnswer, give_order, take_over
+from serving.deciding.governing import give_order, take_over
 from serving.log.reader import LogReader
 from serving.settings import Settings
 from serving.start import assemble
@@ -234,12 +234,13 @@ def test_of_two_orders_at_the_same_moment_one_is_kept_and_older_news_undoes_noth
         ModeAsked(mode=mode, hours=2, reason="an exercise") for mode in (Mode.NO_GREEN, Mode.MANUAL)
     ]
 
-    async def at_once() -> list[ModeAnswer | BaseException]:
+    async def at_once() -> list[list[ModeStep] | BaseException]:
         given = [give_order(each, caller, parts, "en") for each in orders]
         return await asyncio.gather(*given, return_exceptions=True)
 
     first, second = asyncio.run(at_once())
-    assert isinstance(first, ModeAnswer)
+    assert isinstance(first, list)
+    assert [step.asked.mode for step in first] == [Mode.NO_GREEN]
     assert isinstance(second, ConflictError)
     take_over([], parts)  # what was read before the order was kept
     assert parts.mode is Mode.NO_GREEN

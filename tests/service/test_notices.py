@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from serving.answers import notices
 from serving.callers.api_keys import Role
 from serving.commands.client import follow_notices
 from serving.commands.table import notice_row
-from serving.deciding import notices
 from serving.settings import Settings
 from serving.start import running
 from tests.command_line import lanes

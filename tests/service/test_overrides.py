@@ -307,5 +307,5 @@ def test_of_two_changes_that_services_make_at_the_same_moment_one_is_kept(tmp_pa
     first, second = asyncio.run(take())
     for parts in (one, other):
         parts.log.close()
-    assert first.final_lane is Lane.RED
+    assert first.steps[-1].lane is Lane.RED
     assert isinstance(second, ConflictError)

@@ -6,8 +6,8 @@ import pytest
 
 from selectivity.lanes import Reason
 from selectivity.reasons.wording import Language, sentence
+from serving.answers.lanes import LaneAnswer, lane_answer
 from serving.deciding.predictor import Predictor
-from serving.http.answers import LaneAnswer, lane_answer
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_predictor
 

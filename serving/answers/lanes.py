@@ -1,34 +1,27 @@
-"""What callers read: lanes with their reasons in words, records, receipts, health."""
+"""Lanes with their reasons in words: the answer to a declaration, the record, what traders read."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from selectivity.deciding.decision import Source
-from selectivity.deciding.modes import Mode
 from selectivity.lanes import Channel, LaneName, Reason
 from selectivity.override import OverrideStep, lane_in_force
 from selectivity.reasons.wording import LANE_WORDS, Language, for_trader, sentence
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import RuleSet
-from serving.log.checkpoints import Anchor
-from serving.log.keep import Receipt
+from serving.answers.answer import Answer
 
 SHORT = 16
-
+"""Digits of a bundle's digest that callers read."""
 
 _as_json = msgspec.json.Encoder().encode
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ReasonAnswer(_Answer):
+class ReasonAnswer(Answer):
     """Why, as a code for machines and a sentence for people."""
 
     code: str
@@ -40,7 +33,7 @@ class ReasonAnswer(_Answer):
     )
 
 
-class LaneAnswer(_Answer):
+class LaneAnswer(Answer):
     """The lane of one declaration and why."""
 
     declaration_id: str
@@ -93,7 +86,7 @@ class DecisionView(LaneAnswer):
         )
 
 
-class TraderView(_Answer):
+class TraderView(Answer):
     """What may be passed on to the trader: law and facts of the trader's own, and no more."""
 
     declaration_id: str
@@ -122,45 +115,6 @@ class TraderView(_Answer):
             reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in told)),
             decided_at=record.decided_at,
         )
-
-
-class InspectionAnswer(_Answer):
-    """What became of an inspection."""
-
-    inspection_id: str
-    declaration_id: str
-    receipt: Receipt = Field(description="parked: kept until its declaration is decided on.")
-    no_such_items: tuple[int, ...] = Field(
-        description="Goods items that findings name and the declaration does not have, as far as "
-        "it is known: these findings teach nothing. Send a correction."
-    )
-
-
-class Readiness(_Answer):
-    """What the service would decide with, and whether it can keep decisions."""
-
-    status: Literal["ready", "not ready"]
-    serving: Source
-    mode: Mode = Field(description="What people let the service decide by itself.")
-    mode_until: datetime | None = Field(description="When the time of that order is over, or was.")
-    bundle: str | None
-    rules_version: str
-    log: Literal["ok", "spooling", "failing"] = Field(
-        description="spooling: the log fails, decisions are kept in the spool until it is back."
-    )
-    spooled: int = Field(description="Records in the spool that the log does not have yet.")
-    anchor: Anchor = Field(
-        description="new: nothing in it vouched for what the log held at the start; other: it "
-        "vouched for another log, of which nothing is known here; damaged: lines of it are not "
-        "what was written; cut: the log has no longer what was vouched for, so nothing is; "
-        "failing: no checkpoint could be written lately."
-    )
-    histories: Literal["ok", "behind"] = Field(
-        description="behind: the service was started while the log was away, so the model knows "
-        "the histories of the bundle alone until they are brought up to date."
-    )
-    cause: str | None = Field(description="Why there is no model, or no log.")
-    detail: str | None = Field(description="The same in words, with what to do.")
 
 
 def lane_answer(record: DecisionRecord, rules: RuleSet, language: Language) -> bytes:

@@ -3,16 +3,17 @@
 from math import exp, isnan
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from selectivity.lanes import Channel, LaneName
 from selectivity.reasons.attribution import FamilyShare
 from selectivity.reasons.officer_words import FAMILY_WORDS
 from selectivity.reasons.wording import LANE_WORDS, Language
 from selectivity.rules.rule_set import RuleSet
+from serving.answers.answer import Answer
+from serving.answers.lanes import ReasonAnswer, reasons_in_words
 from serving.audit.explanation import Explained, ItemExplained
 from serving.audit.not_declared import in_words
-from serving.http.answers import ReasonAnswer, reasons_in_words
 
 NOTES: dict[str, dict[Language, str]] = {
     "same": {
@@ -30,7 +31,7 @@ NOTES: dict[str, dict[Language, str]] = {
 }
 
 
-class FeatureAnswer(BaseModel):
+class FeatureAnswer(Answer):
     """A feature that weighs in a family."""
 
     name: str
@@ -39,7 +40,7 @@ class FeatureAnswer(BaseModel):
     log_odds: float = Field(description="What it adds to the log-odds of a finding.")
 
 
-class FamilyAnswer(BaseModel):
+class FamilyAnswer(Answer):
     """What a family of features adds to the log-odds of a finding, and facts to check."""
 
     family: str
@@ -71,7 +72,7 @@ class FamilyAnswer(BaseModel):
         )
 
 
-class ItemAnswer(BaseModel):
+class ItemAnswer(Answer):
     """One goods item: what raises its risk above the usual, and what lowers it."""
 
     item_no: int
@@ -95,10 +96,8 @@ class ItemAnswer(BaseModel):
         )
 
 
-class ExplanationAnswer(BaseModel):
+class ExplanationAnswer(Answer):
     """Why a declaration got its lane, and why the model saw the risk it saw."""
-
-    model_config = ConfigDict(frozen=True)
 
     declaration_id: str
     version_no: int

@@ -11,31 +11,30 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from selectivity.lanes import Channel, LaneName
-from selectivity.override import Actor, OverrideStep
+from selectivity.override import OverrideStep
 from selectivity.reasons.wording import LANE_WORDS, Language
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import RuleSet
+from serving.answers.answer import Answer
+from serving.answers.lanes import ReasonAnswer, decision_path, reasons_in_words
+from serving.deciding.acknowledging import acknowledged
 from serving.deciding.offices import offices_of
-from serving.http.answers import ReasonAnswer, decision_path, reasons_in_words
 from serving.log.cursors import cursor_at, place
-from serving.log.kept_texts import AlteredTextError, read_kept, read_override, read_record
+from serving.log.kept_texts import AlteredTextError, read_override, read_record
 from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.storage import chain
-from serving.storage.acts import Act, What
 
 MOST_AT_ONCE = 500
 LOOKED_THROUGH = 2_000
 """Records looked at for one answer; then the caller gets a cursor and asks again."""
 
 
-class Notice(BaseModel):
+class Notice(Answer):
     """One thing an office has to know."""
-
-    model_config = ConfigDict(frozen=True)
 
     cursor: str = Field(description="Place of this notice; ask for what comes after it.")
     about: Literal["decision", "override"]
@@ -54,10 +53,8 @@ class Notice(BaseModel):
     decision_path: str
 
 
-class Notices(BaseModel):
+class Notices(Answer):
     """Notices in the order of the log."""
-
-    model_config = ConfigDict(frozen=True)
 
     office: str
     notices: tuple[Notice, ...]
@@ -66,21 +63,8 @@ class Notices(BaseModel):
     acknowledged: str | None = Field(description="Cursor up to which the office has acknowledged.")
 
 
-class Acknowledgement(BaseModel):
-    """That an office has everything up to a place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    office: str
-    cursor: str
-    by: Actor
-    at: datetime
-
-
-class AcknowledgementAnswer(BaseModel):
+class AcknowledgementAnswer(Answer):
     """How far an office has acknowledged, and who said so last."""
-
-    model_config = ConfigDict(frozen=True)
 
     office: str
     acknowledged: str
@@ -168,24 +152,6 @@ class Teller(NamedTuple):
             at=step.at,
             decision_path=decision_path(asked.declaration_id, asked.version_no),
         )
-
-
-def acknowledged(log: LogReader, office: str) -> Acknowledgement | None:
-    """How far this office has acknowledged; None if it never did."""
-    text = log.furthest_acknowledgement(office)
-    return None if text is None else read_kept(Acknowledgement, text, "an acknowledgement")
-
-
-def act_of(acknowledgement: Acknowledgement, log: LogReader) -> Act:
-    """The act that keeps it.
-
-    Raises:
-        ConflictError: the cursor is of another log, or of a later state of this one.
-    """
-    no = place(log, acknowledgement.cursor)
-    name = f"{acknowledgement.office}:{no}"
-    text = acknowledgement.model_dump_json()
-    return Act(name, What.ACKNOWLEDGEMENT, acknowledgement.office, no, text)
 
 
 def _in_json(office: str) -> str:
