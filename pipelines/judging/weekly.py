@@ -168,7 +168,7 @@ def relive(history: History, choice: Choice, tell: Tell = lambda _: None) -> Ite
         known = history_in_bulk(items, as_outcomes(outcomes))
         if model is None or (week - choice.weeks_known) % choice.retrain_every == 0:
             try:
-                model = _learnt(history, week, items, known, outcomes)
+                model = model_of_week(history, week, items, known, outcomes)
             except NotEnoughDataError as error:
                 if week == choice.weeks_known:
                     tell(f"until there is enough to train on, chance chooses. {error}")
@@ -183,7 +183,7 @@ def relive(history: History, choice: Choice, tell: Tell = lambda _: None) -> Ite
         yield history.week_of(week, there, there[chosen], by_chance=int((chances < 1).sum()))
 
 
-def _learnt(
+def model_of_week(
     history: History, week: int, items: Columns, known: Floats, outcomes: pd.DataFrame
 ) -> LaneModel:
     """A model from what is known on the first morning of a week.

@@ -28,23 +28,28 @@ def drift(items: pd.DataFrame, periods: Periods, facts: tuple[str, ...]) -> dict
     before, now = (periods.rows(days, part) for part in ("train", "evaluate"))
     told = items[list(facts)]
     if {"hs_code", "customs_value", "net_mass_kg"} <= set(facts):
-        told = told.assign(**{UNIT_VALUE: _unit_value(items, before)})
+        told = told.assign(**{UNIT_VALUE: unit_value(items, before)})
     if not (before.any() and now.any()):
         return {str(name): float("nan") for name in told}
-    grouped = {str(name): _groups(told[name], before) for name in told}
+    grouped = {str(name): groups_of(told[name], before) for name in told}
     return {
         name: _index(*(_counted(groups, rows) for rows in (before, now)))
         for name, groups in grouped.items()
     }
 
 
-def _unit_value(items: pd.DataFrame, before: Mask) -> "pd.Series[float]":
+def unit_value(items: pd.DataFrame, before: Mask) -> "pd.Series[float]":
+    """Value per kilogram of each goods item, as a multiple of what was usual for its HS code.
+
+    Args:
+        before: marks the rows of the training period, whose median is the usual.
+    """
     value = items.customs_value / items.net_mass_kg.where(items.net_mass_kg > 0)
     usual = value[before].groupby(items.hs_code[before]).median()
     return value / items.hs_code.map(usual)
 
 
-def _groups(fact: "pd.Series[Any]", before: Mask) -> Ints:
+def groups_of(fact: "pd.Series[Any]", before: Mask) -> Ints:
     """Number of the group each row is in, from 0; the first is that of what is missing."""
     if pd.api.types.is_float_dtype(fact):
         ends = np.unique(fact[before].quantile(np.arange(1, GROUPS) / GROUPS).dropna())

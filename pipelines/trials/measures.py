@@ -109,7 +109,7 @@ def measure(
         if name in ("model", "uninspected_taken_as_clean"):
             figures[f"{name}_claims_violating"] = float(risk.mean())
         if name == "model":
-            figures |= _naive(risk, case)
+            figures |= naive_estimate(risk, case)
     return figures | {"judged_violating_share": float(case.violating[case.judged].mean())}
 
 
@@ -123,7 +123,7 @@ def _judged(name: str, risk: Floats, case: Case) -> dict[str, float]:
     }
 
 
-def _naive(risk: Floats, case: Case) -> dict[str, float]:
+def naive_estimate(risk: Floats, case: Case) -> dict[str, float]:
     """The share of violations in a new red lane, as it is, and as old inspections make believe."""
     wrong = case.violating[case.judged]
     lane = case.lane[case.starts][case.judged]

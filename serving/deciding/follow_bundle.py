@@ -9,10 +9,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from models.pointer import NAME_DIGITS, Pointer, read_pointer
+from models.pointer import Pointer, read_pointer
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from serving.deciding.assign import Parts
 from serving.deciding.catch_up import catch_up
+from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer
 from serving.deciding.successor import hand_over
@@ -27,39 +28,8 @@ UNSEEN = ()
 """No pointer looks like that."""
 
 
-def _warm(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
-    """The one behind it, if that is of the bundle to go back to: it knows the log already."""
-    warm = predecessor.last_good
-    if warm is None or warm.bundle_digest != pointer.digest or not _works(warm):
-        return None
-    return warm
-
-
-def _last_good(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
-    """The one to keep warm behind the bundle that takes over: the predecessor, if it is good."""
-    candidates = predecessor.that_learn()
-    predecessor.last_good = None
-    return next((each for each in candidates if _is_good(each, pointer)), None)
-
-
-def _is_good(candidate: Predictor, pointer: Pointer) -> bool:
-    """Whether its model works and knows the log, is not the one that takes over, and was not taken
-    back.
-    """
-    digest = candidate.bundle_digest
-    if digest is None or not _works(candidate):
-        return False
-    taken_back = pointer.rollback and digest[:NAME_DIGITS] != pointer.previous
-    return digest != pointer.digest and not taken_back
-
-
-def _works(candidate: Predictor) -> bool:
-    knows = candidate.known_upto is not None  # else it would have to be made anew
-    return candidate.bundle is not None and knows and candidate.breaker.rests_because is None
-
-
-def _passes(error: Exception) -> bool:
-    """Whether it is no fault of the bundle, and may be over at the next look."""
+def may_be_over_soon(error: Exception) -> bool:
+    """Whether it is the log that cannot be read just now, and no fault of the bundle."""
     lasting = isinstance(error, AlteredTextError | AuditError)
     return isinstance(error, DecisionLogError) and not lasting
 
@@ -107,7 +77,7 @@ class BundleFollower:
                 self._tried = pointer.digest
             await self._hand_over(pointer)
         except (SelectivityError, OSError) as error:
-            if _passes(error):
+            if may_be_over_soon(error):
                 self._seen = UNSEEN
                 parts.predictor.cause_detail = f"A newer bundle waits for the log: {error}"
                 logger.warning("bundle waits for the log", extra={"cause": str(error)})
@@ -120,15 +90,15 @@ class BundleFollower:
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts
-        warm = _warm(parts.predictor, pointer)
-        if warm is None and _is_good(parts.predictor, pointer):
+        warm = gone_back_to(parts.predictor, pointer)
+        if warm is None and is_worth_keeping(parts.predictor, pointer):
             parts.predictor.last_good = None  # never a third in memory: this one comes behind
 
         def make(log: LogReader) -> Predictor:
             return self._successor(pointer, log) if warm is None else warm
 
         def take_office(successor: Predictor) -> None:
-            successor.last_good = _last_good(parts.predictor, pointer)
+            successor.last_good = kept_behind(parts.predictor, pointer)
 
         successor = await hand_over(parts, make, take_office)
         parts.meters.serving(successor.bundle_digest, successor.rules.version, successor.cause)

@@ -65,10 +65,11 @@ class LogFollower:
             if not await self._bring_up_to_date():
                 await asyncio.sleep(self._parts.settings.follow_seconds)
             return
-        while await self._teach_some(log) == AT_ONCE:
+        while await self.teach_some(log) == AT_ONCE:
             pass
 
-    async def _teach_some(self, log: LogReader) -> int:
+    async def teach_some(self, log: LogReader) -> int:
+        """Learn the next records of the log; gives how many there were, at most `AT_ONCE`."""
         learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
         if learners:
             upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
@@ -98,7 +99,7 @@ class LogFollower:
         try:
             self._refuse_another_bundle()
             # Whoever had the turn may have put a predictor in office that knows the log.
-            make = self._that_knows_the_log
+            make = self.that_knows_the_log
             await hand_over(parts, make, wanted=lambda: parts.predictor.behind)
         except (SelectivityError, OSError) as error:
             if self._trouble != str(error):
@@ -125,7 +126,12 @@ class LogFollower:
                 "Publish one that can be used, or start the service again."
             )
 
-    def _that_knows_the_log(self, log: LogReader) -> Predictor:
+    def that_knows_the_log(self, log: LogReader) -> Predictor:
+        """A predictor made anew that learnt this whole log, as did the one behind it.
+
+        Raises:
+            BundleError: the bundle in force is not the one that serves.
+        """
         assert self._prepare is not None
         successor = self._prepare()
         self._refuse_another(successor.bundle_digest)

@@ -18,14 +18,16 @@ from models.trees import FINDING
 from selectivity.errors import AuditError, BundleError, DecisionLogError
 from serving.deciding import follow_bundle
 from serving.deciding.assign import Parts, assign, receive
-from serving.deciding.follow_bundle import BundleFollower, _is_good, _last_good, _passes, _warm
+from serving.deciding.follow_bundle import BundleFollower, may_be_over_soon
 from serving.deciding.follow_log import LogFollower
+from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
 from serving.deciding.handover import Handover
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
 from serving.log.kept_texts import AlteredTextError
 from serving.log.reader import LogReader
+from serving.log.spool import SpoolingJournal
 from serving.start import assemble, predictor_for
 from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
@@ -244,12 +246,14 @@ def test_a_bundle_takes_over_while_a_record_never_gets_to_the_disk(
     tmp_path: Path, bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(bundle, tmp_path)
-    following = Following(tmp_path, lambda folder, digest: None)
-    go_on, keep = threading.Event(), following.parts.log._writer._keep
+    go_on, keep = threading.Event(), SpoolingJournal.keep
 
-    def stand_still(works: Sequence[Any]) -> list[Any]:
+    def stand_still(journal: SpoolingJournal, works: Sequence[Any]) -> list[Any]:
         go_on.wait(SECONDS)
-        return keep(works)
+        return keep(journal, works)
+
+    monkeypatch.setattr(SpoolingJournal, "keep", stand_still)
+    following = Following(tmp_path, lambda folder, digest: None)
 
     async def run() -> None:
         waiting = asyncio.ensure_future(_lodged(following.parts))
@@ -259,7 +263,6 @@ def test_a_bundle_takes_over_while_a_record_never_gets_to_the_disk(
         go_on.set()
         await waiting
 
-    monkeypatch.setattr(following.parts.log._writer, "_keep", stand_still)
     asyncio.run(run())
     assert importer_history(following.parts)["declared"] == 1
     following.parts.log.close()
@@ -339,22 +342,22 @@ def test_only_a_model_that_works_and_knows_the_log_is_kept_behind_or_gone_back_t
 ) -> None:
     one, other = (a_predictor_that_knows_the_log(tmp_path / str(no), no) for no in (1, 2))
     one.last_good = other
-    assert _warm(one, pointer_to(other)) is other
-    assert _warm(one, pointer_to(one)) is None
-    assert _is_good(other, pointer_to(one))
+    assert gone_back_to(one, pointer_to(other)) is other
+    assert gone_back_to(one, pointer_to(one)) is None
+    assert is_worth_keeping(other, pointer_to(one))
     fails(other)
-    assert _warm(one, pointer_to(other)) is None
-    assert not _is_good(other, pointer_to(one))
+    assert gone_back_to(one, pointer_to(other)) is None
+    assert not is_worth_keeping(other, pointer_to(one))
 
 
 def test_what_takes_over_or_was_taken_back_is_not_what_stands_behind(tmp_path: Path) -> None:
     one, other = (a_predictor_that_knows_the_log(tmp_path / str(no), no) for no in (1, 2))
-    assert not _is_good(one, pointer_to(one))
+    assert not is_worth_keeping(one, pointer_to(one))
     back = {"rollback": True, "previous": pointer_to(other).bundle}
-    assert not _is_good(one, pointer_to(other, rollback=True))
-    assert _is_good(other, pointer_to(one, **back))
+    assert not is_worth_keeping(one, pointer_to(other, rollback=True))
+    assert is_worth_keeping(other, pointer_to(one, **back))
     one.last_good = other
-    assert _last_good(one, pointer_to(other)) is one
+    assert kept_behind(one, pointer_to(other)) is one
     assert one.last_good is None  # or there would be three
 
 
@@ -371,7 +374,7 @@ def test_what_takes_over_or_was_taken_back_is_not_what_stands_behind(tmp_path: P
 def test_what_keeps_a_bundle_from_taking_over_may_be_over_soon(
     error: Exception, over: bool
 ) -> None:
-    assert _passes(error) == over
+    assert may_be_over_soon(error) == over
 
 
 def test_what_is_taught_behind_a_handover_is_remembered_no_more() -> None:
@@ -426,6 +429,6 @@ def test_histories_that_are_made_anew_are_those_of_the_model_behind_as_well(
     parts = assemble(settings_in(tmp_path))
     parts.predictor, one.last_good = one, other
     with closing(LogReader(parts.log.store)) as log:
-        made = LogFollower(parts, lambda: one)._that_knows_the_log(log)
+        made = LogFollower(parts, lambda: one).that_knows_the_log(log)
     parts.log.close()
     assert [each.known_upto for each in made.that_learn()] == [0, 0]

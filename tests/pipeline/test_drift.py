@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.reporting.drift import MUCH, UNIT_VALUE, _groups, _unit_value, drift
+from pipelines.reporting.drift import MUCH, UNIT_VALUE, drift, groups_of, unit_value
 from tests.spoken import PERIODS, on
 
 TRAINED, EVALUATED = 2.0, 22.0
@@ -73,7 +73,7 @@ def _all_in_a_group_of_none() -> float:
 
 def test_goods_of_no_mass_have_no_value_a_kilogram() -> None:
     items = TAUGHT[:40].assign(net_mass_kg=[0.0, *TAUGHT["net_mass_kg"][1:40]])
-    value = _unit_value(items, np.ones(40, dtype=bool))
+    value = unit_value(items, np.ones(40, dtype=bool))
     assert value.isna().tolist() == [True] + [False] * 39
 
 
@@ -111,7 +111,7 @@ def test_tenths_are_those_of_training() -> None:
     ],
 )
 def test_whatever_fact_a_policy_needs_has_groups(told: "pd.Series[Any]", groups: list[int]) -> None:
-    assert _groups(told, np.array([True, False, True])).tolist() == groups
+    assert groups_of(told, np.array([True, False, True])).tolist() == groups
 
 
 def test_without_a_period_to_compare_nothing_is_said() -> None:

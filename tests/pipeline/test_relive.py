@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.histories.engine import history_in_bulk
-from pipelines.judging.weekly import By, Choice, History, ModelRecipe, Week, _learnt, relive
+from pipelines.judging.weekly import By, Choice, History, ModelRecipe, Week, model_of_week, relive
 from pipelines.label import LabelParams
 from pipelines.prepare import PrepareParams
 from pipelines.relive import main, summary
@@ -154,7 +154,7 @@ def test_of_goods_nothing_is_known_before_their_week() -> None:
     there, of_week = history.until(3)
     outcomes = history.told(len(of_week))
     known = history_in_bulk(there, as_outcomes(outcomes))
-    model = _learnt(history, 3, there, known, outcomes)
+    model = model_of_week(history, 3, there, known, outcomes)
     assert "8703" not in model.knowledge.headings
     assert len(model.knowledge.headings) == 1
 

@@ -22,7 +22,7 @@ from pipelines.trials.bundle_policy import BundlePolicy, every
 from pipelines.trials.journal import Journal
 from pipelines.trials.learning import histories, read_recipe
 from pipelines.trials.meanings import meanings
-from pipelines.trials.measures import _naive, case_of, measure
+from pipelines.trials.measures import case_of, measure, naive_estimate
 from pipelines.trials.memory import Memory, goods_items
 from selectivity.columns import day_of, to_columns
 from selectivity.deciding.risk import Risk
@@ -226,7 +226,7 @@ def test_the_naive_estimate_looks_only_at_what_was_inspected_before(world: Folde
     wrong, lane = case.violating[case.judged], case.lane[case.starts][case.judged]
     red = chosen[lane[chosen] == "RED"]
 
-    found = _naive(risk, case)
+    found = naive_estimate(risk, case)
 
     assert found["new_red_lane_overlap"] == len(red) < len(chosen)
     assert found["new_red_lane_violating"] == pytest.approx(wrong[chosen].mean())

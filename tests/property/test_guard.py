@@ -236,5 +236,7 @@ def test_however_the_clock_jumps_only_the_last_few_days_are_kept(days: list[int]
     loads, red = OfficeLoads(), LaneDecision.of([a_vote(Lane.RED)])
     for day in days:
         loads.count("OFF01", NOON + timedelta(days=day), red)
-    assert len(loads._days) <= MOST_DAYS
-    assert loads.of("OFF01", NOON + timedelta(days=days[-1])).taken(Lane.RED) >= 1
+    latest_first = dict.fromkeys(reversed(days))
+    taken = [loads.of("OFF01", NOON + timedelta(days=day)).taken(Lane.RED) for day in latest_first]
+    assert all(taken[:MOST_DAYS])
+    assert not any(taken[MOST_DAYS:])

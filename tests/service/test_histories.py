@@ -24,6 +24,7 @@ from selectivity.record import DecisionRecord
 from serving.deciding import catch_up, follow_log, lessons
 from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log.reader import LogReader
+from serving.log.spool import SpoolingJournal
 from serving.log.under_names import Lineages
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
@@ -87,19 +88,21 @@ def test_goods_items_that_are_too_many_to_be_held_are_known_as_well(
 def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transaction(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    keep, kept = SpoolingJournal.keep, list[int]()
+
+    def count(journal: SpoolingJournal, works: Sequence[Any]) -> list[Any]:
+        kept.append(len(works))
+        return keep(journal, works)
+
+    monkeypatch.setattr(SpoolingJournal, "keep", count)
     parts = assemble(settings_in(tmp_path, bundle=bundle))
-    decide, kept = parts.predictor.decide, list[int]()
-    keep = parts.log._writer._keep
+    decide = parts.predictor.decide
 
     def decide_or_fail(declaration: Declaration, **options: Any) -> DecisionRecord:
         if declaration.declaration_id == "D-2":
             raise RuntimeError("nobody expected this")
         time.sleep(0.02)  # so long that the first alone would be taken without the other
         return decide(declaration, **options)
-
-    def count(works: Sequence[Any]) -> list[Any]:
-        kept.append(len(works))
-        return keep(works)
 
     async def take() -> list[Any]:
         three = [a_declaration(declaration_id=f"D-{number}") for number in (1, 2, 3)]
@@ -110,7 +113,6 @@ def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transa
         return await asyncio.gather(first, third)
 
     monkeypatch.setattr(parts.predictor, "decide", decide_or_fail)
-    monkeypatch.setattr(parts.log._writer, "_keep", count)
     told = asyncio.run(take())
     parts.log.close()
     assert [each.record.declaration_id for each in told] == ["D-1", "D-3"]
@@ -352,9 +354,9 @@ def test_who_has_no_model_reads_what_others_wrote_once(tmp_path: Path) -> None:
     without = assemble(settings_in(tmp_path))
     follower = follow_log.LogFollower(without)
     with closing(LogReader(without.log.store)) as log:
-        read = [asyncio.run(follower._teach_some(log))]
+        read = [asyncio.run(follower.teach_some(log))]
         fold(tmp_path, [a_declaration()])
-        read += [asyncio.run(follower._teach_some(log)) for _ in range(2)]
+        read += [asyncio.run(follower.teach_some(log)) for _ in range(2)]
     without.log.close()
     assert read == [0, 1, 0]
 

@@ -118,8 +118,8 @@ def test_the_short_way_fails_as_the_application(parts: Parts) -> None:
 
 
 def test_the_short_way_is_closed_when_all_places_are_taken(parts: Parts) -> None:
-    full = Parts(parts.predictor, parts.log, settings=parts.settings, keys=parts.keys)
-    full.places._places = 0
+    none = parts.settings.model_copy(update={"at_once_limit": 0})
+    full = Parts(parts.predictor, parts.log, settings=none, keys=parts.keys)
     plain, short = both(full, content=GOOD, headers=bearer(KEY))
     assert plain.status_code == short.status_code == 503
     assert plain.content == short.content
