@@ -38,7 +38,7 @@ class Curve(BaseModel):
 
     @cached_property
     def knots(self) -> tuple[Floats, Floats]:
-        """Both as arrays: making them takes longer than looking up a few scores."""
+        """`raw` and `calibrated` as arrays, made once: that takes longer than a few look-ups."""
         return np.array(self.raw), np.array(self.calibrated)
 
     def at(self, raw: Floats) -> Floats:

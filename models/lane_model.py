@@ -64,7 +64,7 @@ class LaneModel:
         return feature_matrix(columns, histories, self.knowledge.codes)
 
     def features_of_rows(self, rows: Columns, histories: Sequence[Sequence[float]]) -> Floats:
-        """The same of rows as arrays, and what is known before each of them."""
+        """The feature matrix of rows given as arrays, and the values known before each of them."""
         values = np.array(histories, dtype=np.float64).reshape(-1, len(VALUES))
         return features_of(rows, values.T, self.knowledge.codes)
 

@@ -16,7 +16,7 @@ from lightgbm.libpath import _LIB
 from selectivity.columns import Floats
 
 FEW_ROWS = 8
-"""Up to so many rows one at a time is quicker."""
+"""Up to this many rows, asking for one row at a time is quicker than for all at once."""
 
 _NORMAL, _FLOAT64, _ALL_TREES, _ROW_AFTER_ROW = 0, 1, -1, 1
 # One thread: on a busy machine a row takes hundreds of times longer with more.

@@ -50,10 +50,10 @@ from selectivity.inspection import FindingClass
 from selectivity.rules.rule_set import RuleSet
 
 FEW = 100
-"""With fewer answers of either kind, a curve of two parameters: steps would follow chance."""
+"""With fewer answers of either kind the curve has two parameters: steps would follow chance."""
 
 FEW_DUTIES = 20.0
-"""How many findings the duty expected by the trees is worth against the duty found."""
+"""The duty that trees expect counts as much as the duty of this many findings."""
 
 
 def calibrate(chances: Floats, classes: Ints, weights: Floats) -> Calibration:

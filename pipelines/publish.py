@@ -41,7 +41,7 @@ from selectivity.errors import BundleError, ParamsError
 HISTORY = "history.jsonl"
 PREVIOUS = "previous"
 MOST_NAMED = 5
-"""Of the newest bundles, in an error."""
+"""How many of the newest bundles an error names."""
 SHARED_LOGIN = "root"
 """Whoever runs a machine shares this login; it stands in the history only if somebody wrote it."""
 
@@ -158,7 +158,7 @@ def history(published: Path) -> list[Publication]:
 
 
 def _in_force(published: Path) -> Pointer | None:
-    """None also where the pointer was damaged: what is published next writes it anew."""
+    """The pointer; None if there is none or it is damaged: publishing writes it anew."""
     try:
         return read_pointer(published)
     except BundleError:
@@ -196,7 +196,7 @@ def _copy(bundle: Path, place: Path, digest: str) -> None:
 
 
 def _remember(published: Path, lines: Sequence[Publication]) -> None:
-    """Before the pointer moves: what is in force always stands in the history."""
+    """Write the history before the pointer moves, so that it always has what is in force."""
     text = "".join(line.model_dump_json() + "\n" for line in lines)
     write_durably(published / HISTORY, text)
 

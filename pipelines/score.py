@@ -69,7 +69,7 @@ def score_rows(
     watch: Watch = unwatched,
     rows_at_once: int = _ROWS_AT_ONCE,
 ) -> pd.DataFrame:
-    """The same for rows as they stand in a file."""
+    """Scores rows as they were read from a file, unreadable ones among them: see `score`."""
     flat = in_one_table(mapping, tuple(raw.cells.columns))
     expect_columns(raw.cells, flat.columns, file="the table", source=mapping.name)
     counted = Raw(raw.cells, pd.DataFrame({"file": "", "line": range(len(raw.cells))}), raw.broken)
@@ -168,7 +168,7 @@ class Progress:
         self.rows, self.done = rows, 0
 
     def __call__(self, doing: str, rows: int) -> None:
-        """So many more rows are done."""
+        """Tell that this many more rows are done."""
         self.done += rows
         say(f"score: {self.done} of {self.rows} rows")
 

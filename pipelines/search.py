@@ -37,7 +37,7 @@ from selectivity.metrics import Interval
 
 FOLDER = Path("state", "search")
 TRIALS = 50
-"""Of a search that nobody said more of."""
+"""How many trials a search makes if nobody says otherwise."""
 NONE_BETTER = (
     "No trial ranks better than the params of now, which stay. More trials (--trials), or a wider "
     "`search.space`, may find one."
@@ -81,7 +81,7 @@ def wanted_trials(asked: int | None, made: int, *, only_taken: bool) -> int:
 
 
 def gained(study: optuna.Study, question: Question) -> tuple[Interval, Floats]:
-    """How much better the best trial is than the params of now, and the risks by these."""
+    """How much better the best trial ranks than the present params, and the risks by the latter."""
     now = question.risk({})
     return question.gain(question.risk(study.best_trial.user_attrs[USED]), now), now
 

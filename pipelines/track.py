@@ -49,7 +49,7 @@ from selectivity.errors import ParamsError
 
 LOADER = "pipelines.pyfunc"
 SHOWN = ("model_card.html", "model_card.md", "report.html", "backtest/backtest.json")
-"""Of the reports, what is kept with a run: nothing that names a declaration."""
+"""The reports that are kept with a run; none of them names a declaration."""
 PACKAGES = ("selectivity", "models", "pipelines")
 REQUIREMENTS = (
     *("lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic"),

@@ -163,7 +163,7 @@ _HEADER_ONLY: Mapping[str, Callable[[Declaration], Any]] = {
 def _block(
     declarations: Sequence[Declaration], fields: _Fields, dtype: Any
 ) -> dict[str, npt.NDArray[Any]]:
-    """Many columns by way of one array: making one takes far longer than filling it."""
+    """Many columns, cut out of one array: making an array takes far longer than filling it."""
     values: list[Any] = []
     for header in declarations:
         front = fields.of_header(header)

@@ -77,7 +77,7 @@ class Actor(BaseModel):
 
 
 def _alike(name: str) -> str:
-    """The same for names that look the same."""
+    """A form of the name that is equal for names that look the same."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 

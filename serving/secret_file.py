@@ -23,7 +23,7 @@ def create(file: Path, content: bytes) -> None:
 def replace(file: Path, content: bytes) -> None:
     """Put a file that only its owner can read in place of the one there; durable on return.
 
-    Of a link, in place of what it points at.
+    If the file is a link, what it points at is replaced.
     """
     place = file.resolve()
     with _beside(place, content) as half:

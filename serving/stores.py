@@ -38,7 +38,7 @@ def store_asked(place: str | None, settings: Settings) -> Store:
 
 
 def empty_place(settings: Settings) -> str | None:
-    """Where there is no log yet; None if there is one.
+    """Name of the place where the log is to be, if there is no log yet; None if there is one.
 
     Raises:
         AwayError: the database cannot be reached.

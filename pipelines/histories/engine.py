@@ -92,7 +92,7 @@ class HistoryEngine(ABC):
         return np.vstack(parts)
 
     def write_values(self, folder: Path, tell: Tell = lambda _: None) -> None:
-        """The same into one Parquet file per profile; `read_values` reads them."""
+        """Write what `values` gives into one Parquet file per profile; `read_values` reads them."""
         folder.mkdir(parents=True, exist_ok=True)
         for at, profile in enumerate(PROFILES, start=1):
             tell(f"histories of {profile.name}, {at} of {len(PROFILES)}")

@@ -38,7 +38,7 @@ def kept_of(profile: Profile, cells: pa.Table, moments: pa.Table | None) -> Kept
 
 
 def _starts(table: pa.Table, profile: Profile) -> Ints:
-    """Where each key begins in a table that is in the order of keys."""
+    """Position of the first row of each key, in a table that is sorted by keys."""
     if len(table) == 0:
         return np.empty(0, dtype=np.int64)
     changes = np.zeros(len(table), dtype=bool)

@@ -39,7 +39,7 @@ class Trial(NamedTuple):
 
     matrix: Floats
     risk: Callable[[Floats], Floats]
-    """From a matrix to risks; that of `matrix` or of one with features taken out."""
+    """Gives the risks for a feature matrix: `matrix`, or one without some features."""
     views: tuple[View, ...]
 
 
@@ -49,7 +49,7 @@ def of_family(family: str) -> list[int]:
 
 
 def without(matrix: Floats, family: str) -> Floats:
-    """The same, but nothing is known of one family in any row."""
+    """A copy of a feature matrix in which all features of one family are unknown."""
     left_out = matrix.copy()
     left_out[:, of_family(family)] = np.nan
     return left_out

@@ -76,13 +76,13 @@ class Week(NamedTuple):
     found: int
     found_there: int
     duty_found: float
-    """At stake in the declarations with findings that were chosen; their currency."""
+    """Duty at stake in the chosen declarations with findings, in the declarations' currency."""
     duty_there: float
     """The most that as many inspections could have found."""
 
 
 class History:
-    """All that happened, of which `known` was told so far."""
+    """Everything that happened in the past; `known` marks what was told so far."""
 
     def __init__(
         self, items: Columns, inspections: pd.DataFrame, findings: pd.DataFrame, recipe: ModelRecipe
@@ -100,7 +100,7 @@ class History:
         self.first_day: date = days[0].item()
         self._of_rows = (days - days[0]).astype(np.int64) // 7
         self.week: Ints = self._of_rows[self.starts]
-        """Of each declaration, counted from the first day."""
+        """Number of the week of each declaration, counted from the first day."""
         self.known = np.zeros(len(self.starts), dtype=bool)
         self._weights = np.ones(len(self.starts))
 

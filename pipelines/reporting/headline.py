@@ -111,7 +111,7 @@ def _folders(evidence: Evidence) -> list[str]:
 
 
 def _folder(file: PurePath) -> str:
-    """That of the file, or of all tables if the file is a part of one: `table/month=2026-01/…`."""
+    """Name of a file's folder; for a part, `tables/items/month=2026-01/…`, that of the tables."""
     table = next((at for at in file.parents if "=" not in at.name), file.parent)
     return table.name if table == file.parent else table.parent.name
 

@@ -57,7 +57,7 @@ def _shares(evidence: Evidence) -> Sentence:
 
 
 def _askers(evidence: Evidence) -> Sentence:
-    """Of the declarations that are checked: by law, or because somebody chose so."""
+    """Who asked for the checks: the shares of law, rules, the model and chance."""
     checked = evidence.decisions[evidence.decisions.lane != "GREEN"]
     if checked.empty:
         return say("lanes.none_checked")

@@ -44,7 +44,7 @@ class Rate:
 
     @property
     def findings(self) -> Interval:
-        """The same as a number of declarations."""
+        """The rate as a number of declarations of the group."""
         return Interval(*(self.declarations * end for end in self.rate))
 
 

@@ -42,7 +42,7 @@ class Drawing:
 def drawing(
     name: str, height: float = 3.0, ratios: Sequence[float] = (1,), width: Sequence[float] = (1,)
 ) -> Iterator[Drawing]:
-    """As many panels as there are ratios of height, times those of width; `height` in inches."""
+    """Panels in rows as high, and columns as wide, as the ratios say; `height` in inches."""
     with charts.drawing(f"world-{name}", height) as canvas:
         canvas.figure.clear()
         grid = canvas.figure.subplots(

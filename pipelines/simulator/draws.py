@@ -40,7 +40,7 @@ class Draws:
         return self._next().normal(mean, spread, size)
 
     def lognormal(self, mean: float, spread: float, size: Size) -> Floats:
-        """Of which the logarithm is normally distributed."""
+        """Numbers whose logarithm has this mean and spread, normally distributed."""
         return self._next().lognormal(mean, spread, size)
 
     def exponential(self, mean: float, size: Size) -> Floats:
@@ -98,7 +98,7 @@ class WeekStreams:
         return self._streams(self._part + name, self._week)
 
     def of(self, part: str) -> "WeekStreams":
-        """The same names again, for another part of the week's work."""
+        """Streams of their own, under the same names, for a part of the week's work."""
         return WeekStreams(self._streams, self._week, f"{part} ")
 
 
@@ -136,7 +136,7 @@ def by_share(random: Draws, shares: Floats, n: int) -> Ints:
 
 
 def position(uniforms: Floats, shares: Sequence[Sequence[float]], rows: Ints) -> Ints:
-    """For each uniform a position in its row of `shares`, by share."""
+    """Turns each uniform number into a position in its row of `shares`; large shares come often."""
     running = np.cumsum(np.asarray(shares, dtype=np.float64), axis=1)[rows]
     positions: Ints = (uniforms[:, None] * running[:, -1:] >= running).sum(axis=1)
     return positions

@@ -71,12 +71,12 @@ def items_of(lines: Lines, declarations: Ints) -> tuple[Ints, Ints]:
 
 
 def taken(arrays: Arrays, rows: Ints) -> Arrays:
-    """These entries of every array."""
+    """The arrays with only the entries at these positions."""
     return type(arrays)(**{each.name: getattr(arrays, each.name)[rows] for each in fields(arrays)})
 
 
 def joined(parts: Sequence[History]) -> History:
-    """One after the other. `original` must already count over all of them."""
+    """Several histories as one. `original` must already count over all of them."""
     starts = np.cumsum([0, *(len(part) for part in parts)])
     moved = list(zip(parts, starts.tolist(), strict=False))
     return History(

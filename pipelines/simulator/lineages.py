@@ -94,7 +94,7 @@ def _told_honestly(history: History, honest: Bools) -> History:
 
 
 def _moved(world: World, history: History, random: Draws) -> Shipments:
-    """In the next week, half of them at another office or through another broker."""
+    """Lodged again in the next week, half of them at another office or through another broker."""
     n, route = len(history), history.route
     week = route.week + 1
     lodged_at = (world.start + 7 * week.astype("timedelta64[D]")).astype("datetime64[us]")

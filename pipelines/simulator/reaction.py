@@ -54,7 +54,7 @@ def _names(world: World) -> Ints:
 
 
 def after_lanes(world: World, standing: Standing, trader: Ints, red: Floats) -> Standing:
-    """Each declaration that was inspected or not is remembered. Given in the order of time."""
+    """What traders remember after these declarations, which are given in the order of time."""
     decay = 0.5 ** (1 / world.settings.reaction.half_life)
     n = len(standing.watched)
     order = np.argsort(trader, kind="stable")

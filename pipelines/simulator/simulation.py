@@ -290,4 +290,4 @@ class LegacyPolicy:
         )
 
     def learn(self, known: Mapping[str, Table]) -> None:
-        """Nothing."""
+        """The policy of old never learns."""

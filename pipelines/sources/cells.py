@@ -185,9 +185,9 @@ def _times(
 def _to_the_end(
     times: "pd.Series[pd.Timestamp]", told: "pd.Series[bool]", zone: str
 ) -> "pd.Series[pd.Timestamp]":
-    """The same, but for days without a time: these are over.
+    """The times, except that a day without a time becomes its last moment.
 
-    Midnight that is written out is a time, unless all of them are: so databases write days.
+    Midnight that is written out is a time, unless all are midnights: databases write days so.
     """
     wall = times.dt.tz_localize(None)
     midnight = wall == wall.dt.normalize()
@@ -214,7 +214,7 @@ def _parsed_times(
 
 
 def _in_zone(times: "pd.Series[pd.Timestamp]", zone: str) -> "pd.Series[pd.Timestamp]":
-    """The same moments; an hour that a clock change skips or repeats is not a moment."""
+    """The times in this zone; an hour that a clock change skips or repeats becomes missing."""
     times = times.dt.as_unit("us")
     if times.dt.tz is not None:
         return times.dt.tz_convert(zone)

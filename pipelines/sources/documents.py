@@ -60,7 +60,7 @@ def read_documents(
 
 
 def _keep(row: int, model: Model, first: tuple[int, Model], table: Table) -> None:
-    """Of several lines about one thing the first stands."""
+    """Keep the first of several lines about one thing: count equal ones, refuse others."""
     if first[0] != row and first[1] == model:
         table.duplicates += 1
     elif first[0] != row:

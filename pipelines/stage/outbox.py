@@ -39,7 +39,7 @@ class Sent:
 
     runs: dict[str, TrackedRun] = field(default_factory=dict)
     trials: int = 0
-    """Of searches, new to the store."""
+    """Trials of searches that the store did not have yet."""
     champion: int | None = None
     problems: list[str] = field(default_factory=list)
 

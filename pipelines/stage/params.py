@@ -25,7 +25,7 @@ OF_STAGES = (
 OF_COMMANDS = ("gate", "search")
 """Sections that a command reads and no stage: no bundle depends on them."""
 LIKENESS = 0.6
-"""Of 1: columns of sources, DATE for DATUM, are less alike than fields of ours."""
+"""From 0 to 1: a name less alike than this is not suggested. DATE is still told for DATUM."""
 
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 

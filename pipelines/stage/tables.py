@@ -81,7 +81,7 @@ def expect_rows(path: Path, found: int, items: int) -> None:
 
 
 def columns_in_parts(path: Path, rows_at_once: int, kinds: Kinds = KINDS) -> Iterator[Columns]:
-    """The same, so many rows at a time."""
+    """The columns of a table of goods items, this many rows at a time."""
     with reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows_at_once):
             yield columns_from_frame(batch.to_pandas(date_as_object=False), kinds)

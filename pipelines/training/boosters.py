@@ -30,7 +30,7 @@ class Examples(NamedTuple):
     """Raw scores the trees add to, and do not have to learn; None: they begin at the mean."""
 
     def dataset(self, options: Options, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        """The same for LightGBM, which reads the rows once and never all into memory."""
+        """A data set for LightGBM, which reads the rows once and never holds all in memory."""
         return _Binned(
             list(self.parts),
             self.answers,
@@ -42,7 +42,7 @@ class Examples(NamedTuple):
         )
 
     def twice(self) -> "Examples":
-        """The same, and once more as if every goods line were new."""
+        """Every example two times: as it is, and as if its goods line were new."""
         return Examples(
             [*self.parts, *(rows.forgotten() for rows in self.parts)],
             np.tile(self.answers, 2),
@@ -93,7 +93,7 @@ def fit(examples: Examples, options: Options) -> lgb.Booster:
 
 
 def constant(chance: float) -> lgb.Booster:
-    """One that gives this chance to every row: for a question that too few rows answer."""
+    """A booster that gives every row this chance, for a question that too few rows answer."""
     rows = np.zeros((2, len(FEATURE_NAMES)))
     data = lgb.Dataset(rows, [0, 1], weight=[1 - chance, chance], feature_name=list(FEATURE_NAMES))
     # All rows are alike, so that nothing can be split and the mean is left.

@@ -32,7 +32,7 @@ class Labels(NamedTuple):
     """When each was accepted; needed to choose the number of rounds."""
 
     def take(self, rows: Mask) -> "Labels":
-        """The same of only these rows."""
+        """What controls found in only these rows."""
         return Labels(
             self.classes[rows],
             self.weights[rows],

@@ -67,7 +67,7 @@ class Rows(lgb.Sequence):
         return Rows(self._read, self._positions[rows])
 
     def forgotten(self) -> "Rows":
-        """The same rows as if their goods lines were new."""
+        """These rows as they would be if their goods lines were new."""
         return Rows(_Forgetting(self._read), self._positions)
 
     def shares(self, count: int) -> list["Rows"]:

@@ -7,7 +7,7 @@ from selectivity.declaration import Declaration
 from selectivity.rules.rule_set import RuleSet
 
 EVALUATION_KEY = b"evaluation"
-"""Of the random draws wherever the past is decided again: the same history gives the same lanes."""
+"""Key of the draws where the past is decided again: the same history gives the same lanes."""
 
 
 def settled(

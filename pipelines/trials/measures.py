@@ -198,7 +198,7 @@ def _defaults(matrix: Floats, found: Ints, case: Case) -> Floats:
 
 
 def _ceiling(matrix: Floats, case: Case) -> Floats:
-    """As good as it gets: all labels, all features, and all that only the simulator knows."""
+    """The best scores there can be, of a model that learns from everything the simulator knows."""
     options = {"objective": "binary", "verbosity": -1, "num_threads": 1, "seed": 1}
     options |= {"num_leaves": 31, "learning_rate": 0.05, "min_data_in_leaf": 50}
     data = lgb.Dataset(matrix[case.taught], case.wrong[case.taught])

@@ -22,9 +22,9 @@ from selectivity.lanes import Lane
 Numbers = TypeVar("Numbers", float, Floats)
 
 HIGHEST = 1e9
-"""No worth or cost is above it: a benefit that is no number would ask for no control at all."""
+"""No worth or cost may exceed this, so that every benefit is a finite number."""
 MOST_PLACES = 1e3
-"""Of a hold-up for nothing. From far fewer on, the chance of a finding is all that counts."""
+"""The most places that a hold-up for nothing may cost; far fewer already outweigh all else."""
 
 OVER_CAPACITY = 1.1
 """A lane fuller than this times its capacity is warned of."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
 
 LIMITS: Mapping[Lane, float] = {Lane.RED: 1.25, Lane.YELLOW: 2.0}
-"""Times its normal number that a lane may take in a day."""
+"""How many times its normal number a lane may take in a day."""
 LEAST, MOST = 0.01, 1e6
 """Declarations of a normal day: at numbers that floats barely hold the limit is none."""
 LOWER_HALF = 0.5

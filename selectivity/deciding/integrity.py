@@ -11,7 +11,7 @@ INCOMPLETE = (4, 5, 7, 9, 11)
 """Digits of a code that names no commodity: those of a heading, or an odd number, as of a code that
 lost its leading zero."""
 FAR = timedelta(days=3_653)
-"""From the clock. Worlds that are made up, and histories that are lodged again, lie within it."""
+"""Ten years: a time of acceptance further from the clock is odd. Simulated worlds lie within it."""
 
 
 def missing_facts(
@@ -20,7 +20,7 @@ def missing_facts(
     facts_known: frozenset[str] | None,
     lane: Lane,
 ) -> Iterator[Vote]:
-    """For each needed fact of a goods item that is absent, unless the history had it nowhere."""
+    """A vote for each needed fact that a goods item lacks, unless the source never had the fact."""
     for item in declaration.items:
         for fact in needed:
             known = facts_known is None or fact in facts_known
@@ -30,7 +30,7 @@ def missing_facts(
 
 
 def incomplete_codes(declaration: Declaration, lane: Lane | None) -> Iterator[Vote]:
-    """For each code that the rules cannot see, which begin with as many digits as the law."""
+    """A vote for each HS code whose number of digits names no commodity: no rule would see it."""
     for item in declaration.items:
         digits = len(item.hs_code or "")
         if lane is not None and digits in INCOMPLETE:
@@ -39,14 +39,14 @@ def incomplete_codes(declaration: Declaration, lane: Lane | None) -> Iterator[Vo
 
 
 def unknown_codes(risk: Risk | None, lane: Lane) -> Iterator[Vote]:
-    """For each code that training never saw."""
+    """A vote for each code that training never saw."""
     for item_no, field in risk.unknown_codes if risk else ():
         facts = (("field", field),)
         yield shared_vote(lane, Channel.RULE, code="UNKNOWN_CODE", item_no=item_no, facts=facts)
 
 
 def odd_date(declaration: Declaration, now: datetime | None, lane: Lane | None) -> Iterator[Vote]:
-    """For a time of acceptance far from the clock: the rules in force then are not those of now."""
+    """A vote if the time of acceptance is far from the clock: other rules were in force then."""
     accepted_at = declaration.accepted_at
     if lane is not None and now is not None and abs(accepted_at - now) > FAR:
         facts = (("accepted_at", f"{accepted_at:%Y-%m-%d}"),)

@@ -109,7 +109,7 @@ def _take_back(day: _Day, name: int, load: OfficeLoad, decision: LaneDecision) -
 
 
 def nothing() -> None:
-    """What takes nothing back."""
+    """Takes nothing back: the decision had been counted before."""
 
 
 def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], float]]:

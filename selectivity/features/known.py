@@ -35,7 +35,7 @@ LEAST_SPREAD = 0.1
 """Added to the spread of logarithms, so that a key of equal values divides by something."""
 
 FINDINGS = OUTCOMES[1:]
-"""In the order of `Known.general_rates`."""
+"""Kinds of finding, in the order of `Known.general_rates`."""
 
 LINE = "goods_line"
 OF_OTHER_LINES = ("hs2", "hs4", "hs6", "origin_hs4")
@@ -130,7 +130,7 @@ def rate(known: Known, findings: Ints, controls: Ints, finding: Ints) -> Floats:
 
 
 def decayed_rate(known: Known, findings: Ints, controls: Ints, finding: Ints) -> Floats:
-    """The same of decayed sums."""
+    """Like `rate`, of sums in which older findings and controls count less."""
     values, whole = known.values, DECAYED_WHOLE
     return _rate(known, values[findings] / whole, values[controls] / whole, finding)
 

@@ -16,7 +16,7 @@ from selectivity.features.remembered import DEVIATIONS, OF_PROFILES
 from selectivity.histories.rows import as_arrays
 
 ROWS_AT_ONCE = 4_096
-"""So many rows at a time: of millions, the blocks on the way would fill the memory."""
+"""Rows computed at a time: intermediate blocks of millions of rows would fill the memory."""
 
 FEATURES = (*DECLARED, *CODES, *OF_PROFILES, *DEVIATIONS)
 """Every feature, in the order of the model's columns."""
@@ -65,7 +65,7 @@ def feature_matrix(columns: Columns, histories: Floats, codes: CodeMaps) -> Floa
 
 
 def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats:
-    """The same of goods items as `selectivity.histories.rows` gives them as arrays."""
+    """As `feature_matrix`, of goods items that `selectivity.histories.rows` made arrays of."""
     known = Known.of(declared, histories, codes)
     numbers = np.empty((len(FEATURES), histories.shape[1]))
     for formula, columns, of in _BY_FORMULA:
@@ -74,7 +74,7 @@ def features_of(declared: Columns, histories: Floats, codes: CodeMaps) -> Floats
 
 
 def _by_formula() -> Iterator[tuple[Formula, Ints | int, list[Any]]]:
-    """Each formula with the columns of its features, and what these are of."""
+    """Each formula with the columns of its features, and its arguments for each of these."""
     of_formula: dict[Formula, list[int]] = defaultdict(list)
     for at, feature in enumerate(FEATURES):
         of_formula[feature.formula].append(at)

@@ -17,7 +17,7 @@ Event = tuple[int, Amounts]
 """A day, and what is added on it: of all measures, for one event stands in many histories."""
 
 DAYS_OF_MOMENTS = 8
-"""So far back from a key's newest goods item it is known when on the day each was accepted."""
+"""For how many days, back from a key's newest goods item, times of acceptance are kept."""
 
 MOST_WAITING = 12
 """Events of a key that may wait to be added up: so few that no question waits long for them."""
@@ -28,7 +28,7 @@ NEVER = -(10**9)
 _DECLARED = (*MEASURES, *OUTCOMES).index("declared")
 
 _NONE: Any = ()
-"""No list yet: most keys are met once, and the collector of garbage walks every list there is."""
+"""Stands for a list that is not made yet: most keys come once, and lists cost time and memory."""
 
 
 class Kind(NamedTuple):

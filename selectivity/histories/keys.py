@@ -11,7 +11,7 @@ from selectivity.columns import Columns
 from selectivity.histories.aggregates import PROFILES, Declared, Profile
 
 Key = str | None
-"""None where a part that is needed is missing: then there is no history."""
+"""Names a history; None where a part of it is missing, so that there is no history."""
 
 SEPARATOR = "\x1f"
 """Between the parts of a key."""

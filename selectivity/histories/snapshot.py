@@ -31,7 +31,7 @@ _PARTS: Mapping[str, Any] = {
     "moment_starts": np.int64,
     "moments": np.int64,
 }
-"""Each with what it holds: its bytes are taken over as they are."""
+"""Names of the arrays with the type of their values: bytes are taken over as they are."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Kept:
     moments: Ints
 
     def packed(self) -> "Packed":
-        """The same for reading a key now and then; a copy, of as many bytes."""
+        """A copy of the same size from which single keys are read quickly."""
         return Packed(
             first_days=_as_array("d", self.first_days),
             cell_starts=_as_array("q", self.cell_starts),
@@ -65,7 +65,7 @@ class Kept:
         )
 
     def arrays(self, profile: Profile) -> dict[str, npt.NDArray[Any]]:
-        """For a file; the names of the arrays begin with that of the profile."""
+        """The arrays to be written to a file, each name beginning with that of the profile."""
         text = _BETWEEN_KEYS.join(self.keys).encode()
         arrays = {"keys": np.frombuffer(text, dtype=np.uint8)}
         arrays |= {name: getattr(self, name) for name in _PARTS}
@@ -112,7 +112,7 @@ class Kept:
         )
 
     def pruned(self, profile: Profile, newest_day: int) -> Self:
-        """The same, without what no declaration from `newest_day` - LATE_DAYS on can look at."""
+        """Without what no declaration from `newest_day` - LATE_DAYS on can ask for any more."""
         number = np.repeat(np.arange(len(self.keys)), np.diff(self.cell_starts))
         old = self.days < newest_day - LATE_DAYS - longest(profile)
         last_of_key = np.append(number[1:] != number[:-1], True) if len(number) else old

@@ -15,7 +15,7 @@ from selectivity.features.matrix import FEATURE_NAMES, FEATURES
 from selectivity.lanes import Reason
 
 _COLUMN = {name: at for at, name in enumerate(FEATURE_NAMES)}
-"""Of the feature matrix, by name of the feature."""
+"""Column of the feature matrix, by name of the feature."""
 MOST = 3
 
 

@@ -24,7 +24,7 @@ from serving.storage.store import Connection, Store
 
 MOST_TOLD = 3
 MOST_UNSIGNED = 100
-"""Lines that nobody signed whose numbers are kept."""
+"""How many numbers of unsigned lines are kept, to be told."""
 AT_ONCE = 500
 """Lines of an anchor that are held in memory."""
 
@@ -127,7 +127,7 @@ def _open(anchor: Path) -> BinaryIO:
 
 
 def _up_to(size: int, stream: BinaryIO, anchor: Path) -> Iterator[bytes]:
-    """One line after the other: those of a year fill gigabytes."""
+    """The lines of an anchor, one after the other: those of a year fill gigabytes."""
     try:
         while size > 0 and (line := stream.readline(size)):
             size -= len(line)

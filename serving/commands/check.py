@@ -126,7 +126,7 @@ def _check_log(settings: Settings) -> Iterator[Checked]:
 
 
 def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Checked]:
-    """As a start says it; one that is not there would be made anew."""
+    """What a start would say of the draw key; without a file the start would make one."""
     try:
         there = settings.draw_key_file.exists()
         key = read_or_create_draw_key(settings.draw_key_file) if there else bytes(32)

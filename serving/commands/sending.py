@@ -89,8 +89,8 @@ def _kind_of(line: bytes) -> Kind | None:
 
 
 def _likeness(answer: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """The same for contents that are wrong in the same fields for the same reasons; None for what
-    was taken, or may be taken another time.
+    """What contents have in common that are wrong in the same fields for the same reasons; None
+    for what was taken, or may be taken another time.
     """
     if answer.get("status") != HTTPStatus.UNPROCESSABLE_ENTITY:
         return None

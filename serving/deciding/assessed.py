@@ -22,7 +22,7 @@ class Assessed(NamedTuple):
 
 
 def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
-    """The same for each as alone, put to the model together."""
+    """What the model says of each declaration, as if alone, though all are put to it together."""
     rows_of_each = [rows_of(declaration) for declaration in declarations]
     rows = list(chain.from_iterable(rows_of_each))
     arrays, known = arrays_of(rows), [bundle.profiles.values(row) for row in rows]

@@ -40,7 +40,7 @@ MOST_ROWS = 50
 """Goods items of a declaration that are held as rows until they are kept and folded. Those of more
 are made again: they would double the memory of what waits while the log stands still."""
 BLIND_FOR = timedelta(hours=4)
-"""For so long the orders hold that were known before the log was away."""
+"""How long orders hold that were known before the log was away."""
 
 
 def _utc_now() -> datetime:

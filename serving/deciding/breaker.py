@@ -27,14 +27,14 @@ class Breaker:
         return self._cause if self._clock() < self._rests_until else None
 
     def timed(self, began: float, items: int) -> None:
-        """It answered, in the time since `began`."""
+        """Count an answer of the model, which took the time since `began`."""
         if self._clock() - began > self._allowed * max(1.0, items / ITEMS):
             self.failed("MODEL_SLOW")
         else:
             self._bad = 0
 
     def failed(self, cause: str) -> None:
-        """It gave nothing usable, or too late."""
+        """Count that the model gave nothing usable, or gave it too late."""
         self._bad, self._cause = self._bad + 1, cause
         if self._bad >= IN_A_ROW:
             self._rests_until = self._clock() + REST_SECONDS

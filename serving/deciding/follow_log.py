@@ -111,7 +111,7 @@ class LogFollower:
         return True
 
     def _refuse_another_bundle(self) -> None:
-        """Before it is loaded: a bundle published meanwhile takes over by itself, if it can."""
+        """Refuse a bundle that was published meanwhile: it takes over by itself, if it can."""
         serves, settings = self._parts.predictor, self._parts.settings
         pointer = None if settings.bundle else read_pointer(settings.published)
         if pointer is not None and serves.bundle is not None:  # else another stands in for it

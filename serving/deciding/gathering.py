@@ -12,8 +12,8 @@ from selectivity.declaration import Declaration
 from serving.log.keep import Kept
 
 TOGETHER = 16
-"""So many declarations. Nothing comes between them, so that all are judged by what was known when
-the first was; others wait for so long, and twice as many would save little more."""
+"""How many declarations are lodged together. Nothing comes between them, so that all are judged by
+what was known when the first was; others wait meanwhile, and twice as many would save little."""
 
 Lodge = Callable[[Sequence[Declaration]], Iterable["asyncio.Future[Kept] | Exception"]]
 """Lodges each, or tells why not."""
@@ -21,7 +21,7 @@ _Turn = asyncio.Future[Kept]
 
 
 class Gathering:
-    """To be used in the event loop alone."""
+    """Lodges together what comes in one turn of the event loop, in which alone it is used."""
 
     def __init__(self, lodge: Lodge) -> None:
         self._together = lodge

@@ -16,7 +16,7 @@ Fold = Callable[[Predictor], None]
 
 
 class Handover:
-    """To be used in the event loop alone."""
+    """Has a successor learn what came while it was made. To be used in the event loop alone."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
@@ -33,7 +33,7 @@ class Handover:
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """Remember inside all that is taught."""
+        """Remember, for a successor, all that is taught while the block runs."""
         self._since = []
         try:
             yield
@@ -41,6 +41,6 @@ class Handover:
             self._since = None
 
     def teach(self, successor: Predictor) -> None:
-        """Teach it what came since then."""
+        """Teach the successor what was remembered since it began to be made."""
         for work in self._since or ():
             work(successor)

@@ -61,7 +61,7 @@ def taught(inspections: Iterable[About], known: Iterable[About] = ()) -> Iterato
 
 
 def about(inspected: Iterable[Inspected]) -> Iterator[About]:
-    """Those that are not parked."""
+    """Inspections whose decision is known, so that they are not parked."""
     for _, inspection, decision in inspected:
         if decision is not None:
             yield inspection, declared_in(decision.record)
@@ -104,7 +104,7 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
 
 
 def _of_inspection(log: LogReader, link: Link, decided: int) -> Lesson:
-    """One that came before its decision teaches when that comes."""
+    """The lesson of an inspection; one that came before its decision teaches only with that."""
     if link.decision_seq is None or link.decision_seq > decided:
         return Lesson(link.no)
     return Lesson(link.no, taught=tuple(told_by(log, link)))

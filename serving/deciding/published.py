@@ -52,7 +52,7 @@ class FeedbackUpto(BaseModel):
             ) from error
 
     def in_log(self, log_id: str) -> "FeedbackUpto":
-        """These places if they are of this log. Of any other log nothing is known yet."""
+        """The places reached in this log; nothing, if they were reached in another log."""
         return self if self.log_id == log_id else FeedbackUpto()
 
 

@@ -20,7 +20,7 @@ async def hand_over(
     take_office: Callable[[Predictor], None] = lambda successor: None,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Predictor:
-    """Put the successor in office that `make` gives, in a thread, which has it learn from the log.
+    """Have `make` prepare a successor in a thread, teach it what came meanwhile, put it in office.
 
     Args:
         take_office: called in the event loop when it knows everything, just before it decides.

@@ -13,7 +13,7 @@ from serving.http.refusals import overloaded
 
 
 class Admission:
-    """So many places."""
+    """A number of places, one for each request that is worked on."""
 
     def __init__(self, places: int) -> None:
         self._places, self._taken, self._coming = places, 0, 0

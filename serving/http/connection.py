@@ -27,7 +27,7 @@ MOST_PIPELINED = 32
 """Requests that may come on a connection before the first of them is answered. Hardly any caller
 sends a second one; whoever sends thousands would keep us busy with nothing else."""
 LOOKS = 10
-"""How often a connection is looked at within the seconds that a caller has."""
+"""How many times a connection is looked at within the seconds that its caller has."""
 
 
 class GuardedConnection(HttpToolsProtocol):

@@ -20,7 +20,7 @@ class Door:
     def __init__(
         self, places: Mapping[str, Admission], *, on_refused: Callable[[int], None]
     ) -> None:
-        """Of `places` each is needed by what is sent to its path."""
+        """`places` tells by path which places its requests need."""
         self._places = {path.encode(): each for path, each in places.items()}
         self._on_refused = on_refused
         self._answers = {each: response_bytes(overloaded(each), each) for each in LANGUAGES}

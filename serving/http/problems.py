@@ -148,7 +148,7 @@ def response(
 
 
 def response_bytes(found: Problem, language: Language, *, close: bool = False) -> bytes:
-    """The same as it goes over the wire, for who answers without an application."""
+    """The problem as an HTTP answer in bytes, for who answers without an application."""
     headers = {"Connection": "close"} if close else None
     return whole(response(found, language=language, headers=headers))
 

@@ -93,7 +93,7 @@ def overloaded(language: Language) -> Problem:
 
 
 def _about(field: str, status: HTTPStatus, name: str, words: _Words, language: Language) -> Problem:
-    """Of the one thing that the caller has to change."""
+    """A problem about the one field that the caller has to change."""
     return problem(status, name, words.title, _NOTHING[language], about(field, words.detail))
 
 
@@ -149,7 +149,7 @@ _TO_DO: dict[Refusal, dict[Language, str]] = {
         "en": "Let another person approve it, with a key of their own.",
     },
 }
-"""Where looking again would not help."""
+"""What to do instead, where looking at the declaration again would not help."""
 _WHY: dict[Refusal, dict[Language, str]] = {
     Refusal.SAME_LANE: {
         "vi": "tờ khai đã ở luồng này",

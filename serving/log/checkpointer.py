@@ -24,7 +24,7 @@ from serving.storage.store import AWAY_SECONDS, Store
 logger = logging.getLogger(__name__)
 
 CUT_LOOKS = 2
-"""In a row: a reader may be sent to a replica for a moment that is a little behind."""
+"""So many looks in a row have to find a log cut: a replica may be behind for a moment."""
 LOOK_SECONDS = 0.2
 """How often the log is looked at; so much later than due a checkpoint may come."""
 

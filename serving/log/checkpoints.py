@@ -25,7 +25,7 @@ from serving.storage.chain import Head
 PURPOSE = b"lanes checkpoint 1\n"
 TAIL_BYTES = 1 << 20
 _BEGINNING = b'{"log_id":'
-"""Of every line that was written."""
+"""How every line that was written begins."""
 
 
 class Checkpoint(BaseModel):

@@ -17,7 +17,7 @@ class Conflict(NamedTuple):
 
 
 def read_conflicts(spool_id: str, text: str) -> list[Conflict]:
-    """Those of one drain, as they were kept.
+    """The conflicts that one drain kept.
 
     Raises:
         AlteredTextError: they were altered since.

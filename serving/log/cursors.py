@@ -7,7 +7,7 @@ from selectivity.errors import ConflictError
 from serving.log.reader import LogReader
 
 CURSOR = r"^[0-9a-f]{8}-[0-9]{1,15}(-[0-9a-f]{8})?$"
-"""Those that were given out before the hash was part of them have none."""
+"""The form of a cursor; the hash at its end is absent in those given out long ago."""
 LOG_DIGITS = HASH_DIGITS = 8
 
 

@@ -29,7 +29,7 @@ from serving.storage.store import Store
 
 Found = TypeVar("Found")
 OLDER_IN_A_ROW = 1_000
-"""After so many decisions of earlier days none of this one is looked for."""
+"""After this many decisions of earlier days in a row, no more of today are looked for."""
 
 
 class DecisionLog(LogReader):
@@ -94,7 +94,7 @@ class DecisionLog(LogReader):
             self._spooling.copy_of = None
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
-        """As the reader's, and of the spool while there is something in it."""
+        """As `LogReader.find`, looking into the spool as well while that holds anything."""
         found = self._asked(lambda log: LogReader.find(log, declaration_id, version_no))
         return max(found, key=lambda record: record.version_no, default=None)
 
@@ -129,7 +129,7 @@ class DecisionLog(LogReader):
         )
 
     def strictest_lane(self, *names: str, lineages: Lineages | None = None) -> Lane | None:
-        """As the reader's, counting what is still on its way to the disk.
+        """As `LogReader.strictest_lane`, counting what is still on its way to the disk.
 
         Args:
             lineages: what `lineages` said of these names and others a moment ago.

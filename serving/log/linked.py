@@ -75,7 +75,7 @@ _COLUMNS_OF_ALL: Mapping[chain.Kind, tuple[str, ...]] = {
 
 
 def _own(kind: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """Of the columns of every kind, one behind the other, those of this one."""
+    """Cuts the values of this kind out of those of all kinds, which stand one behind the other."""
     at = 0
     for other, columns in _COLUMNS_OF_ALL.items():
         if other == kind:

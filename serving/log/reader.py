@@ -27,7 +27,7 @@ from serving.storage.file import LogFile
 from serving.storage.store import HIGHEST, PAGE, Connection, Store, in_pages
 
 LAST = 1 << 62
-"""Behind every place there can be."""
+"""A place behind all others."""
 
 
 class Numbered(NamedTuple):

@@ -70,10 +70,10 @@ class Recent:
         self._copy = _as_it_is(file, log.name) if away else _copy_of(file, log_id_of(self._log))
         opened.callback(self._copy.close)
         self.log_id = log_id_of(self._copy)
-        """Of the log that this is a copy of."""
+        """Id of the log that this is a copy of."""
         self._mark("of", log.name)
         self.reader = LogReader(file)
-        """Of the copy."""
+        """Reads the copy."""
         opened.callback(self.reader.close)
 
     @property

@@ -174,7 +174,7 @@ class SpoolingJournal:
             return [_without_number(each) for each in self._spool.keep(works)]
 
     def turn_to_spool(self, cause: str) -> None:
-        """From now on, until the log can be written again."""
+        """Write into the spool from now on, until the log can be written again."""
         if self._cause is None:
             logger.error("log fails, the spool takes over", extra={"cause": cause})
             self._cause = cause

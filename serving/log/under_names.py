@@ -37,7 +37,7 @@ class Lineages:
         self._versions.append(version)
 
     def under(self, *names: str) -> list[Version]:
-        """Those under any of these names."""
+        """The versions under any of these names."""
         places = {at for name in names for at in self._places.get(name, ())}
         return [self._versions[at] for at in sorted(places)]
 

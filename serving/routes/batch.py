@@ -32,13 +32,13 @@ ONE_A_LINE = (
     "--data-binary, not with -d."
 )
 LINES_TOGETHER = 32
-"""So many lines are decided on at once; nothing else happens meanwhile."""
+"""How many lines are decided on in one go, during which nothing else happens."""
 TURNS = 8
 """Turns of the event loop between them. A single declaration goes from hand to hand seven times on
 its way: with one turn it would wait behind as many groups of lines. A turn costs next to nothing.
 """
 AHEAD = 8
-"""Times `LINES_TOGETHER` lines that may be decided on and not be kept yet."""
+"""How many groups of `LINES_TOGETHER` lines may be decided on and not be kept yet."""
 
 
 class Line(NamedTuple):
@@ -117,7 +117,7 @@ class _Begun(NamedTuple):
 
     at: float
     lines: Sequence[tuple[int | None, _Lodging | Problem]]
-    """By their numbers; None for what is told of the request as a whole."""
+    """Lines with their numbers; the number is None for what concerns the whole request."""
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
@@ -206,7 +206,7 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
 
 
 def _as_a_line(refused: Problem) -> Problem:
-    """With the remedy that a batch needs, where the line as a whole is no declaration."""
+    """The problem with the remedy of a batch, where the whole line is no declaration."""
     told = [
         each.model_copy(update={"remedy": ONE_A_LINE}) if each.remedy == ONE_OBJECT else each
         for each in refused.problems

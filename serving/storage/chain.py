@@ -111,7 +111,7 @@ def hash_at(connection: Connection, no: int) -> str | None:
 
 
 def hashes_at(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """The same for many, as far as there are such records."""
+    """The hashes of the records with these numbers, as far as there are such records."""
     if not numbers:
         return {}
     marks = ", ".join("?" * len(numbers))
@@ -131,7 +131,7 @@ def record_hash(
 def hash_if_ours(
     before: Any, no: int, kind: Any, seq: Any, columns: Sequence[Any], text: Any
 ) -> str | None:
-    """The same of whatever is found; None of what no record has, such as raw bytes."""
+    """`record_hash` of whatever was found; None if it has what no record has, such as raw bytes."""
     try:
         return None if text is None else record_hash(before, no, kind, seq, columns, text)
     except (TypeError, ValueError):

@@ -166,7 +166,7 @@ class LogDatabase:
         """A database is not replaced under an open connection."""
 
     def let_go(self) -> None:
-        """Nothing is left behind."""
+        """Nothing has to be tidied up."""
 
     def look_through(self, look: Callable[[Connection], Found]) -> Found:
         """Read it as it is at one moment."""

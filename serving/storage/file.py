@@ -20,7 +20,7 @@ UNCHAINED = 1
 LOCK_SECONDS = 1.0
 """How long to wait for another process that holds the file."""
 START_SECONDS = 5.0
-"""The same at the start, when no caller waits: who writes all the time lets others in seldom."""
+"""How long to wait at the start, when no caller waits: a busy writer lets others in seldom."""
 FULL = 2
 CHECKPOINT_PAGES = 4_000
 

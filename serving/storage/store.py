@@ -28,7 +28,7 @@ ROWS_AT_ONCE = 64
 get it back.
 """
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
-"""No place is in front of or behind these, also none that was put in from outside."""
+"""The lowest and the highest place there can be, even of what was put in from outside."""
 
 
 class Rows(Protocol):
@@ -38,7 +38,7 @@ class Rows(Protocol):
         """The next row; None behind the last."""
 
     def fetchall(self) -> list[Any]:
-        """All that are left."""
+        """All rows that are left."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -111,7 +111,7 @@ class Store(Protocol):
         """
 
     def let_go(self) -> None:
-        """After the last connection was closed."""
+        """Tidy up after the last connection was closed."""
 
     def look_through(self, look: Callable[[Connection], Found]) -> Found:
         """What an auditor sees, of one moment, leaving no trace. Values may be of any type."""
