@@ -24,7 +24,7 @@ from models.feature_list import FEATURE_LIST
 from models.lane_model import LaneModel
 from models.trees import Trees
 from pipelines.report import read_evidence
-from pipelines.reporting.card import Facts, again, features, headline, limits, purpose
+from pipelines.reporting.card import CardFacts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.groups import groups, with_groups
 from pipelines.reporting.lanes import lanes
@@ -62,7 +62,7 @@ _PAGE = "model_card"
 _KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
 
 
-def sections(evidence: Evidence, facts: Facts, grouped: pd.DataFrame) -> tuple[Section, ...]:
+def sections(evidence: Evidence, facts: CardFacts, grouped: pd.DataFrame) -> tuple[Section, ...]:
     """All sections in the order of the card. Pure."""
     parts = (
         purpose(),
@@ -84,11 +84,11 @@ def words_of(language: Language) -> Words:
     return {**read_words(language), **read_words(language, "card"), **families}
 
 
-def read_facts(bundle: Path, params: Path, lock: Path) -> Facts:
+def read_facts(bundle: Path, params: Path, lock: Path) -> CardFacts:
     """What the bundle says of itself, and the params that made it."""
     trees = Trees.load(bundle)
     boosters = {"finding": trees.finding, "physical": trees.physical, "duty": trees.duty}
-    return Facts(
+    return CardFacts(
         files=verify(bundle)[1].files,
         features=read_json(bundle / FEATURE_LIST),
         trees={name: each.num_trees() for name, each in boosters.items() if each is not None},

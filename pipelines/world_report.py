@@ -9,7 +9,7 @@ Writes  data/reports/world.html      figures against the preset, and pictures wi
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.reporting.world_facts import Facts, read_facts
+from pipelines.reporting.world_facts import WorldFacts, read_world_facts
 from pipelines.reporting.world_learning import learning
 from pipelines.reporting.world_mechanisms import mechanisms
 from pipelines.reporting.world_officers import officers
@@ -21,7 +21,7 @@ from pipelines.reporting.world_wrongs import groups, per_week, prices
 from pipelines.simulate import SimulateParams
 from pipelines.simulator.figures import figures, judged
 from pipelines.simulator.presets import read_settings
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.store import Folder
 from pipelines.stage.command import command, say
 from pipelines.stage.files import write_text
@@ -50,7 +50,7 @@ LIMITS = (
 
 
 def write_report(
-    folder: Folder, settings: Settings, out: Path, extra: Mapping[str, float] | None = None
+    folder: Folder, settings: WorldSettings, out: Path, extra: Mapping[str, float] | None = None
 ) -> None:
     """Write the page of a world.
 
@@ -58,13 +58,13 @@ def write_report(
         extra: figures that the world's folder alone does not give, as those of a trained model.
     """
     found = figures(folder, scheme_from_week=settings.fraud.scheme.from_week)
-    facts = read_facts(folder, settings, {**found, **(extra or {})})
+    facts = read_world_facts(folder, settings, {**found, **(extra or {})})
     html = page(head(facts), parts(facts), LIMITS)
     write_text(out, html)
     say(f"world_report: {out}, {len(html.encode()) // 1024} KB")
 
 
-def parts(facts: Facts) -> tuple[Part, ...]:
+def parts(facts: WorldFacts) -> tuple[Part, ...]:
     """Everything to look at, in the order of the page."""
     return (
         weeks(facts),
@@ -84,7 +84,7 @@ def parts(facts: Facts) -> tuple[Part, ...]:
     )
 
 
-def head(facts: Facts) -> Head:
+def head(facts: WorldFacts) -> Head:
     """Which world this is, and whether it is what its preset asks for."""
     settings, found = facts.settings, facts.figures
     rows = tuple(

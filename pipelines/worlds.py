@@ -33,7 +33,7 @@ from pipelines.simulate import GOODS
 from pipelines.simulator.figures import figures, judged, missed
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.presets import presets, read_settings
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.store import Folder, load, write_weeks
 from pipelines.stage.command import examples, say, typed
@@ -223,7 +223,7 @@ def report(
     print(page)
 
 
-def _settings(place: Path, reference: Path) -> Settings:
+def _settings(place: Path, reference: Path) -> WorldSettings:
     return load(place / "state", read_headings(reference / GOODS)).world.settings
 
 
@@ -268,7 +268,7 @@ def _live(
     say(f"worlds: {weeks} weeks in {time.monotonic() - began:.1f} s; week by week in {file}")
 
 
-def _show(found: dict[str, float], settings: Settings) -> None:
+def _show(found: dict[str, float], settings: WorldSettings) -> None:
     verdicts = {each.name: each for each in judged(found, settings.must_hit)}
     grid = Grid("figure", "got", "wanted", "")
     for name in [*found, *(name for name in verdicts if name not in found)]:

@@ -12,7 +12,7 @@ import pandas as pd
 from pipelines.simulator.draws import Table
 from pipelines.simulator.goods import Headings, read_headings
 from pipelines.simulator.presets import read_settings
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.simulation import SelectionPolicy, Simulation
 from pipelines.simulator.truth_table import officers
 
@@ -38,7 +38,7 @@ def the_headings() -> Headings:
     return read_headings(SIMULATOR / "goods.yaml")
 
 
-def settings_of(preset: str = "small", **changes: Any) -> Settings:
+def settings_of(preset: str = "small", **changes: Any) -> WorldSettings:
     """The settings of a preset with what differs from it."""
     return read_settings(SIMULATOR, preset, changes)
 

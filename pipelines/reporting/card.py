@@ -19,7 +19,7 @@ MEASURE = "line_purged"
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """What a bundle says of itself, besides the evidence of the report."""
 
     files: Mapping[str, str]
@@ -35,7 +35,7 @@ class Facts:
     """How dvc.lock names the bundle's folder."""
 
 
-def headline(evidence: Evidence, facts: Facts, others: Sequence[Section]) -> Section:
+def headline(evidence: Evidence, facts: CardFacts, others: Sequence[Section]) -> Section:
     """Section: the model in a few numbers."""
     return Section(
         name="card",
@@ -46,7 +46,7 @@ def headline(evidence: Evidence, facts: Facts, others: Sequence[Section]) -> Sec
     )
 
 
-def _tiles(evidence: Evidence, facts: Facts) -> Tiles:
+def _tiles(evidence: Evidence, facts: CardFacts) -> Tiles:
     metrics, items = evidence.metrics, evidence.labelled.get("items", {})
     area, hits = (_figure(metrics, name) for name in ("auroc", "precision_at_5"))
     error = metrics.get("all_rows", {}).get("ece", nan)
@@ -80,7 +80,7 @@ def _ends(ends: Between) -> Sentence:
     return say("headline.ends", ends=ends)
 
 
-def _identity(evidence: Evidence, facts: Facts) -> Table:
+def _identity(evidence: Evidence, facts: CardFacts) -> Table:
     trees = ", ".join(f"{name} {count:d}" for name, count in facts.trees.items())
     periods = evidence.periods
     rows: list[tuple[str, Fact]] = [
@@ -107,7 +107,7 @@ def purpose() -> Section:
     return Section("purpose", tuple(say(f"purpose.{name}") for name in USES), (), ())
 
 
-def features(facts: Facts) -> Section:
+def features(facts: CardFacts) -> Section:
     """Section: what the model looks at, and which law allows it."""
     rows = facts.features["features"]
     laws: Mapping[str, str] = facts.features["law"]
@@ -173,7 +173,7 @@ def limits(evidence: Evidence) -> Section:
     )
 
 
-def again(evidence: Evidence, facts: Facts) -> Section:
+def again(evidence: Evidence, facts: CardFacts) -> Section:
     """Section: digests and params that make the same model again."""
     return Section(
         name="again",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipelines.simulator.figures import CLEARANCE, read
 from pipelines.simulator.schema import TABLES
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.store import KINDS, Folder
 from selectivity.columns import Floats, Ints
 from selectivity.labelling import GOODS_CONTROLS
@@ -30,7 +30,7 @@ ALIKE = 20
 
 
 @dataclass(frozen=True)
-class Facts:
+class WorldFacts:
     """A world as frames.
 
     `declared` has one row per declaration, its first version: whether it was `violating`, whether
@@ -41,7 +41,7 @@ class Facts:
     for the first time.
     """
 
-    settings: Settings
+    settings: WorldSettings
     figures: Mapping[str, float]
     declared: pd.DataFrame
     items: pd.DataFrame
@@ -59,7 +59,9 @@ class Facts:
         return int(self.declared["week"].max()) + 1
 
 
-def read_facts(folder: Folder, settings: Settings, figures: Mapping[str, float]) -> Facts:
+def read_world_facts(
+    folder: Folder, settings: WorldSettings, figures: Mapping[str, float]
+) -> WorldFacts:
     """Read a world, its truth too."""
     declared, items = _declared(folder), _items(folder)
     whole = items.groupby("at").agg(violating=("violating", "max"), risk=("certain", "sum"))
@@ -70,7 +72,7 @@ def read_facts(folder: Folder, settings: Settings, figures: Mapping[str, float])
     declared["found"] = declared.index.isin(controls.loc[cleared, "at"])
     declared["known"] = (declared["lane"] == "GREEN") | declared.index.isin(controls["at"])
     false = items.loc[items["violating"], ["at", "item_no", "mechanism"]]
-    return Facts(
+    return WorldFacts(
         settings=settings,
         figures=figures,
         declared=declared,

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipelines.reporting.charts import ACCENT, INK
 from pipelines.reporting.world_drawing import FALSE, HONEST, ODD, drawing, legend, shares
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.reporting.world_trade import months
 
@@ -17,7 +17,7 @@ FEW = 4
 """Weeks with fewer than one in so many of the usual declarations have no mean worth showing."""
 
 
-def learning(facts: Facts) -> Part:
+def learning(facts: WorldFacts) -> Part:
     """How closely traders feel watched, and what they do about it."""
     table, anew = facts.declared, _new_names(facts)
     false = table.loc[table["refiled"], "violating"]
@@ -43,7 +43,7 @@ def learning(facts: Facts) -> Part:
     )
 
 
-def _two_panels(facts: Facts, anew: "pd.Series[float]") -> str:
+def _two_panels(facts: WorldFacts, anew: "pd.Series[float]") -> str:
     table = facts.declared
     with drawing("learning", 4.6, (3, 2)) as drawn:
         first, second = drawn.panels
@@ -69,7 +69,7 @@ def _two_panels(facts: Facts, anew: "pd.Series[float]") -> str:
     return drawn.svg
 
 
-def _new_names(facts: Facts) -> "pd.Series[float]":
+def _new_names(facts: WorldFacts) -> "pd.Series[float]":
     """Names under which a trader declared for the first time, after another one, by month."""
     first = pd.Period(facts.settings.start, "M")
     last = pd.Period(facts.declared["accepted_at"].max(), "M")

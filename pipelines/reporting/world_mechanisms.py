@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipelines.reporting.charts import ACCENT, INK
 from pipelines.reporting.world_drawing import FALSE, drawing, legend, shares
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, Table, percent
 
 NAMES = {
@@ -21,7 +21,7 @@ NAMES = {
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def mechanisms(facts: Facts) -> Part:
+def mechanisms(facts: WorldFacts) -> Part:
     """How goods are falsified, what was written down, and which control finds what."""
     true = facts.items.loc[facts.items["violating"], "mechanism"].value_counts(normalize=True)
     fraud = facts.findings["intent"] == "FRAUD"
@@ -69,7 +69,7 @@ def _words(mechanism: str) -> str:
     return mechanism.lower().replace("_", " ").replace("ipr", "IPR")
 
 
-def _detection(facts: Facts, names: list[str]) -> Table:
+def _detection(facts: WorldFacts, names: list[str]) -> Table:
     """Found of those that were looked at, by mechanism and control."""
     counted = facts.looked.groupby(["mechanism", "control_type"], observed=True)["found"]
     wanted = {

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipelines.reporting.charts import INK
 from pipelines.reporting.world_drawing import FALSE, HONEST, ODD, drawing, legend, shares
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, Table, percent
 from pipelines.simulator.world import OFFICER_TYPES
 
@@ -16,7 +16,7 @@ ENOUGH = 20
 """Controls that an officer has to have made to be in the picture."""
 
 
-def officers(facts: Facts) -> Part:
+def officers(facts: WorldFacts) -> Part:
     """What officers find, how long they take, and who is given work by hand."""
     pairs = _pairs(facts)
     bad = int((facts.officers["type"] == "colluding").sum())
@@ -65,7 +65,7 @@ def _crowd(each: pd.DataFrame) -> str:
     return drawn.svg
 
 
-def _each_officer(facts: Facts) -> pd.DataFrame:
+def _each_officer(facts: WorldFacts) -> pd.DataFrame:
     """Mean relative work and share of findings of each officer with some controls."""
     plan = facts.settings.capacity.minutes
     worked = facts.controls[facts.controls["control_type"].isin(WORKED) & facts.controls["settled"]]
@@ -85,7 +85,7 @@ def _each_officer(facts: Facts) -> pd.DataFrame:
     return each[each["count"] >= ENOUGH].join(types)
 
 
-def _pairs(facts: Facts) -> pd.DataFrame:
+def _pairs(facts: WorldFacts) -> pd.DataFrame:
     """Pairs of officer and declarant with work given by hand, most of it first."""
     hand = facts.controls[facts.controls["assignment_mode"] == "MANUAL"]
     declarant = facts.declared["declarant_id"].astype(str).to_numpy()[hand["at"]]
@@ -101,7 +101,7 @@ def _pairs(facts: Facts) -> pd.DataFrame:
     return pairs
 
 
-def _pairs_table(facts: Facts, pairs: pd.DataFrame) -> Table:
+def _pairs_table(facts: WorldFacts, pairs: pd.DataFrame) -> Table:
     types = facts.officers.astype(str).set_index("officer_key")["type"].to_dict()
     total = max(1, int(pairs["count"].sum()))
     first = zip(*(pairs[name].head(5) for name in ("officer", "declarant", "count")), strict=True)

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipelines.reporting.charts import ACCENT, COLOURS, HATCHES, INK, THIN
 from pipelines.reporting.world_drawing import drawing, legend, shares
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_mechanisms import NAMES
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.reporting.world_trade import months
@@ -26,7 +26,7 @@ OVERLOADED = 1.15
 """Controls for each unit of capacity: beyond that a line has no end."""
 
 
-def delays(facts: Facts) -> Part:
+def delays(facts: WorldFacts) -> Part:
     """How long results take, and whether the lines get longer."""
     quantiles = _quantiles(facts)
     wanted = {str(kind): span[0] for kind, span in facts.settings.controls.hours.items()}
@@ -50,7 +50,7 @@ def delays(facts: Facts) -> Part:
     )
 
 
-def _quantiles(facts: Facts) -> dict[str, Floats]:
+def _quantiles(facts: WorldFacts) -> dict[str, Floats]:
     """First tenth, median and last tenth of the hours to a result, by control type."""
     controls = facts.controls
     accepted = facts.declared["last_accepted_at"].to_numpy()[controls["at"]]
@@ -75,7 +75,7 @@ def _results(axes: Axes, quantiles: Mapping[str, Floats], wanted: Mapping[str, f
     axes.set_xlabel("acceptance to result: 8 of 10, and median", loc="right")
 
 
-def _waiting(axes: Axes, facts: Facts) -> None:
+def _waiting(axes: Axes, facts: WorldFacts) -> None:
     """Median wait by week of acceptance and lane, as far as results are known."""
     waits, longest = _waits(facts), 1.0
     for lane in ("YELLOW", "RED"):
@@ -99,7 +99,7 @@ def _slow(quantiles: Mapping[str, Floats], wanted: Mapping[str, float]) -> str |
     return f"Lines are far too long: {', '.join(late)}." if late else None
 
 
-def offices(facts: Facts) -> Part:
+def offices(facts: WorldFacts) -> Part:
     """Lanes of each office, use of its capacity, and how long its line is."""
     table, codes = facts.declared, list(facts.settings.offices)
     lanes = pd.crosstab(table["declaration_office"], table["lane"], normalize="index")
@@ -156,7 +156,7 @@ def _three_panels(
     return drawn.svg
 
 
-def _use(facts: Facts, codes: list[str]) -> pd.DataFrame:
+def _use(facts: WorldFacts, codes: list[str]) -> pd.DataFrame:
     """Declarations to control over units in the calendar; NaN where there are no units."""
     lanes = ["YELLOW", "RED"]
     wanted = pd.crosstab(facts.declared["declaration_office"], facts.declared["lane"])
@@ -177,7 +177,7 @@ def _overload(used: pd.DataFrame) -> str | None:
     return f"More is controlled than there are units for: {', '.join(over)}." if over else None
 
 
-def _waits(facts: Facts) -> pd.DataFrame:
+def _waits(facts: WorldFacts) -> pd.DataFrame:
     """Hours from acceptance to the start of the first control at clearance."""
     first = facts.controls[facts.controls["stage"].isin(CLEARANCE)].drop_duplicates("at")
     declared = facts.declared.iloc[first["at"]]

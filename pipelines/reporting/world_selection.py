@@ -19,7 +19,7 @@ from pipelines.reporting.world_drawing import (
     shares,
     whiskers,
 )
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.simulator.draws import Bools
 from pipelines.stage.areas import auroc
@@ -31,7 +31,7 @@ SEPARABLE = 0.97
 """No real fraud can be told from honest trade better than this."""
 
 
-def by_channel(facts: Facts) -> Part:
+def by_channel(facts: WorldFacts) -> Part:
     """Where violations are, and how often controls find one, by who asked for the control."""
     table = facts.declared
     wrong = table.loc[table["violating"], "lane"].value_counts(normalize=True)
@@ -83,7 +83,7 @@ def _dots(axes: Axes, rows: Sequence[Row]) -> None:
             axes.plot([], [], "o", color=THIN[lane], mec=INK, mew=0.6, markersize=6, label=name)
 
 
-def chances(facts: Facts) -> Part:
+def chances(facts: WorldFacts) -> Part:
     """The chances the policy gave, and whether lanes came out by them."""
     table = facts.declared
     least, random = float(table["propensity_red"].min()), facts.settings.selection.random
@@ -139,7 +139,7 @@ def _reliability(axes: Axes, table: pd.DataFrame) -> float:
     return off
 
 
-def ceiling(facts: Facts) -> Part:
+def ceiling(facts: WorldFacts) -> Part:
     """How well the best of all models could do."""
     wrong, risk = facts.declared["violating"].to_numpy(), facts.declared["risk"].to_numpy(float)
     area = auroc(wrong, risk)

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 
 from pipelines.reporting.charts import ACCENT, COLOURS, HATCHES, INK, QUIET
 from pipelines.reporting.world_drawing import drawing, legend, logarithmic, moment, shares, span
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.simulator.demand import LUNAR_NEW_YEARS
 from selectivity.lanes import LANES
 
 
-def weeks(facts: Facts) -> Part:
+def weeks(facts: WorldFacts) -> Part:
     """Declarations per week by lane, with the seasons."""
     table = facts.declared
     counts = pd.crosstab(table["week"], table["lane"]).reindex(range(facts.weeks), fill_value=0)
@@ -39,7 +39,7 @@ def weeks(facts: Facts) -> Part:
     )
 
 
-def _stacked(counts: pd.DataFrame, facts: Facts) -> str:
+def _stacked(counts: pd.DataFrame, facts: WorldFacts) -> str:
     below = np.zeros(len(counts))
     with drawing("weeks", 3.3) as drawn:
         (axes,) = drawn.panels
@@ -58,7 +58,7 @@ def _stacked(counts: pd.DataFrame, facts: Facts) -> str:
     return drawn.svg
 
 
-def _narrowed(counts: pd.DataFrame, facts: Facts) -> str | None:
+def _narrowed(counts: pd.DataFrame, facts: WorldFacts) -> str | None:
     """Whole weeks in which hardly anything was released at once."""
     total = counts.sum(axis=1)
     green = (counts["GREEN"] if "GREEN" in counts else 0 * total) / total
@@ -72,7 +72,7 @@ def _narrowed(counts: pd.DataFrame, facts: Facts) -> str | None:
     )
 
 
-def _seasons(axes: Axes, facts: Facts) -> None:
+def _seasons(axes: Axes, facts: WorldFacts) -> None:
     settings, last = facts.settings, facts.weeks
     since = LUNAR_NEW_YEARS - np.datetime64(settings.start, "D")
     for first in (since.astype(int) // 7).tolist():
@@ -88,7 +88,7 @@ def _seasons(axes: Axes, facts: Facts) -> None:
         axes.plot(first, 0.985, "v", color=INK, markersize=6, transform=axes.get_xaxis_transform())
 
 
-def _express_weeks(facts: Facts) -> Iterator[float]:
+def _express_weeks(facts: WorldFacts) -> Iterator[float]:
     """Sales days of express parcels, as weeks after the start."""
     start = np.datetime64(facts.settings.start, "D")
     years = range(facts.settings.start.year, facts.settings.start.year + facts.weeks // 52 + 2)
@@ -99,7 +99,7 @@ def _express_weeks(facts: Facts) -> Iterator[float]:
                 yield week
 
 
-def months(axes: Axes, facts: Facts) -> None:
+def months(axes: Axes, facts: WorldFacts) -> None:
     """An axis of weeks that is read as months."""
     mondays = pd.date_range(facts.settings.start, periods=facts.weeks, freq="7D")
     firsts = [n for n in range(facts.weeks) if n == 0 or mondays[n].month != mondays[n - 1].month]
@@ -109,7 +109,7 @@ def months(axes: Axes, facts: Facts) -> None:
     axes.set_xlabel("week of acceptance")
 
 
-def tail(facts: Facts) -> Part:
+def tail(facts: WorldFacts) -> Part:
     """Who declares how much."""
     counts = facts.declared["trader"].value_counts().to_numpy()
     running = np.cumsum(counts) / counts.sum()
@@ -142,7 +142,7 @@ def tail(facts: Facts) -> Part:
     )
 
 
-def missing(facts: Facts) -> Part:
+def missing(facts: WorldFacts) -> Part:
     """Which fields are left empty, and how often."""
     never = sorted(field for field, share in facts.missing.items() if share == 1)
     some = {field: share for field, share in facts.missing.items() if 0 < share < 1}

@@ -19,7 +19,7 @@ from pipelines.reporting.world_drawing import (
     span,
     whiskers,
 )
-from pipelines.reporting.world_facts import Facts
+from pipelines.reporting.world_facts import WorldFacts
 from pipelines.reporting.world_page import Part, Picture, percent
 from pipelines.reporting.world_trade import months
 from pipelines.simulator.world import KINDS, NEW_TRADER_DAYS
@@ -31,7 +31,7 @@ RIPE = 0.95
 VOLUMES = (0, 10, 50, 250, np.inf)
 
 
-def per_week(facts: Facts) -> Part:
+def per_week(facts: WorldFacts) -> Part:
     """What is true and what is found, week by week."""
     table, scheme = facts.declared, facts.settings.fraud.scheme
     running = scheme.from_week < facts.weeks and scheme.headings > 0 and scheme.factor != 1
@@ -59,7 +59,7 @@ def per_week(facts: Facts) -> Part:
     )
 
 
-def _true_and_found(facts: Facts, scheme_at: float | None) -> str:
+def _true_and_found(facts: WorldFacts, scheme_at: float | None) -> str:
     weekly = facts.declared.groupby("week")[["violating", "found"]]
     sums, of = weekly.sum().astype(float), facts.declared.groupby("week").size()
     low, high = np.array(
@@ -90,7 +90,7 @@ def ripe_until(table: pd.DataFrame) -> int:
     return int(ripe.max()) + 1 if len(ripe) else 0
 
 
-def groups(facts: Facts) -> Part:
+def groups(facts: WorldFacts) -> Part:
     """The violating share of different traders."""
     rows = list(_group_rows(facts))
     with drawing("groups", 0.7 + 0.29 * len(rows)) as drawn:
@@ -114,7 +114,7 @@ def groups(facts: Facts) -> Part:
     )
 
 
-def _group_rows(facts: Facts) -> Iterator[Row]:
+def _group_rows(facts: WorldFacts) -> Iterator[Row]:
     table = facts.declared
     for kind in KINDS:
         yield _share_of(kind, table["violating"][table["trader_kind"] == kind], FALSE)
@@ -133,7 +133,7 @@ def _share_of(label: str, wrong: "pd.Series[bool]", colour: str) -> Row:
     return Row(label, wilson(float(wrong.sum()), len(wrong)), colour)
 
 
-def prices(facts: Facts) -> Part:
+def prices(facts: WorldFacts) -> Part:
     """What falsified values and quantities look like from outside."""
     items = facts.items
     right = ~items["violating"] & items["honest_error"].isna()

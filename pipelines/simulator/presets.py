@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from models.unique_keys import UniqueKeys
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.stage.params import explain, similar
 from selectivity.errors import ParamsError
 
@@ -22,7 +22,9 @@ def presets(folder: Path) -> dict[str, str]:
     return {file.stem: str(_content(file).get("title", "")) for file in files}
 
 
-def read_settings(folder: Path, preset: str, changes: Mapping[str, Any] | None = None) -> Settings:
+def read_settings(
+    folder: Path, preset: str, changes: Mapping[str, Any] | None = None
+) -> WorldSettings:
     """The base world, changed by a preset, then by `changes` (nested, as in the files).
 
     Args:
@@ -35,9 +37,9 @@ def read_settings(folder: Path, preset: str, changes: Mapping[str, Any] | None =
     file = Path(preset) if preset.endswith((".yaml", ".yml")) else _of_name(folder, preset)
     content = _changed(_changed(_content(folder / BASE), _content(file)), changes or {})
     try:
-        return Settings.model_validate(content)
+        return WorldSettings.model_validate(content)
     except ValidationError as error:
-        raise ParamsError(f"World {file}: {explain(error, Settings)}") from error
+        raise ParamsError(f"World {file}: {explain(error, WorldSettings)}") from error
 
 
 def _of_name(folder: Path, preset: str) -> Path:

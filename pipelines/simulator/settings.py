@@ -181,7 +181,7 @@ class Legacy(Closed):
         return self
 
 
-class Settings(Closed):
+class WorldSettings(Closed):
     """Every number of a world."""
 
     title: str

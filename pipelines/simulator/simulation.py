@@ -36,7 +36,7 @@ from pipelines.simulator.selection import (
     legacy_selection,
     risk_unit_score,
 )
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.world import World, build_world
 from selectivity.columns import Floats, Ints, day_of
 from selectivity.lanes import Channel, Lane
@@ -94,7 +94,9 @@ class State:
 class Simulation:
     """A world and where it stands."""
 
-    def __init__(self, settings: Settings, headings: Headings, state: State | None = None) -> None:
+    def __init__(
+        self, settings: WorldSettings, headings: Headings, state: State | None = None
+    ) -> None:
         self.world: World = build_world(settings, headings)
         self.calendar = capacity.build_calendar(self.world)
         self._level = violations.level_of_risk(self.world)

@@ -29,7 +29,7 @@ from pipelines.simulator.history import History
 from pipelines.simulator.pending import Pending
 from pipelines.simulator.reaction import Standing
 from pipelines.simulator.schema import PENDING, TABLES, TRUTH, months
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.shipments import Lines, Shipments
 from pipelines.simulator.simulation import Simulation, State
 from pipelines.simulator.truth_table import officers
@@ -216,7 +216,7 @@ def load(path: Path, headings: Headings) -> Simulation:
             "(`python -m pipelines.worlds make --help`)."
         )
     try:
-        settings = Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        settings = WorldSettings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:
         raise ParamsError(
             f"The world in {path.parent} was made by another version of this software, or {file} "

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipelines.simulator.draws import Bools, Draws, Streams, Texts, by_share, position, texts
 from pipelines.simulator.goods import Goods, Headings, goods_of
-from pipelines.simulator.settings import Settings, TraderKinds
+from pipelines.simulator.settings import TraderKinds, WorldSettings
 from selectivity.columns import Floats, Ints
 
 KINDS = tuple(TraderKinds.model_fields)
@@ -101,7 +101,7 @@ class Officers:
 class World:
     """Everything that the weeks have in common."""
 
-    settings: Settings
+    settings: WorldSettings
     streams: Streams
     places: Places
     goods: Goods
@@ -136,7 +136,7 @@ AT_OWN_OFFICE = 0.85
 """Share of a trader's declarations at the office he usually goes to."""
 
 
-def build_world(settings: Settings, headings: Headings) -> World:
+def build_world(settings: WorldSettings, headings: Headings) -> World:
     """The world of these settings."""
     streams = Streams(settings.seed)
     fraud = settings.fraud
@@ -157,7 +157,7 @@ def build_world(settings: Settings, headings: Headings) -> World:
     )
 
 
-def _places(settings: Settings) -> Places:
+def _places(settings: WorldSettings) -> Places:
     offices, countries = settings.offices, settings.countries
     codes = list(countries)
     return Places(
@@ -177,7 +177,7 @@ def _places(settings: Settings) -> Places:
     )
 
 
-def _traders(settings: Settings, streams: Streams, places: Places, goods: Goods) -> Traders:
+def _traders(settings: WorldSettings, streams: Streams, places: Places, goods: Goods) -> Traders:
     n = settings.trade.traders
     nothing = np.zeros(n, dtype=np.int64)
     shares = [_of_kinds("share", settings).tolist()]
@@ -191,12 +191,12 @@ def _traders(settings: Settings, streams: Streams, places: Places, goods: Goods)
     )
 
 
-def _of_kinds(name: str, settings: Settings) -> npt.NDArray[Any]:
+def _of_kinds(name: str, settings: WorldSettings) -> npt.NDArray[Any]:
     """A number, or several, of each kind of trader."""
     return np.array([getattr(getattr(settings.traders, kind), name) for kind in KINDS])
 
 
-def _conduct(settings: Settings, kind: Ints, random: Draws) -> dict[str, Any]:
+def _conduct(settings: WorldSettings, kind: Ints, random: Draws) -> dict[str, Any]:
     n = len(kind)
     compliance = 1 + position(random.random(n), _of_kinds("compliance", settings).tolist(), kind)
     sanctions = position(random.random(n), _of_kinds("sanctions", settings).tolist(), kind)
@@ -212,7 +212,7 @@ def _conduct(settings: Settings, kind: Ints, random: Draws) -> dict[str, Any]:
     }
 
 
-def _lifetimes(settings: Settings, kind: Ints, random: Draws) -> dict[str, Any]:
+def _lifetimes(settings: WorldSettings, kind: Ints, random: Draws) -> dict[str, Any]:
     n, days = len(kind), 7 * settings.weeks
     start = np.datetime64(settings.start, "D")
     settled_since = np.where(kind == PRIORITY, -1_000, 250) - random.exponential(2_200, n)
@@ -239,7 +239,7 @@ def _with_priority_volume(activity: Floats, priority: Bools, volume: float) -> F
 
 
 def _business(
-    settings: Settings, kind: Ints, random: Draws, places: Places, goods: Goods
+    settings: WorldSettings, kind: Ints, random: Draws, places: Places, goods: Goods
 ) -> dict[str, Any]:
     n, brokers = len(kind), settings.trade.brokers
     problem = _problem_brokers(settings)
@@ -259,14 +259,14 @@ def _business(
     }
 
 
-def _problem_brokers(settings: Settings) -> Ints:
+def _problem_brokers(settings: WorldSettings) -> Ints:
     """Those whom evaders go to, a few of all and at least one."""
     brokers = settings.trade.brokers
     few = max(1, round(settings.trade.problem_brokers * brokers))
     return Streams(settings.seed)("problem-brokers").permutation(brokers)[:few]
 
 
-def _officers(settings: Settings, streams: Streams, places: Places) -> Officers:
+def _officers(settings: WorldSettings, streams: Streams, places: Places) -> Officers:
     """Types by share; colluding officers look away for one problem broker each."""
     n = len(places.office) * settings.officers.per_office
     random = streams("officers")

@@ -11,7 +11,7 @@ import pytest
 from models.bundle import verify
 from models.lane_model import LaneModel
 from pipelines.card import goods_of, read_facts, sections, words_of
-from pipelines.reporting.card import Facts
+from pipelines.reporting.card import CardFacts
 from pipelines.reporting.groups import groups, with_groups
 from pipelines.reporting.headline import source_of
 from pipelines.reporting.markdown import markdown
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def facts(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Facts:
+def facts(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> CardFacts:
     lock = tmp_path_factory.mktemp("locked") / "dvc.lock"
     lock.write_text(
         f"stages:\n  bundle:\n    outs:\n    - path: {bundle.as_posix()}\n      md5: abc.dir\n"
@@ -48,7 +48,7 @@ def some_goods(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame(plain | columns, index=range(count))
 
 
-def a_card(facts: Facts) -> Any:
+def a_card(facts: CardFacts) -> Any:
     return sections(an_evidence(), facts, with_groups(some_goods(risk=[0.1] * 9)))
 
 
@@ -63,7 +63,7 @@ def table_of(card: Any, section: str, caption: str) -> Table:
     return found
 
 
-def test_both_languages_have_words_for_everything_and_the_same_facts(facts: Facts) -> None:
+def test_both_languages_have_words_for_everything_and_the_same_facts(facts: CardFacts) -> None:
     own = {language: read_words(language, "card") for language in LANGUAGES}
     named = {
         language: {key: set(re.findall(r"{(\w+)}", text)) for key, text in words.items()}
@@ -90,7 +90,7 @@ class Noting(dict[str, str]):
         return super().__getitem__(key)
 
 
-def test_all_words_of_the_card_are_used(facts: Facts) -> None:
+def test_all_words_of_the_card_are_used(facts: CardFacts) -> None:
     goods = some_goods(
         risk=[0.5] * 80,
         known_days=[10.0, 400.0] * 40,
@@ -100,7 +100,7 @@ def test_all_words_of_the_card_are_used(facts: Facts) -> None:
     assert set(read_words("en", "card")) - Noting.asked == set()
 
 
-def test_every_feature_stands_there_with_the_law_that_allows_it(facts: Facts) -> None:
+def test_every_feature_stands_there_with_the_law_that_allows_it(facts: CardFacts) -> None:
     card = a_card(facts)
     rows = [row.cells for row in table_of(card, "features", "features.all_caption").rows]
     assert [row[0] for row in rows] == list(FEATURE_NAMES)
@@ -111,7 +111,7 @@ def test_every_feature_stands_there_with_the_law_that_allows_it(facts: Facts) ->
     assert [row.cells[0] for row in families] == [say(f"family.{name}") for name in FAMILIES]
 
 
-def test_digests_and_params_are_those_of_the_bundle(facts: Facts, bundle: Path) -> None:
+def test_digests_and_params_are_those_of_the_bundle(facts: CardFacts, bundle: Path) -> None:
     assert facts.files == verify(bundle)[1].files
     assert facts.locked == "abc.dir"
     assert ("train.num_leaves", "8") in facts.params

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pipelines import simulate, world_report
-from pipelines.reporting.world_facts import read_facts
+from pipelines.reporting.world_facts import read_world_facts
 from pipelines.reporting.world_selection import SEPARABLE, ceiling
 from pipelines.simulator.figures import figures
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.presets import read_settings
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from pipelines.simulator.simulation import Simulation
 from pipelines.simulator.store import Folder, write_weeks
 from pipelines.world_report import write_report
@@ -25,7 +25,7 @@ MOST_BYTES = 600_000
 PICTURES = 14
 
 
-def simulated(path: Path, settings: Settings) -> Folder:
+def simulated(path: Path, settings: WorldSettings) -> Folder:
     folder = Folder.of(path)
     world = Simulation(settings, read_headings(REFERENCE / simulate.GOODS))
     for _ in write_weeks(folder, world, world.weeks(settings.weeks)):
@@ -34,17 +34,17 @@ def simulated(path: Path, settings: Settings) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def settings() -> Settings:
+def settings() -> WorldSettings:
     return read_settings(REFERENCE, "small", WANTED)
 
 
 @pytest.fixture(scope="module")
-def world(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def world(settings: WorldSettings, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return simulated(tmp_path_factory.mktemp("world"), settings)
 
 
 @pytest.fixture(scope="module")
-def html(world: Folder, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
+def html(world: Folder, settings: WorldSettings, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("report") / "world.html"
     write_report(world, settings, out)
     return out.read_text(encoding="utf-8")
@@ -82,7 +82,9 @@ def test_each_figure_asked_for_has_its_row_and_verdict(html: str) -> None:
     assert "All of this is invented" in html
 
 
-def test_figures_that_miss_are_named(world: Folder, settings: Settings, tmp_path: Path) -> None:
+def test_figures_that_miss_are_named(
+    world: Folder, settings: WorldSettings, tmp_path: Path
+) -> None:
     strict = settings.model_copy(update={"must_hit": {"violating_share": (0.5, 0.6)}})
     write_report(world, strict, tmp_path / "world.html")
     page = words((tmp_path / "world.html").read_text(encoding="utf-8"))
@@ -92,7 +94,7 @@ def test_figures_that_miss_are_named(world: Folder, settings: Settings, tmp_path
 
 
 def test_a_figure_that_was_not_computed_is_neither_hit_nor_missed(
-    world: Folder, settings: Settings, tmp_path: Path
+    world: Folder, settings: WorldSettings, tmp_path: Path
 ) -> None:
     asked = settings.model_copy(update={"must_hit": {"of_a_model": (0.5, 0.6)}})
     said = {}
@@ -151,15 +153,15 @@ def test_ids_are_there_once(html: str) -> None:
 
 
 def test_the_same_world_gives_the_same_bytes(
-    world: Folder, settings: Settings, html: str, tmp_path: Path
+    world: Folder, settings: WorldSettings, html: str, tmp_path: Path
 ) -> None:
     write_report(world, settings, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
 
 
-def test_facts_agree_with_the_figures(world: Folder, settings: Settings) -> None:
+def test_facts_agree_with_the_figures(world: Folder, settings: WorldSettings) -> None:
     found = figures(world, scheme_from_week=settings.fraud.scheme.from_week)
-    facts = read_facts(world, settings, found)
+    facts = read_world_facts(world, settings, found)
     lanes = facts.declared["lane"]
 
     assert len(facts.declared) == found["declarations"]
@@ -203,10 +205,10 @@ def test_only_traders_who_were_caught_take_a_new_name(tmp_path: Path) -> None:
     taken = {}
     for name, chance in (("never", 0.0), ("always", 1.0)):
         asked = read_settings(REFERENCE, "small", {"reaction": {"new_id": chance}})
-        taken[name] = read_facts(simulated(tmp_path / name, asked), asked, {}).renamed
+        taken[name] = read_world_facts(simulated(tmp_path / name, asked), asked, {}).renamed
 
     assert taken["never"].empty
-    kinds = read_facts(Folder.of(tmp_path / "always"), asked, {}).declared
+    kinds = read_world_facts(Folder.of(tmp_path / "always"), asked, {}).declared
     evaders = set(kinds.loc[kinds["trader_kind"] == "evader", "trader"])
     assert len(taken["always"])
     assert set(taken["always"]["trader"]) <= evaders
@@ -214,9 +216,9 @@ def test_only_traders_who_were_caught_take_a_new_name(tmp_path: Path) -> None:
 
 
 def test_the_bars_of_new_names_are_those_that_were_taken(
-    world: Folder, settings: Settings, html: str
+    world: Folder, settings: WorldSettings, html: str
 ) -> None:
-    facts = read_facts(world, settings, {})
+    facts = read_world_facts(world, settings, {})
     told = f"Names that traders took anew: {len(facts.renamed)};"
     assert told in words(html)
     assert len(facts.renamed) < settings.trade.traders / 10
@@ -229,8 +231,8 @@ def test_the_legend_of_hit_rates_names_every_dot(html: str) -> None:
     assert "found in green" not in legend
 
 
-def test_separable_fraud_is_warned_of(world: Folder, settings: Settings) -> None:
-    facts = read_facts(world, settings, {})
+def test_separable_fraud_is_warned_of(world: Folder, settings: WorldSettings) -> None:
+    facts = read_world_facts(world, settings, {})
     assert ceiling(facts).warning is None
 
     risk = np.where(facts.declared["violating"], 0.9, 0.1)

@@ -8,7 +8,7 @@ import yaml
 
 from pipelines.simulator.goods import read_headings
 from pipelines.simulator.presets import presets, read_settings
-from pipelines.simulator.settings import Settings
+from pipelines.simulator.settings import WorldSettings
 from selectivity.errors import ParamsError
 from tests.worlds import SIMULATOR, settings_of, the_headings
 
@@ -72,7 +72,7 @@ def test_settings_survive_being_written_down() -> None:
 
     written = yaml.safe_dump(settings.model_dump(mode="json"))
 
-    assert Settings.model_validate(yaml.safe_load(written)) == settings
+    assert WorldSettings.model_validate(yaml.safe_load(written)) == settings
 
 
 @pytest.mark.parametrize(
