@@ -9,9 +9,11 @@ from pathlib import Path
 from pipelines.sources.layouts import Canonical, from_documents, from_flat, from_tables
 from pipelines.sources.mappings import SourceMapping
 from pipelines.sources.reading import Watch, find_files, read_raw, unwatched
-from selectivity.columns import HEADER
+from selectivity.columns import HEADER, KINDS
 from selectivity.errors import SourceError
 
+MOST_NAMED = 5
+"""Files in a message."""
 _ENDINGS = {"tables": ("parquet", "csv", "csv.gz"), "documents": ("ndjson", "ndjson.gz")}
 _TABLES = {
     "tables": ("declarations", "goods_items", "inspections", "findings"),
@@ -20,7 +22,10 @@ _TABLES = {
 _INDISPENSABLE = {
     "declarations": ("declaration_id", "accepted_at"),
     "goods_items": ("declaration_id", "item_no"),
+    "inspections": ("inspection_id", "declaration_id", "control_type", "result", "observed_at"),
+    "findings": ("inspection_id", "mechanism"),
 }
+_MAY_BE_ABSENT = ("inspections", "findings")
 
 
 def read_source(path: Path, mapping: SourceMapping, watch: Watch = unwatched) -> Canonical:
@@ -62,7 +67,7 @@ def source_files(path: Path, mapping: SourceMapping) -> dict[str, list[Path]]:
             for ending in _ENDINGS[mapping.layout]
             for pattern in (f"{table}*.{ending}", f"{table}/**/*.{ending}")
         )
-        optional = mapping.layout == "documents" or table not in _INDISPENSABLE
+        optional = mapping.layout == "documents" or table in _MAY_BE_ABSENT
         files[table] = _found(path, mapping, patterns, optional=optional)
     return files
 
@@ -73,10 +78,17 @@ def _found(
     files = find_files(path, patterns, mapping.name)
     if not files and not optional:
         raise SourceError(
-            f"Source {mapping.name}: folder {path} holds no {' or '.join(patterns)}. "
-            "Correct the path, or `files` in the mapping file."
+            f"Source {mapping.name}: folder {path} holds no {' or '.join(patterns)}"
+            f"{_but(path)}. Correct the path or the names, or `files` in the mapping file."
         )
     return files
+
+
+def _but(folder: Path) -> str:
+    """What is there instead, the first few names."""
+    names = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f", but {', '.join(names[:MOST_NAMED])}{more}" if names else ": it is empty"
 
 
 def _columns_needed(mapping: SourceMapping) -> Mapping[str, str]:
@@ -91,7 +103,7 @@ def _columns_of_table(mapping: SourceMapping, table: str) -> Mapping[str, str]:
     for name in _INDISPENSABLE.get(table, ()):
         renamed = mapping.fields.get(name)
         for column in (name,) if renamed is None else renamed.columns:
-            needed[column] = f"fields.{name}"
+            needed[column] = f"fields.{name}" if name in KINDS else ""
     for name, source in mapping.fields.items():
         if table == ("declarations" if name in HEADER else "goods_items"):
             needed |= dict.fromkeys(source.columns, f"fields.{name}")

@@ -6,6 +6,7 @@ look like rows themselves. Otherwise each of its lines is a row, and broken: non
 """
 
 import csv
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -16,6 +17,11 @@ NOT_CLOSED = "a quote is opened and not closed in its row"
 SWALLOWED = "the row stands behind a quote that was opened in a row above and not closed there"
 NOT_DOUBLED = "text follows a closing quote: a quote inside a quoted cell has to be doubled"
 TOO_LONG = f"a cell has more than {csv.field_size_limit():,} characters"
+
+
+def composed(text: str) -> str:
+    """Each letter with its marks as one character: old code pages and macOS write them apart."""
+    return unicodedata.normalize("NFC", text)
 
 
 class Row(NamedTuple):
@@ -76,6 +82,7 @@ class CsvRows:
 
     def _lines(self) -> Iterator[str]:
         for line in self._text:
+            line = composed(line)
             self._taken.append(line)
             yield line
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.sources.csv_rows import CsvRows
+from pipelines.sources.csv_rows import CsvRows, composed
 from pipelines.sources.mappings import SourceMapping
 from pipelines.stage.params import similar
 from selectivity.errors import SourceError
@@ -23,6 +23,10 @@ Watch = Callable[[str, int], None]
 
 _ROWS_AT_ONCE = 20_000
 _WIDE = ("utf-16", "utf16", "utf-32", "utf32")
+_SEPARATORS = (";", "\t", "|", ",")
+_NOT_OPTIONAL = ("fields.declaration_id", "fields.accepted_at", "fields.item_no", "labels")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How files of Excel begin, new ones (as any ZIP archive does) and old ones."""
 _DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -93,14 +97,27 @@ def read_raw(
 def expect_columns(
     frame: pd.DataFrame, needed: Mapping[str, str], *, file: str, source: str
 ) -> None:
-    """Refuses a frame without a column that the mapping names. `needed`: column, key naming it."""
+    """Refuses a frame without a column of `needed`, which says what key of the mapping names it."""
     there = [str(column) for column in frame.columns]
     for column, key in needed.items():
         if column not in there:
             raise SourceError(
                 f"Source {source}: {file} has no column {column!r}{similar(column, there)}. "
-                f"It has: {', '.join(there) or 'none'}. Correct the key {key} in the mapping file."
+                f"It has: {', '.join(there) or 'none'}. {_remedy(key, there)}"
             )
+
+
+def _remedy(key: str, there: Sequence[str]) -> str:
+    """What to do about a column that is absent from those that are there."""
+    if there and there[0].startswith("sep="):
+        return "Delete its first line, which only Excel understands."
+    separators = [mark for mark in _SEPARATORS if mark in "".join(there)]
+    if len(there) == 1 and separators:
+        return f"Its cells look to be separated by {separators[0]!r}: say so with `delimiter`."
+    if not key:
+        return "Give it in this table, under this name."
+    or_not = "" if key in _NOT_OPTIONAL else ", or leave it out if the source does not tell it"
+    return f"Correct the key {key} in the mapping file{or_not}."
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -132,10 +149,19 @@ def _read_one(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
 
 
 def _read_parquet(file: Path, watch: Watch) -> Raw:
-    cells = pq.read_table(file).to_pandas(date_as_object=False)
+    cells = _all_composed(pq.read_table(file).to_pandas(date_as_object=False))
     watch(f"Reading {file.name}", len(cells))
     places = pd.DataFrame({"file": str(file), "line": np.arange(len(cells)) + 1})
     return Raw(cells.reset_index(drop=True), places)
+
+
+def _all_composed(cells: pd.DataFrame) -> pd.DataFrame:
+    """Names and texts as `CsvRows` gives them."""
+    texts: list[str] = cells.select_dtypes("str").columns.tolist()
+    for name in texts:
+        if not cells[name].str.isascii().all():
+            cells[name] = cells[name].map(composed, na_action="ignore")
+    return cells.rename(columns=composed)
 
 
 def _read_csv(file: Path, mapping: SourceMapping, watch: Watch) -> Raw:
@@ -167,8 +193,13 @@ def _possible(file: Path, mapping: SourceMapping) -> Sequence[str]:
     In latin-1 anything makes sense, also what stands in two bytes a letter.
     """
     with _opened(file) as content:
-        marked = content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    if not marked:
+        begins = content.read(4)
+    if begins in _WORKBOOKS:
+        raise SourceError(
+            f"File {file} is a workbook of Excel or an archive, and no text. Save each sheet as "
+            "“CSV UTF-8” and give that, or Parquet."
+        )
+    if begins[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return mapping.encodings
     wide = [name for name in mapping.encodings if name.lower().replace("_", "-").startswith(_WIDE)]
     if not wide:
