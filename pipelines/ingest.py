@@ -9,7 +9,6 @@ Writes  data/interim/ingested/items.parquet        one row per goods item, all v
         data/interim/ingested/ingest.json          metrics: rows, period, labels, input digests
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 from models.digests import sha256_of
 from pipelines.sources.assembly import FINDING, INSPECTION
 from pipelines.sources.canonical import read_source, source_files
+from pipelines.sources.doubts import doubts
 from pipelines.sources.invented import is_simulated
 from pipelines.sources.joining import join
 from pipelines.sources.layouts import Canonical
@@ -35,13 +35,10 @@ from pipelines.stage.files import read_json, write_json, write_text
 from pipelines.stage.options import IngestedFolder, MappingsFolder, ParamsFile
 from pipelines.stage.params import section
 from pipelines.stage.tables import columns_from_frame, write_columns
-from selectivity.columns import Columns
 from selectivity.errors import SourceError
 from selectivity.inspection import Result
 
 SERVICE, EXPORTED = "service", "export.json"
-MOST_NAMED = 5
-"""Currencies in a warning."""
 APART_DAYS = 90
 """Nothing was declared for so long between source and feedback: they hardly belong together."""
 _FEEDBACK_UPTO = ("log_id", "decision_seq", "inspection_seq")
@@ -77,20 +74,6 @@ def far_apart(source: Canonical, feedback: Canonical, params: IngestParams) -> l
         f"{_told(second.max())[:10]}, {days:.0f} days away from source {params.source}, "
         f"{_told(first.min())[:10]} to {_told(first.max())[:10]}. If it is of another source, "
         "empty that folder and run again."
-    ]
-
-
-def currencies(items: Columns) -> list[str]:
-    """A line when amounts are in several currencies, which are compared as if they were one."""
-    counts = Counter(code for code in items["currency"].tolist() if code is not None)
-    if len(counts) <= 1:
-        return []
-    named = ", ".join(
-        f"{code} {count / counts.total():.0%}" for code, count in counts.most_common(MOST_NAMED)
-    )
-    return [
-        f"warning: amounts are in {len(counts)} currencies ({named}), and are compared as if they "
-        "were one: values, prices by weight, duties. Convert them to one before they are read."
     ]
 
 
@@ -136,7 +119,7 @@ def main(params: ParamsFile, mappings: MappingsFolder, out: IngestedFolder) -> N
         for warning in far_apart(sources[0], feedback, settings):
             say(warning)
     joined = join(sources)
-    for warning in currencies(joined.items):
+    for warning in doubts(joined):
         say(warning)
     _write_quarantine(joined.quarantine, out / "quarantine.csv")
     for warning in check_quarantine(joined, settings.source, settings.quarantine_limit):

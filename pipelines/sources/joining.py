@@ -83,6 +83,7 @@ def _two(first: Canonical, second: Canonical) -> Canonical:
         + second.duplicates
         + int((items.again & ~items.differs).sum() + same.sum()),
         emptied=Counter(first.emptied) + Counter(second.emptied),
+        misnamed=[*first.misnamed, *second.misnamed],
     )
 
 

@@ -30,6 +30,7 @@ from pipelines.stage.tables import Kinds, columns_from_frame, frame_from_columns
 from selectivity.columns import HEADER, ITEM, KINDS, Columns, Floats, Ints, to_columns
 from selectivity.declaration import read_declaration
 from selectivity.inspection import Inspection, Result, read_inspection
+from selectivity.similar import closest
 
 _KEY = ("declaration_id", "version_no")
 
@@ -54,6 +55,8 @@ class Canonical:
     duplicates: int
     emptied: Mapping[str, int]
     """Cells per field that the mapping sets to missing rather than refuse."""
+    misnamed: Sequence[str]
+    """Columns that are not read, and are called nearly as a field that has none."""
 
     @property
     def rows_read(self) -> int:
@@ -171,6 +174,16 @@ def _named_table(raw: Raw, mapping: SourceMapping, kinds: Kinds) -> Table:
     present = {name: source for name, source in sources.items() if {*source.columns} <= there}
     table = read_table(raw, present, kinds, mapping)
     _complete(table, mapping, kinds)
+    read = {column for source in present.values() for column in source.columns}
+    absent = [name for name in sources if name not in present and name not in mapping.constants]
+    nearly = {column: closest(column, absent) for column in sorted(there - read)}
+    files = raw.places["file"].unique()[:1]
+    table.misnamed = [
+        f"column {column!r} of {file} is not read: is it {field!r}?"
+        for file in files
+        for column, field in nearly.items()
+        if field is not None
+    ]
     return table
 
 
@@ -263,6 +276,7 @@ def _canonical(
         found=told,
         duplicates=sum(table.duplicates for table in tables.values()),
         emptied=sum((table.emptied for table in tables.values()), Counter()),
+        misnamed=[line for table in tables.values() for line in table.misnamed],
     )
 
 

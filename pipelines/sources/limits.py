@@ -57,11 +57,14 @@ def refused_rows(quarantine: pd.DataFrame) -> int:
 def by_reason(quarantine: pd.DataFrame) -> dict[str, int]:
     """Rows per field and reason, the most frequent first."""
     rows = quarantine.drop_duplicates(["file", "line", "field", "reason"])
-    named = [
+    return dict(Counter(_named(rows)).most_common())
+
+
+def _named(quarantine: pd.DataFrame) -> list[str]:
+    return [
         f"{name}: {reason}" if name else reason
-        for name, reason in rows[["field", "reason"]].to_numpy()
+        for name, reason in quarantine[["field", "reason"]].to_numpy()
     ]
-    return dict(Counter(named).most_common())
 
 
 def _tables(joined: Canonical) -> Iterator[tuple[int, int, str, str]]:
@@ -87,6 +90,10 @@ def _findings(joined: Canonical) -> tuple[int, int, str, str]:
 
 
 def _most_often(quarantine: pd.DataFrame) -> str:
+    """The most frequent reason, and the first row that it stands for."""
     for reason, rows in by_reason(quarantine).items():
-        return f"Most often: {reason} ({rows} rows). "
+        first = quarantine.iloc[_named(quarantine).index(reason)]
+        value = f"{first['value']!r} in " if first["value"] else ""
+        where = f"{value}{first['file']}, line {first['line']}"
+        return f"Most often: {reason} ({rows} rows), first {where}. "
     return ""

@@ -4,7 +4,10 @@ A new source needs a new mapping file and no code. Every value in such a file is
 that `NO` stays Norway and `010` keeps its zero); keys nobody knows, or written twice, are refused.
 """
 
+import unicodedata
 from collections.abc import Mapping
+from datetime import date, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -30,6 +33,10 @@ from selectivity.lanes import Channel
 MISSING_WORDS = ("", "-", "--", "na", "n/a", "#n/a", "nan", "<na>", "null", "none")
 """Cells that mean "not declared", in any case of letters. `NA` in a country field is Namibia."""
 
+ISO = "ISO8601"
+_A_DAY = date(2003, 2, 1)
+"""Day, month and year could each be taken for another."""
+
 
 def _known_field(name: str) -> str:
     if name not in KINDS:
@@ -53,8 +60,27 @@ def _as_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _read_one_way(formats: tuple[str, ...]) -> tuple[str, ...]:
+    for form in formats:
+        if "%" not in form and form != ISO:
+            raise ValueError(f"{form!r} is no form of strptime, such as %d/%m/%Y, nor {ISO}")
+    for first, second in permutations([form for form in formats if form != ISO], 2):
+        text = _A_DAY.strftime(first)
+        try:
+            other = datetime.strptime(text, second).date()
+        except ValueError:
+            continue
+        if other != datetime.strptime(text, first).date():
+            raise ValueError(
+                f"{text} is one day in {first!r} and another in {second!r}, and nobody could tell "
+                "which was meant; keep one of them, or give the field `date_formats` of its own"
+            )
+    return formats
+
+
 FieldName = Annotated[str, AfterValidator(_known_field)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_many)]
+DateFormats = Annotated[Texts, AfterValidator(_read_one_way)]
 
 
 class Closed(BaseModel):
@@ -85,7 +111,7 @@ class FieldSource(Closed):
     unfit: Literal["quarantine", "missing"] = Field(
         default="quarantine", description="What becomes of a value that a declaration refuses."
     )
-    date_formats: Texts = ()
+    date_formats: DateFormats = ()
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
@@ -143,7 +169,7 @@ class SourceMapping(Closed):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     decimal: str = Field(default=".", min_length=1, max_length=1)
     thousands: str = Field(default="", max_length=1)
-    date_formats: Texts = ("ISO8601",)
+    date_formats: DateFormats = (ISO,)
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     missing_words: Texts = MISSING_WORDS
     true_words: Texts = ("1", "true", "yes", "y", "t")
@@ -202,7 +228,8 @@ def load_mapping(folder: Path, name: str) -> SourceMapping:
     """
     path = folder / f"{name}.yaml"
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_TextLoader)
+        text = unicodedata.normalize("NFC", path.read_text(encoding="utf-8"))
+        content = yaml.load(text, Loader=_TextLoader)
     except FileNotFoundError as error:
         names = sorted(file.stem for file in folder.glob("*.yaml"))
         raise SourceError(

@@ -40,6 +40,7 @@ class Table:
         self.repeated = np.zeros(rows, dtype=bool)
         self.duplicates = 0
         self.emptied: Counter[str] = Counter()
+        self.misnamed: list[str] = []
         self._reasons: list[tuple[int, str, str, str]] = []
         for row, problem in raw.broken.items():
             self.refuse([row], "", problem)
@@ -131,7 +132,10 @@ def set_repeats_aside(table: Table, *key: str) -> None:
     same_key = frame.duplicated(list(key)).to_numpy(dtype=bool)
     table.repeated[rows[same_key]] = True
     table.duplicates += int(same.sum())
-    table.note(rows[same_key & ~same], key[-1], "repeats an earlier row with other content")
+    other = rows[same_key & ~same]
+    keys = zip(*(table.values[name][other].tolist() for name in key), strict=True)
+    shown = [" / ".join(str(part).removesuffix(".0") for part in one) for one in keys]
+    table.note(other, key[-1], "repeats an earlier row with other content", shown)
 
 
 def fits(name: str, values: Sequence[Any]) -> Mask:

@@ -84,7 +84,8 @@ def test_ingest_gives_the_same_bytes_again(tmp_path: Path) -> None:
 def test_too_many_refused_rows_stop_the_run_and_leave_the_quarantine(tmp_path: Path) -> None:
     _rows(tmp_path, "A,2026-03-02,1,", "B,x,1,", "C,y,1,")
 
-    with pytest.raises(SourceError, match=r"2 of 3 rows were refused.*accepted_at: not a date"):
+    first = r"accepted_at: not a date.*\(2 rows\), first 'x' in .*rows.csv, line 3\."
+    with pytest.raises(SourceError, match=rf"2 of 3 rows were refused.*{first}"):
         _ingest(tmp_path, limit=0.5)
     assert len(_quarantine(tmp_path / "out")) == 2
     assert not (tmp_path / "out/items.parquet").exists()

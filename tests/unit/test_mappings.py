@@ -89,3 +89,31 @@ def test_every_key_of_a_mapping_is_explained(model: type[BaseModel], heading: st
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
     assert explained == set(model.model_fields) - {"name"}
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [
+        ('["%d/%m/%Y", "%m/%d/%Y"]', "01/02/2003 is one day in '%d/%m/%Y' and another in '%m/"),
+        ('["%d-%m-%y", "%y-%m-%d"]', "is one day in '%d-%m-%y' and another in '%y-%m-%d'"),
+        ("dd/mm/yyyy", "'dd/mm/yyyy' is no form of strptime, such as %d/%m/%Y, nor ISO8601"),
+        ("mixed", "'mixed' is no form of strptime"),
+    ],
+)
+@pytest.mark.parametrize("field", [False, True])
+def test_dates_that_could_be_read_in_two_ways_are_refused(
+    formats: str, message: str, field: bool, tmp_path: Path
+) -> None:
+    of_field = FLAT.replace("DATE", f"{{column: DATE, date_formats: {formats}}}")
+    of_file = FLAT + f"date_formats: {formats}\n"
+    (tmp_path / "mine.yaml").write_text(of_field if field else of_file, encoding="utf-8")
+
+    with pytest.raises(SourceError, match=re.escape(message).replace("01/02", ".*")):
+        load_mapping(tmp_path, "mine")
+
+
+def test_forms_of_dates_that_cannot_be_confused_stand_together(tmp_path: Path) -> None:
+    formats = '["%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y %H:%M", "%y-%m-%d", ISO8601]'
+    (tmp_path / "mine.yaml").write_text(FLAT + f"date_formats: {formats}\n", encoding="utf-8")
+
+    assert len(load_mapping(tmp_path, "mine").date_formats) == 5

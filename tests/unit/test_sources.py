@@ -285,8 +285,8 @@ def test_of_equal_rows_the_first_is_kept_and_of_others_too(tmp_path: Path) -> No
     )
     assert found.items["customs_value"].tolist() == [1.0]
     assert found.duplicates == 1
-    assert found.quarantine[["line", "reason"]].to_numpy().tolist() == [
-        [4, "repeats an earlier row with other content"]
+    assert found.quarantine[["line", "reason", "value"]].to_numpy().tolist() == [
+        [4, "repeats an earlier row with other content", "A / 1 / 1"]
     ]
 
 
