@@ -6,6 +6,7 @@ Writes  data/interim/prepared/items.parquet     the same rows in time order
         data/interim/prepared/prepare.json      metrics: rows per part, repetition of goods lines
 """
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -21,6 +22,9 @@ from pipelines.training.periods import PARTS, Periods
 from selectivity.columns import Columns, day_of, in_time_order
 from selectivity.errors import NotEnoughDataError
 from selectivity.histories.keys import goods_line
+
+HOLE_DAYS = 30
+"""Longer than any feast: no administration is closed for so long."""
 
 
 class PrepareParams(BaseModel):
@@ -70,19 +74,43 @@ def prepare(items: Columns, params: PrepareParams) -> tuple[Columns, Periods]:
             "Bring more days, or lower `prepare.warm_up_days`, `prepare.label_delay_days` or the "
             "shares, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
         ) from error
-    _check_days_to_learn_from(days, periods)
+    _check_each_part_has_days(days, periods)
     return ordered, periods
 
 
-def _check_days_to_learn_from(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> None:
-    """Periods are parts of the calendar, and one wrong year may leave nothing in one of them."""
-    first, until = (np.datetime64(day) for day in (periods.train_from, periods.train_until))
-    if not ((first <= days) & (days < until)).any():
-        few = days[len(days) // 100]
-        raise NotEnoughDataError(
-            f"No goods item was accepted in the days to train on, {first} to {until}: the oldest "
-            f"is of {days[0]}, 99 of 100 are of {few} or later. Correct a date that is wrong at "
-            "the source, or set `prepare.evaluation_from` and `prepare.evaluation_until`."
+def _check_each_part_has_days(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> None:
+    """Periods are parts of the calendar; one wrong year, or months that are missing, may leave
+    nothing in one of them."""
+    for part in PARTS:
+        first, until = (np.datetime64(day) for day in periods.days_of(part))
+        if not ((first <= days) & (days < until)).any():
+            before, after = days[days < first], days[days >= until]
+            raise NotEnoughDataError(
+                f"No goods item was accepted in the days to {part} on, {first} to {until - 1}: the "
+                f"last before is of {before[-1] if len(before) else 'no day'}, the next of "
+                f"{after[0] if len(after) else 'no day'}. Bring what is missing, correct a date "
+                "that is wrong at the source, or set `prepare.evaluation_from` and "
+                "`prepare.evaluation_until`."
+            )
+
+
+def holes(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> Iterator[str]:
+    """A line per stretch of more than `HOLE_DAYS` in which nothing was accepted."""
+    there = np.unique(days)
+    lengths = np.diff(there) / np.timedelta64(1, "D")
+    for at in np.flatnonzero(lengths > HOLE_DAYS):
+        first, until = there[at] + 1, there[at + 1]
+        shares = []
+        for part in PARTS:
+            begins, ends = (np.datetime64(day) for day in periods.days_of(part))
+            inside = max(0, int((min(until, ends) - max(first, begins)) / np.timedelta64(1, "D")))
+            whole = int((ends - begins) / np.timedelta64(1, "D"))
+            if inside:
+                shares.append(f"{inside} of the {whole} days to {part} on")
+        yield (
+            f"warning: nothing was accepted from {first} to {until - 1}, {lengths[at] - 1:.0f} days"
+            f"{': ' * bool(shares)}{', '.join(shares)}. If something is missing, bring it; if not, "
+            "`prepare.evaluation_from` and the shares say which days are judged."
         )
 
 
@@ -116,6 +144,8 @@ def main(params: ParamsFile, items: IngestedItemsFile, out: PreparedFolder) -> N
     """Order goods items in time and set the periods."""
     settings = section(params, "prepare", PrepareParams)
     ordered, periods = prepare(read_columns(items), settings)
+    for warning in holes(ordered["accepted_at"].astype("datetime64[D]"), periods):
+        say(warning)
     repeats = repetition(ordered, periods)
     write_columns(ordered, out / "items.parquet")
     write_json(out / "periods.json", periods.model_dump(mode="json"))

@@ -33,11 +33,14 @@ class Periods(BaseModel):
             raise ValueError(f"the parts do not follow each other in time: {days}")
         return self
 
+    def days_of(self, part: Part) -> tuple[date, date]:
+        """The first day of this part, and the first after it."""
+        return getattr(self, f"{part}_from"), getattr(self, f"{part}_until")
+
     def rows(self, columns: Columns, part: Part) -> Mask:
         """Which rows were accepted in this part, shape (n,)."""
         days = columns["accepted_at"].astype("datetime64[D]")
-        first = np.datetime64(getattr(self, f"{part}_from"))
-        after = np.datetime64(getattr(self, f"{part}_until"))
+        first, after = (np.datetime64(day) for day in self.days_of(part))
         return (days >= first) & (days < after)
 
     def lodged_before(self, columns: Columns) -> Mask:

@@ -21,7 +21,7 @@ from pipelines.evaluate import no_better_than_chance
 from pipelines.judging.fitting import Past, learn
 from pipelines.judging.lanes import lane_figures, over_capacity
 from pipelines.label import LabelParams, label, unheard_of
-from pipelines.prepare import PrepareParams, prepare, repetition
+from pipelines.prepare import PrepareParams, holes, prepare, repetition
 from pipelines.train import TrainParams, remarks, train
 from pipelines.training.boosters import Examples, Options, constant, fit, mean
 from pipelines.training.learnable import Labels
@@ -411,16 +411,41 @@ def test_rules_lie_where_a_change_is_seen(tmp_path: Path) -> None:
 
 def test_one_date_long_before_all_others_is_told_instead_of_leaving_nothing_to_learn() -> None:
     days = [-9_000, *range(420)]
-    with pytest.raises(NotEnoughDataError, match=r"the oldest is of 2001-.*99 of 100 are of 2026"):
+    with pytest.raises(
+        NotEnoughDataError, match=r"days to train on.*last before is of 2001-.*next of 2026"
+    ):
         prepare(items_on(days), PrepareParams())
 
 
+@pytest.mark.parametrize(("gone", "part"), [((240, 320), "calibrate"), ((319, 405), "evaluate")])
+def test_months_that_are_missing_are_told_before_anything_is_learnt(
+    gone: tuple[int, int], part: str
+) -> None:
+    """Of 400 days the last 80 are judged, and the 64 that end two weeks before calibrate."""
+    there = [day for day in range(400) if not gone[0] <= day < gone[1]]
+    asked = PrepareParams(evaluation_from=date(2026, 11, 17), evaluation_until=date(2027, 2, 5))
+    with pytest.raises(NotEnoughDataError, match=rf"to {part} on.* the last before is of 2026"):
+        prepare(items_on(there), asked)
+
+
+def test_a_hole_is_told_with_the_days_of_each_part_that_it_takes() -> None:
+    there = [*range(100), *range(140, 400)]
+    days, periods = prepare(items_on(there), PrepareParams())
+    when = days["accepted_at"].astype("datetime64[D]")
+
+    (told,) = holes(when, periods)
+
+    hole = START.date() + timedelta(days=100)
+    assert f"from {hole} to {hole + timedelta(days=39)}, 40 days: 40 of the 214 days to tr" in told
+    assert not list(holes(when[100:], periods))
+
+
 def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:
-    items = items_on([99, 0, 98, 50])
+    items = items_on([99, 0, 98, 50, 70])
     ordered, periods = prepare(
         items, PrepareParams(warm_up_days=0, label_delay_days=7, evaluation_share=0.1)
     )
-    assert ordered["declaration_id"].tolist() == ["D-1", "D-3", "D-2", "D-0"]
+    assert ordered["declaration_id"].tolist() == ["D-1", "D-3", "D-4", "D-2", "D-0"]
     assert repetition(ordered, periods)["repeated_share"] == 1.0
 
 
