@@ -72,15 +72,29 @@ Identifier = Annotated[
     AfterValidator(_printable),
     AfterValidator(_one_line),
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-HsCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,12}$")]
+_CODE, _HS_CODE = r"^[A-Za-z0-9][A-Za-z0-9 ._/+-]{0,34}$", r"^[0-9]{4,12}$"
+_COUNTRY, _CURRENCY = r"^[A-Z]{2}$", r"^[A-Z]{3}$"
+Code = Annotated[str, StringConstraints(pattern=_CODE)]
+Country = Annotated[str, StringConstraints(pattern=_COUNTRY)]
+Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
+HsCode = Annotated[str, StringConstraints(pattern=_HS_CODE)]
+FORMS = {
+    _CODE: "up to 35 letters, digits, blanks and . _ / + -, the first a letter or digit",
+    _HS_CODE: "4 to 12 digits without dots or blanks, such as 610910",
+    _COUNTRY: "two capital letters, as in ISO 3166-1 alpha-2, such as VN",
+    _CURRENCY: "three capital letters, as in ISO 4217, such as VND",
+}
+"""What each pattern asks for, in words."""
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 Moment = Annotated[
     AwareDatetime, Field(strict=False), AfterValidator(_near), BeforeValidator(_written_out)
 ]
+
+
+def form_asked_for(message: str) -> str | None:
+    """The words of the pattern that a message of pydantic says was not matched."""
+    return next((words for pattern, words in FORMS.items() if f"'{pattern}'" in message), None)
 
 
 class Strict(BaseModel):

@@ -17,7 +17,7 @@ from pipelines.sources.reading import Watch
 from pipelines.sources.sifting import Table, python_values
 from pipelines.stage.tables import Kinds
 from selectivity.columns import HEADER, ITEM, Columns, Ints, to_columns
-from selectivity.declaration import Declaration, Strict
+from selectivity.declaration import Declaration, Strict, form_asked_for
 from selectivity.inspection import Inspection
 
 INSPECTION: Kinds = {
@@ -146,7 +146,8 @@ def validated(
 
 def explained(error: ErrorDetails) -> str:
     """What pydantic found, without the words it puts before every sentence."""
-    return error["msg"].removeprefix("Value error, ")
+    form = form_asked_for(error["msg"])
+    return f"is not {form}" if form else error["msg"].removeprefix("Value error, ")
 
 
 def _by_position(error: ValidationError) -> list[tuple[int, ErrorDetails]]:

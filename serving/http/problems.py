@@ -3,6 +3,7 @@
 They quote at most the first characters of an offending scalar, never more of what was declared.
 """
 
+import codecs
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
+from selectivity.declaration import form_asked_for
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
 from selectivity.reasons.wording import Language
 from selectivity.similar import meant_at
@@ -177,17 +179,21 @@ def _field_problem(found: Mapping[str, Any], model: type[BaseModel]) -> FieldPro
         field=path or "body",
         value=_value(found["input"]),
         message=_short(message, 200),
-        remedy=_remedy(found["type"], found["loc"], model),
+        remedy=_remedy(found, model),
     )
 
 
-def _remedy(kind: str, path: Sequence[int | str], model: type[BaseModel]) -> str:
+def _remedy(found: Mapping[str, Any], model: type[BaseModel]) -> str:
+    kind, path = found["type"], found["loc"]
+    if kind == "json_invalid" and bytes(found["input"][:3]) == codecs.BOM_UTF8:
+        return "Leave out the byte order mark it begins with (EF BB BF)."
     if not path:
         return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
     meant = meant_at(model, path) if kind == "extra_forbidden" else None
     if meant is not None:
         return f"Did you mean {meant}? The fields there are stand in the API description."
-    return _REMEDIES.get(kind, _CORRECT)
+    form = form_asked_for(found["msg"])
+    return f"Give {form}." if form else _REMEDIES.get(kind, _CORRECT)
 
 
 def _value(given: Any) -> str | None:

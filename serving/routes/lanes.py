@@ -49,7 +49,9 @@ _BATCH = {
 async def assign_lane(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
     """Put one declaration in a lane and keep a record of why.
 
-    The same declaration and version gets the same stored answer for ever.
+    The same declaration and version gets the same stored answer for ever, and with other content
+    a 409. Blanks, the order of fields, and 10 or 10.0 make no difference; a field more, `null` or a
+    time in another offset does. So keep what you sent, and after a 503 or no answer send just that.
     """
     with parts.meters.answer_seconds.time():
         body = await read_body(request, parts.settings.body_limit_bytes)
@@ -76,7 +78,12 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
     openapi_extra=_BATCH,
 )
 async def assign_lanes(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
-    """Put many declarations in lanes, one per line; a bad line never stops the others."""
+    """Put many declarations in lanes, one per line; a bad line never stops the others.
+
+    Look at every line of the answer: one whose `status` is 503 was not kept and has to be sent
+    again. A Problem without a `line` ends the answer where the batch became too large; a connection
+    that breaks ends it anywhere. Send the rest, or all of it: what was kept is answered alike.
+    """
     check_head(request, parts.settings.batch_limit_bytes)
     place = parts.batch_places.take(language)
     return NdjsonResponse(answer_lines(request, parts, language), language, place)

@@ -51,8 +51,9 @@ _PROBLEMS = {
     413: "The content is too large.",
     415: "The content is encoded.",
     422: "The content cannot be used; every problem names its field and what to do.",
-    503: "Nothing could be kept, so nothing was decided. Send it again after Retry-After.",
+    503: "Too much to do, or the log is down: nothing was done. Send it again after Retry-After.",
 }
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def answers(
@@ -72,6 +73,7 @@ def answers(
         status: {
             "description": _PROBLEMS[status],
             "content": {PROBLEM_JSON: {"schema": _reference(Problem)}},
+            **({"headers": _RETRY_AFTER} if status == 503 else {}),
         }
         for status in problems
     }

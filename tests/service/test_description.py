@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from serving.http.problems import PROBLEM_JSON
 from tests.services import KEY, a_service, bearer
 
 RULES_BETWEEN_FIELDS = [positive_data_acceptance]
@@ -62,3 +63,16 @@ def test_a_route_answers_as_described(
 
 def test_every_operation_is_tried(operations: list[Any]) -> None:
     assert len(operations) == OPERATIONS
+
+
+def test_what_is_to_be_sent_again_is_said_with_the_header_to_wait_for(
+    operations: list[Any],
+) -> None:
+    refusals = [
+        responses["503"]
+        for operation in operations
+        if PROBLEM_JSON in str((responses := operation.definition.raw["responses"]).get("503"))
+    ]
+    assert len(refusals) == OPERATIONS - 3  # health, and the mode that is known without the log
+    for refusal in refusals:
+        assert refusal["headers"]["Retry-After"]["schema"] == {"type": "integer"}

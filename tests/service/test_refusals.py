@@ -104,6 +104,32 @@ def test_a_problem_names_field_value_and_remedy(client: httpx.Client) -> None:
     assert found[0]["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "remedy"),
+    [
+        ("country_of_export", "China", "Give two capital letters, as in ISO 3166-1 alpha-2"),
+        ("currency", "usd", "Give three capital letters, as in ISO 4217"),
+        ("transport_mode", "-", "Give up to 35 letters, digits, blanks"),
+        ("items.0.hs_code", "6109.10", "Give 4 to 12 digits without dots"),
+    ],
+)
+def test_what_a_pattern_asks_for_is_said_in_words(
+    client: httpx.Client, field: str, value: str, remedy: str
+) -> None:
+    name = field.rpartition(".")[2]
+    body = _with_item(**{name: value}) if "items" in field else _text(**{name: value})
+    (problem,) = client.post("/v1/lanes", content=body).json()["problems"]
+    assert (problem["field"], problem["value"]) == (field, value)
+    assert problem["remedy"].startswith(remedy)
+
+
+@pytest.mark.parametrize("path", ["/v1/lanes", "/v1/lanes/batch"])
+def test_a_byte_order_mark_that_nobody_sees_is_named(client: httpx.Client, path: str) -> None:
+    answer = client.post(path, content=b"\xef\xbb\xbf" + _text().encode()).json()
+    assert answer["status"] == 422
+    assert "byte order mark" in answer["problems"][0]["remedy"]
+
+
 def test_every_problem_of_a_declaration_is_named_at_once(client: httpx.Client) -> None:
     body = _with_item(net_mass_kg="12", country_of_origin="china", color="red")
     found = client.post("/v1/lanes", content=body).json()["problems"]
