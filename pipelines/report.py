@@ -23,6 +23,7 @@ from pipelines.reporting.evidence import (
     KEY,
     Evidence,
     controls_of,
+    one_currency,
     results_in_time,
     ripened,
     shares_lacking,
@@ -96,7 +97,7 @@ def read_evidence(
     """Read what the stages left behind."""
     policy = read_as(bundle / POLICY, Policy)
     periods = read_as(prepared / "periods.json", Periods)
-    columns = dict.fromkeys([*KEY, "accepted_at", "direction", *policy.facts_needed])
+    columns = dict.fromkeys([*KEY, "accepted_at", "direction", "currency", *policy.facts_needed])
     items = read_frame(prepared / "items.parquet", list(columns))
     outcomes = standing(read_outcomes(labelled / "outcomes.parquet", len(items)))
     decisions = read_frame(evaluation / "decisions.parquet")
@@ -120,6 +121,7 @@ def read_evidence(
         missing=shares_lacking(items, decisions, policy.facts_needed),
         drift=drift(items, periods, policy.facts_needed),
         in_time=results_in_time(items, outcomes, delay),
+        currency=one_currency(items, decisions),
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from pipelines.reporting import charts
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
-from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
 from selectivity.metrics import Interval
 
 KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
@@ -35,9 +35,9 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
         yield say(
             "capacity.answer",
             caught_5=Share(at[0.05]["detection_rate"]),
-            hit_5=Share(at[0.05]["hit_rate"]),
+            hit_5=_hit_rate(evidence, "precision_at_5"),
             caught_10=Share(at[0.1]["detection_rate"]),
-            hit_10=Share(at[0.1]["hit_rate"]),
+            hit_10=_hit_rate(evidence, "precision_at_10"),
         )
     if not set(KNOWN) <= variants.keys():
         return
@@ -45,6 +45,11 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
     yield _red("fewer", now, fewer)
     yield _red("more", now, more)
     yield _without_model(now, without, evidence.metrics.get("without_model", {}))
+
+
+def _hit_rate(evidence: Evidence, name: str) -> Sentence:
+    figures = evidence.metrics.get("all_rows", {})
+    return with_ends(Interval(*(figures.get(name + end, nan) for end in ("", "_low", "_high"))))
 
 
 def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:

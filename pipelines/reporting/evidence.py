@@ -51,6 +51,8 @@ class Evidence:
     """How far facts of the evaluation lie from those of training, see `drift`."""
     in_time: float
     """Share of results, over the whole history, known within the label delay."""
+    currency: str | None = None
+    """Of all amounts that were declared and evaluated; None where it is not told, or not one."""
 
     @property
     def label_delay_days(self) -> int:
@@ -116,6 +118,12 @@ def results_in_time(items: pd.DataFrame, outcomes: pd.DataFrame, days: int) -> f
     accepted_at = pd.Series(items.accepted_at.array[outcomes.row], index=outcomes.index)
     waited = outcomes.observed_at - accepted_at
     return float((waited <= timedelta(days=days)).mean())
+
+
+def one_currency(items: pd.DataFrame, decisions: pd.DataFrame) -> str | None:
+    """The currency of the evaluated goods items, if it is one and the same."""
+    codes = items.merge(decisions[KEY], on=KEY)["currency"].dropna().unique()
+    return str(codes[0]) if len(codes) == 1 else None
 
 
 def shares_lacking(

@@ -104,7 +104,7 @@ def _differing(known: pd.DataFrame) -> Iterator[Sentence]:
                 yield say(
                     "groups.differs",
                     group=say(f"group.{name}"),
-                    risk=Share(risk),
-                    rate=Share(rate.value),
-                    ends=Between(rate),
+                    risk=Share(risk, 2),  # with one decimal it may look as if it lay within
+                    rate=Share(rate.value, 2),
+                    ends=say("between", low=Share(rate.low, 2), high=Share(rate.high, 2)),
                 )

@@ -157,8 +157,7 @@ def _blocks(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
 def _view(view: str, figures: Mapping[str, Any]) -> Row:
     cells: list[Fact] = [say(f"view.{view}"), Number(figures.get("rows", 0))]
     cells.append(Share(figures.get("base_rate", float("nan"))))
-    for name in ("auroc", "auprc"):
-        cells.append(with_ends(interval_in(figures, name), digits=3))
-    for name in ("precision_at_5", "precision_at_10"):
-        cells.append(with_ends(interval_in(figures, name)))
+    cells += [with_ends(interval_in(figures, name), digits=3) for name in ("auroc", "auprc")]
+    precisions = ("precision_at_5", "precision_at_10")
+    cells += [with_ends(interval_in(figures, name)) for name in precisions]
     return Row(tuple(cells))

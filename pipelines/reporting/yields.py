@@ -68,6 +68,8 @@ def _caveats(evidence: Evidence) -> Iterator[Sentence]:
     yield say("yields.caveat_effort")
     if _has_duty(evidence.controls):
         yield say("yields.caveat_duty")
+    else:
+        yield say("yields.caveat_duty_at_stake")
 
 
 def _thin(evidence: Evidence) -> Iterator[Sentence]:
@@ -90,8 +92,8 @@ def _blocks(evidence: Evidence, lines: list[tuple[Lane, Interval, str]]) -> Iter
     yield _lane_table(evidence)
     yield _holds_table(evidence)
     yield _channel_table(evidence)
-    if (evidence.controls.triggered_by != "").any():
-        yield _asker_table(evidence.controls)
+    if _asked(evidence.controls):
+        yield _asker_table(evidence)
 
 
 def _lane_table(evidence: Evidence) -> Table:
@@ -101,14 +103,18 @@ def _lane_table(evidence: Evidence) -> Table:
 
 
 def _holds_table(evidence: Evidence) -> Table:
-    """Shares of all known violations, of the physical ones, and of their duty at stake."""
+    """Shares of all known violations, of the physical ones, and of the duty of them."""
     figures = evidence.metrics.get("lanes", {})
+    known = evidence.decisions[evidence.decisions.inspected]
+    counts = {name: int(known[name].sum()) for name in ("found", "physical")}
     rows = []
     for lane in LANES:
         shares = (interval_in(figures, f"{lane.lower()}_{name}") for name in HOLDS)
         rows.append(Row((Lane[lane], *map(with_ends, shares)), lane=lane))
-    headings = tuple(say(f"heading.{name}") for name in ("lane", *HOLDS))
-    return Table(say("yields.holds_caption"), headings, tuple(rows))
+    duty_of = "holds_duty_found" if _has_duty(evidence.controls) else "holds_duty_at_stake"
+    names = ("lane", "holds_found", "holds_physical", duty_of)
+    caption = say("yields.holds_caption", **{name: Number(n) for name, n in counts.items()})
+    return Table(caption, tuple(say(f"heading.{name}") for name in names), tuple(rows))
 
 
 def _channel_table(evidence: Evidence) -> Table:
@@ -140,11 +146,13 @@ def _rate(rate: Interval) -> tuple[Fact, Fact]:
     return Share(rate.value), Between(rate)
 
 
-def _asker_table(controls: pd.DataFrame) -> Table:
+def _asker_table(evidence: Evidence) -> Table:
     """Controls as they were made, by who asked for them then: no replay stands between."""
-    has_duty = _has_duty(controls)
-    names = ["asker", "controls", "found", "hit_rate", "interval"]
-    headings = [say(f"heading.{name}") for name in names + ["duty"] * has_duty]
+    controls = evidence.controls
+    has_duty = _asked(controls) and _has_duty(controls)
+    names = ("asker", "controls", "found", "hit_rate", "interval")
+    headings = [say(f"heading.{name}") for name in names]
+    headings += [_duty_heading(evidence.currency)] * has_duty
     rows = []
     for asker in [*Channel, ""]:
         made = controls[controls.triggered_by == asker]
@@ -158,5 +166,14 @@ def _asker_table(controls: pd.DataFrame) -> Table:
     return Table(say("yields.asker_caption"), tuple(headings), tuple(rows))
 
 
+def _duty_heading(currency: str | None) -> Sentence:
+    return say("heading.duty_in", currency=currency) if currency else say("heading.duty")
+
+
+def _asked(controls: pd.DataFrame) -> bool:
+    return bool((controls.triggered_by != "").any())
+
+
 def _has_duty(controls: pd.DataFrame) -> bool:
-    return bool((controls.triggered_by != "").any() and controls.additional_duty.sum() > 0)
+    """Whether the source tells what findings brought in; if not, duty is what was at stake."""
+    return bool(controls.additional_duty.sum() > 0)

@@ -134,6 +134,7 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
     warned = [warning.facts["group"] for warning in section.warnings]
     assert say("group.new") in warned
     assert say("group.known") not in warned
+    assert section.warnings[0].facts["risk"] == Share(0.1, 2)
     assert [row.cells[1] for row in section.blocks[1].rows] == [  # type: ignore[union-attr]
         Number(44),
         Number(43),
