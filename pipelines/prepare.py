@@ -6,9 +6,9 @@ Writes  data/interim/prepared/items.parquet     the same rows in time order
         data/interim/prepared/prepare.json      metrics: rows per part, repetition of goods lines
 """
 
-from collections.abc import Iterator
-from datetime import date
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,7 +18,7 @@ from pipelines.stage.files import write_json
 from pipelines.stage.options import IngestedItemsFile, ParamsFile, PreparedFolder
 from pipelines.stage.params import section
 from pipelines.stage.tables import read_columns, write_columns
-from pipelines.training.periods import PARTS, Periods
+from pipelines.training.periods import PARTS, Part, Periods
 from selectivity.columns import Columns, day_of, in_time_order
 from selectivity.errors import NotEnoughDataError
 from selectivity.histories.keys import goods_line
@@ -94,24 +94,35 @@ def _check_each_part_has_days(days: "np.typing.NDArray[np.datetime64]", periods:
             )
 
 
-def holes(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> Iterator[str]:
-    """A line per stretch of more than `HOLE_DAYS` in which nothing was accepted."""
+class Hole(NamedTuple):
+    """Days in a row on which nothing was accepted, and how many of them lie in each part."""
+
+    first: date
+    last: date
+    inside: Mapping[Part, int]
+
+
+def holes(days: "np.typing.NDArray[np.datetime64]", periods: Periods) -> Iterator[Hole]:
+    """Stretches of more than `HOLE_DAYS` without a goods item between the first and the last."""
     there = np.unique(days)
-    lengths = np.diff(there) / np.timedelta64(1, "D")
-    for at in np.flatnonzero(lengths > HOLE_DAYS):
-        first, until = there[at] + 1, there[at + 1]
-        shares = []
-        for part in PARTS:
-            begins, ends = (np.datetime64(day) for day in periods.days_of(part))
-            inside = max(0, int((min(until, ends) - max(first, begins)) / np.timedelta64(1, "D")))
-            whole = int((ends - begins) / np.timedelta64(1, "D"))
-            if inside:
-                shares.append(f"{inside} of the {whole} days to {part} on")
-        yield (
-            f"warning: nothing was accepted from {first} to {until - 1}, {lengths[at] - 1:.0f} days"
-            f"{': ' * bool(shares)}{', '.join(shares)}. If something is missing, bring it; if not, "
-            "`prepare.evaluation_from` and the shares say which days are judged."
-        )
+    for at in np.flatnonzero(np.diff(there) > np.timedelta64(HOLE_DAYS, "D")):
+        first, until = (there[at] + 1).item(), there[at + 1].item()
+        inside = {part: _shared_days((first, until), periods.days_of(part)) for part in PARTS}
+        yield Hole(first, until - timedelta(days=1), inside)
+
+
+def _shared_days(one: tuple[date, date], other: tuple[date, date]) -> int:
+    """How many days lie in both; the second of a pair lies in neither."""
+    return max(0, (min(one[1], other[1]) - max(one[0], other[0])).days)
+
+
+def _told(hole: Hole, whole: Mapping[Part, int]) -> str:
+    shares = [f"{n} of the {whole[part]} days to {part} on" for part, n in hole.inside.items() if n]
+    return (
+        f"warning: nothing was accepted from {hole.first} to {hole.last}"
+        f"{': ' * bool(shares)}{', '.join(shares)}. If something is missing, bring it; if not, "
+        "`prepare.evaluation_from` and the shares say which days are judged."
+    )
 
 
 def _check_no_lonely_end(days: "np.typing.NDArray[np.datetime64]") -> None:
@@ -125,8 +136,11 @@ def _check_no_lonely_end(days: "np.typing.NDArray[np.datetime64]") -> None:
         )
 
 
-def repetition(items: Columns, periods: Periods) -> dict[str, float]:
-    """How many evaluated goods lines stood in the history before: a memory test shows here."""
+def repetition(items: Columns, periods: Periods) -> dict[str, float | None]:
+    """How many evaluated goods lines stood in the history before: a memory test shows here.
+
+    `repeated_share` is None where no evaluated row declares what a goods line is told by.
+    """
     lines = goods_line(items)
     evaluated = periods.rows(items, "evaluate")
     before = day_of(items["accepted_at"]) < day_of(np.array([periods.evaluate_from], "M8[D]"))[0]
@@ -136,7 +150,7 @@ def repetition(items: Columns, periods: Periods) -> dict[str, float]:
         "distinct_lines": len(set(lines) - {None}),
         "rows_with_line": int(sum(line is not None for line in lines)),
         "evaluated_rows": int(evaluated.sum()),
-        "repeated_share": float(repeated.mean()) if len(repeated) else 0.0,
+        "repeated_share": float(repeated.mean()) if set(lines[evaluated]) - {None} else None,
     }
 
 
@@ -144,16 +158,29 @@ def main(params: ParamsFile, items: IngestedItemsFile, out: PreparedFolder) -> N
     """Order goods items in time and set the periods."""
     settings = section(params, "prepare", PrepareParams)
     ordered, periods = prepare(read_columns(items), settings)
-    for warning in holes(ordered["accepted_at"].astype("datetime64[D]"), periods):
-        say(warning)
+    whole = {part: _shared_days(periods.days_of(part), periods.days_of(part)) for part in PARTS}
+    found = list(holes(ordered["accepted_at"].astype("datetime64[D]"), periods))
+    for hole in found:
+        say(_told(hole, whole))
+    empty = {part: sum(hole.inside[part] for hole in found) for part in PARTS}
     repeats = repetition(ordered, periods)
     write_columns(ordered, out / "items.parquet")
     write_json(out / "periods.json", periods.model_dump(mode="json"))
-    write_json(out / "prepare.json", {"rows": _rows(ordered, periods), "repetition": repeats})
+    write_json(
+        out / "prepare.json",
+        {
+            "rows": _rows(ordered, periods),
+            "days": whole,
+            "days_in_holes": empty,
+            "repetition": repeats,
+        },
+    )
+    repeated = repeats["repeated_share"]
+    told = "nobody can tell how many" if repeated is None else f"{repeated:.0%}"
     say(
         f"prepare: training {periods.train_from} to {periods.train_until}, evaluation "
         f"{periods.evaluate_from} to {periods.evaluate_until}; "
-        f"{repeats['repeated_share']:.0%} of the evaluated rows repeat an earlier goods line"
+        f"{told} of the evaluated rows repeat an earlier goods line"
     )
 
 

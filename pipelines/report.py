@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from models.bundle import POLICY, RULES, verify
+from models.lane_model import KNOWLEDGE, Knowledge
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
@@ -121,6 +122,7 @@ def read_evidence(
         missing=shares_lacking(items, decisions, policy.facts_needed),
         drift=drift(items, periods, policy.facts_needed),
         in_time=results_in_time(items, outcomes, delay),
+        facts_known=read_as(bundle / KNOWLEDGE, Knowledge).facts,
         currency=one_currency(items, decisions),
     )
 

@@ -51,6 +51,8 @@ class Evidence:
     """How far facts of the evaluation lie from those of training, see `drift`."""
     in_time: float
     """Share of results, over the whole history, known within the label delay."""
+    facts_known: frozenset[str] | None = None
+    """Facts that the history behind the model had; a release waits for no other. None: all."""
     currency: str | None = None
     """Of all amounts that were declared and evaluated; None where it is not told, or not one."""
 

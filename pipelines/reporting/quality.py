@@ -30,8 +30,9 @@ def quality(evidence: Evidence) -> Section:
         blocks=tuple(_blocks(evidence)),
         caveats=(say("quality.caveat"),),
         warnings=(
+            *_holes(evidence.prepared),
             *(
-                say("quality.missing", fact=_name(fact), share=Share(share))
+                say(f"quality.{_how_missing(evidence, fact)}", fact=_name(fact), share=Share(share))
                 for fact, share in evidence.missing.items()
                 if share >= MUCH_MISSING
             ),
@@ -53,6 +54,19 @@ def method(evidence: Evidence) -> Section:
         blocks=(),
         caveats=(say("method.caveat"),),
     )
+
+
+def _holes(prepared: Mapping[str, Any]) -> Iterator[Sentence]:
+    """Parts with many days on which nothing was accepted."""
+    for part, empty in prepared.get("days_in_holes", {}).items():
+        if empty:
+            days = Number(prepared["days"][part])
+            yield say("quality.holes", part=say(f"part.{part}"), empty=Number(empty), days=days)
+
+
+def _how_missing(evidence: Evidence, fact: str) -> str:
+    known = evidence.facts_known is None or fact in evidence.facts_known
+    return "missing" if known else "never_known"
 
 
 def _read(rows: Mapping[str, Any]) -> Sentence:

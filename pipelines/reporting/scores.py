@@ -100,7 +100,8 @@ def _errors(metrics: Mapping[str, Any]) -> Table:
 
 def views(evidence: Evidence) -> Section:
     """Section: how well the scores rank, seen in three ways."""
-    repeated = evidence.prepared.get("repetition", {}).get("repeated_share", float("nan"))
+    told = evidence.prepared.get("repetition", {}).get("repeated_share")
+    repeated = float("nan") if told is None else told
     figures = {view: evidence.metrics.get(view, {}) for view in VIEWS}
     return Section(
         name="views",

@@ -1,5 +1,6 @@
 """From inspections to a trained model: the mistakes that look brilliant are not possible."""
 
+import json
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipelines.judging.fitting import Past, learn
 from pipelines.judging.lanes import lane_figures, over_capacity
 from pipelines.label import LabelParams, label, unheard_of
 from pipelines.prepare import PrepareParams, holes, prepare, repetition
+from pipelines.prepare import main as prepare_stage
+from pipelines.stage.tables import write_columns
 from pipelines.train import TrainParams, remarks, train
 from pipelines.training.boosters import Examples, Options, constant, fit, mean
 from pipelines.training.learnable import Labels
@@ -433,11 +436,32 @@ def test_a_hole_is_told_with_the_days_of_each_part_that_it_takes() -> None:
     days, periods = prepare(items_on(there), PrepareParams())
     when = days["accepted_at"].astype("datetime64[D]")
 
-    (told,) = holes(when, periods)
+    (hole,) = holes(when, periods)
 
-    hole = START.date() + timedelta(days=100)
-    assert f"from {hole} to {hole + timedelta(days=39)}, 40 days: 40 of the 214 days to tr" in told
+    first = START.date() + timedelta(days=100)
+    assert (hole.first, hole.last) == (first, first + timedelta(days=39))
+    assert hole.inside == {"train": 40, "calibrate": 0, "evaluate": 0}
     assert not list(holes(when[100:], periods))
+
+
+def test_a_hole_is_told_in_the_line_and_in_the_figures_of_the_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_columns(items_on([*range(100), *range(140, 400)]), tmp_path / "items.parquet")
+    (tmp_path / "params.yaml").write_text("prepare: {}\n")
+    prepare_stage(
+        params=tmp_path / "params.yaml", items=tmp_path / "items.parquet", out=tmp_path / "out"
+    )
+
+    assert ": 40 of the 214 days to train on. If something" in capsys.readouterr().err
+    figures = json.loads((tmp_path / "out/prepare.json").read_text())
+    assert (figures["days"]["train"], figures["days_in_holes"]["train"]) == (214, 40)
+
+
+def test_goods_that_nothing_tells_apart_are_not_said_to_be_new() -> None:
+    first = (PERIODS.evaluate_from - START.date()).days
+    items = items_on([first - 1, first], items=(an_item(net_mass_kg=None),))
+    assert repetition(items, PERIODS)["repeated_share"] is None
 
 
 def test_rows_are_put_in_time_order_and_repetition_is_seen() -> None:

@@ -423,8 +423,7 @@ def test_calibration_without_points_cannot_be_told() -> None:
 def test_scores_on_repeated_goods_are_called_a_memory_test(
     repeated: float | None, told: str
 ) -> None:
-    prepared = {} if repeated is None else {"repetition": {"repeated_share": repeated}}
-    section = views(an_evidence(prepared=prepared))
+    section = views(an_evidence(prepared={"repetition": {"repeated_share": repeated}}))
     assert section.answers[1].key == f"views.{told}"
     assert bool(section.warnings) == (told == "much_memory")
 
@@ -522,6 +521,25 @@ def test_refused_rows_and_missing_facts_are_told() -> None:
     assert [EN(warning) for warning in section.warnings] == [
         "40.0% of goods items lack the net mass, a fact that a release needs."
     ]
+
+
+def test_a_fact_that_the_history_never_had_is_not_said_to_hold_a_release_up() -> None:
+    section = quality(
+        an_evidence(
+            missing={"net_mass_kg": 1.0, "hs_code": 1.0}, facts_known=frozenset({"hs_code"})
+        )
+    )
+    assert [warning.key for warning in section.warnings] == [
+        "quality.never_known",
+        "quality.missing",
+    ]
+
+
+def test_a_hole_in_the_judged_days_is_something_to_watch() -> None:
+    prepared = {"days": {"train": 200, "evaluate": 219}}
+    prepared["days_in_holes"] = {"train": 0, "evaluate": 216}
+    (warning,) = quality(an_evidence(prepared=prepared)).warnings
+    assert EN(warning).startswith("On 216 of the 219 days of the evaluation nothing was accepted")
 
 
 def test_facts_that_drifted_are_told_and_those_that_changed_much_warned_of() -> None:
