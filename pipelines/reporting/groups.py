@@ -102,7 +102,7 @@ def _differing(known: pd.DataFrame) -> Iterator[Sentence]:
             rate, risk = wilson(float(rows.found.sum()), len(rows)), float(rows.risk.mean())
             if len(rows) >= FEWEST and not rate.low <= risk <= rate.high:
                 yield say(
-                    "groups.differs",
+                    f"groups.{'overrated' if risk > rate.high else 'underrated'}",
                     group=say(f"group.{name}"),
                     risk=Share(risk, 2),  # with one decimal it may look as if it lay within
                     rate=Share(rate.value, 2),

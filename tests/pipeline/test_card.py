@@ -94,6 +94,7 @@ def test_all_words_of_the_card_are_used(facts: CardFacts) -> None:
     goods = some_goods(
         risk=[0.5] * 80,
         known_days=[10.0, 400.0] * 40,
+        found=[False, True] * 40,  # of new importers none and of the others all: rated wrongly
         origin=[None, "CN", "VN", "JP", "KR", "US", "TW", "IN", "ID", "TH"] * 8,
     )
     page(sections(an_evidence(), facts, with_groups(goods)), {"en": Noting(words_of("en"))})
@@ -135,6 +136,9 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
     assert say("group.new") in warned
     assert say("group.known") not in warned
     assert section.warnings[0].facts["risk"] == Share(0.1, 2)
+    assert section.warnings[0].key == "groups.underrated"
+    over = groups(with_groups(some_goods(risk=[0.5] * 90, found=[True] * 9 + [False] * 81)))
+    assert {warning.key for warning in over.warnings} == {"groups.overrated"}
     assert [row.cells[1] for row in section.blocks[1].rows] == [  # type: ignore[union-attr]
         Number(44),
         Number(43),
