@@ -42,6 +42,8 @@ def read_cells(
     """The cells of `column` as values of field `name`."""
     if kind in ("time", "date"):
         return _times(column, kind, mapping, source, to_the_end=name == RESULT_KNOWN)
+    if name.endswith("_percent"):
+        column = _without_sign(column)
     if kind in ("number", "integer"):
         return read_numbers(column, mapping, whole=kind == "integer")
     text = plain_text(column, missing_words(name, mapping))
@@ -89,6 +91,13 @@ def read_numbers(column: "pd.Series[Any]", mapping: SourceMapping, *, whole: boo
         )
     broken = np.isfinite(numbers) & (numbers != np.floor(numbers))
     return Cells(np.where(broken, np.nan, numbers), unreadable | broken, "not a whole number")
+
+
+def _without_sign(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """5 for 5%, in a field that is in per cent."""
+    if types.infer_dtype(column, skipna=True) in _NUMBERS:
+        return column
+    return plain_text(column, ()).str.replace(r"(\d)\s*%$", r"\1", regex=True)
 
 
 def _plain(value: Any) -> str:

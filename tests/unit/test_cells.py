@@ -52,6 +52,14 @@ def test_a_number_in_another_notation_is_not_guessed(notation: dict[str, str], c
     assert _read("customs_value", [cell], **notation).unreadable.all()
 
 
+def test_a_sign_says_nothing_new_of_a_percentage_and_something_of_other_numbers() -> None:
+    rates = _read("duty_rate_percent", ["5%", "12.5 %", "0", "%", "5%%"])
+    assert rates.values.tolist()[:3] == [5, 12.5, 0]
+    assert rates.unreadable.tolist() == [False, False, False, True, True]
+    assert _read("duty_rate_percent", [5.0]).values.tolist() == [5]
+    assert _read("net_mass_kg", ["5%"]).unreadable.all()
+
+
 @pytest.mark.parametrize("cell", ["", "  ", "NA", "n/a", "NaN", "NULL", "None", "-", None, NAN])
 @pytest.mark.parametrize(
     "name", ["customs_value", "importer_id", "accepted_at", "containerised", "document_types"]

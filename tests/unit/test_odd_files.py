@@ -1,6 +1,7 @@
 """Files as administrations have them: saved by Excel, in old code pages, under other names."""
 
 import unicodedata
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from pipelines.sources.layouts import Canonical
 from pipelines.sources.mappings import load_mapping
 from selectivity.columns import from_columns
 from selectivity.errors import SourceError
+from tests.rows import SOURCES
 
 MAPPING = """
 title: Sổ tờ khai
@@ -63,6 +65,27 @@ def test_the_code_page_of_windows_in_vietnam_is_read(tmp_path: Path) -> None:
     found = _read(tmp_path, {"a.csv": halfway.encode("cp1258")}, "encodings: [cp1258]")
 
     assert [one.items[0].customs_value for one in from_columns(found.items)] == [12.0]
+
+
+def test_the_example_of_the_sources_is_read_as_it_says(tmp_path: Path) -> None:
+    text = (SOURCES / "README.md").read_text(encoding="utf-8").partition("## An example")[2]
+    _, rows, _, mapping = text.split("```")[:4]
+    (tmp_path / "vn.yaml").write_text(mapping.removeprefix("yaml"), encoding="utf-8")
+    (tmp_path / "a.csv").write_text(rows.lstrip(), encoding="utf-8-sig")
+
+    found = read_source(tmp_path, load_mapping(tmp_path, "vn"))
+
+    first, second = from_columns(found.items)
+    assert (first.accepted_at.date(), second.accepted_at.date()) == (
+        date(2025, 12, 31),
+        date(2026, 1, 2),
+    )
+    assert first.importer_id == "0101"
+    assert (first.items[0].country_of_origin, first.items[0].duty_rate_percent) == ("BE", 0)
+    assert (second.items[0].hs_code, second.items[0].duty_rate_percent) == ("070690", 12.5)
+    assert second.items[0].customs_value == 1_477_645.4
+    assert found.inspections["result"].tolist() == ["NO_FINDING"]
+    assert found.quarantine.empty
 
 
 def test_parquet_whose_marks_stand_apart_is_read_alike(tmp_path: Path) -> None:
