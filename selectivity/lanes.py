@@ -5,7 +5,7 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 
 class Lane(IntEnum):
@@ -47,6 +47,7 @@ LaneName = Annotated[
     Lane,
     BeforeValidator(_lane_from_name, json_schema_input_type=str),
     PlainSerializer(LANE_NAMES.__getitem__, return_type=str),
+    WithJsonSchema({"type": "string", "enum": list(LANE_NAMES.values())}),
 ]
 """A lane that is written and read by its name wherever it leaves the process."""
 

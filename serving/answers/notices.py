@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from selectivity.lanes import Channel, LaneName
-from selectivity.override import OverrideStep
+from selectivity.override import OverrideState, OverrideStep
 from selectivity.reasons.wording import LANE_WORDS, Language
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import RuleSet
@@ -48,7 +48,7 @@ class Notice(Answer):
     asked_lane: LaneName | None = Field(default=None, description="Lane that an override is for.")
     asked_lane_name: str | None = Field(default=None, description="The same, in the language.")
     reason_text: str | None = Field(default=None, description="Why, in the officer's words.")
-    state: str | None = None
+    state: OverrideState | None = Field(default=None, description="What an override came to.")
     at: datetime
     decision_path: str
 

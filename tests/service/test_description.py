@@ -76,3 +76,14 @@ def test_what_is_to_be_sent_again_is_said_with_the_header_to_wait_for(
     assert len(refusals) == OPERATIONS - 3  # health, and the mode that is known without the log
     for refusal in refusals:
         assert refusal["headers"]["Retry-After"]["schema"] == {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [("LaneAnswer", "lane"), ("DecisionView", "final_lane"), ("OverrideAsked", "to_lane")],
+)
+def test_the_lanes_there_are_stand_in_the_description(
+    operations: list[Any], model: str, field: str
+) -> None:
+    schemas = operations[0].schema.raw_schema["components"]["schemas"]
+    assert schemas[model]["properties"][field]["enum"] == ["GREEN", "YELLOW", "RED"]
