@@ -32,6 +32,7 @@ from selectivity.declaration import read_declaration
 from selectivity.inspection import Inspection, Result, read_inspection
 from selectivity.similar import closest
 
+ANOTHER_ITEM = "; for another goods item write `item_no: {count_rows: true}` under fields"
 _KEY = ("declaration_id", "version_no")
 
 
@@ -82,7 +83,8 @@ def from_flat(raw: Raw, mapping: SourceMapping, *, labels: bool, watch: Watch) -
     owner = _first_of_its_declaration(table)
     if any(source.count_rows for source in mapping.fields.values()):
         table.values["item_no"] = _counted(owner)
-    set_repeats_aside(table, *_KEY, "item_no")
+    counted = "item_no" in mapping.fields
+    set_repeats_aside(table, *_KEY, "item_no", but="" if counted else ANOTHER_ITEM)
     _refuse_other_headers(table, owner)
     family = Family(table, table, owner, "items")
     found: list[tuple[int, Inspection]] = []

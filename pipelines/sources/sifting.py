@@ -124,8 +124,11 @@ def need(table: Table, *names: str) -> None:
         table.refuse(np.flatnonzero(missing), name, "missing")
 
 
-def set_repeats_aside(table: Table, *key: str) -> None:
-    """Of rows with one key the first stays: equal ones are counted, others go to quarantine."""
+def set_repeats_aside(table: Table, *key: str, but: str = "") -> None:
+    """Of rows with one key the first stays: equal ones are counted, others go to quarantine.
+
+    `but` says what else such a row may be than a repetition.
+    """
     rows = np.flatnonzero(table.usable)
     frame = pd.DataFrame({name: values[rows] for name, values in table.values.items()})
     same = frame.duplicated().to_numpy(dtype=bool)
@@ -135,7 +138,7 @@ def set_repeats_aside(table: Table, *key: str) -> None:
     other = rows[same_key & ~same]
     keys = zip(*(table.values[name][other].tolist() for name in key), strict=True)
     shown = [" / ".join(str(part).removesuffix(".0") for part in one) for one in keys]
-    table.note(other, key[-1], "repeats an earlier row with other content", shown)
+    table.note(other, key[-1], f"repeats an earlier row with other content{but}", shown)
 
 
 def fits(name: str, values: Sequence[Any]) -> Mask:

@@ -99,7 +99,7 @@ def fit(controlled: Controlled, usual: UsualValues, params: ScorecardParams) -> 
     if not telling:
         raise NotEnoughDataError(
             "Nothing that is declared tells where findings are, so no points table can be made. "
-            "Bring a longer history, or lower `scorecard.penalty`."
+            "Bring a longer history or more fields, or lower `scorecard.penalty`."
         )
     return telling
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.sources.canonical import read_source
 from pipelines.sources.joining import join
-from pipelines.sources.layouts import Canonical, from_flat
+from pipelines.sources.layouts import ANOTHER_ITEM, Canonical, from_flat
 from pipelines.sources.mappings import SourceMapping, load_mapping
 from pipelines.sources.reading import raw_of_frame, unwatched
 from pipelines.stage.tables import frame_from_columns
@@ -286,7 +286,7 @@ def test_of_equal_rows_the_first_is_kept_and_of_others_too(tmp_path: Path) -> No
     assert found.items["customs_value"].tolist() == [1.0]
     assert found.duplicates == 1
     assert found.quarantine[["line", "reason", "value"]].to_numpy().tolist() == [
-        [4, "repeats an earlier row with other content", "A / 1 / 1"]
+        [4, f"repeats an earlier row with other content{ANOTHER_ITEM}", "A / 1 / 1"]
     ]
 
 
