@@ -54,9 +54,12 @@ class CsvRows:
                 "closed."
             ) from error
         names = [name.strip() for name in names]
+        while names and not names[-1]:  # a spreadsheet also writes cells that were only coloured
+            names.pop()
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
-            problem = f"names the column {twice[0]!r} twice" if twice else "has no header"
+            again = f"names the column {twice[0]!r} twice" if any(twice) else "leaves names out"
+            problem = again if twice else "has no header"
             raise SourceError(
                 f"File {self._file} {problem}. Name each column once, in its first line."
             )

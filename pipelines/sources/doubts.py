@@ -8,18 +8,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.sources.layouts import Canonical
-from selectivity.columns import Columns
+from selectivity.columns import Columns, Floats, Mask
 
 MOST_NAMED = 5
 """Currencies in a warning."""
+FEW = 10
+"""Amounts with three decimals that may be chance."""
 _SHORTENED = r"\d(?:[.,]\d+)?E\+\d+"
 """A long number as a spreadsheet shows it in a narrow column, and saves it."""
 
 
 def doubts(source: Canonical) -> Iterator[str]:
     """A line for each thing that a person should look at."""
-    for line in (*_currencies(source.items), *_short_codes(source.items), *_ids(source.items)):
-        yield f"warning: {line}"
+    for look in (_currencies, _short_codes, _ids, _thousandths):
+        for line in look(source.items):
+            yield f"warning: {line}"
     for column in source.misnamed:
         yield f"warning: {column} Name it so, in the table or under `fields` of the mapping file."
 
@@ -59,6 +62,25 @@ def _ids(items: Columns) -> Iterator[str]:
                 f"{len(lost)} of {len(ids)} {name} are numbers that a spreadsheet shortened, such "
                 f"as {lost.iloc[0]!r}: their last digits are lost. Export that column as text."
             )
+
+
+def _thousandths(items: Columns) -> Iterator[str]:
+    """Amounts have two decimals or none; with three, the point stood between thousands."""
+    values = items["customs_value"]
+    broken = values[np.isfinite(values) & (values % 1 != 0)]
+    three = broken[_whole(broken * 1_000) & ~_whole(broken * 100)]
+    if len(three) > FEW and len(three) > len(broken) / 2:
+        yield (
+            f"{len(three)} of {len(broken)} customs values with decimals have three of them, such "
+            f"as {three[0]:.3f}: if the sign before them separates thousands, say so with "
+            "`thousands` and `decimal` in the mapping file, or amounts are a thousandth of what "
+            "they were."
+        )
+
+
+def _whole(values: Floats) -> Mask:
+    """Whether each is a whole number, but for what a float loses."""
+    return np.isclose(values, np.round(values), rtol=1e-12, atol=1e-6)
 
 
 def _told(values: npt.NDArray[np.object_]) -> "pd.Series[str]":

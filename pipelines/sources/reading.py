@@ -114,6 +114,8 @@ def _remedy(key: str, there: Sequence[str]) -> str:
     separators = [mark for mark in _SEPARATORS if mark in "".join(there)]
     if len(there) == 1 and separators:
         return f"Its cells look to be separated by {separators[0]!r}: say so with `delimiter`."
+    if len(there) == 1:
+        return "Name the columns in its first line: delete what stands above the names."
     if not key:
         return "Give it in this table, under this name."
     or_not = "" if key in _NOT_OPTIONAL else ", or leave it out if the source does not tell it"

@@ -37,6 +37,26 @@ def test_what_was_hardly_meant_is_told_in_one_line(
     assert not told or pd.Series(lines).str.contains(f"^warning: .*{told}").all()
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("12.5{:02}", True), ("12.{:02}", False), ("12.5{:02}7", False), ("12", False)],
+)
+def test_amounts_that_may_be_a_thousandth_are_told(value: str, told: bool, tmp_path: Path) -> None:
+    """Three decimals that are not zeros in the end, as nine of ten numbers of thousands have."""
+    rows = [
+        {"declaration_id": f"D{at}", "accepted_at": "2026-03-02", "customs_value": value.format(at)}
+        for at in range(40)
+    ]
+    frame = pd.DataFrame(rows)
+    frame[["declaration_id", "accepted_at"]].to_csv(tmp_path / "declarations.csv", index=False)
+    items = frame[["declaration_id", "customs_value"]].assign(item_no=1)
+    items.to_csv(tmp_path / "goods_items.csv", index=False)
+
+    lines = list(doubts(read_source(tmp_path, load_mapping(SOURCES, "native"))))
+
+    assert [("customs values with decimals have three" in line) for line in lines] == [True] * told
+
+
 def test_inspections_without_a_column_they_need_are_refused_as_a_whole(tmp_path: Path) -> None:
     _write(tmp_path, {"declaration_id": "A", "accepted_at": "2026-03-02", "hs_code": "010121"})
     (tmp_path / "inspections.csv").write_text("inspection_id,declaration_id,control_type,RESULT\n")

@@ -35,6 +35,8 @@ ROW = "A;2026-03-02;12;Hàng cấm"
         ("a.csv", HEADER.replace(";", "\t"), r"separated by '\\t': say so with `delimiter`"),
         ("a.csv", HEADER.replace(";", ","), "separated by ',': say so with `delimiter`"),
         ("a.csv", f"sep=;\n{HEADER}", "Delete its first line, which only Excel understands"),
+        ("a.csv", f"BÁO CÁO THÁNG 1;;;\n{HEADER}", "delete what stands above the names"),
+        ("a.csv", HEADER.replace("Ngày;Trị giá", ";"), r"a\.csv leaves names out\. Name each"),
         ("a.csv", "PK\x03\x04 xl/workbook.xml", "Save each sheet as “CSV UTF-8”"),
         ("A.CSV", HEADER, r"holds no \*\.csv .*, but A\.CSV\. Correct the path or the names"),
         (".gitignore", "", r"holds no \*\.csv .*: it is empty"),
@@ -47,6 +49,13 @@ def test_a_file_that_is_not_what_the_mapping_says_is_refused_with_a_remedy(
 ) -> None:
     with pytest.raises(SourceError, match=remedy):
         _read(tmp_path, {name: content.encode()})
+
+
+def test_cells_that_were_only_coloured_are_no_columns(tmp_path: Path) -> None:
+    found = _read(tmp_path, {"a.csv": f"{HEADER};;\n{ROW};;\nB;2026-03-02;7;;x;".encode()})
+
+    assert found.items["declaration_id"].tolist() == ["A"]
+    assert found.quarantine["reason"].tolist() == ["the row has 6 cells where the header has 4"]
 
 
 def test_letters_whose_marks_stand_apart_are_the_same_letters(tmp_path: Path) -> None:
