@@ -42,7 +42,12 @@ router = APIRouter(tags=["inspections"])
 async def receive_inspection(
     request: Request, parts: GivenParts, caller: GivenCaller, language: GivenLanguage
 ) -> Response:
-    """Keep the result of a control; the histories learn from it, and so does the next model."""
+    """Keep the result of a control; the histories learn from it, and so does the next model.
+
+    A model learns only from what was observed after the declaration was accepted: look at years
+    that were mistyped. What was wrong is put right by another inspection that names it in
+    `corrects`; the same `inspection_id` with other content is a 409.
+    """
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
         inspection = content_from(Inspection, body)
