@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from pipelines.reporting.sentences import Number, Share, Speaker
+from selectivity.columns import Ints
 from selectivity.lanes import LANES, Lane
 from selectivity.metrics import Interval
 
@@ -111,7 +112,7 @@ def _percent(axis: Axis, speak: Speaker, digits: int = 0) -> None:
 def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
     """Stacked shares. `weeks`: week, GREEN, YELLOW, RED (shares), ripe; unripe ones are paler."""
     with drawing(f"weeks-{speak.language}", 3.1) as canvas:
-        axes, places = canvas.axes, np.arange(len(weeks))
+        axes, places = canvas.axes, places_of(weeks.week)
         below = np.zeros(len(weeks))
         for lane in LANES:
             bars = axes.bar(
@@ -128,21 +129,36 @@ def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
             for bar, ripe in zip(bars, weeks.ripe, strict=True):
                 bar.set_alpha(1.0 if ripe else 0.5)
             below = below + weeks[lane].to_numpy()
-        step = max(1, -(-len(weeks) // 5))
         stars = ["" if ripe else "*" for ripe in weeks.ripe]
         named = [
             f"{speak(week.date())}{star}" for week, star in zip(weeks.week, stars, strict=True)
         ]
-        axes.set_xticks(places[::step], named[::step])
+        shown = _far_apart(places)
+        axes.set_xticks(places[shown], [named[at] for at in shown])
         axes.tick_params(axis="x", pad=8)  # the first day is wide, and 0 % stands beside it
         axes.grid(visible=False)
         axes.set_ylim(0, 1)
-        axes.set_xlim(-0.6, len(weeks) - 0.4)
+        axes.set_xlim(-0.6, places[-1] + 0.6)
         axes.set_xlabel(speak.word("chart.week"))
         _percent(axes.yaxis, speak)
         handles, labels = axes.get_legend_handles_labels()
         canvas.figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return canvas.svg
+
+
+def places_of(weeks: "pd.Series[pd.Timestamp]") -> Ints:
+    """How many weeks each lies behind the first: one without declarations leaves a gap."""
+    return np.asarray((weeks - weeks.iloc[0]).dt.days // 7, dtype=np.int64)
+
+
+def _far_apart(places: Ints) -> list[int]:
+    """Positions of about five places whose labels have room beside each other."""
+    step = max(1, -(-(int(places[-1]) + 1) // 5))
+    shown = [0]
+    for at, place in enumerate(places.tolist()):
+        if place - places[shown[-1]] >= step:
+            shown.append(at)
+    return shown
 
 
 def whiskers(name: str, lines: Sequence[Line], axis: str, speak: Speaker) -> str:

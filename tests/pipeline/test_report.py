@@ -497,6 +497,14 @@ def test_weeks_stand_on_the_axis_as_in_the_tables() -> None:
         assert f">{speak(weeks.week[0].date())}" in charts.lanes_per_week(weeks, speak)
 
 
+def test_weeks_without_a_declaration_leave_a_gap_in_the_picture() -> None:
+    some = [a_decision(accepted_at=MONDAY + pd.Timedelta(weeks=week)) for week in (0, 1, 5)]
+    weeks = per_week(an_evidence(decisions=some).decisions)
+    assert charts.places_of(weeks.week).tolist() == [0, 1, 5]
+    drawn = charts.lanes_per_week(weeks, EN)
+    assert len(re.findall(r">2026-\d\d-\d\d", drawn)) == 2  # 0 and 1 would stand on each other
+
+
 def test_reasons_are_counted_by_lane_in_words() -> None:
     section = reasons(an_evidence())
     cells = _cells(section, "reasons.reasons_caption")
