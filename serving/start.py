@@ -38,6 +38,7 @@ from serving.routes.quick_lanes import QuickLanes
 from serving.settings import Settings
 from serving.storage.store import AwayError
 from serving.stores import primary_of, refuse_emptied, reserve_of
+from serving.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +224,7 @@ def serve(
 
 
 def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:
-    until = time.monotonic() + wait_seconds
+    until, away = time.monotonic() + wait_seconds, Trouble()
     while True:
         try:
             return assemble(settings)
@@ -231,7 +232,8 @@ def _assemble_in(wait_seconds: float, settings: Settings) -> Parts:
             if time.monotonic() >= until:
                 raise
             cause = str(error.__cause__ or error).strip()
-            logger.warning("waiting for the log", extra={"cause": cause})
+            if away.is_news(cause):
+                logger.warning("waiting for the log", extra={"cause": cause})
             time.sleep(min(RETRY_SECONDS, max(0.0, until - time.monotonic())))
 
 

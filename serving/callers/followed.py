@@ -58,7 +58,8 @@ class Followed(Generic[Content]):
             self._content = self._read(self._file)
         except ParamsError as error:
             if seen != self._refused:
-                logger.error("key file refused", extra={"cause": self._cause})
+                what = {"cause": self._cause, "detail": str(error)}
+                logger.error("key file refused", extra=what)
             self._refused = seen
             if isinstance(error.__cause__, OSError):
                 return

@@ -20,6 +20,7 @@ from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
 from serving.log.kept_texts import AlteredTextError
 from serving.log.reader import LogReader
+from serving.trouble import Trouble
 from serving.undisturbed import undisturbed
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class BundleFollower:
     ) -> None:
         """`prepare` makes a predictor with the bundle in force; `try_out` raises for a bad one."""
         self._parts, self._prepare, self._try_out = parts, prepare, try_out
-        self._seen = parts.pointer_seen
+        self._seen, self._waits = parts.pointer_seen, Trouble()
         self._tried: str | None = None
         """Digest of the bundle that passed its trial last."""
 
@@ -65,28 +66,32 @@ class BundleFollower:
         parts = self._parts
         try:
             pointer = await undisturbed(read_pointer, parts.settings.published)
-            if pointer is None:
-                return
-            serves = parts.predictor
-            if serves.bundle is not None and pointer.digest == serves.bundle_digest:
-                serves.cause_detail = None  # back to the one that serves
-                return
-            folder = parts.settings.published / pointer.bundle
-            if self._tried != pointer.digest:
-                await undisturbed(self._try_out, folder, pointer.digest)
-                self._tried = pointer.digest
-            await self._hand_over(pointer)
+            if pointer is not None:
+                await self._go_by(pointer)
         except (SelectivityError, OSError) as error:
             if may_be_over_soon(error):
                 self._seen = UNSEEN
                 parts.predictor.cause_detail = f"A newer bundle waits for the log: {error}"
-                logger.warning("bundle waits for the log", extra={"cause": str(error)})
+                if self._waits.is_news(str(error)):
+                    logger.warning("bundle waits for the log", extra={"cause": str(error)})
                 return
             self._tried = None
             parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
             parts.meters.followed("refused")
             what = {"cause": "BUNDLE_REFUSED", "detail": str(error)}
             logger.error("bundle refused", extra=what)
+        self._waits.is_over()
+
+    async def _go_by(self, pointer: Pointer) -> None:
+        serves, settings = self._parts.predictor, self._parts.settings
+        if serves.bundle is not None and pointer.digest == serves.bundle_digest:
+            serves.cause_detail = None  # back to the one that serves
+            return
+        if self._tried != pointer.digest:
+            folder = settings.published / pointer.bundle
+            await undisturbed(self._try_out, folder, pointer.digest)
+            self._tried = pointer.digest
+        await self._hand_over(pointer)
 
     async def _hand_over(self, pointer: Pointer) -> None:
         parts = self._parts

@@ -18,6 +18,7 @@ from serving.log.decision_log import kept_since
 from serving.log.kept_texts import AlteredTextError
 from serving.log.reader import LogReader
 from serving.storage.store import AWAY_SECONDS
+from serving.trouble import Trouble
 from serving.undisturbed import undisturbed
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class LogFollower:
     def __init__(self, parts: Parts, prepare: Callable[[], Predictor] | None = None) -> None:
         """`prepare` makes a predictor with the bundle in force; without it none is made anew."""
         self._parts, self._prepare = parts, prepare
-        self._trouble: str | None = None
+        self._still, self._behind = Trouble(), Trouble()
         self._seen: int | None = None
         """The last record that was read; None before the first."""
 
@@ -56,9 +57,9 @@ class LogFollower:
                     pause = LOOK_SECONDS
 
     def _tell_if_lasting(self, error: DecisionLogError) -> None:
-        if isinstance(error, AlteredTextError | AuditError) and self._trouble != str(error):
+        lasting = isinstance(error, AlteredTextError | AuditError)
+        if lasting and self._still.is_news(str(error)):
             logger.critical("histories stand still", extra={"cause": str(error)})
-            self._trouble = str(error)
 
     async def _look(self, log: LogReader) -> None:
         if self._parts.predictor.behind and self._prepare is not None:
@@ -67,6 +68,8 @@ class LogFollower:
             return
         while await self.teach_some(log) == AT_ONCE:
             pass
+        if self._still.is_over():
+            logger.warning("histories go on")
 
     async def teach_some(self, log: LogReader) -> int:
         """Learn the next records of the log; gives how many there were, at most `AT_ONCE`."""
@@ -102,12 +105,11 @@ class LogFollower:
             make = self.that_knows_the_log
             await hand_over(parts, make, wanted=lambda: parts.predictor.behind)
         except (SelectivityError, OSError) as error:
-            if self._trouble != str(error):
+            if self._behind.is_news(str(error)):
                 logger.error("histories stay behind", extra={"cause": str(error)})
-            self._trouble = str(error)
             return False
         logger.warning("histories know the log")
-        self._trouble = None
+        self._behind.is_over()
         return True
 
     def _refuse_another_bundle(self) -> None:

@@ -1,6 +1,5 @@
 """Finds and verifies the bundle in force. Without a usable one the service says why."""
 
-import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from models.bundle import MANIFEST, Bundle, Manifest, Ruling, load, load_ruling
 from models.pointer import POINTER, read_pointer
 from selectivity.errors import BundleError, SelectivityError
 from serving.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 NO_MODEL, BUNDLE_REFUSED = "NO_MODEL", "BUNDLE_REFUSED"
 
@@ -100,7 +97,6 @@ def _in_force(settings: Settings) -> _InForce | None:
 
 
 def _refused(error: Exception, found: _InForce | None = None) -> Opened:
-    logger.error("bundle refused", extra={"cause": BUNDLE_REFUSED})
     return Opened(
         None,
         BUNDLE_REFUSED,

@@ -20,6 +20,7 @@ from serving.log.reader import LogReader
 from serving.storage.acts import first_altered
 from serving.storage.chain import Head
 from serving.storage.store import AWAY_SECONDS, Store
+from serving.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Checkpointer:
         self._log, self._anchor = LogReader(log, later=later, log_id=log_id), anchor
         self._key, self._earlier = key, earlier
         self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
-        self._trouble, self._cut_for = False, 0
+        self._trouble, self._cut_for = Trouble(), 0
         self._begun, self._found = False, Anchor.OK
         self._last = Head(0, "")
         """What was vouched for last."""
@@ -121,7 +122,7 @@ class Checkpointer:
             raise
 
     def _run(self) -> None:
-        while not self._enough.wait(AWAY_SECONDS if self._trouble else LOOK_SECONDS):
+        while not self._enough.wait(AWAY_SECONDS if self._trouble.there else LOOK_SECONDS):
             self._try(self._vouch_if_due)
         self._try(self._vouch_if_new)
 
@@ -129,18 +130,18 @@ class Checkpointer:
         try:
             step()
         except (OSError, DecisionLogError) as error:
-            self._cut_for = self._cut_for + 1 if isinstance(error, AuditError) else 0
-            if not self._trouble:
+            cut = isinstance(error, AuditError)  # in its words the records are counted, each time
+            self._cut_for = self._cut_for + 1 if cut else 0
+            if self._trouble.is_news(Anchor.CUT if cut else str(error)):
                 logger.error("no checkpoint", extra={"cause": str(error)})
             if self._cut_for == CUT_LOOKS:
                 logger.critical("log cut", extra={"cause": str(error)})
-            self._trouble = True
             self._on_anchor(Anchor.CUT if self._cut_for >= CUT_LOOKS else Anchor.FAILING)
         else:
-            if self._trouble:
+            if self._trouble.is_over():
                 logger.warning("checkpoints go on")
                 self._on_anchor(self._found)
-            self._trouble, self._cut_for = False, 0
+            self._cut_for = 0
 
     def _vouch_if_due(self) -> None:
         if not self._begun:
@@ -159,6 +160,12 @@ class Checkpointer:
     def _vouch(self) -> None:
         head = self._head()
         checkpoint = Checkpoint.sign(self._log.log_id, head, datetime.now(UTC), self._key)
+        if self._begun and not self._anchor.exists():  # a disk may not be mounted any more
+            raise DecisionLogError(
+                f"The anchor {self._anchor} is gone, and with it what vouched for the decision log "
+                f"{self._log.store.name}. Put it back as it was. If it is lost, start the service "
+                "again: it begins another one, and says so."
+            )
         append(self._anchor, checkpoint)
         self._last, self._when = head, time.monotonic()
         self._on_checkpoint(checkpoint)

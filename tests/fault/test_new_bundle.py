@@ -282,9 +282,13 @@ def test_a_bundle_that_was_repaired_and_published_again_takes_over(
 
 
 def test_what_only_the_log_kept_from_taking_over_is_tried_again(
-    tmp_path: Path, bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    bundle: Path,
+    other: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    failures = [DecisionLogError("it went away meanwhile")]
+    failures = [DecisionLogError("it went away meanwhile") for _ in range(3)]
 
     async def fail_first(*arguments: Any) -> Predictor:
         if failures:
@@ -296,6 +300,7 @@ def test_what_only_the_log_kept_from_taking_over_is_tried_again(
     monkeypatch.setattr(follow_bundle, "hand_over", fail_first)
     asyncio.run(following.until(publish(other, tmp_path)))
     assert not failures
+    assert [each.message for each in caplog.records].count("bundle waits for the log") == 1
     following.parts.log.close()
 
 

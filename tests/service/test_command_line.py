@@ -206,9 +206,10 @@ def test_an_error_is_one_plain_line(
 
 def test_a_start_that_waited_in_vain_says_how_long(tmp_path: Path) -> None:
     nowhere = f"postgresql://lanes@127.0.0.1:{free_port()}/lanes"
-    ended = lanes_alone(tmp_path, "serve", "--port", "0", "--wait", "0.1", LANES_DATABASE=nowhere)
+    ended = lanes_alone(tmp_path, "serve", "--port", "0", "--wait", "2.5", LANES_DATABASE=nowhere)
     assert ended.returncode == 40
-    assert ended.stderr.rstrip().endswith("It was waited for 0.1 s.")
+    assert ended.stderr.rstrip().endswith("It was waited for 2.5 s.")
+    assert ended.stderr.count("waiting for the log") == 1  # though it was asked three times
     assert "?." not in ended.stderr
 
 

@@ -258,7 +258,9 @@ def test_a_file_damaged_while_we_run_leaves_the_keys_known_before(
     file.write_text("damaged")
 
     assert [ring.holder(key, NOON) for _ in range(3)] == [made] * 3
-    assert [record.message for record in caplog.records] == ["key file refused"]
+    (told,) = caplog.records
+    assert told.message == "key file refused"
+    assert "restore it from a backup" in vars(told)["detail"]
     file.write_text(kept.replace(made.id, "00000000"))
     assert ring.holder(key, NOON) is None
 

@@ -452,7 +452,10 @@ def walk_of(file: Path) -> Walked:
 
 @pytest.mark.parametrize("found", [Anchor.OK, Anchor.DAMAGED])
 def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Anchor
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    found: Anchor,
 ) -> None:
     """Its end is how it was found at the start, and a disk that fails for long cuts no log."""
     monkeypatch.setattr("serving.log.checkpointer.AWAY_SECONDS", 0.01)
@@ -466,14 +469,28 @@ def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(
     log, _ = a_log(tmp_path, often=Often(records=1, seconds=0), on_anchor=told.append)
     aside = anchor.with_suffix(".aside")
     anchor.rename(aside)
-    anchor.mkdir()
     kept(log, a_record(declaration_id="D-2"))
-    wait_until(lambda: told.count(Anchor.FAILING) > CUT_LOOKS)
+    fails_for_long(told)
+    anchor.mkdir()
+    fails_for_long(told)
     anchor.rmdir()
     aside.rename(anchor)
     wait_until(lambda: told[-1] is found)
     log.close()
     assert set(told) == {found, Anchor.FAILING}
+    gone, folder = causes(caplog)  # each once, though it was tried again all the while
+    assert "Put it back" in gone
+    assert "directory" in folder
+
+
+def fails_for_long(told: list[Anchor]) -> None:
+    before = told.count(Anchor.FAILING)
+    wait_until(lambda: told.count(Anchor.FAILING) > before + CUT_LOOKS)
+
+
+def causes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why no checkpoint was written, as often as it was told."""
+    return [vars(each)["cause"] for each in caplog.records if each.message == "no checkpoint"]
 
 
 def test_a_log_in_which_nothing_is_new_is_not_vouched_for_again(tmp_path: Path) -> None:

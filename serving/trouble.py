@@ -1,0 +1,23 @@
+"""A trouble that lasts is told when it begins and when it becomes another, not all the while."""
+
+
+class Trouble:
+    """What stands in the way of one thing now, if anything does."""
+
+    def __init__(self) -> None:
+        self._cause: str | None = None
+
+    @property
+    def there(self) -> bool:
+        """Whether anything stands in the way."""
+        return self._cause is not None
+
+    def is_news(self, cause: str) -> bool:
+        """Note what stands in the way. Whether nothing did before, or something else."""
+        before, self._cause = self._cause, cause
+        return cause != before
+
+    def is_over(self) -> bool:
+        """Note that nothing stands in the way. Whether something did: it will be news again."""
+        before, self._cause = self._cause, None
+        return before is not None
