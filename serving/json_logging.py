@@ -36,8 +36,22 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_json_lines(level: int = logging.INFO) -> None:
+class NewestCritical(logging.Handler):
+    """Notes when something was logged that somebody has to look at now: alarms go by metrics."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.CRITICAL)
+        self.seconds = 0.0
+        """Of the newest such line, since 1970; 0 before the first."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note its time."""
+        self.seconds = record.created
+
+
+def log_json_lines(level: int = logging.INFO) -> NewestCritical:
     """Send everything that is logged to standard error as JSON lines."""
-    handler = logging.StreamHandler()
+    handler, critical = logging.StreamHandler(), NewestCritical()
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler, critical], force=True)
+    return critical

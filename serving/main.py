@@ -82,10 +82,15 @@ def serve(
     from serving.start import serve as serve_until_stopped
 
     settings = _settings(port)
-    log_json_lines()
+    critical = log_json_lines()
     opening = partial(_tell_first_key, settings)
     try:
-        serve_until_stopped(settings, wait_seconds=wait, opening=opening)
+        serve_until_stopped(
+            settings,
+            wait_seconds=wait,
+            opening=opening,
+            newest_critical=lambda: critical.seconds,
+        )
     except AwayError as error:
         waited = f" It was waited for {wait:g} s." if wait else ""
         raise AwayError(f"{error}{waited}") from error.__cause__

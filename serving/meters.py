@@ -1,6 +1,6 @@
 """What the service counts, for Prometheus."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -110,6 +110,10 @@ class Meters:
             "usable model.",
             by=["bundle", "rules_version", "fallback_cause"],
         )
+        self._critical = self._gauge(
+            "lanes_critical_line_timestamp_seconds",
+            "When the newest line of level CRITICAL was written to the service's log; 0 without.",
+        )
         self._begin_at_zero()
 
     def _counter(self, name: str, told: str, *, by: Sequence[str] = ()) -> Counter:
@@ -131,6 +135,10 @@ class Meters:
             self._decisions.labels(lane.name, Channel.RANDOM.value, Source.MODEL.value, "")
         for above, below in ("RED", "YELLOW"), ("RED", "GREEN"), ("YELLOW", "GREEN"):
             self._overrides.labels(above, below, OverrideState.APPROVED.value)
+
+    def critical_lines(self, newest: Callable[[], float]) -> None:
+        """Say how to find out when the newest one was written, in seconds since 1970."""
+        self._critical.set_function(newest)
 
     def not_kept(self) -> None:
         """Count what was sent and could not be kept anywhere."""

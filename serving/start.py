@@ -200,8 +200,13 @@ def serve(
     *,
     wait_seconds: float = 0,
     opening: Callable[[], None] = lambda: None,
+    newest_critical: Callable[[], float] = lambda: 0.0,
 ) -> None:
-    """Serve until the process is told to stop. `opening` is called just before anybody is let in.
+    """Serve until the process is told to stop.
+
+    Args:
+        opening: called just before anybody is let in.
+        newest_critical: when a line of level CRITICAL was logged last, in seconds since 1970.
 
     Raises:
         AwayError: the log is away, there is no copy to go by, and `wait_seconds` are over.
@@ -210,6 +215,7 @@ def serve(
     with bind(settings) as listening:
         search_less_for_garbage()  # reading the log makes much, and lets go of nearly all of it
         parts = _assemble_in(wait_seconds, settings)
+        parts.meters.critical_lines(newest_critical)
         server = server_for(parts)
         try:
             opening()

@@ -1,6 +1,7 @@
 """The API keys in force, followed while the service runs."""
 
 import hmac
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from serving.callers.api_keys import ApiKey, digest, id_of
 from serving.callers.followed import Followed
 from serving.callers.key_file import read_keys
+
+logger = logging.getLogger(__name__)
 
 NOBODY = digest("")
 """Compared with when no key has the given id, so that this takes as long as a wrong key."""
@@ -26,6 +29,7 @@ class KeyRing:
         Raises:
             ParamsError: the file cannot be used.
         """
+        self._told = set[str]()
         self._followed = None if file is None else Followed(file, _by_id, cause="KEY_FILE")
 
     def all(self) -> Iterable[ApiKey]:
@@ -37,7 +41,18 @@ class KeyRing:
         keys = self._followed.content() if self._followed else {}
         kept = keys.get(id_of(key) or "")
         right = hmac.compare_digest(kept.sha256 if kept else NOBODY, digest(key))
-        return kept if kept and right and kept.state(now) == "valid" else None
+        if kept is None or not right:
+            return None
+        if (state := kept.state(now)) == "valid":
+            return kept
+        self._tell(kept, state)
+        return None
+
+    def _tell(self, key: ApiKey, state: str) -> None:
+        """Once for each key: whoever still sends it may not know why nothing is answered."""
+        if key.id not in self._told:
+            self._told.add(key.id)
+            logger.warning("key refused", extra={"key": key.id, "cause": state.upper()})
 
 
 def _by_id(file: Path) -> Mapping[str, ApiKey]:

@@ -85,7 +85,7 @@ class Predictor:
         """Number of the last record of the log that the profiles have taken in."""
         self.last_good: Predictor | None = None
         """Whose model is asked when this one's gives nothing usable; it learns along."""
-        self._clock, self.breaker = clock, Breaker(seconds_allowed, clock)
+        self._clock, self.breaker = clock, Breaker(seconds_allowed, clock, ruling_digest)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, *, draw_key: bytes, **options: Any) -> "Predictor":
@@ -205,17 +205,18 @@ class Predictor:
             began = self._clock()
             try:
                 (assessed,) = assess([declaration], self.bundle)
-            except Exception:  # a lane must be given, and must say that the model did not give it
-                what = {"declaration_id": declaration.declaration_id, "cause": MODEL_ERROR}
-                logger.exception("model failed", extra=what)
-                self.breaker.failed(MODEL_ERROR)
-                return MODEL_ERROR
+            except Exception as error:  # a lane must be given, and must say what did not give it
+                return self._failed(MODEL_ERROR, declaration, error)
             if assessed.risk.usable():
                 self.breaker.timed(began, len(declaration.items))
-        if not assessed.risk.usable():
-            self.breaker.failed(MODEL_OUTPUT)
-            return MODEL_OUTPUT
-        return assessed
+        return assessed if assessed.risk.usable() else self._failed(MODEL_OUTPUT, declaration)
+
+    def _failed(self, cause: str, on: Declaration, error: Exception | None = None) -> str:
+        if not self.breaker.known_bad:  # else that was told, and it is asked now and then
+            what = {"declaration_id": on.declaration_id, "cause": cause}
+            logger.error("model failed", extra=what, exc_info=error)
+        self.breaker.failed(cause)
+        return cause
 
     def observe(self, rows: Iterable[Row]) -> None:
         """Fold goods items whose decisions are kept into the profiles."""

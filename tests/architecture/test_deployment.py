@@ -210,6 +210,20 @@ def test_whoever_reaches_the_service_shares_its_network() -> None:
     assert f"127.0.0.1:{Settings().port}" in (ROOT / "deploy/Caddyfile").read_text()
 
 
+def test_every_line_of_the_log_that_is_no_mere_news_is_in_the_runbook() -> None:
+    """Also the level that it has there; and nothing is there that is told no more."""
+    said = r'logger\.(\w+)\(\s*"([^"]+)"'
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "serving").rglob("*.py")]
+    told = {event: level for text in sources for level, event in re.findall(said, text)}
+    told = {event: level for event, level in told.items() if level != "info"}
+    part = RUNBOOK.partition("## What the service's log says")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?`) \| (\w+) \| (.*) \|$", part, re.MULTILINE)
+    listed = {event: level for names, level, _ in rows for event in re.findall(r"`(.*?)`", names)}
+    over = set(re.findall(r"`(.*?)`", " ".join(words for *_, words in rows))) & set(told)
+    assert listed == {event: level for event, level in told.items() if event not in over}
+    assert all(told[event] == "warning" for event in over)
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy").rglob("*.yaml")), ids=in_project)
 def test_every_yaml_file_can_be_read(file: Path) -> None:
     assert yaml.safe_load(file.read_text(encoding="utf-8"))

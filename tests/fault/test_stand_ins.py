@@ -71,19 +71,19 @@ class Model:
 
     def __init__(self, bundle: Bundle, clock: Clock, *, takes: float = 0, says: Any = None) -> None:
         self.knowledge, self._model = bundle.model.knowledge, bundle.model
-        self._clock, self.takes, self._says = clock, takes, says
+        self._clock, self.takes, self.says = clock, takes, says
         self.asked = 0
 
     def features_of_rows(self, *arguments: Any) -> Any:
         self.asked += 1
         self._clock.seconds += self.takes
-        if self._says == "fails":
+        if self.says == "fails":
             raise RuntimeError("the model failed")
         return self._model.features_of_rows(*arguments)
 
     def assess(self, *arguments: Any) -> Any:
         risks = self._model.assess(*arguments)
-        if self._says == "lies":
+        if self.says == "lies":
             return [risk._replace(probabilities=NAN) for risk in risks]
         return risks
 
@@ -121,6 +121,35 @@ def test_a_model_that_takes_too_long_is_left_alone_and_asked_again_later(bundle:
     clock.seconds, model.takes = clock.seconds + REST_SECONDS, 0
     back = [decided(predictor, number) for number in range(20, 30)]
     assert {record.decision.source for record in back} == {Source.MODEL}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "named"),
+    [
+        ({"takes": 0.3}, "MODEL_SLOW", 0),
+        ({"says": "fails"}, "MODEL_ERROR", IN_A_ROW),
+        ({"says": "lies"}, "MODEL_OUTPUT", IN_A_ROW),
+    ],
+)
+def test_a_model_that_rests_is_told_once_with_the_declarations_that_led_to_it(
+    bundle: Path, caplog: pytest.LogCaptureFixture, behaviour: Any, cause: str, named: int
+) -> None:
+    predictor, model, clock = a_predictor(bundle, **behaviour)
+    for number in range(4 * IN_A_ROW):
+        decided(predictor, number)
+        clock.seconds += REST_SECONDS if number >= 2 * IN_A_ROW else 0
+    model.takes, model.says = 0, None
+    for number in range(50, 55):
+        decided(predictor, number)
+    told = [(each.message, vars(each)) for each in caplog.records]
+    assert [message for message, _ in told] == ["model failed"] * named + [
+        "model rests",
+        "model answers again",
+    ]
+    failed, (_, rests) = told[:named], told[named]
+    assert [what["declaration_id"] for _, what in failed] == [f"D-{no}" for no in range(named)]
+    assert {what["cause"] for _, what in failed} | {rests["cause"]} == {cause}
+    assert rests["bundle"] == predictor.bundle_digest
 
 
 def test_one_slow_answer_among_quick_ones_is_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,22 @@ def test_every_refusal_is_described(client: httpx.Client) -> None:
 )
 def test_the_examples_can_be_sent_as_they_are(model: Any, example: Any) -> None:
     assert model.model_validate_json(json.dumps(example))
+
+
+def test_the_newest_line_that_somebody_has_to_look_at_is_measured(tmp_path: Path) -> None:
+    newest = []
+    for name in ("draw.key", "another.key"):
+        with (
+            a_process(tmp_path, draw_key=tmp_path / name) as (_, url),
+            httpx.Client(base_url=url, headers=bearer(KEY)) as client,
+        ):
+            newest.append(_samples(client)[("lanes_critical_line_timestamp_seconds",)])
+            client.post("/v1/lanes", json=lodged())
+    lines = map(json.loads, (tmp_path / "service.log").read_text().splitlines())
+    (told,) = (line for line in lines if line["level"] == "CRITICAL")
+    assert told["event"] == "another draw key than before"
+    at = datetime.fromisoformat(told["at"]).timestamp()
+    assert newest == [0, pytest.approx(at, abs=0.001)]
 
 
 def test_application_logs_hold_no_declared_values(tmp_path: Path, bundle: Path) -> None:

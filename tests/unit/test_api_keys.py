@@ -58,6 +58,23 @@ def test_a_key_opens_until_it_expires(file: Path) -> None:
     assert ring.holder(key, NOON + DAY) is None
 
 
+def test_a_holder_of_a_key_that_opens_nothing_any_more_is_told_of_once(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, key = _created(file)
+    ring = KeyRing(file)
+    guessed = key[:-1] + ("0" if key[-1] != "0" else "1")
+    for sent, at in ((key, NOON), (guessed, NOON + DAY), (key, NOON + DAY), (key, NOON + DAY)):
+        ring.holder(sent, at)
+    (told,) = caplog.records
+    assert (told.message, vars(told)["key"], vars(told)["cause"]) == (
+        "key refused",
+        made.id,
+        "EXPIRED",
+    )
+    assert key.rpartition("_")[2] not in str(vars(told))
+
+
 @pytest.mark.parametrize(
     "alter",
     [
