@@ -193,12 +193,15 @@ def replay(
 def backup(to: Annotated[Path, typer.Option(help="Folder to be made.")]) -> None:
     """Copy log, anchor and keys while the service goes on.
 
-    Ends with a proof that the copy is whole.
+    Ends with a proof that the copy is whole. Of a log in a database, all but the log.
     """
     from serving.audit.backup import back_up
 
-    typer.echo(back_up(_settings(), to).line)
+    settings = _settings()
+    typer.echo(back_up(settings, to).line)
     typer.echo(f"{to} holds {', '.join(sorted(file.name for file in to.iterdir()))}")
+    if settings.database is not None:
+        typer.echo(f"and not the log itself: dump the {primary_of(settings).name} now, after it")
 
 
 @app.command(epilog="Example: lanes explain 10600000000123 --language en")

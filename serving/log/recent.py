@@ -33,6 +33,14 @@ _NEW_ACTS = (
 )
 _COPY_ACT = f"INSERT OR IGNORE INTO acts ({_ACT_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM decisions WHERE seq <= (SELECT max(seq) FROM decisions) - ?"
+_NEWEST_DECISION = (
+    "SELECT declaration_id, version_no, record FROM decisions ORDER BY seq DESC LIMIT 1",
+    "SELECT record FROM decisions WHERE declaration_id = ? AND version_no = ?",
+)
+_NEWEST_ACT = (
+    "SELECT seq, act FROM acts ORDER BY seq DESC LIMIT 1",
+    "SELECT act FROM acts WHERE seq = ?",
+)
 _MARKS = "CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 _MARK = "INSERT OR REPLACE INTO marks VALUES (?, ?)"
 
@@ -67,7 +75,7 @@ class Recent:
     def _open(self, file: Path, log: Store, away: bool, opened: ExitStack) -> None:
         self._log: Connection = OpenedLater(log.open_to_read) if away else log.open_to_read()
         opened.callback(self._log.close)
-        self._copy = _as_it_is(file, log.name) if away else _copy_of(file, log_id_of(self._log))
+        self._copy = _as_it_is(file, log.name) if away else _copy_of(file, self._log)
         opened.callback(self._copy.close)
         self.log_id = log_id_of(self._copy)
         """Id of the log that this is a copy of."""
@@ -192,14 +200,16 @@ def _moment(told: str | None) -> datetime | None:
     return None
 
 
-def _copy_of(file: Path, log_id: str) -> sqlite3.Connection:
+def _copy_of(file: Path, log: Connection) -> sqlite3.Connection:
     """A copy of this very log; what is there of another one, or cannot be read, is thrown away.
 
-    One of another log without a decision may yet hold its orders, and marks of how far it came.
+    One of another log without a decision may yet hold its orders, and marks of how far it came. So
+    may one of this log from before it was restored, which then gives other records their places.
     """
+    log_id = log_id_of(log)
     with suppress(DecisionLogError, sqlite3.Error), ExitStack() as unless_ours:
         copy = unless_ours.enter_context(closing(_writable(file)))
-        if log_id_of(copy) == log_id:
+        if log_id_of(copy) == log_id and _holds_newest_of(copy, log):
             unless_ours.pop_all()
             return copy
     for part in ("", "-wal", "-shm"):
@@ -207,6 +217,15 @@ def _copy_of(file: Path, log_id: str) -> sqlite3.Connection:
     copy = _writable(file)
     copy.execute("UPDATE meta SET log_id = ?", (log_id,))
     return copy
+
+
+def _holds_newest_of(copy: sqlite3.Connection, log: Connection) -> bool:
+    """Whether the log has the newest decision and the newest act that the copy has."""
+    for newest, same in (_NEWEST_DECISION, _NEWEST_ACT):
+        row = copy.execute(newest).fetchone()
+        if row is not None and log.execute(same, row[:-1]).fetchone() != row[-1:]:
+            return False
+    return True
 
 
 def held_by(file: Path, log_id: str, place: str) -> tuple[str, Head] | None:

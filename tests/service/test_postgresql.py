@@ -1,16 +1,21 @@
 """The service with its decision log in PostgreSQL: the same answers, proofs and exports."""
 
 import json
+import shutil
+import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from serving.log.decision_log import DecisionLog
 from tests.command_line import lanes
-from tests.postgresql import PostgreSql
-from tests.services import a_service, lodged, ndjson, until
+from tests.logs import a_record, kept
+from tests.postgresql import PostgreSql, programs
+from tests.services import a_service, lodged, ndjson, settings_in, until
 
 
 @pytest.fixture
@@ -155,6 +160,54 @@ def test_a_check_refuses_a_database_that_forgets_in_a_power_cut(
         assert "would lose decisions in a power cut (synchronous_commit is off)" in told.stderr
         assert "would serve  nothing: see log" in told.stdout
         lanes(tmp_path, "migrate", LANES_DATABASE=database)
+
+
+def test_a_backup_is_made_in_two_steps_and_restored_into_an_empty_database(
+    tmp_path: Path, bundle: Path, postgresql: PostgreSql, database: str
+) -> None:
+    dump, restored = tmp_path / "lanes.dump", tmp_path / "restored"
+    with a_service(tmp_path, bundle=bundle, database=database) as client:
+        answer = client.post("/v1/lanes", json=lodged()).json()
+        here = {"LANES_DATABASE": database, "LANES_BUNDLE": str(bundle)}
+        made = lanes(tmp_path, "backup", "--to", str(tmp_path / "backup"), **here)
+        assert made.exit_code == 0, made.stderr
+        assert made.stdout.startswith("whole: 1 records (1 decisions, 0 inspections)")
+        assert "dump the PostgreSQL database" in made.stdout
+        client.post("/v1/lanes", json=lodged(declaration_id="between"))
+        until(client, log="ok")
+        dumped = [programs() / "pg_dump", "--format=custom", f"--file={dump}", database]
+        subprocess.run(dumped, check=True)
+        client.post("/v1/lanes", json=lodged(declaration_id="lost"))
+    empty = postgresql.new_database()
+    restores = [programs() / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={empty}"]
+    subprocess.run([*restores, dump], check=True)
+    shutil.copytree(tmp_path / "backup", restored / "state")
+    anchor = settings_in(restored).anchor_file
+    (restored / "state" / anchor.name).rename(anchor)
+
+    with a_service(restored, bundle=bundle, database=empty) as client:
+        assert client.get("/health/ready").json()["anchor"] == "ok"
+        assert client.post("/v1/lanes", json=lodged()).json() == answer
+        for id_, status in ("between", 200), ("lost", 404):
+            assert client.get(f"/v1/decisions/{id_}").status_code == status
+    assert lanes(restored, "verify", LANES_DATABASE=empty).exit_code == 0
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_a_spool_that_is_taken_over_no_backup_is_made(
+    tmp_path: Path, database: str, waits: bool
+) -> None:
+    with a_service(tmp_path, database=database) as client:
+        client.post("/v1/lanes", json=lodged())
+    settings = settings_in(tmp_path, database=database)
+    with closing(DecisionLog(settings.spool_file)) as spool:
+        kept(spool, a_record(declaration_id="spooled"))
+    if not waits:
+        with a_service(tmp_path, database=database):  # takes it over
+            pass
+    to = str(tmp_path / "backup")
+    assert lanes(tmp_path, "backup", "--to", to, LANES_DATABASE=database).exit_code == 0
+    assert (tmp_path / "backup" / settings.spool_file.name).exists() == waits
 
 
 def test_histories_learn_what_another_service_wrote(

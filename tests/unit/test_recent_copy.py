@@ -1,5 +1,6 @@
 """The copy of the newest decisions reads no more of its log than it lacks and holds."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from serving.log.reader import LogReader
 from serving.log.recent import Recent
 from serving.storage.file import LogFile
 from serving.storage.store import Connection, Rows
-from tests.logs import a_record, kept
+from tests.logs import a_lane_changed, a_record, acted, kept
 
 MOST = 10
 
@@ -70,3 +71,31 @@ def test_no_more_of_a_log_is_read_than_the_copy_lacks_and_holds(tmp_path: Path, 
     with closing(LogReader(tmp_path / "recent.sqlite")) as copy:
         found = [record.declaration_id for _, record in copy.records()]
     assert found == [f"D-{each}" for each in range(31 + more - MOST, 31 + more)]
+
+
+@pytest.mark.parametrize("kind", ["decisions", "acts"])
+def test_a_copy_from_before_its_log_was_restored_is_made_anew(tmp_path: Path, kind: str) -> None:
+    """Else what was lost would be answered, and what came into its places never be copied."""
+    file, backup = tmp_path / "decisions.sqlite", tmp_path / "backup.sqlite"
+
+    def go_on(number: int) -> None:
+        if kind == "decisions":
+            keep(file, number + 3, number + 3)
+        else:
+            with closing(DecisionLog(file)) as log:
+                acted(log, a_lane_changed(f"D-{number}"))
+
+    def held(place: Path) -> list[str]:
+        with closing(LogReader(place)) as log:
+            decided = [record.declaration_id for _, record in log.records()]
+            return decided + [step.asked.declaration_id for step in log.overrides()]
+
+    keep(file, 1, 3)
+    shutil.copy(file, backup)
+    go_on(1)
+    asked_by_a_copy(tmp_path)
+    assert held(tmp_path / "recent.sqlite") == held(file)
+    shutil.copy(backup, file)
+    go_on(2)
+    asked_by_a_copy(tmp_path)
+    assert held(tmp_path / "recent.sqlite") == held(file)
