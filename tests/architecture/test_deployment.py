@@ -176,9 +176,11 @@ def test_what_is_mounted_is_there() -> None:
     for service in COMPOSE["services"].values():
         for mounted in service.get("volumes", ()):
             source = mounted.split(":")[0]
-            if source.startswith("./") and source != "./models/published":
+            if source in {"./models/published", "./data/reports"}:  # made by the pipeline
+                assert source.removeprefix("./") in RUNBOOK, source
+            elif source.startswith("./"):
                 assert (ROOT / source).is_file(), source
-            elif not source.startswith("./"):
+            else:
                 assert source in COMPOSE["volumes"]
         for secret in service.get("secrets", ()):
             assert secret in COMPOSE["secrets"]
@@ -201,11 +203,37 @@ def test_the_service_finds_its_database() -> None:
     assert all(any(path.startswith(volume) for volume in volumes) for path in named)
 
 
+def test_the_container_is_healthy_when_the_service_is_ready() -> None:
+    """In the image and beside it alike; and its database is only when it listens for others."""
+    lanes, database = (COMPOSE["services"][name]["healthcheck"] for name in ("lanes", "database"))
+    (built,) = re.findall(r"^ +CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)
+    assert lanes["test"] == ["CMD", *json.loads(built)]
+    assert f"127.0.0.1:{Settings().port}/health/ready" in built
+    for name in ("interval", "timeout", "start_period"):
+        assert f"--{name.replace('_', '-')}={lanes[name]}" in CONTAINERFILE
+    assert "--host=127.0.0.1" in database["test"]
+
+
+def test_every_secret_of_the_containers_is_made_by_the_runbook() -> None:
+    services = COMPOSE["services"].values()
+    files = {service["env_file"] for service in services if "env_file" in service}
+    files |= {secret["file"] for secret in COMPOSE["secrets"].values()}
+    assert files == {"./state/database.env", "./state/grafana.env", "./state/metrics.key"}
+    for file in files:
+        assert f"> {file.removeprefix('./')}" in RUNBOOK
+    assert "/state/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_whoever_reaches_the_service_shares_its_network() -> None:
+    """It belongs to a container that does nothing, and so is never started anew."""
     services = COMPOSE["services"]
-    assert "8443:8443" in services["lanes"]["ports"]
-    for name in ("proxy", "prometheus"):
-        assert services[name]["network_mode"] == "service:lanes"
+    assert "8443:8443" in services["network"]["ports"]
+    assert not {"depends_on", "volumes", "env_file", "build"} & set(services["network"])
+    for name in ("lanes", "proxy", "prometheus"):
+        assert services[name]["network_mode"] == "service:network"
+        assert "network" in services[name]["depends_on"]
+        assert "ports" not in services[name]
+    assert "http://network:9090" in (ROOT / "deploy/grafana/datasource.yaml").read_text()
     assert "tls" in (ROOT / "deploy/Caddyfile").read_text()
     assert f"127.0.0.1:{Settings().port}" in (ROOT / "deploy/Caddyfile").read_text()
 
