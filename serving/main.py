@@ -17,7 +17,7 @@ import typer
 from selectivity.errors import AuditError
 from serving.audit.export import export as export_log
 from serving.commands import files, keys, mode, rules, table
-from serving.commands.around import PlainErrors, Version, variables
+from serving.commands.around import PlainErrors, Version, codes, variables
 from serving.commands.asking import Spoken, Url, asked
 from serving.commands.client import follow_notices
 from serving.commands.first_key import key_to_send, make_first_key
@@ -38,7 +38,7 @@ def _settings(port: int | None = None) -> Settings:
 
 app = typer.Typer(
     cls=PlainErrors,
-    epilog=variables(),
+    epilog=f"{codes()}\n\n{variables()}",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,17 +1,39 @@
 """What every command has around it: errors in one plain line, and the settings under `--help`."""
 
+import errno
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from selectivity.errors import SelectivityError
+from selectivity.errors import (
+    AuditError,
+    BundleError,
+    DecisionLogError,
+    ParamsError,
+    RulesError,
+    SelectivityError,
+    ServiceError,
+)
 from serving.commands.client import NoValidKeyError
 from serving.commands.first_key import how_to_send_another
 from serving.settings import PREFIX, Settings
 
 PROJECT = "customs-lane-prediction"
+ENDS: Mapping[int, str] = {
+    0: "done",
+    SelectivityError.exit_code: "some lines were refused, or a file cannot be used",
+    2: "the command itself was not given as its --help says",
+    ParamsError.exit_code: "a setting, a key or an option cannot be used",
+    BundleError.exit_code: "there is no bundle that can be used",
+    RulesError.exit_code: "the rules are refused",
+    DecisionLogError.exit_code: "the decision log cannot be used or reached",
+    AuditError.exit_code: "the log, or what is decided again, is not what was kept",
+    ServiceError.exit_code: "no service answers, or it refuses",
+}
+"""Exit codes of commands, with what they mean. Where several things are wrong, of the first."""
 
 
 class PlainErrors(TyperGroup):
@@ -37,6 +59,16 @@ class PlainErrors(TyperGroup):
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")
             raise
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads on
+                raise
+            what = error.filename or "What this command says"
+            typer.echo(
+                f"error: {what} cannot be read or written ({error.strerror}). Make room, or give "
+                "another place.",
+                err=True,
+            )
+            raise typer.Exit(SelectivityError.exit_code) from error
         except SelectivityError as error:
             remedy = how_to_send_another(ctx.obj()) if isinstance(error, NoValidKeyError) else ""
             typer.echo(f"error: {error} {remedy}".rstrip(), err=True)
@@ -57,6 +89,12 @@ Version = Annotated[
     bool,
     typer.Option("--version", is_eager=True, callback=_tell_version, help="Print it and end."),
 ]
+
+
+def codes() -> str:
+    """With what commands end, one a line."""
+    lines = [f"{number:<3} {told}" for number, told in sorted(ENDS.items())]
+    return "\b\nCommands end with:\n" + "\n".join(lines)
 
 
 def variables() -> str:

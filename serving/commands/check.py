@@ -42,15 +42,17 @@ class Checked(NamedTuple):
 
 def check(settings: Settings) -> Iterator[Checked]:
     """Bundle, rules, log and keys, one after the other; changes nothing."""
-    opened = open_bundle(settings)
+    opened, stop = open_bundle(settings), list[str]()
     if opened.bundle is not None:
         digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
         yield Checked("bundle", f"{digest} is whole")
         yield Checked("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
     else:
         yield Checked("bundle", str(opened.cause), BundleError(str(opened.detail)))
-        yield _check_rules(settings)
-    stop: list[str] = []
+        rules = _check_rules(settings)
+        yield rules
+        if rules.error is not None and opened.ruling is None and opened.last_good is None:
+            stop.append(rules.what)  # nothing else holds rules
     yield from _check_state(settings)
     for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
         yield found

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from itertools import count, islice
 from pathlib import Path
@@ -16,7 +17,9 @@ from selectivity.reasons.wording import Language
 from serving.commands.table import what_is_wrong
 
 LINES_AT_ONCE = 1_000
-SECONDS = 120
+SECONDS = 15.0
+BATCH_SECONDS = 120.0
+"""How long to wait for an answer: a service under load takes its time for many lines."""
 _LATER = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """What the service, or a proxy before it, answers while it cannot."""
 _TAKEN = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
@@ -61,7 +64,8 @@ def send_declarations(
         if not some:
             return
         sent = b"".join(some)
-        status, body = call(url, "POST", "/v1/lanes/batch", sent, language=language, key=key)
+        to = partial(call, url, "POST", "/v1/lanes/batch", sent, seconds=BATCH_SECONDS)
+        status, body = to(language=language, key=key)
         if status != HTTPStatus.OK:  # of the whole: nothing was decided
             _usable((status, body))
         for text in body.splitlines():
@@ -208,19 +212,29 @@ def call(
     *,
     language: Language = "en",
     key: str | None = None,
+    seconds: float = SECONDS,
 ) -> tuple[int, bytes]:
     """Status and body of one request, made with this API key.
+
+    Args:
+        seconds: how long to wait for a connection, and for every part of the answer.
 
     Raises:
         ServiceError: no service answers there.
     """
     host, port = _address(url)
     headers = {"Accept-Language": language} | ({"Authorization": f"Bearer {key}"} if key else {})
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
+    except TimeoutError as error:
+        raise NoAnswerError(
+            f"The service at {url} did not answer within {seconds:g} s. See whether "
+            f"{url}/health/live answers and what its log says. If it hangs, end it and start it "
+            "again: what was answered is on disk."
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswerError(
             f"No service answers at {url} ({error}). Start it with `lanes serve`, or give its "

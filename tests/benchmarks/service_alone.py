@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from serving.commands.client import call
+from serving.commands.client import BATCH_SECONDS, call
 from tests.bundles import a_bundle
 from tests.services import KEY, ROOT, a_process, lodged, ndjson
 
@@ -57,7 +57,9 @@ def measure(python: Path, folder: Path) -> Measured:
         seconds = time.perf_counter() - started
         cpu_seconds = _cpu_seconds(process.pid)
         lines = ndjson(*[lodged(declaration_id=f"A-{number}") for number in range(DECLARATIONS)])
-        status, answers = call(url, "POST", "/v1/lanes/batch", lines, key=KEY)
+        status, answers = call(
+            url, "POST", "/v1/lanes/batch", lines, key=KEY, seconds=BATCH_SECONDS
+        )
         assert status == 200, answers
         assert answers.count(b'"source":"model"') == DECLARATIONS, answers[:500]
         return Measured(first_seconds, seconds, cpu_seconds, _resident_bytes(process.pid))

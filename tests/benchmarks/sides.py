@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selectivity.errors import ServiceError
-from serving.commands.client import call
+from serving.commands.client import BATCH_SECONDS, call
 from tests.benchmarks.load import ID, Load, Measured, measure
 from tests.benchmarks.process_tree import Tree
 from tests.services import KEY, ROOT, free_port, settings_in
@@ -203,7 +203,7 @@ def send_batch(side: Side, name: str, lines: int) -> None:
     bodies = (side.bodies[at % len(side.bodies)] for at in range(lines))
     content = "\n".join(body.replace(ID, f"{name}-{at}") for at, body in enumerate(bodies))
     url, path = f"http://127.0.0.1:{side.port}", f"{side.path}/batch"
-    status, answers = call(url, "POST", path, content.encode(), key=side.key)
+    status, answers = call(url, "POST", path, content.encode(), key=side.key, seconds=BATCH_SECONDS)
     if status != 200 or answers.count(b'"lane"') < lines:
         raise SystemExit(f"{side.name} refuses a batch ({status}): {answers[:500].decode()}")
 

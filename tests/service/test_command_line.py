@@ -17,7 +17,14 @@ import pytest
 import typer.main
 
 from selectivity.declaration import Declaration
-from selectivity.errors import ParamsError
+from selectivity.errors import (
+    AuditError,
+    BundleError,
+    DecisionLogError,
+    ParamsError,
+    RulesError,
+    ServiceError,
+)
 from selectivity.inspection import Inspection
 from serving.commands.demo import where_to_look
 from serving.deciding.draw_key import read_or_create_draw_key
@@ -465,6 +472,33 @@ def test_a_check_finds_everything_that_a_start_is_refused_for(tmp_path: Path) ->
     assert told.exit_code != 0
     assert "none.jwks cannot be read" in told.stderr
     assert "would serve  nothing: see keys and tokens" in told.stdout
+
+
+def test_a_check_knows_what_is_served_without_rules_or_is_not(tmp_path: Path) -> None:
+    nowhere = {"LANES_RULES": str(tmp_path / "none.yaml")}
+    told, start = lanes(tmp_path, "check", **nowhere), lanes_alone(tmp_path, "serve", **nowhere)
+    assert "would serve  nothing: see rules" in told.stdout
+    assert start.returncode == 21
+    assert start.stderr.strip().removeprefix("error: ") in told.stderr
+
+
+def test_an_output_that_has_no_room_is_told_in_one_line(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "serving.main", "keys", "list"]
+    here = os.environ | {"LANES_KEYS": str(tmp_path / "keys.json")}
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            words, cwd=ROOT, env=here, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: What this command says cannot be read or written (No s")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_help_says_with_what_commands_end(tmp_path: Path) -> None:
+    told = lanes(tmp_path, "--help").stdout
+    kinds = (ParamsError, BundleError, RulesError, DecisionLogError, AuditError, ServiceError)
+    for number in (0, 1, 2, *(kind.exit_code for kind in kinds)):
+        assert re.search(rf"^  {number} +[a-z]", told, re.MULTILINE)
 
 
 def test_a_check_finds_that_the_log_is_not_the_one_that_was_vouched_for(tmp_path: Path) -> None:

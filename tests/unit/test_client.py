@@ -1,12 +1,13 @@
 """What commands make of answers that are none: of a service that cannot, or of something else."""
 
+import socket
 from typing import Any
 
 import pytest
 
 from selectivity.errors import ServiceError
 from serving.commands import client
-from serving.commands.client import NoAnswerError, send_declarations, send_inspections
+from serving.commands.client import NoAnswerError, call, send_declarations, send_inspections
 
 URL = "http://127.0.0.1:1"
 AWAY = b'{"title": "It is full", "detail": "Come again.", "status": 503, "problems": []}'
@@ -63,3 +64,10 @@ def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
 def test_what_is_no_address_is_told_so(url: str) -> None:
     with pytest.raises(ServiceError, match=r"no address of a service.*http://127\.0\.0\.1:8080"):
         list(send_declarations(url, [b"{}\n"], "en", None))
+
+
+def test_a_service_that_hangs_is_not_called_one_that_was_not_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        url = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        with pytest.raises(NoAnswerError, match=r"did not answer within 0\.1 s.*/health/live.*log"):
+            call(url, "GET", "/v1/mode", seconds=0.1)
