@@ -14,13 +14,13 @@ from typing import Annotated
 
 import typer
 
-from selectivity.errors import AuditError
 from serving.audit.export import export as export_log
-from serving.commands import files, keys, mode, rules, table
+from serving.commands import files, keys, mode, proofs, rules, table
 from serving.commands.around import PlainErrors, Version, codes, variables
 from serving.commands.asking import Spoken, Url, asked
 from serving.commands.client import follow_notices
 from serving.commands.first_key import key_to_send, make_first_key
+from serving.commands.proofs import LogPlace
 from serving.json_logging import log_json_lines
 from serving.log.reader import LogReader
 from serving.settings import PREFIX, Settings
@@ -52,10 +52,6 @@ app.add_typer(mode.commands, name="mode")
 Port = Annotated[int | None, typer.Option(help="Port to listen on, instead of LANES_PORT.")]
 FreePort = Annotated[
     int | None, typer.Option(help="Port; without it that of LANES_PORT, and a free one if unset.")
-]
-LogPlace = Annotated[
-    str | None,
-    typer.Option(help="File of the log or address of its database; that in use if left out."),
 ]
 
 
@@ -138,55 +134,10 @@ def export(
     )
 
 
-@app.command(epilog="Example: lanes verify --public-key /srv/audit/signing.pub")
-def verify(
-    log: LogPlace = None,
-    anchor: Annotated[
-        Path | None, typer.Option(help="Its checkpoints; LANES_ANCHOR if left out.")
-    ] = None,
-    public_key: Annotated[
-        list[Path] | None,
-        typer.Option(help="Key they are signed with, best a copy kept elsewhere; may be repeated."),
-    ] = None,
-) -> None:
-    """Prove that the log is what the service wrote.
-
-    Or say what was done to it; changes nothing.
-    """
-    from serving.audit.verify import verify as look_at
-    from serving.log.signing_key import kept_public, read_public
-
-    settings = _settings()
-    own = settings.signing_key_file
-    signers = [read_public(file) for file in public_key] if public_key else kept_public(own)
-    verdict = look_at(store_asked(log, settings), anchor or settings.anchor_file, signers)
-    if verdict.problems:
-        raise AuditError(
-            f"{verdict.line}. Keep log and anchor as they are for an investigation, and compare "
-            "them with the backups."
-        )
-    typer.echo(verdict.line)
-
-
-@app.command(epilog="Example: lanes replay --log /srv/audit/decisions.sqlite")
-def replay(
-    log: LogPlace = None,
-) -> None:
-    """Decide again on the whole log and compare.
-
-    Each decision as on its day; changes nothing.
-    """
-    from serving.audit.replay import replay as decide_again
-
-    settings = _settings()
-    with closing(LogReader(store_asked(log, settings))) as reader:
-        replayed = decide_again(reader, settings)
-    if not replayed.all_equal:
-        raise AuditError(
-            f"{replayed.line}. Verify the log first; give what is missing, or find out whether "
-            "this software is of another version than the one that decided."
-        )
-    typer.echo(replayed.line)
+app.command(epilog="Example: lanes verify --public-key /srv/audit/signing.pub")(proofs.verify)
+app.command(epilog="Example: lanes replay --log /srv/audit/decisions.sqlite --since 2026-03-02")(
+    proofs.replay
+)
 
 
 @app.command(epilog="Example: lanes backup --to /srv/backup/2026-03-02")

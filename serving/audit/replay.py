@@ -8,6 +8,7 @@ digest of the features in the record shows whether the histories were the same.
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -41,6 +42,10 @@ class Replayed(NamedTuple):
     first_difference: str | None
     not_replayed: Mapping[str, int]
     """How many could not be decided again, by what is missing."""
+    other_lanes: int = 0
+    """How many of those that differ do so in their lane."""
+    left_out: int = 0
+    """How many were decided before those that were asked for."""
 
     @property
     def all_equal(self) -> bool:
@@ -52,8 +57,10 @@ class Replayed(NamedTuple):
         """All of it in one line."""
         told = [f"{self.equal} decisions replayed and equal"]
         if self.differing:
-            told.append(f"{self.differing} differing, first {self.first_difference}")
+            lanes = f"{self.other_lanes or 'none'} of them in the lane"
+            told.append(f"{self.differing} differing, {lanes}, first {self.first_difference}")
         told += [f"{number} not replayed: {why}" for why, number in self.not_replayed.items()]
+        told += [f"{self.left_out} of before left out"] if self.left_out else []
         return "; ".join(told)
 
 
@@ -61,8 +68,11 @@ class MissingError(Exception):
     """What a decision rested on is not at hand."""
 
 
-def replay(log: LogReader, settings: Settings) -> Replayed:
+def replay(log: LogReader, settings: Settings, *, since: datetime | None = None) -> Replayed:
     """Decide again on every declaration in the log, in its order.
+
+    Args:
+        since: what was decided before is left out; histories know it all the same.
 
     Raises:
         ParamsError: there is no draw key.
@@ -74,16 +84,21 @@ def replay(log: LogReader, settings: Settings) -> Replayed:
     with log.one_moment():
         again = Again(log, settings)
         for numbered in log.records():
+            kept = numbered.record
+            if since is not None and kept.decided_at < since:
+                counts["left out"] += 1
+                continue
             try:
-                found = _difference(
-                    numbered.record, _told_as(numbered.record, again.decide(numbered))
-                )
+                decided = again.decide(numbered)
             except MissingError as what:
                 missing[str(what)] += 1
                 continue
+            found = _difference(kept, _told_as(kept, decided))
             counts["equal" if found is None else "differing"] += 1
+            counts["other lanes"] += kept.decision.lane is not decided.decision.lane
             first = first or found
-    return Replayed(counts["equal"], counts["differing"], first, missing)
+    numbers = counts["equal"], counts["differing"], first, missing
+    return Replayed(*numbers, counts["other lanes"], counts["left out"])
 
 
 class _AsOnItsDay:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from selectivity.mode_orders import MOST_HOURS
 from serving.audit.released import HEAD, line, released
 from serving.commands.asking import Spoken, Url, asked, settings_of
 from serving.commands.client import mode_answer
+from serving.commands.moments import moment
 from serving.log.reader import LogReader
 from serving.stores import store_asked
 
@@ -29,15 +30,6 @@ def _mode(given: str) -> Mode:
         return Mode(given.upper())
     except ValueError as error:
         raise typer.BadParameter(f"{given!r:.40} is none of {', '.join(Mode)}.") from error
-
-
-def _moment(given: str) -> datetime:
-    try:
-        return datetime.fromisoformat(given)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{given!r:.40} is no day. Give one as 2026-03-02, or a time as 2026-03-02T09:30."
-        ) from error
 
 
 @commands.command(epilog="Example: lanes mode show")
@@ -84,7 +76,7 @@ def approve(
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")
 def list_released(
     context: typer.Context,
-    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.", parser=_moment)],
+    since: Annotated[datetime, typer.Option(help="Day, or day and time, in UTC.", parser=moment)],
     log: Annotated[
         str | None, typer.Option(help="Log, a file or an address; that of the settings if unset.")
     ] = None,
@@ -96,15 +88,11 @@ def list_released(
     with closing(LogReader(store_asked(log, settings_of(context)))) as reader:
         typer.echo(HEAD)
         listed = 0
-        for record in released(reader, _in_utc(since)):
+        for record in released(reader, since):
             typer.echo(line(record))
             listed += 1
     if not listed:
         typer.echo(f"Nothing was released so since {since:%Y-%m-%d %H:%M}.", err=True)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _check_hours(mode: Mode, hours: float | None) -> None:

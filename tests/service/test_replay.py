@@ -167,9 +167,35 @@ def test_a_decision_that_does_not_follow_is_named_with_what_differs(
     ended = lanes(tmp_path, "replay", LANES_BUNDLE=str(bundle))
     assert risk == 0.5
     assert ended.exit_code == 42
-    assert "1 decisions replayed and equal; 1 differing, first decision on 'D-2'" in ended.stderr
+    differing = "1 differing, none of them in the lane, first decision on 'D-2'"
+    assert f"1 decisions replayed and equal; {differing}" in ended.stderr
     assert "decision.risk was 0.5 and is 0." in ended.stderr
     assert ended.stderr.count("\n") == 1
+    with closing(sqlite3.connect(kept)) as connection, connection:
+        connection.execute(
+            "UPDATE decisions SET record = json_set(record, '$.decision.lane', 'GREEN') "
+            "WHERE seq = 2"
+        )
+    assert "1 differing, 1 of them in the lane, first" in replayed(tmp_path, bundle=bundle).line
+
+
+def test_what_was_decided_before_a_day_is_left_out_and_known_all_the_same(
+    tmp_path: Path, bundle: Path
+) -> None:
+    """Other software may have worked features out otherwise, which is no news for ever after."""
+    first, second = a_declaration(), a_declaration(declaration_id="D-2")
+    parts = served(tmp_path, [first, second], bundle=bundle)
+    with closing(sqlite3.connect(path_of(parts.log))) as connection, connection:
+        connection.execute(
+            "UPDATE decisions SET record = json_set(record, '$.decision.risk', 0.5, "
+            "'$.decided_at', '2026-03-01T23:59:59Z') WHERE seq = 1"
+        )
+    told = {
+        since: lanes(tmp_path, "replay", "--since", since, LANES_BUNDLE=str(bundle))
+        for since in ("2026-03-01", "2026-03-02", "2026-03-02T06:59:59+07:00")
+    }
+    assert [each.exit_code for each in told.values()] == [42, 0, 42]
+    assert told["2026-03-02"].stdout == "1 decisions replayed and equal; 1 of before left out\n"
 
 
 def test_records_that_tell_first_of_an_earlier_green_lane_are_replayed(tmp_path: Path) -> None:

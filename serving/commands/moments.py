@@ -1,0 +1,20 @@
+"""Days and times as commands take them."""
+
+from datetime import UTC, datetime
+
+import typer
+
+
+def moment(given: str) -> datetime:
+    """A day or a time, in UTC unless it says otherwise.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        told = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{given!r:.40} is no day. Give one as 2026-03-02, or a time as 2026-03-02T09:30."
+        ) from error
+    return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
