@@ -1,7 +1,7 @@
 """What the service counts, for Prometheus."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +16,7 @@ from serving.callers.api_keys import ApiKey
 from serving.log.checkpoints import Anchor, Checkpoint
 from serving.log.spool import Spooled
 
+FORTNIGHT = timedelta(days=14)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -97,7 +98,7 @@ class Meters:
         )
         self._key_expires = self._gauge(
             "lanes_key_expires_timestamp_seconds",
-            "When the last valid API key of this name expires.",
+            "When the last API key of this name expires, or expired within two weeks.",
             by=["name"],
         )
         self._behind = self._gauge(
@@ -145,10 +146,10 @@ class Meters:
         self._not_kept.inc()
 
     def keys(self, keys: Iterable[ApiKey], now: datetime) -> None:
-        """Say when the keys in force expire."""
+        """Say when keys expire; of one that expired no sooner than it may have been noticed."""
         self._key_expires.clear()
-        valid = [key for key in keys if key.state(now) == "valid"]
-        for key in sorted(valid, key=lambda each: each.expires_at):
+        told = [key for key in keys if key.revoked_at is None and key.expires_at > now - FORTNIGHT]
+        for key in sorted(told, key=lambda each: each.expires_at):
             self._key_expires.labels(key.name).set(key.expires_at.timestamp())
 
     def vouched(self, checkpoint: Checkpoint) -> None:

@@ -36,30 +36,63 @@ EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in ALERT_RULES} | {
     for panel in PANELS
     for target in panel["targets"]
 }
-LABELS = {"le", "job", "lane", "channel", "fallback_cause", "status", "outcome", "result"}
-LABELS |= {"from_lane", "to_lane", "state", "mode", "shadow", "source", "name"}
+CASES = yaml.safe_load((ROOT / "tests/cases/alerts.yaml").read_text(encoding="utf-8"))
 
 
-def _metrics() -> set[str]:
-    """Every name the service gives, but for the counters' times of making."""
-    text = Meters().exposition().decode()
-    names = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
-    of_histograms = re.findall(r"^# TYPE (\w+) histogram", text, re.MULTILINE)
-    return names | {f"{name}_bucket" for name in of_histograms} | {"up"}
+def _metrics() -> dict[str, set[str]]:
+    """The labels of every metric that the service gives, by its name there."""
+    labels = {"up": {"job"}}
+    for collector, names in Meters()._registry._collector_to_names.items():
+        own = set(getattr(collector, "_labelnames", ()))
+        for name in names:
+            labels[name] = own | ({"le"} if name.endswith("_bucket") else set())
+    return labels
+
+
+METRICS = _metrics()
 
 
 @pytest.mark.parametrize("what", EXPRESSIONS)
 def test_an_expression_asks_for_what_is_measured(what: str) -> None:
     expression = EXPRESSIONS[what]
     plain = re.sub(r'"[^"]*"', '""', expression)
-    assert set(re.findall(r"\b(?:lanes_\w+|up)\b", plain)) <= _metrics()
-    labels = re.findall(r"(\w+)=~?\"|(\w+)!=\"", expression)
-    grouped = re.findall(r"by \(([^)]*)\)", expression)
-    named = {name for pair in labels for name in pair if name}
-    named |= {name.strip() for names in grouped for name in names.split(",")}
-    assert named <= LABELS
+    asked = _asked(plain)
+    assert asked.keys() <= METRICS.keys()
+    for name, labels in asked.items():
+        assert labels <= METRICS[name], name
+    assert _grouped(plain) <= set[str]().union(*(METRICS[name] for name in asked))
     for opening, closing in ("()", "{}", "[]"):
         assert plain.count(opening) == plain.count(closing)
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_names_what_it_shows(panel: dict[str, Any]) -> None:
+    """A table shows labels of this moment as columns; of a range it would show one series."""
+    for target in panel["targets"]:
+        grouped, asked = _grouped(target["expr"]), _asked(target["expr"])
+        shown = grouped or set[str]().union(*(METRICS[name] for name in asked))
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= shown
+        of_now = (target.get("format"), target.get("instant")) == ("table", True)
+        assert of_now == (panel["type"] == "table")
+
+
+def test_alarms_are_tried_on_what_is_measured() -> None:
+    series = [CASES["usual"], *(case.get("series", {}) for case in CASES["cases"])]
+    for name, labels in (each for one in series for text in one for each in _asked(text).items()):
+        assert labels <= METRICS[name], name
+
+
+def _asked(expression: str) -> dict[str, set[str]]:
+    """The labels that are asked for, by metric."""
+    found = re.findall(r"\b(lanes_\w+|up)\b(?:{([^}]*)})?", expression)
+    labels: dict[str, set[str]] = {}
+    for name, selected in found:
+        labels.setdefault(name, set()).update(re.findall(r"(\w+)(?:=~?|!=|!~)\"", selected))
+    return labels
+
+
+def _grouped(expression: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", expression))))
 
 
 def test_what_alarms_count_is_there_before_it_happens() -> None:

@@ -23,6 +23,7 @@ from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import read_key_set
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.log.signing_key import read_or_create_signing_key
+from serving.meters import Meters
 from tests.builders import NOON
 
 DAY = timedelta(days=1)
@@ -56,6 +57,24 @@ def test_a_key_opens_until_it_expires(file: Path) -> None:
     assert ring.holder(key, NOON + DAY - SECOND) == made
     assert made.roles == (Role.AUDITOR, Role.SCORER)
     assert ring.holder(key, NOON + DAY) is None
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, True), (1, True), (14, True), (15, False)], ids=str)
+def test_a_key_that_expired_is_measured_while_somebody_may_miss_it(
+    file: Path, days: int, told: bool
+) -> None:
+    """An alarm that ended with the key would end when nothing works any more."""
+    made, _ = _created(file)
+    revoked, _ = _created(file, name="gone")
+    revoke(file, revoked.id, now=NOON)
+    meters = Meters()
+    meters.keys(read_keys(file), NOON + days * DAY)
+    lines = meters.exposition().decode().splitlines()
+    measured = [line.split() for line in lines if "_expires_" in line and line[0] != "#"]
+    assert [(name, float(seconds)) for name, seconds in measured] == [
+        (f'lanes_key_expires_timestamp_seconds{{name="{each.name}"}}', each.expires_at.timestamp())
+        for each in (made,) * told
+    ]
 
 
 def test_a_holder_of_a_key_that_opens_nothing_any_more_is_told_of_once(
