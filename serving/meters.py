@@ -1,5 +1,6 @@
 """What the service counts, for Prometheus."""
 
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -54,6 +55,8 @@ class Meters:
             "When the time of the last order on the mode is over; 0 without an end.",
         )
         self.ordered(Mode.NORMAL, None)
+        self.refusals = Counted[int]()
+        """The same, for who cannot wait until somebody asks for the metrics."""
         self._refusals = self._counter(
             "lanes_refusals", "Requests and batch lines refused.", by=["status"]
         )
@@ -206,6 +209,7 @@ class Meters:
 
     def refused(self, status: int) -> None:
         """Count a refusal."""
+        self.refusals[status] += 1
         self._refusals.labels(str(status)).inc()
 
     def exposition(self) -> bytes:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from models.memory import give_back_memory
 from models.rules_files import read_rules
 from selectivity.days import day_in_utc
 from selectivity.errors import ParamsError, SelectivityError
+from selectivity.record import DecisionRecord
 from serving.app import Beside, create_app
 from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import SAME_ROLES, TokenRules, Tokens
@@ -25,6 +27,7 @@ from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer, open_bundle
+from serving.each_minute import EachMinute, tell_of_clock
 from serving.http.address import WAITING, bind, listen, url_of
 from serving.http.connection import connections
 from serving.http.door import Door
@@ -65,9 +68,7 @@ def assemble(settings: Settings) -> Parts:
     try:
         if not log.away:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
-                newest = next(reader.newest_first(), None)
-                if (before := another_before(newest, draw_key)) is not None:
-                    logger.critical("another draw key than before", extra={"cause": before})
+                _tell_of_newest(next(reader.newest_first(), None), draw_key)
                 for each in predictor.that_learn():
                     catch_up(each, reader)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
@@ -79,6 +80,13 @@ def assemble(settings: Settings) -> Parts:
         log.close()
         raise
     return parts
+
+
+def _tell_of_newest(newest: DecisionRecord | None, draw_key: bytes) -> None:
+    if (before := another_before(newest, draw_key)) is not None:
+        logger.critical("another draw key than before", extra={"cause": before})
+    if newest is not None:
+        tell_of_clock(newest, datetime.now(UTC))
 
 
 def count_today(parts: Parts) -> None:
@@ -168,7 +176,11 @@ def server_for(parts: Parts) -> uvicorn.Server:
         door=door_of(parts),
         on_refused=parts.meters.refused,
     )
-    followers: list[Beside] = [partial(watch, parts), LogFollower(parts, prepare).follow]
+    followers: list[Beside] = [
+        partial(watch, parts),
+        LogFollower(parts, prepare).follow,
+        EachMinute(parts).tell,
+    ]
     if settings.bundle is None:
         followers.append(BundleFollower(parts, prepare).follow)
     config = uvicorn.Config(
