@@ -1,5 +1,7 @@
 """A trouble that lasts is told when it begins and when it becomes another, not all the while."""
 
+import re
+
 
 class Trouble:
     """What stands in the way of one thing now, if anything does."""
@@ -13,9 +15,12 @@ class Trouble:
         return self._cause is not None
 
     def is_news(self, cause: str) -> bool:
-        """Note what stands in the way. Whether nothing did before, or something else."""
-        before, self._cause = self._cause, cause
-        return cause != before
+        """Note what stands in the way. Whether nothing did before, or something else.
+
+        Numbers make no difference: they may count what comes in meanwhile.
+        """
+        before, self._cause = self._cause, re.sub(r"\d+", "", cause)
+        return self._cause != before
 
     def is_over(self) -> bool:
         """Note that nothing stands in the way. Whether something did: it will be news again."""

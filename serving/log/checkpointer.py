@@ -130,9 +130,8 @@ class Checkpointer:
         try:
             step()
         except (OSError, DecisionLogError) as error:
-            cut = isinstance(error, AuditError)  # in its words the records are counted, each time
-            self._cut_for = self._cut_for + 1 if cut else 0
-            if self._trouble.is_news(Anchor.CUT if cut else str(error)):
+            self._cut_for = self._cut_for + 1 if isinstance(error, AuditError) else 0
+            if self._trouble.is_news(str(error)):
                 logger.error("no checkpoint", extra={"cause": str(error)})
             if self._cut_for == CUT_LOOKS:
                 logger.critical("log cut", extra={"cause": str(error)})

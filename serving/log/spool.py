@@ -23,6 +23,7 @@ from serving.log.recent import Recent
 from serving.storage.chain import Head, head_of, log_id_of
 from serving.storage.file import LogFile
 from serving.storage.store import Store
+from serving.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class SpoolingJournal:
             DecisionLogError: the spool or the log cannot be used, or it is not the log of before.
         """
         self._log, self._reserve, self._cause = log, reserve, reserve.away
-        self._turn = threading.Lock()
+        self._turn, self._lasts = threading.Lock(), Trouble()
         self._upto = Head(0, "")
         self.copy_of: datetime | None = None
         """If the log was away at the start: when the copy of it was last in step, until somebody
@@ -214,10 +215,10 @@ class SpoolingJournal:
                 self._drain(self._log)
                 self._cause = None
         except DecisionLogError as error:
-            if self._cause != _why(error):
-                self._tell(error)
             self._cause = _why(error)
+            self._tell(error)
         else:
+            self._lasts.is_over()
             logger.warning("log is written again")
 
     def _note_held(self) -> None:
@@ -228,9 +229,12 @@ class SpoolingJournal:
 
     def _tell(self, error: DecisionLogError) -> None:
         """What does not pass by itself is for people to see."""
+        lasts = isinstance(error, AuditError | NotTheLogError)
+        if not lasts or not self._lasts.is_news(str(error)):
+            return
         if isinstance(error, AuditError):
             logger.critical("spool altered", extra={"cause": str(error)})
-        elif isinstance(error, NotTheLogError):
+        else:
             logger.critical("log not gone back to", extra={"cause": str(error)})
 
     def _drain(self, through: Journal) -> None:

@@ -10,4 +10,5 @@ def test_a_trouble_is_news_until_it_is_known_and_again_when_it_comes_back() -> N
     assert told == [True, False, True, True]
     assert trouble.there
     assert [trouble.is_over(), trouble.is_over(), trouble.there] == [True, False, False]
-    assert trouble.is_news("full")
+    assert trouble.is_news("full, 3 records")
+    assert not trouble.is_news("full, 12 records")
