@@ -18,7 +18,8 @@ def gone_back_to(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
 def kept_behind(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
     """The predictor to keep behind the bundle that takes over, so that one can go back to it.
 
-    The predecessor if it is worth keeping, else the one that was behind it, else None.
+    The predecessor if it is worth keeping, else the one that was behind it, else None. Nothing
+    stays behind the predecessor: there would be three in memory.
     """
     candidates = predecessor.that_learn()
     predecessor.last_good = None

@@ -8,13 +8,7 @@ import asyncio
 from contextlib import closing, suppress
 
 from selectivity.errors import DecisionLogError
-from selectivity.mode_orders import (
-    ModeAsked,
-    ModeRefusal,
-    ModeStep,
-    approve,
-    order,
-)
+from selectivity.mode_orders import ModeAsked, ModeRefusal, ModeStep, approve, order
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, actor_of
 from serving.deciding.assign import Parts, keep_act
