@@ -43,7 +43,7 @@ REPORT = Path("data/reports/gate.json")
 def read_and_judge(
     *, bundle: Path, published: Path, evaluation: Path, data: Path, params: Path
 ) -> Judged | None:
-    """The same of what lies in these folders; None where nothing else is in force.
+    """Judge the new bundle beside the one in force; None if there is no other one in force.
 
     Raises:
         BundleError: one of the two cannot be used by this software.

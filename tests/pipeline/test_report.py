@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import verify
+from pipelines.judging.lanes import lane_figures
 from pipelines.report import leak_figures, main
 from pipelines.reporting import charts
 from pipelines.reporting.capacity import capacity
@@ -269,7 +270,8 @@ def test_a_currency_is_told_only_if_all_evaluated_amounts_are_in_it() -> None:
 
 def test_what_lanes_hold_comes_with_counts_and_intervals() -> None:
     """Of 46 declarations with a finding 10 are green and 16 red, these all physical."""
-    section = yields(an_evidence())
+    lanes = lane_figures(an_evidence().decisions)
+    section = yields(an_evidence(metrics={"lanes": lanes}))
     caption = _table(section, "yields.holds_caption").caption
     assert "(46 declarations with a violation, 16 of them physical)" in EN(caption)
     rows = _cells(section, "yields.holds_caption")
