@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,20 +34,32 @@ def lanes_alone(
     )
 
 
+AS_IN_A_TERMINAL = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("serving.main", run_name="__main__", alter_sys=True)
+"""
+"""Ctrl-C is heard also where the tests run in the background, whose processes are deaf to it."""
+PATIENCE_SECONDS = 120.0
+
+
 @contextmanager
 def lanes_meanwhile(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own, whose output can be read while it runs."""
+    """A command in a process of its own, whose output can be read while it runs; not for ever."""
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "serving.main", *arguments],
+        [sys.executable, "-u", "-c", AS_IN_A_TERMINAL, *arguments],
         cwd=ROOT,
         env=os.environ | _environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        end = threading.Timer(PATIENCE_SECONDS, process.kill)
+        end.start()
         try:
             yield process
         finally:
+            end.cancel()
             process.kill()
 
 
