@@ -5,8 +5,9 @@
 
 `dvc exp diff` shows two figures side by side; here both are worked out on the same resamples of the
 declarations that both were judged by, so that what is common to both does not blur the difference.
-A gain is the second less the first; where its 95 % interval holds zero, one cannot tell. The risk
-of a declaration is the highest of its goods items; figures of `dvc metrics` are of goods items.
+A gain above zero means that the second is better; where its 95 % interval holds zero, one cannot
+tell. The risk of a declaration is the highest of its goods items; figures of `dvc metrics` are of
+goods items.
 """
 
 import math
@@ -102,12 +103,12 @@ def compared(one: pd.DataFrame, other: pd.DataFrame, resamples: int) -> pd.DataF
     rows = []
     for name, at_one, at_other, sign in figures:
 
-        def gain(at: Ints, one: At = at_one, other: At = at_other) -> float:
-            return other(at) - one(at)
+        def gain(at: Ints, one: At = at_one, other: At = at_other, sign: int = sign) -> float:
+            return sign * (other(at) - one(at))
 
         interval = Interval(gain(everything), *bootstrap(gain, everything, resamples=resamples))
         values = (at_one(everything), at_other(everything))
-        rows.append((name, *values, *interval, verdict(interval, sign)))
+        rows.append((name, *values, *interval, verdict(interval)))
     return pd.DataFrame(rows, columns=["figure", "one", "other", "gain", "low", "high", "verdict"])
 
 
@@ -130,11 +131,11 @@ def _of_lanes(name: str, known: pd.DataFrame, found: Ints) -> Figure:
     return Figure(name, one, other, sign)
 
 
-def verdict(gain: Interval, sign: int = 1) -> str:
-    """What a gain means; with `sign` -1 less is better."""
-    if gain.low > 0 or gain.high < 0:
-        return "better" if (gain.low > 0) == (sign > 0) else "worse"
-    return "cannot tell"
+def verdict(gain: Interval) -> str:
+    """What a gain means."""
+    if gain.low > 0:
+        return "better"
+    return "worse" if gain.high < 0 else "cannot tell"
 
 
 def decisions_of(revision: str) -> pd.DataFrame:
@@ -176,7 +177,10 @@ def main(
         gain = f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
         grid.add_row(str(row.figure), f"{row.one:.3f}", f"{row.other:.3f}", gain, str(row.verdict))
     Console().print(grid)
-    say("per declaration, where `evaluate` counts goods items; of findings in green less is better")
+    say(
+        f"a gain above zero: {other} is better, of findings in green too, where less is better; "
+        "all per declaration, where `evaluate` counts goods items"
+    )
 
 
 if __name__ == "__main__":

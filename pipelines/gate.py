@@ -37,6 +37,12 @@ from pipelines.stage.tables import read_frame
 from selectivity.errors import BundleError, ParamsError, SelectivityError
 
 DATA, PARAMS = Path("data"), Path("params.yaml")
+MEANS = {
+    Verdict.PASS: "no figure is worse by more than its margin, with 95 % confidence",
+    Verdict.CANNOT_TELL: "no figure is shown to be worse, but some may be by more than the margin; "
+    "whoever publishes decides",
+    Verdict.FAIL: "at least one figure is shown to be worse; `publish` refuses without --despite",
+}
 REPORT = Path("data/reports/gate.json")
 
 
@@ -93,7 +99,11 @@ def tell(judged: Judged, out: Path) -> None:
     Console(stderr=True).print(table(judged))
     if not judged.same_policy:
         say("gate: their policies differ, and so do their lanes, whatever the models say")
-    say(f"gate: {judged.verdict}")
+    say(
+        "gate: a gain above zero: the new one is better; of model time, gain and margin are shares "
+        "of the time in force"
+    )
+    say(f"gate: {judged.verdict}: {MEANS[judged.verdict]}")
 
 
 def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: bool) -> None:

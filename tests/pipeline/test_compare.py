@@ -46,6 +46,14 @@ def test_what_is_sharper_is_better_and_the_other_way_round_worse() -> None:
     assert set(verdicts(sharp, blunt).values()) == {"worse"}
 
 
+def test_a_gain_is_above_zero_where_the_other_is_better_also_where_less_is() -> None:
+    table = compared(decisions(0.5), decisions(2.0), 100).set_index("figure")
+    green = table.loc["findings in green"]
+    assert green["other"] < green["one"]
+    assert green["gain"] == green["one"] - green["other"]
+    assert (table["low"] > 0).all()
+
+
 def test_where_nothing_differs_one_cannot_tell() -> None:
     assert set(verdicts(decisions(1), decisions(1, seed=2)).values()) == {"cannot tell"}
     table = compared(decisions(1), decisions(1), 100)
@@ -69,19 +77,16 @@ def test_without_common_declarations_it_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "sign", "told"),
+    ("gain", "told"),
     [
-        (Interval(0.1, 0.01, 0.2), 1, "better"),
-        (Interval(0.1, 0.01, 0.2), -1, "worse"),
-        (Interval(-0.1, -0.2, -0.01), -1, "better"),
-        (Interval(0.1, -0.01, 0.2), 1, "cannot tell"),
-        (Interval(0.1, float("nan"), float("nan")), 1, "cannot tell"),
+        (Interval(0.1, 0.01, 0.2), "better"),
+        (Interval(-0.1, -0.2, -0.01), "worse"),
+        (Interval(0.1, -0.01, 0.2), "cannot tell"),
+        (Interval(0.1, float("nan"), float("nan")), "cannot tell"),
     ],
 )
-def test_a_verdict_needs_an_interval_on_one_side_of_zero(
-    gain: Interval, sign: int, told: str
-) -> None:
-    assert verdict(gain, sign) == told
+def test_a_verdict_needs_an_interval_on_one_side_of_zero(gain: Interval, told: str) -> None:
+    assert verdict(gain) == told
 
 
 @pytest.fixture

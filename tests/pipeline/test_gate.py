@@ -260,7 +260,7 @@ def test_what_fails_is_published_on_demand_alone(
         put_in_force()
     assert [line.by for line in publish.history(published)] == ["ann.lee"]
     told = capsys.readouterr().err
-    assert f"gate: {verdict}" in told
+    assert f"gate: {verdict}: {gate.MEANS[verdict]}" in " ".join(told.split())
     assert json.loads((tmp_path / gate.REPORT).read_text())["verdict"] == verdict
     assert "their policies differ" in told
 
