@@ -39,9 +39,10 @@ from selectivity.errors import BundleError, ParamsError, SelectivityError
 DATA, PARAMS = Path("data"), Path("params.yaml")
 MEANS = {
     Verdict.PASS: "no figure is worse by more than its margin, with 95 % confidence",
-    Verdict.CANNOT_TELL: "no figure is shown to be worse, but some may be by more than the margin; "
-    "whoever publishes decides",
-    Verdict.FAIL: "at least one figure is shown to be worse; `publish` refuses without --despite",
+    Verdict.CANNOT_TELL: "a figure may be worse by more than its margin, but is not shown to be "
+    "worse; whoever publishes decides",
+    Verdict.FAIL: "a figure is shown to be worse, perhaps by more than its margin; `publish` "
+    "refuses without --despite",
 }
 REPORT = Path("data/reports/gate.json")
 
