@@ -13,7 +13,7 @@ from selectivity.deciding.policy import Policy
 from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
-from selectivity.metrics import Interval, bootstrap, wilson
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap, wilson
 
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
 def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
     """What share of all amounts lies in the lane; None where there is none anywhere.
 
-    Counts have the interval of a share; duties, of which a few may be most, are drawn anew.
+    Counts have the interval of a share; duties, of which a few may be most, are drawn anew: of
+    fewer than ten findings that says nothing, and any share may be the true one.
     """
     given, inside = amounts.to_numpy(float), here.to_numpy()
     if not given.sum() > 0:
@@ -53,6 +54,8 @@ def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
         return float(given[at][inside[at]].sum() / total) if total > 0 else float("nan")
 
     everyone = np.arange(len(given))
+    if np.count_nonzero(given) < FEWEST_FINDINGS:
+        return Interval(share(everyone), 0.0, 1.0)
     return Interval(share(everyone), *bootstrap(share, everyone))
 
 

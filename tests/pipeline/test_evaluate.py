@@ -99,6 +99,17 @@ def test_what_a_lane_holds_is_told_with_how_sure_that_is() -> None:
     assert "red_holds_physical" not in figures
 
 
+@pytest.mark.parametrize(("findings", "low"), [(9, 0.0), (10, 1.0)])
+def test_of_few_findings_nobody_knows_which_share_of_the_duty_a_lane_holds(
+    findings: int, low: float
+) -> None:
+    rows = pd.DataFrame({"lane": "RED", "found": [True] * findings + [False] * 50})
+    rows["duty_found"] = rows["found"] * 5.0
+    figures = lane_figures(rows.assign(channel=Channel.MODEL, inspected=True, physical=False))
+    ends = [figures[f"red_holds_duty_found{end}"] for end in ("_low", "", "_high")]
+    assert ends == [low, 1.0, 1.0]
+
+
 @pytest.mark.parametrize(("times", "warned"), [(1.05, 0), (1.15, 1)])
 def test_a_lane_may_be_a_tenth_over_its_capacity(times: float, warned: int) -> None:
     policy = Policy()
