@@ -11,6 +11,7 @@ Writes  data/reports/gate.json              every check with its numbers
 `publish` asks this by itself. Not a stage of dvc.yaml: its result hangs on what is in force.
 """
 
+from math import isnan
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -18,12 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from models.bundle import load
-from models.pointer import read_pointer
+from models.pointer import POINTER, read_pointer
 from pipelines.judging.checks import Verdict
 from pipelines.judging.fitting import read_past
-from pipelines.judging.takeover import GateParams, Judged, judge
+from pipelines.judging.takeover import DECIDED, GateParams, Judged, judge
 from pipelines.stage.command import command, say
-from pipelines.stage.files import VERDICT, read_json, without_nan, write_json
+from pipelines.stage.files import VERDICT, read_json, write_json
 from pipelines.stage.options import (
     BundleFolder,
     DataFolder,
@@ -48,7 +49,7 @@ REPORT = Path("data/reports/gate.json")
 
 
 def read_and_judge(
-    *, bundle: Path, published: Path, evaluation: Path, data: Path, params: Path
+    *, bundle: Path, published: Path, evaluation: Path, data: Path, params: GateParams
 ) -> Judged | None:
     """Judge the new bundle beside the one in force; None if there is no other one in force.
 
@@ -64,6 +65,12 @@ def read_and_judge(
         raise ParamsError(
             f"{evaluation} is not of the bundle in {bundle}. Judge it first: `dvc repro evaluate`."
         )
+    in_force = load(published / pointer.bundle)
+    if in_force.digest != pointer.digest:
+        raise BundleError(
+            f"{published / pointer.bundle} holds another bundle than {published / POINTER} names. "
+            "Publish a bundle again, and find out who put it there."
+        )
     prepared = data / "interim/prepared"
     past = read_past(
         data / "features/features.parquet",
@@ -71,9 +78,8 @@ def read_and_judge(
         prepared / "periods.json",
         data / "interim/labelled/outcomes.parquet",
     )
-    decisions = read_frame(evaluation / "decisions.parquet")
-    in_force = load(published / pointer.bundle)
-    return judge(new, in_force, past, decisions, section(params, "gate", GateParams))
+    decisions = read_frame(evaluation / "decisions.parquet", DECIDED)
+    return judge(new, in_force, past, decisions, params)
 
 
 def table(judged: Judged) -> Table:
@@ -82,16 +88,20 @@ def table(judged: Judged) -> Table:
     for heading in ("", "in force", "new", "gain (95 %)", "margin", "verdict"):
         grid.add_column(heading, overflow="fold")
     for check in judged.checks:
-        gain, low, high = check.gain
-        numbers = (f"{check.in_force:.3f}", f"{check.new:.3f}")
-        gained = f"{gain:+.3f} ({low:+.3f} to {high:+.3f})"
+        gain, low, high = (_number(each, "+.3f") for each in check.gain)
+        numbers = (_number(each, ".3f") for each in (check.in_force, check.new))
+        gained = f"{gain} ({low} to {high})"
         grid.add_row(check.name, *numbers, gained, f"{check.margin:g}", check.verdict)
     return grid
 
 
+def _number(value: float, form: str) -> str:
+    """A question mark where nothing was there to count."""
+    return "?" if isnan(value) else format(value, form)
+
+
 def tell(judged: Judged, out: Path) -> None:
-    """Write down what it came to, and say it."""
-    write_json(out, without_nan(judged.content()))
+    """Say what it came to, and write it down."""
     say(
         f"gate: {judged.new[:16]} beside {judged.in_force[:16]}, which is in force, on "
         f"{judged.declarations:,} declarations from {judged.first_day} on, {judged.inspected:,} of "
@@ -105,6 +115,7 @@ def tell(judged: Judged, out: Path) -> None:
         "of the time in force"
     )
     say(f"gate: {judged.verdict}: {MEANS[judged.verdict]}")
+    write_json(out, judged.content())
 
 
 def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: bool) -> None:
@@ -112,13 +123,18 @@ def stop_if_worse(bundle: Path, published: Path, evaluation: Path, *, despite: b
 
     Raises:
         BundleError: it is shown to be worse, and nobody wants it all the same.
+        ParamsError: the margins cannot be read.
     """
+    params = section(PARAMS, "gate", GateParams, optional=True) if PARAMS.exists() else GateParams()
     try:
         judged = read_and_judge(
-            bundle=bundle, published=published, evaluation=evaluation, data=DATA, params=PARAMS
+            bundle=bundle, published=published, evaluation=evaluation, data=DATA, params=params
         )
     except (SelectivityError, OSError) as error:
-        say(f"warning: the bundle was not compared with the one in force. {error}")
+        why: object = error
+        if isinstance(error, OSError):
+            why = f"{error.filename} cannot be read ({error.strerror}). Run `dvc repro evaluate`."
+        say(f"warning: the bundle was not compared with the one in force. {why}")
         return
     if judged is None:
         return
@@ -141,7 +157,11 @@ def main(
 ) -> None:
     """Say of each figure whether the new bundle is at least as good as the one in force."""
     judged = read_and_judge(
-        bundle=bundle, published=published, evaluation=evaluation, data=data, params=params
+        bundle=bundle,
+        published=published,
+        evaluation=evaluation,
+        data=data,
+        params=section(params, "gate", GateParams, optional=True),
     )
     if judged is None:
         say("gate: no other bundle is in force; there is nothing to be compared with")

@@ -2,7 +2,8 @@
 
 Each check is a gain with its 95 % interval. It passes if the new bundle is at most a margin worse,
 with that confidence. It fails if the new one is shown to be worse, and may be by more than the
-margin. Between the two one cannot tell: there are too few findings for a verdict.
+margin. Between the two one cannot tell: there are too few findings for a verdict. So it is where a
+figure rests on fewer than ten declarations: drawn anew, these few always say the same.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.stage.areas import auroc
 from selectivity.columns import Floats, Ints, Mask
 from selectivity.lanes import Lane
-from selectivity.metrics import Interval, bootstrap
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap
 
 KEY = ["declaration_id", "version_no"]
 
@@ -82,43 +83,71 @@ class _Found(NamedTuple):
     """What is known of the same declarations, shape (n,)."""
 
     known: Mask
+    """Inspected."""
     found: Mask
     new_trader: Mask
+    scored: Mask
+    """Both bundles give it a risk."""
 
     def at(self, rows: Ints) -> "_Found":
         return _Found(*(each[rows] for each in self))
 
 
 Figure = Callable[[_Given, _Found], float]
+Rows = Callable[[_Given, _Found], Mask]
 
 
 class _Asked(NamedTuple):
     name: str
     figure: Figure
+    of: Rows
+    """The declarations that it rests on."""
     sign: int
     """-1: less is better."""
     margin: str
     """Which of the `Margins`."""
 
 
+def _all(given: _Given, _: _Found) -> Mask:
+    return np.ones(len(given.lane), dtype=bool)
+
+
+def _findings(_: _Given, told: _Found) -> Mask:
+    return told.known & told.found
+
+
+def _scored_findings(_: _Given, told: _Found) -> Mask:
+    return told.known & told.scored & told.found
+
+
+def _inspected_red(given: _Given, told: _Found) -> Mask:
+    mask: Mask = told.known & (given.lane == Lane.RED)
+    return mask
+
+
+def _clean_new(_: _Given, told: _Found) -> Mask:
+    return told.known & ~told.found & told.new_trader
+
+
 def _auroc(given: _Given, told: _Found) -> float:
-    return auroc(told.found[told.known].astype(np.int64), given.risk[told.known])
+    use = told.known & told.scored
+    return auroc(told.found[use].astype(np.int64), given.risk[use])
 
 
 def _brier(given: _Given, told: _Found) -> float:
-    return _mean(((given.risk - told.found) ** 2)[told.known])
+    return _mean(((given.risk - told.found) ** 2)[told.known & told.scored])
 
 
 def _hit_rate(given: _Given, told: _Found) -> float:
-    return _mean(told.found[told.known & (given.lane == Lane.RED)])
+    return _mean(told.found[_inspected_red(given, told)])
 
 
 def _in_red(given: _Given, told: _Found) -> float:
-    return _mean((given.lane == Lane.RED)[told.known & told.found])
+    return _mean((given.lane == Lane.RED)[_findings(given, told)])
 
 
 def _in_green(given: _Given, told: _Found) -> float:
-    return _mean((given.lane == Lane.GREEN)[told.known & told.found])
+    return _mean((given.lane == Lane.GREEN)[_findings(given, told)])
 
 
 def _beyond_capacity(given: _Given, told: _Found) -> float:
@@ -126,8 +155,7 @@ def _beyond_capacity(given: _Given, told: _Found) -> float:
 
 
 def _new_held_up(given: _Given, told: _Found) -> float:
-    clean = told.known & ~told.found & told.new_trader
-    return _mean((given.lane > Lane.GREEN)[clean])
+    return _mean((given.lane > Lane.GREEN)[_clean_new(given, told)])
 
 
 def _mean(values: Mask | Floats) -> float:
@@ -135,13 +163,13 @@ def _mean(values: Mask | Floats) -> float:
 
 
 ASKED = (
-    _Asked("AUROC", _auroc, 1, "auroc"),
-    _Asked("mean squared error of the risks", _brier, -1, "brier"),
-    _Asked("hit rate of red", _hit_rate, 1, "lanes"),
-    _Asked("findings in red", _in_red, 1, "lanes"),
-    _Asked("findings in green", _in_green, -1, "lanes"),
-    _Asked("held up beyond the capacity", _beyond_capacity, -1, "lanes"),
-    _Asked("clean new traders held up", _new_held_up, -1, "lanes"),
+    _Asked("AUROC", _auroc, _scored_findings, 1, "auroc"),
+    _Asked("mean squared error of the risks", _brier, _scored_findings, -1, "brier"),
+    _Asked("hit rate of red", _hit_rate, _inspected_red, 1, "lanes"),
+    _Asked("findings in red", _in_red, _findings, 1, "lanes"),
+    _Asked("findings in green", _in_green, _findings, -1, "lanes"),
+    _Asked("held up beyond the capacity", _beyond_capacity, _all, -1, "lanes"),
+    _Asked("clean new traders held up", _new_held_up, _clean_new, -1, "lanes"),
 )
 """The last one is of declarations of new traders in which controls found nothing."""
 
@@ -169,20 +197,23 @@ def beside(
         )
         for end, capacity in zip(("_in_force", ""), capacities, strict=True)
     )
-    scored = np.isfinite(one.risk) & np.isfinite(other.risk)
     told = _Found(
-        known=both["inspected"].to_numpy(bool) & scored,
+        known=both["inspected"].to_numpy(bool),
         found=both["found"].to_numpy(bool),
         new_trader=both["new_trader"].to_numpy(bool),
+        scored=np.isfinite(one.risk) & np.isfinite(other.risk),
     )
     everyone = np.arange(len(both))
     for asked in ASKED:
         gain = partial(_gain, asked, one, other, told)
+        fewest = min(asked.of(each, told).sum() for each in (one, other))
+        enough = fewest >= FEWEST_FINDINGS
+        ends = bootstrap(gain, everyone, resamples=resamples) if enough else (np.nan, np.nan)
         yield Check(
             asked.name,
             asked.figure(one, told),
             asked.figure(other, told),
-            Interval(gain(everyone), *bootstrap(gain, everyone, resamples=resamples)),
+            Interval(gain(everyone), *ends),
             getattr(margins, asked.margin),
         )
 

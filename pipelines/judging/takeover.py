@@ -16,10 +16,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.bundle import Bundle
-from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
+from pipelines.judging.checks import KEY, Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
 from pipelines.judging.new_traders import is_new
 from pipelines.judging.replay import replay
+from pipelines.stage.files import without_nan
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, first_rows, take
 from selectivity.errors import NotEnoughDataError
@@ -31,6 +32,8 @@ MOST_TIMED = 200
 ROUNDS = 9
 SLIPS = 2
 """Rounds at either end that say nothing: something else ran on the machine."""
+DECIDED = (*KEY, "accepted_at", "lane", "risk", "inspected", "found")
+"""Columns of the new bundle's decisions that are needed."""
 _KNOWN_DAYS = FEATURE_NAMES.index("importer_known_days")
 
 
@@ -74,16 +77,18 @@ class Judged:
             "same_policy": self.same_policy,
             "verdict": self.verdict,
             "checks": [
-                {
-                    "name": check.name,
-                    "in_force": check.in_force,
-                    "new": check.new,
-                    "gain": check.gain.value,
-                    "gain_low": check.gain.low,
-                    "gain_high": check.gain.high,
-                    "margin": check.margin,
-                    "verdict": check.verdict,
-                }
+                without_nan(
+                    {
+                        "name": check.name,
+                        "in_force": check.in_force,
+                        "new": check.new,
+                        "gain": check.gain.value,
+                        "gain_low": check.gain.low,
+                        "gain_high": check.gain.high,
+                        "margin": check.margin,
+                        "verdict": check.verdict,
+                    }
+                )
                 for check in self.checks
             ],
         }
@@ -105,16 +110,16 @@ def judge(
             f"The bundle in force learnt from the source {_source(in_force)!r}, the new one from "
             f"{_source(new)!r}: neither is made for the declarations of the other."
         )
-    first_day = max(past.periods.evaluate_from, _learnt_until(in_force))
+    first_day = max(past.periods.evaluate_from, _learnt_until(in_force), _learnt_until(new))
     rows = past.periods.rows(past.items, "evaluate")
     evaluated, matrix = take(past.items, rows), past.matrix[rows]
     seen = renumbered(matrix, evaluated, in_force.model.knowledge.codes)
     before = replay(evaluated, in_force.model.assess(evaluated, seen), in_force)
     starts = first_rows(evaluated)
-    if len(decisions) != len(starts):
+    if not np.array_equal(decisions[KEY].to_numpy(), before[KEY].to_numpy()):
         raise NotEnoughDataError(
-            f"{len(starts)} declarations are evaluated and {len(decisions)} were decided on. Run "
-            "`dvc repro evaluate`."
+            f"The {len(starts)} declarations of the evaluation are not the {len(decisions)} that "
+            "the new bundle decided on. Run `dvc repro evaluate`."
         )
     decided = decisions.assign(new_trader=is_new(matrix[starts, _KNOWN_DAYS]))
     accepted = decided["accepted_at"]

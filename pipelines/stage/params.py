@@ -49,14 +49,16 @@ _ParamsLoader.add_implicit_resolver(  # 1e-05 is a number, as DVC reads it and P
 )
 
 
-def section(path: Path, name: str, model: type[Model]) -> Model:
-    """Section `name` of the params file at `path`.
+def section(path: Path, name: str, model: type[Model], *, optional: bool = False) -> Model:
+    """Section `name` of the params file at `path`; without it, if `optional`, the model as it is.
 
     Raises:
         ParamsError: no such file or section, an unknown key, a value that cannot be used, or any
             other section whose name is misspelt.
     """
     content = _content(path)
+    if name not in content and optional:
+        return model()
     if name not in content:
         raise ParamsError(
             f"Params file {path} has no section {name!r}; it has {', '.join(content) or 'none'}. "

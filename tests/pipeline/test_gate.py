@@ -1,8 +1,11 @@
 """A new bundle takes over unless it is shown to be worse than the one in force."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import FORMAT, Bundle, Manifest
+from models.pointer import read_pointer
 from pipelines import gate, publish
 from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
@@ -20,7 +24,7 @@ from pipelines.judging.takeover import GateParams, Judged, judge
 from pipelines.stage.outbox import Outbox
 from pipelines.training.outcomes import known_classes
 from selectivity.columns import take, to_columns
-from selectivity.errors import BundleError, NotEnoughDataError
+from selectivity.errors import BundleError, NotEnoughDataError, ParamsError
 from selectivity.features.declared import CODED
 from selectivity.features.matrix import FEATURE_NAMES, feature_matrix, renumbered
 from selectivity.histories.aggregates import VALUES
@@ -75,6 +79,49 @@ def test_a_sharper_bundle_passes_and_a_blunter_one_fails() -> None:
 def test_of_few_declarations_one_cannot_tell() -> None:
     told = verdicts(decided(1, count=60), decided(1, seed=2, count=60))
     assert told["AUROC"] is told["findings in red"] is Verdict.CANNOT_TELL
+
+
+def test_a_figure_that_rests_on_fewer_than_ten_says_nothing() -> None:
+    """One finding that leaves red is all findings there are, in every resample."""
+    before = decided(1).assign(found=False)
+    before.loc[:8, "found"] = True
+    after = before.copy()
+    before.loc[:8, "lane"], after.loc[:8, "lane"] = "RED", "GREEN"
+    of_findings = ("AUROC", "mean squared error of the risks", "findings in red")
+    told = verdicts(before, after)
+    assert {told[name] for name in of_findings} == {Verdict.CANNOT_TELL}
+    assert verdicts(before, before)["findings in red"] is Verdict.CANNOT_TELL
+    for each in (before, after):
+        each.loc[9, "found"] = True
+    assert verdicts(before, after)["findings in red"] is Verdict.FAIL
+
+
+def test_red_that_either_bundle_hardly_uses_tells_no_hit_rate() -> None:
+    few = decided(1)
+    red = few.index[few["lane"] == "RED"]
+    few.loc[red[9:], "lane"] = "YELLOW"
+    for pair in ((few, decided(1)), (decided(1), few)):
+        assert verdicts(*pair)["hit rate of red"] is Verdict.CANNOT_TELL
+
+
+def test_what_a_bundle_gives_no_risk_counts_in_its_lanes_all_the_same() -> None:
+    mute = decided(1)
+    every_second = mute.index % 2 == 0
+    mute.loc[every_second, ["risk", "lane"]] = np.nan, "GREEN"
+    told = verdicts(decided(1), mute)
+    assert told["AUROC"] is told["mean squared error of the risks"] is Verdict.PASS
+    assert told["findings in red"] is told["findings in green"] is Verdict.FAIL
+    silent = verdicts(decided(1), decided(1).assign(risk=np.nan))
+    assert silent["AUROC"] is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_where_all_is_of_one_kind_nothing_is_made_up(found: bool) -> None:
+    alike = decided(1).assign(found=found, lane="GREEN", new_trader=False)
+    told = verdicts(alike, alike)
+    assert told["AUROC"] is told["hit rate of red"] is Verdict.CANNOT_TELL
+    assert told["clean new traders held up"] is Verdict.CANNOT_TELL
+    assert told["held up beyond the capacity"] is Verdict.PASS
 
 
 def test_lanes_are_held_against_the_capacity_of_the_bundles_own_policy() -> None:
@@ -148,7 +195,7 @@ def learnt_until(day: date, source: str = "native", **fields: Any) -> Bundle:
 def past_and_decisions(bundle: Bundle) -> tuple[Past, pd.DataFrame]:
     """Sixty days of one declaration each, found wrong where the model says so; all known at once.
     The evaluation begins on the twentieth day."""
-    chances = [0.9 if day % 3 == 0 else 0.1 for day in range(60)]
+    chances = [0.9 if day % 2 == 0 else 0.1 for day in range(60)]
     items = to_columns(
         [a_declaration(declaration_id=f"D-{day}", accepted_at=on(day)) for day in range(60)]
     )
@@ -174,6 +221,8 @@ def test_both_decide_on_ripe_days_that_neither_learnt_from() -> None:
     past, decisions = past_and_decisions(new)
     judged = judge(new, learnt_until(date(2026, 1, 31)), past, decisions, QUICK)
     assert judged.first_day == date(2026, 1, 31)
+    swapped = judge(learnt_until(date(2026, 1, 31)), new, past, decisions, QUICK)
+    assert swapped.first_day == date(2026, 1, 31)
     # To noon of 2 March, when the last result came, less the five days that results take.
     assert judged.declarations == judged.inspected == len(pd.date_range("2026-01-31", "2026-02-25"))
     assert {check.verdict for check in judged.checks[:-1]} == {Verdict.PASS}
@@ -216,10 +265,26 @@ def test_without_days_that_neither_learnt_from_nothing_is_said() -> None:
     nothing = Manifest(format=FORMAT, files={}, trained_on={"ingested": {"source": "native"}})
     with pytest.raises(NotEnoughDataError, match="does not say which days it learnt from"):
         judge(new, a_spoken_bundle(manifest=nothing), past, decisions, QUICK)
-    with pytest.raises(NotEnoughDataError, match=r"evaluated and 39 were decided on"):
+    with pytest.raises(NotEnoughDataError, match=r"The 40 declarations .* not the 39 that"):
         judge(new, learnt_until(date(2026, 1, 21)), past, decisions[1:], QUICK)
+    with pytest.raises(NotEnoughDataError, match=r"not the 40 that .*Run `dvc repro evaluate`"):
+        judge(new, learnt_until(date(2026, 1, 21)), past, decisions[::-1], QUICK)
     with pytest.raises(NotEnoughDataError, match=r"from the source 'kcs', the new one .* 'native'"):
         judge(new, learnt_until(date(2026, 1, 21), "kcs"), past, decisions, QUICK)
+
+
+def test_what_is_not_defined_is_told_and_written(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    nothing = float("nan")
+    check = Check("hit rate of red", 0.5, nothing, Interval(*[nothing] * 3), 0.05)
+    judged = Judged("ab" * 32, "cd" * 32, date(2026, 1, 31), 20, 10, (check,), same_policy=True)
+    gate.tell(judged, tmp_path / "gate.json")
+    assert "gate: cannot tell" in capsys.readouterr().err
+    (written,) = json.loads((tmp_path / "gate.json").read_text())["checks"]
+    assert written["in_force"] == 0.5
+    assert not {"new", "gain", "gain_low", "gain_high"} & written.keys()
 
 
 def without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,20 +330,96 @@ def test_what_fails_is_published_on_demand_alone(
     assert "their policies differ" in told
 
 
+def two_bundles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """One is in force, the other is evaluated; publishes the other."""
+    monkeypatch.chdir(folder)
+    without_mlflow(monkeypatch)
+    evaluation, bundle, published = (folder / name for name in ("evaluation", "new", "published"))
+    a_bundle(folder / "old", seed=1)
+    publish.publish(folder / "old", published, by="ann.lee", at=datetime.now(UTC))
+    told = {"bundle": a_bundle(bundle, seed=2), "against": [], "warnings": []}
+    evaluation.mkdir()
+    (evaluation / "verdict.json").write_text(json.dumps(told))
+    return partial(publish.main, bundle, published, by="ann.lee", evaluation=evaluation)
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("gate: {margins: {auroc: two}}", r"key gate\.margins\.auroc: .*Correct the value"),
+        ("gate: {margin: {}}", r"key gate\.margin is not known \(did you mean 'margins'"),
+        ("gate:", r"key gate: .*Correct the value"),
+        ("gaet: {}", r"section 'gaet' is not known \(did you mean 'gate'"),
+    ],
+)
+def test_margins_that_cannot_be_read_stop_a_publication(
+    params: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in_force = two_bundles(tmp_path, monkeypatch)
+    Path("params.yaml").write_text(params)
+    with pytest.raises(ParamsError, match=told):
+        put_in_force()
+    assert len(publish.history(tmp_path / "published")) == 1
+
+
+@pytest.mark.parametrize("params", ["policy: {}", "gate: {}"])
+def test_whoever_sets_no_margins_has_the_usual_ones(
+    params: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in_force = two_bundles(tmp_path, monkeypatch)
+    Path("params.yaml").write_text(params)
+    asked: list[GateParams] = []
+    monkeypatch.setattr(gate, "read_and_judge", lambda **given: asked.append(given["params"]))
+    put_in_force()
+    assert asked == [GateParams()]
+
+
+def _gone(place: Path) -> None:
+    shutil.rmtree(place)
+
+
+def _another(place: Path) -> None:
+    shutil.rmtree(place)
+    a_bundle(place, seed=3)
+
+
+def _older(place: Path) -> None:
+    manifest = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (_gone, "There is no bundle in"),
+        (_another, "holds another bundle than"),
+        (_older, "has another format than this software reads"),
+        (lambda place: (place.parent / "current.json").write_text("{"), "does not name a bundle"),
+    ],
+)
+def test_a_bundle_in_force_that_is_damaged_holds_up_no_other(
+    harm: Callable[[Path], None],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    put_in_force = two_bundles(tmp_path, monkeypatch)
+    pointer = read_pointer(tmp_path / "published")
+    assert pointer is not None
+    harm(tmp_path / "published" / pointer.bundle)
+    put_in_force()
+    (warning,) = (line for line in capsys.readouterr().err.splitlines() if "not compared" in line)
+    assert told in warning
+    now = read_pointer(tmp_path / "published")
+    assert now is not None
+    assert now.bundle != pointer.bundle
+
+
 def test_what_cannot_be_compared_is_published_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    without_mlflow(monkeypatch)
-    evaluation = tmp_path / "evaluation"
-    evaluation.mkdir()
-    for seed in (1, 2):
-        digest = a_bundle(tmp_path / "bundle", seed=seed)
-        (evaluation / "verdict.json").write_text(
-            f'{{"bundle": "{digest}", "against": [], "warnings": []}}'
-        )
-        publish.main(
-            tmp_path / "bundle", tmp_path / "published", by="ann.lee", evaluation=evaluation
-        )
-    assert "was not compared with the one in force" in capsys.readouterr().err
+    two_bundles(tmp_path, monkeypatch)()
+    told = capsys.readouterr().err
+    assert "was not compared with the one in force. data/interim/prepared/items.parquet" in told
     assert len(publish.history(tmp_path / "published")) == 2
