@@ -22,7 +22,7 @@ from models.bundle import load
 from models.pointer import POINTER, read_pointer
 from pipelines.judging.checks import Verdict
 from pipelines.judging.fitting import read_past
-from pipelines.judging.takeover import DECIDED, GateParams, Judged, judge
+from pipelines.judging.takeover import GateParams, Judged, judge, read_decisions
 from pipelines.stage.command import command, say
 from pipelines.stage.files import VERDICT, read_json, write_json
 from pipelines.stage.options import (
@@ -34,7 +34,6 @@ from pipelines.stage.options import (
     PublishedFolder,
 )
 from pipelines.stage.params import section
-from pipelines.stage.tables import read_frame
 from selectivity.errors import BundleError, ParamsError, SelectivityError
 
 DATA, PARAMS = Path("data"), Path("params.yaml")
@@ -78,7 +77,7 @@ def read_and_judge(
         prepared / "periods.json",
         data / "interim/labelled/outcomes.parquet",
     )
-    decisions = read_frame(evaluation / "decisions.parquet", DECIDED)
+    decisions = read_decisions(evaluation / "decisions.parquet")
     return judge(new, in_force, past, decisions, params)
 
 

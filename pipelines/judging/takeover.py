@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from pipelines.judging.checks import KEY, Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
 from pipelines.judging.new_traders import is_new
 from pipelines.judging.replay import replay
-from pipelines.stage.files import without_nan
+from pipelines.stage.files import reading, without_nan
+from pipelines.stage.tables import read_frame
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, first_rows, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.features.matrix import FEATURE_NAMES, renumbered
+from selectivity.lanes import Lane
 from selectivity.metrics import Interval
 
 MOST_TIMED = 200
@@ -32,8 +35,6 @@ MOST_TIMED = 200
 ROUNDS = 9
 SLIPS = 2
 """Rounds at either end that say nothing: something else ran on the machine."""
-DECIDED = (*KEY, "accepted_at", "lane", "risk", "inspected", "found")
-"""Columns of the new bundle's decisions that are needed."""
 _KNOWN_DAYS = FEATURE_NAMES.index("importer_known_days")
 
 
@@ -119,7 +120,7 @@ def judge(
     if not np.array_equal(decisions[KEY].to_numpy(), before[KEY].to_numpy()):
         raise NotEnoughDataError(
             f"The {len(starts)} declarations of the evaluation are not the {len(decisions)} that "
-            "the new bundle decided on. Run `dvc repro evaluate`."
+            "the new bundle decided on, or not in their order. Run `dvc repro evaluate`."
         )
     decided = decisions.assign(new_trader=is_new(matrix[starts, _KNOWN_DAYS]))
     accepted = decided["accepted_at"]
@@ -149,6 +150,20 @@ def judge(
         ),
         same_policy=new.policy == in_force.policy,
     )
+
+
+def read_decisions(file: Path) -> pd.DataFrame:
+    """What `evaluate` wrote of each declaration, as far as it is needed here.
+
+    Raises:
+        StageFileError: they are no decisions.
+    """
+    decisions = read_frame(file, (*KEY, "accepted_at", "lane", "risk", "inspected", "found"))
+    with reading(file):
+        accepted, risk = decisions["accepted_at"].dt.tz_convert("UTC"), decisions["risk"]
+        if not decisions["lane"].isin(Lane.__members__).all():
+            raise ValueError(f"a lane in it is none of {', '.join(Lane.__members__)}")
+        return decisions.assign(accepted_at=accepted, risk=risk.to_numpy(np.float64))
 
 
 def _capacity(bundle: Bundle) -> float:

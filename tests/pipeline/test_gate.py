@@ -20,11 +20,11 @@ from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
 from pipelines.judging.lanes import outcome_of_declarations
 from pipelines.judging.replay import replay
-from pipelines.judging.takeover import GateParams, Judged, judge
+from pipelines.judging.takeover import GateParams, Judged, judge, read_decisions
 from pipelines.stage.outbox import Outbox
 from pipelines.training.outcomes import known_classes
 from selectivity.columns import take, to_columns
-from selectivity.errors import BundleError, NotEnoughDataError, ParamsError
+from selectivity.errors import BundleError, NotEnoughDataError, ParamsError, StageFileError
 from selectivity.features.declared import CODED
 from selectivity.features.matrix import FEATURE_NAMES, feature_matrix, renumbered
 from selectivity.histories.aggregates import VALUES
@@ -100,8 +100,11 @@ def test_red_that_either_bundle_hardly_uses_tells_no_hit_rate() -> None:
     few = decided(1)
     red = few.index[few["lane"] == "RED"]
     few.loc[red[9:], "lane"] = "YELLOW"
-    for pair in ((few, decided(1)), (decided(1), few)):
-        assert verdicts(*pair)["hit rate of red"] is Verdict.CANNOT_TELL
+    for one, other in ((few, decided(1)), (decided(1), few)):
+        checks = beside(one, other, SAME, Margins(lanes=1), 100)
+        told = {check.name: check.verdict for check in checks}
+        assert told["hit rate of red"] is Verdict.CANNOT_TELL
+        assert told["findings in red"] is Verdict.PASS
 
 
 def test_what_a_bundle_gives_no_risk_counts_in_its_lanes_all_the_same() -> None:
@@ -113,6 +116,24 @@ def test_what_a_bundle_gives_no_risk_counts_in_its_lanes_all_the_same() -> None:
     assert told["findings in red"] is told["findings in green"] is Verdict.FAIL
     silent = verdicts(decided(1), decided(1).assign(risk=np.nan))
     assert silent["AUROC"] is Verdict.CANNOT_TELL
+
+
+def test_what_was_not_inspected_counts_in_what_is_held_up_and_nowhere_else() -> None:
+    """Nobody looked at every second one; half of these are red, and have no finding so far."""
+    some = decided(1)
+    unseen = some.index % 2 == 1
+    some.loc[unseen, ["inspected", "found"]] = False
+    some.loc[some.index % 4 == 1, "lane"] = "RED"
+    some["new_trader"] = some.index % 3 == 0
+
+    def told(frame: pd.DataFrame) -> dict[str, float]:
+        return {each.name: each.new for each in beside(frame, frame, SAME, Margins(), 20)}
+
+    everything, inspected = told(some), told(some[~unseen])
+    held_up = float((some["lane"] != "GREEN").mean())
+    assert everything.pop("held up beyond the capacity") == pytest.approx(held_up - 0.25)
+    assert inspected.pop("held up beyond the capacity") != pytest.approx(held_up - 0.25)
+    assert everything == inspected
 
 
 @pytest.mark.parametrize("found", [False, True])
@@ -285,6 +306,31 @@ def test_what_is_not_defined_is_told_and_written(
     (written,) = json.loads((tmp_path / "gate.json").read_text())["checks"]
     assert written["in_force"] == 0.5
     assert not {"new", "gain", "gain_low", "gain_high"} & written.keys()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("lane", "PURPLE", "a lane in it is none of GREEN, YELLOW, RED"),
+        ("lane", None, "a lane in it is none of GREEN, YELLOW, RED"),
+        ("accepted_at", pd.Timestamp("2026-03-01"), "Cannot convert tz-naive"),
+        ("risk", "high", "could not convert string to float"),
+    ],
+)
+def test_what_are_no_decisions_is_told_with_the_file(
+    tmp_path: Path, column: str, value: Any, told: str
+) -> None:
+    file = tmp_path / "decisions.parquet"
+    good = decided(1, count=20).assign(accepted_at=pd.Timestamp("2026-03-01", tz="UTC"))
+    good.to_parquet(file)
+    assert len(read_decisions(file)) == 20
+    good.assign(risk=None).to_parquet(file)
+    assert read_decisions(file)["risk"].isna().all()
+    for bad in (good.assign(**{column: value}), good.drop(columns=column)):
+        bad.to_parquet(file)
+        with pytest.raises(StageFileError, match=told if column in bad else column) as refused:
+            read_decisions(file)
+        assert str(file) in str(refused.value)
 
 
 def without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
