@@ -19,6 +19,7 @@ from pipelines import gate, publish
 from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
 from pipelines.judging.lanes import outcome_of_declarations
+from pipelines.judging.new_traders import NEW_DAYS
 from pipelines.judging.replay import replay
 from pipelines.judging.takeover import GateParams, Judged, judge, read_decisions
 from pipelines.stage.outbox import Outbox
@@ -111,6 +112,7 @@ def test_what_a_bundle_gives_no_risk_counts_in_its_lanes_all_the_same() -> None:
     mute = decided(1)
     every_second = mute.index % 2 == 0
     mute.loc[every_second, ["risk", "lane"]] = np.nan, "GREEN"
+    assert verdicts(mute, decided(1))["AUROC"] is Verdict.PASS
     told = verdicts(decided(1), mute)
     assert told["AUROC"] is told["mean squared error of the risks"] is Verdict.PASS
     assert told["findings in red"] is told["findings in green"] is Verdict.FAIL
@@ -261,6 +263,43 @@ def test_the_one_in_force_is_asked_in_its_own_way() -> None:
     checks = {check.name: check for check in judge(new, in_force, past, decisions, QUICK).checks}
     assert (checks["findings in red"].in_force, checks["findings in red"].new) == (0.0, 1.0)
     assert checks["findings in green"].gain.value == 1.0
+
+
+def test_each_sees_codes_as_it_numbers_them_and_is_held_against_its_own_capacity() -> None:
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+    at = FEATURE_NAMES.index("country_of_origin")
+    past.matrix[:, at] = 7
+    model = a_spoken_model(codes={name: {} for name in CODED} | {"country_of_origin": {"CN": 3}})
+    assess, seen = model.assess, set()
+
+    def listening(items: Any, matrix: Any, **named: Any) -> Any:
+        seen.update(matrix[:, at])
+        return assess(items, matrix, **named)
+
+    object.__setattr__(model, "assess", listening)
+    wide = new.policy.model_copy(
+        update={
+            "red": new.policy.red.model_copy(update={"share": 0.2})
+        }  # twice that of the new one
+    )
+    in_force = learnt_until(date(2026, 1, 21), model=model, policy=wide)
+    judged = judge(new, in_force, past, decisions, QUICK)
+    assert seen == {3.0}
+    held_up = {check.name: check for check in judged.checks}["held up beyond the capacity"]
+    assert held_up.new - held_up.in_force == pytest.approx(0.1)
+    assert not judged.same_policy
+
+
+def test_new_traders_are_those_known_for_less_than_so_many_days() -> None:
+    """Those known for a day less; of theirs the odd ones are clean, and all of these are red."""
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+    at = FEATURE_NAMES.index("importer_known_days")
+    past.matrix[:, at] = np.where(np.arange(60) % 4 < 2, NEW_DAYS, NEW_DAYS - 1)
+    decisions["lane"] = ["RED" if row % 4 == 3 else "GREEN" for row in range(20, 60)]
+    told = {each.name: each for each in judge(new, new, past, decisions, QUICK).checks}
+    assert told["clean new traders held up"].new == 1.0
 
 
 def test_a_model_that_takes_far_longer_fails() -> None:
