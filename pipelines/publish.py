@@ -31,7 +31,7 @@ from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.gate import stop_if_worse
 from pipelines.stage.command import command, say
-from pipelines.stage.files import VERDICT, alone, copy_file, read_json
+from pipelines.stage.files import VERDICT, alone, copy_file, read_json, reading
 from pipelines.stage.options import BundleFolder, EvaluationFolder, PublishedFolder
 from pipelines.stage.outbox import Outbox, Promotion
 from pipelines.track import tell
@@ -243,6 +243,7 @@ def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> bool:
 
     Raises:
         BundleError: it speaks against it, and nobody wants it all the same.
+        StageFileError: it is no verdict.
     """
     file = evaluation / VERDICT
     if not file.exists():
@@ -251,10 +252,12 @@ def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> bool:
     if verdict.get("bundle") != digest:
         say(f"warning: {evaluation} is of another bundle, so nobody knows how good this one is")
         return False
-    for warning in verdict["warnings"]:
+    with reading(file):
+        warnings, against = verdict["warnings"], verdict["against"]
+    for warning in warnings:
         say(f"warning: {warning}")
-    if verdict["against"] and not despite:
-        raise BundleError(f"{' '.join(verdict['against'])} With --despite it is published.")
+    if against and not despite:
+        raise BundleError(f"{' '.join(against)} With --despite it is published.")
     return True
 
 

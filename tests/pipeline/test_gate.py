@@ -215,17 +215,24 @@ def learnt_until(day: date, source: str = "native", **fields: Any) -> Bundle:
     return a_spoken_bundle(manifest=manifest, **fields)
 
 
-def past_and_decisions(bundle: Bundle) -> tuple[Past, pd.DataFrame]:
+def past_and_decisions(bundle: Bundle, goods: int = 1) -> tuple[Past, pd.DataFrame]:
     """Sixty days of one declaration each, found wrong where the model says so; all known at once.
-    The evaluation begins on the twentieth day."""
-    chances = [0.9 if day % 2 == 0 else 0.1 for day in range(60)]
+    The evaluation begins on the twentieth day. `goods` are the items of a declaration."""
+    chances = [0.9 if day % 2 == 0 else 0.1 for day in range(60) for _ in range(goods)]
+    lots = tuple(an_item(item_no=1 + at) for at in range(goods))
     items = to_columns(
-        [a_declaration(declaration_id=f"D-{day}", accepted_at=on(day)) for day in range(60)]
+        [
+            a_declaration(declaration_id=f"D-{day}", accepted_at=on(day), items=lots)
+            for day in range(60)
+        ]
     )
     told = outcomes_of(
         *(
-            {"finding_class": 2 if chance > 0.5 else 0, "observed_at": pd.Timestamp(on(day + 1))}
-            for day, chance in enumerate(chances)
+            {
+                "finding_class": 2 if chance > 0.5 else 0,
+                "observed_at": pd.Timestamp(on(at // goods + 1)),
+            }
+            for at, chance in enumerate(chances)
         )
     )
     periods = PERIODS.model_copy(
@@ -235,7 +242,7 @@ def past_and_decisions(bundle: Bundle) -> tuple[Past, pd.DataFrame]:
     rows = periods.rows(items, "evaluate")
     evaluated = take(items, rows)
     decisions = replay(evaluated, bundle.model.assess(evaluated, past.matrix[rows]), bundle)
-    classes = known_classes(told, 60)[0][rows]
+    classes = known_classes(told, len(chances))[0][rows]
     return past, outcome_of_declarations(decisions, evaluated, classes, np.zeros(rows.sum()))
 
 
@@ -294,10 +301,10 @@ def test_each_sees_codes_as_it_numbers_them_and_is_held_against_its_own_capacity
 def test_new_traders_are_those_known_for_less_than_so_many_days() -> None:
     """Those known for a day less; of theirs the odd ones are clean, and all of these are red."""
     new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
-    past, decisions = past_and_decisions(new)
+    past, decisions = past_and_decisions(new, goods=2)
     at = FEATURE_NAMES.index("importer_known_days")
-    past.matrix[:, at] = np.where(np.arange(60) % 4 < 2, NEW_DAYS, NEW_DAYS - 1)
-    decisions["lane"] = ["RED" if row % 4 == 3 else "GREEN" for row in range(20, 60)]
+    past.matrix[:, at] = np.where(np.arange(120) // 2 % 4 < 2, NEW_DAYS, NEW_DAYS - 1)
+    decisions["lane"] = ["RED" if day % 4 == 3 else "GREEN" for day in range(20, 60)]
     told = {each.name: each for each in judge(new, new, past, decisions, QUICK).checks}
     assert told["clean new traders held up"].new == 1.0
 
@@ -499,6 +506,20 @@ def test_a_bundle_in_force_that_is_damaged_holds_up_no_other(
     now = read_pointer(tmp_path / "published")
     assert now is not None
     assert now.bundle != pointer.bundle
+
+
+@pytest.mark.parametrize("key", ["against", "warnings"])
+def test_a_verdict_that_lacks_something_is_told_with_its_file(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in_force = two_bundles(tmp_path, monkeypatch)
+    file = tmp_path / "evaluation/verdict.json"
+    verdict = json.loads(file.read_text())
+    del verdict[key]
+    file.write_text(json.dumps(verdict))
+    with pytest.raises(StageFileError, match=rf"verdict\.json .*lacks '{key}'.*`dvc repro`"):
+        put_in_force()
+    assert len(publish.history(tmp_path / "published")) == 1
 
 
 def test_what_cannot_be_compared_is_published_with_a_warning(
