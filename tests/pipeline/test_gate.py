@@ -522,6 +522,18 @@ def test_a_verdict_that_lacks_something_is_told_with_its_file(
     assert len(publish.history(tmp_path / "published")) == 1
 
 
+def test_a_bundle_is_compared_with_another_and_by_its_own_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_bundles(tmp_path, monkeypatch)
+    places = {name: tmp_path / name for name in ("published", "evaluation")}
+    ask = partial(gate.read_and_judge, **places, data=tmp_path / "data", params=QUICK)
+    assert ask(bundle=tmp_path / "old") is None  # it is in force
+    a_bundle(tmp_path / "third", seed=3)
+    with pytest.raises(ParamsError, match=r"is not of the bundle in .*third.*`dvc repro evaluate`"):
+        ask(bundle=tmp_path / "third")
+
+
 def test_what_cannot_be_compared_is_published_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
