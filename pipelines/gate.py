@@ -14,6 +14,7 @@ Writes  data/reports/gate.json              every check with its numbers
 from math import isnan
 from pathlib import Path
 
+import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -154,7 +155,10 @@ def main(
     params: ParamsFile = PARAMS,
     out: GateFile = REPORT,
 ) -> None:
-    """Say of each figure whether the new bundle is at least as good as the one in force."""
+    """Say of each figure whether the new bundle is at least as good as the one in force.
+
+    Ends with 1 if it is shown to be worse.
+    """
     judged = read_and_judge(
         bundle=bundle,
         published=published,
@@ -166,6 +170,8 @@ def main(
         say("gate: no other bundle is in force; there is nothing to be compared with")
         return
     tell(judged, out)
+    if judged.verdict is Verdict.FAIL:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def _in_green(given: _Given, told: _Found) -> float:
 
 
 def _beyond_capacity(given: _Given, told: _Found) -> float:
-    return _mean(given.lane > Lane.GREEN) - given.capacity
+    return max(_mean(given.lane > Lane.GREEN) - given.capacity, 0.0)  # up to it nobody is wronged
 
 
 def _new_held_up(given: _Given, told: _Found) -> float:

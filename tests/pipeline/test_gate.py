@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from models.bundle import FORMAT, Bundle, Manifest
 from models.pointer import read_pointer
@@ -153,6 +155,15 @@ def test_lanes_are_held_against_the_capacity_of_the_bundles_own_policy() -> None
     name = "held up beyond the capacity"
     assert verdicts(decided(1), more)[name] is Verdict.FAIL
     assert verdicts(decided(1), more, (0.25, 0.40))[name] is Verdict.PASS
+
+
+def test_up_to_the_capacity_nobody_counts_who_is_held_up() -> None:
+    more = decided(1)
+    more["lane"] = more["lane"].where(more.index % 20 > 0, "YELLOW")
+    checks = beside(decided(1), more, (0.5, 0.5), Margins(lanes=0), 60)
+    name = "held up beyond the capacity"
+    (gain,) = (check.gain for check in checks if check.name == name)
+    assert gain == (0, 0, 0)
 
 
 def test_a_bundle_that_holds_up_new_traders_for_nothing_fails_by_that_alone() -> None:
@@ -384,6 +395,19 @@ def without_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "store_of", lambda _: None)
     monkeypatch.setattr(Outbox, "send", lambda *_: [])
     monkeypatch.setattr(publish, "tell", lambda *_: None)
+
+
+@pytest.mark.parametrize(("low", "ends"), [(-2.0, True), (-0.5, False)])
+def test_the_command_ends_with_1_for_what_is_worse(
+    low: float, ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = Check("findings in red", 0.5, 0.4, Interval(-0.1, low, low + 1), 0.05)
+    judged = Judged("ab" * 32, "cd" * 32, date(2026, 1, 31), 20, 10, (check,), same_policy=True)
+    monkeypatch.setattr(gate, "read_and_judge", lambda **_: judged)
+    outcome = pytest.raises(typer.Exit) if ends else nullcontext()
+    with outcome:
+        gate.main(out=tmp_path / "gate.json")
+    assert (tmp_path / "gate.json").exists()
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
