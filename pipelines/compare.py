@@ -10,7 +10,6 @@ tell. The risk of a declaration is the highest of its goods items; figures of `d
 goods items.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Annotated, NamedTuple
@@ -25,16 +24,16 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ablation import Resamples
+from pipelines.judging.checks import KEY, found_in_red, let_go, red_hit_rate
 from pipelines.judging.views import STATISTICS
 from pipelines.stage.command import command, say
-from selectivity.columns import Floats, Ints
+from selectivity.columns import Floats, Ints, Mask
 from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.lanes import Lane
 from selectivity.metrics import Interval, bootstrap
 
 DECISIONS = "data/reports/evaluation/decisions.parquet"
 WORKSPACE = "workspace"
-KEY = ["declaration_id", "version_no"]
 RISKS = ["risk_one", "risk_other"]
 NAMES = {
     "auroc": "AUROC",
@@ -58,22 +57,7 @@ class Figure(NamedTuple):
     """-1: less is better."""
 
 
-def red_hit_rate(lane: Ints, found: Ints) -> float:
-    """Findings among the declarations in red; NaN without any."""
-    return float(found[lane == Lane.RED].mean()) if (lane == Lane.RED).any() else math.nan
-
-
-def found_in_red(lane: Ints, found: Ints) -> float:
-    """Share of the findings that are in red."""
-    return float((lane[found == 1] == Lane.RED).mean()) if found.any() else math.nan
-
-
-def let_go(lane: Ints, found: Ints) -> float:
-    """Share of the findings that are in green."""
-    return float((lane[found == 1] == Lane.GREEN).mean()) if found.any() else math.nan
-
-
-OF_LANES: Mapping[str, tuple[Callable[[Ints, Ints], float], int]] = {
+OF_LANES: Mapping[str, tuple[Callable[[Ints, Mask], float], int]] = {
     "hit rate of red": (red_hit_rate, 1),
     "findings in red": (found_in_red, 1),
     "findings in green": (let_go, -1),
@@ -122,9 +106,10 @@ def _of_risks(name: str, known: pd.DataFrame, found: Ints) -> Figure:
 
 def _of_lanes(name: str, known: pd.DataFrame, found: Ints) -> Figure:
     figure, sign = OF_LANES[name]
+    wrong = found.astype(bool)
 
     def of(lane: Ints) -> At:
-        return lambda at: figure(lane[at], found[at])
+        return lambda at: figure(lane[at], wrong[at])
 
     names = ("lane_one", "lane_other")
     one, other = (of(known[each].map(Lane.__getitem__).to_numpy(np.int64)) for each in names)

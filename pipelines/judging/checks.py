@@ -138,16 +138,23 @@ def _brier(given: _Given, told: _Found) -> float:
     return _mean(((given.risk - told.found) ** 2)[told.known & told.scored])
 
 
-def _hit_rate(given: _Given, told: _Found) -> float:
-    return _mean(told.found[_inspected_red(given, told)])
+def red_hit_rate(lane: Ints, found: Mask) -> float:
+    """Findings among the inspected declarations in red; NaN without any."""
+    return _mean(found[lane == Lane.RED])
 
 
-def _in_red(given: _Given, told: _Found) -> float:
-    return _mean((given.lane == Lane.RED)[_findings(given, told)])
+def found_in_red(lane: Ints, found: Mask) -> float:
+    """Share of the findings that are in red; NaN without any."""
+    return _mean(lane[found] == Lane.RED)
 
 
-def _in_green(given: _Given, told: _Found) -> float:
-    return _mean((given.lane == Lane.GREEN)[_findings(given, told)])
+def let_go(lane: Ints, found: Mask) -> float:
+    """Share of the findings that are in green; NaN without any."""
+    return _mean(lane[found] == Lane.GREEN)
+
+
+def _of_inspected(figure: Callable[[Ints, Mask], float]) -> Figure:
+    return lambda given, told: figure(given.lane[told.known], told.found[told.known])
 
 
 def _beyond_capacity(given: _Given, told: _Found) -> float:
@@ -165,9 +172,9 @@ def _mean(values: Mask | Floats) -> float:
 ASKED = (
     _Asked("AUROC", _auroc, _scored_findings, 1, "auroc"),
     _Asked("mean squared error of the risks", _brier, _scored_findings, -1, "brier"),
-    _Asked("hit rate of red", _hit_rate, _inspected_red, 1, "lanes"),
-    _Asked("findings in red", _in_red, _findings, 1, "lanes"),
-    _Asked("findings in green", _in_green, _findings, -1, "lanes"),
+    _Asked("hit rate of red", _of_inspected(red_hit_rate), _inspected_red, 1, "lanes"),
+    _Asked("findings in red", _of_inspected(found_in_red), _findings, 1, "lanes"),
+    _Asked("findings in green", _of_inspected(let_go), _findings, -1, "lanes"),
     _Asked("held up beyond the capacity", _beyond_capacity, _all, -1, "lanes"),
     _Asked("clean new traders held up", _new_held_up, _clean_new, -1, "lanes"),
 )

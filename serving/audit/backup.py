@@ -55,7 +55,7 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
     except OSError as error:
         raise _not_made(folder, f"{error.strerror} ({error.filename})") from error
     except sqlite3.Error as error:
-        raise _not_made(folder, f"{error}, in copying {settings.log_file.name}") from error
+        raise _not_made(folder, f"{error}, in copying the log or the spool") from error
     if verdict.problems:
         what = f"The copy in {folder}" if in_a_file else f"The log in the {copied.name}"
         raise AuditError(f"{what} is {verdict.line}. Keep it and look at the log.")

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from pipelines import compare
-from pipelines.compare import KEY, WORKSPACE, compared, decisions_of, verdict
+from pipelines.compare import WORKSPACE, compared, decisions_of, verdict
+from pipelines.judging.checks import KEY
 from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.metrics import Interval
 
