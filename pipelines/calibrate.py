@@ -123,6 +123,9 @@ def _steps(raw: Floats, answers: Mask, weights: Floats) -> Curve:
 
 
 _KNOTS = np.linspace(-12, 12, 241)
+DIGITS = 6
+"""Behind the point, of slope and shift. The solver stops at a ten-thousandth, and its last digits
+come from the processor: with them the same data gave another bundle on another machine."""
 
 
 def _sigmoid(raw: Floats, answers: Mask, weights: Floats) -> Curve:
@@ -131,7 +134,7 @@ def _sigmoid(raw: Floats, answers: Mask, weights: Floats) -> Curve:
     logits = np.log(clipped / (1 - clipped))
     fitted = LogisticRegression(C=1e3)  # type: ignore[no-untyped-call]
     fitted.fit(logits[:, None], answers, sample_weight=weights)
-    slope, shift = max(float(fitted.coef_[0, 0]), 0.0), float(fitted.intercept_[0])
+    slope, shift = np.round([max(fitted.coef_[0, 0], 0.0), fitted.intercept_[0]], DIGITS)
     return Curve(
         raw=tuple(_chance(_KNOTS).tolist()),
         calibrated=tuple(_chance(slope * _KNOTS + shift).tolist()),

@@ -665,6 +665,16 @@ def test_with_few_findings_the_curve_is_smooth_and_keeps_the_order() -> None:
     assert finding.at(raw[:, 0]).mean() == pytest.approx((classes > 0).mean(), abs=0.01)
 
 
+def test_the_order_in_which_a_processor_adds_up_leaves_the_smooth_curve_as_it_is() -> None:
+    chance = np.random.default_rng(0)
+    raw, weights = chance.random((300, 2)), chance.uniform(1, 20, 300)
+    classes = np.where(chance.random(300) < raw[:, 0] * 0.3, 1, 0)
+    finding = calibrate(raw, classes, weights).finding
+    for _ in range(5):
+        order = chance.permutation(300)
+        assert calibrate(raw[order], classes[order], weights[order]).finding == finding
+
+
 def test_scores_that_speak_against_the_findings_are_not_turned_around() -> None:
     chance = np.random.default_rng(0)
     raw = np.column_stack([chance.random(300), chance.random(300)])
