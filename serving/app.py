@@ -84,6 +84,7 @@ def create_app(
         redoc_url=None,  # it would fetch a picture from the internet
         swagger_ui_parameters={"validatorUrl": None},
         lifespan=until_the_end,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call it
     )
     app.state.parts = parts
     for router in routers:

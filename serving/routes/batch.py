@@ -1,7 +1,7 @@
 """Many declarations in one request: one JSON object per line in, one per line out, in order.
 
-Reading and deciding, keeping, and answering run side by side. Answers are never waited for, so that
-a caller who sends everything before reading anything gets through as well.
+Reading and deciding, keeping, and answering run side by side. Answers are sent once the request has
+ended: many proxies and callers stop sending as soon as an answer begins.
 """
 
 import asyncio
@@ -96,12 +96,14 @@ class NdjsonResponse(Response):
         self._chunks, self._place = chunks, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream the answers."""
+        """Send the answers, from when there is a first one."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._place:
+            chunk: bytes | None = await anext(self._chunks, None)
             await send(start)
-            async for chunk in self._chunks:
+            while chunk is not None:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await anext(self._chunks, None)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -121,7 +123,7 @@ class _Begun(NamedTuple):
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
-    """The answers to a batch, as they become durable."""
+    """The answers to a batch, once its last line is read, and from then on as they get durable."""
     begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
     answers: asyncio.Queue[bytes | None] = asyncio.Queue()
     room = asyncio.Semaphore(AHEAD)
@@ -130,6 +132,7 @@ async def answer_lines(request: Request, parts: Parts, language: Language) -> As
         asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
     ]
     try:
+        await asyncio.wait(tasks[:1])
         while (chunk := await answers.get()) is not None:
             yield chunk
         await asyncio.gather(*tasks)

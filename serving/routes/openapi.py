@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.lanes import LANES, Lane
 from selectivity.mode_orders import ModeAsked
 from selectivity.override import OverrideAsked
 from serving.answers.explanations import ExplanationAnswer
@@ -43,6 +44,12 @@ WRITTEN: tuple[type[BaseModel], ...] = (
     Problem,
 )
 
+_LANE = {
+    "title": Lane.__name__,
+    "description": "What is checked before the goods are released, the mildest first.",
+    "type": "string",
+    "enum": list(LANES),
+}
 _PROBLEMS = {
     401: "No valid key came with the request.",
     403: "The key has not the role for this.",
@@ -120,5 +127,18 @@ def _schemas() -> dict[str, Any]:
     _, written = models_json_schema(
         [(each, "serialization") for each in WRITTEN], ref_template=REFERENCE
     )
-    schemas: dict[str, Any] = {**read["$defs"], **written["$defs"]}
-    return schemas
+    schemas: dict[str, Any] = _with_one_lane({**read["$defs"], **written["$defs"]})
+    return {**schemas, Lane.__name__: _LANE}
+
+
+def _with_one_lane(schema: Any) -> Any:
+    """The schema with a reference wherever it lists the lanes: a client that is generated from the
+    description then has one type for them, and not one for every field."""
+    if isinstance(schema, list):
+        return [_with_one_lane(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("enum") == _LANE["enum"]:
+        said = {key: text for key, text in schema.items() if key not in ("type", "enum")}
+        return {"$ref": REFERENCE.format(model=Lane.__name__), **said}
+    return {key: _with_one_lane(each) for key, each in schema.items()}

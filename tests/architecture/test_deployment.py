@@ -20,6 +20,7 @@ import yaml
 from serving.main import app
 from serving.meters import Meters
 from serving.settings import PREFIX, Settings
+from serving.start import IDLE_SECONDS
 from tests.architecture.pages import GUIDES, anchors, in_project
 from tests.architecture.tree import ROOT
 
@@ -28,6 +29,7 @@ CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 ALERTS = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text(encoding="utf-8"))
 DASHBOARD = json.loads((ROOT / "deploy/grafana/lanes.json").read_text(encoding="utf-8"))
+CADDYFILE = (ROOT / "deploy/Caddyfile").read_text(encoding="utf-8")
 OPERATED = [ROOT / "RUNBOOK.md", ROOT / "compose.yaml", ROOT / "Containerfile"]
 ALERT_RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 PANELS = DASHBOARD["panels"]
@@ -267,8 +269,15 @@ def test_whoever_reaches_the_service_shares_its_network() -> None:
         assert "network" in services[name]["depends_on"]
         assert "ports" not in services[name]
     assert "http://network:9090" in (ROOT / "deploy/grafana/datasource.yaml").read_text()
-    assert "tls" in (ROOT / "deploy/Caddyfile").read_text()
-    assert f"127.0.0.1:{Settings().port}" in (ROOT / "deploy/Caddyfile").read_text()
+    assert "tls" in CADDYFILE
+    assert f"127.0.0.1:{Settings().port}" in CADDYFILE
+
+
+def test_the_proxy_lets_go_of_idle_connections_before_the_service_does() -> None:
+    """Else a request may be sent while the connection is being closed, and is not sent again."""
+    kept = re.findall(r"keepalive (\d+)s", CADDYFILE)
+    assert [int(seconds) < IDLE_SECONDS for seconds in kept] == [True]
+    assert f"than {IDLE_SECONDS} s idle" in " ".join(RUNBOOK.split())
 
 
 def test_every_line_of_the_log_that_is_no_mere_news_is_in_the_runbook() -> None:

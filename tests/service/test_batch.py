@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -98,6 +99,25 @@ def test_a_batch_over_the_limit_is_refused(tmp_path: Path) -> None:
 def test_an_empty_batch_has_an_empty_answer(client: httpx.Client) -> None:
     assert _lines(client.post("/v1/lanes/batch", content=b"\n\n")) == []
     assert _lines(client.post("/v1/lanes/batch", content=b"")) == []
+
+
+def test_no_answer_begins_before_the_request_has_ended(tmp_path: Path) -> None:
+    """As in front of many proxies, which send no more of a request that is being answered."""
+    first, second = ndjson(lodged(declaration_id="P-1")), ndjson(lodged(declaration_id="P-2"))
+    head = f"POST /v1/lanes/batch HTTP/1.1\r\nHost: x\r\nContent-Length: {len(first + second)}\r\n"
+    head += f"Authorization: Bearer {KEY}\r\nConnection: close\r\n\r\n"
+    with a_service(tmp_path) as client, socket.socket() as caller:
+        caller.connect(("127.0.0.1", client.base_url.port))
+        caller.sendall(head.encode() + first)
+        while client.get("/v1/decisions/P-1").status_code != 200:  # long decided on and kept
+            time.sleep(0.01)
+        caller.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            caller.recv(1)
+        caller.settimeout(20)
+        caller.sendall(second)
+        answer = b"".join(iter(lambda: caller.recv(65_536), b""))
+    assert answer.count(b'"declaration_id":"P-') == 2
 
 
 def test_a_caller_who_sends_everything_before_reading_gets_through(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 `make fuzz` makes up much more.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,17 @@ def test_a_route_answers_as_described(
 
 def test_every_operation_is_tried(operations: list[Any]) -> None:
     assert len(operations) == OPERATIONS
+
+
+def test_a_generated_client_gets_short_names_and_one_type_for_lanes(
+    operations: list[Any],
+) -> None:
+    names = {operation.definition.raw["operationId"] for operation in operations}
+    assert len(names) == OPERATIONS
+    assert {"assign_lane", "show_decision", "receive_inspection"} <= names
+    schemas = operations[0].schema.raw_schema["components"]["schemas"]
+    assert schemas["LaneAnswer"]["properties"]["lane"]["$ref"].endswith("/Lane")
+    assert json.dumps(schemas).count(json.dumps(schemas["Lane"]["enum"])) == 1
 
 
 def test_what_is_to_be_sent_again_is_said_with_the_header_to_wait_for(
