@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -18,7 +19,7 @@ from selectivity.reasons.wording import Language
 from serving.http.door import Door
 from serving.http.language import preferred
 from serving.http.problems import Problem, response_bytes
-from serving.http.refusals import content_with_upgrade, headers_too_large, not_http, too_slow
+from serving.http.refusals import headers_too_large, not_http, too_slow
 from serving.http.whole_answer import ANSWER_AT_ONCE, whole
 
 SLOWEST_BYTES_PER_SECOND = 8_192
@@ -26,6 +27,9 @@ SLOWEST_BYTES_PER_SECOND = 8_192
 MOST_PIPELINED = 32
 """Requests that may come on a connection before the first of them is answered. Hardly any caller
 sends a second one; whoever sends thousands would keep us busy with nothing else."""
+OF_UPGRADE = (b"upgrade", b"http2-settings")
+"""Headers that ask for another protocol. Java's HttpClient sends them unless told otherwise; a
+server may ignore them (RFC 9110, section 7.8)."""
 LOOKS = 10
 """How many times a connection is looked at within the seconds that its caller has."""
 
@@ -51,6 +55,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._came_together = 0  # requests in what was received last
         self._running: RequestResponseCycle | None = None
         self._in_body = False  # else between requests, or in the headers of one
+        self._head_again = b""  # of a request whose content the parser would leave unread
         self._headers_bytes = self._body_bytes = 0
         self._waited = self._unread_for = 0.0
         self._unread = 0
@@ -75,9 +80,24 @@ class GuardedConnection(HttpToolsProtocol):
             return
         self._headers_bytes += 0 if self._in_body else len(data)
         self._came_together = 0
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if not self._in_body and self._headers_bytes > self._headers_limit:
             self._refuse(headers_too_large)
+
+    def _parse(self, data: bytes) -> None:
+        """As uvicorn does, but that what follows a wish for another protocol is read as well."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as wish:
+            rest, head, self._head_again = data[wish.args[0] :], self._head_again, b""
+            if head:
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            if head or rest:
+                self._parse(head + rest)
+        except httptools.HttpParserError:
+            self._refuse(not_http)
 
     def on_message_begin(self) -> None:
         """The first byte of a request came."""
@@ -101,8 +121,8 @@ class GuardedConnection(HttpToolsProtocol):
         if size > self._headers_limit:
             self._refuse(headers_too_large)
         elif self.parser.should_upgrade() and self._announces_content():
-            self._refuse(content_with_upgrade)  # the parser would leave the content unread
-        if self._refused:
+            self._ignore_upgrade()
+        if self._refused or self._head_again:
             return
         if (answer := self._door_says()) is None:
             super().on_headers_complete()  # refuses an address that cannot be read
@@ -120,6 +140,8 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
+        if self._head_again:
+            return
         self._in_body, self._begun, self._waited = False, False, 0.0
         if self._turned_away:
             self._turned_away = False
@@ -172,10 +194,6 @@ class GuardedConnection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; `msg` is uvicorn's."""
-        self._refuse(not_http)
-
     def _look_again(self) -> None:
         every = self._wait_seconds / LOOKS
         self._next_look = self.loop.call_later(every, self._look, every)
@@ -226,6 +244,21 @@ class GuardedConnection(HttpToolsProtocol):
     def _announces_content(self) -> bool:
         length = self._header(b"content-length")
         return (length or "0").strip("0") != "" or self._header(b"transfer-encoding") is not None
+
+    def _ignore_upgrade(self) -> None:
+        """Have the head parsed again as that of a caller who is content with HTTP/1.1."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":  # whatever its headers
+            self._refuse(not_http)
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                wishes = [wish.strip() for wish in value.split(b",")]
+                value = b", ".join(wish for wish in wishes if wish.lower() not in OF_UPGRADE)
+            if name not in OF_UPGRADE:
+                lines.append(b"%b: %b" % (name, value))
+        self._head_again = b"\r\n".join((*lines, b"", b""))
 
     def _accept_language(self) -> str | None:
         return self._header(b"accept-language")

@@ -81,12 +81,6 @@ def not_http(language: Language) -> Problem:
     return problem(HTTPStatus.BAD_REQUEST, "not-http", *_NOT_HTTP[language])
 
 
-def content_with_upgrade(language: Language) -> Problem:
-    """Content that nobody would read comes with the wish for another protocol."""
-    status = HTTPStatus.BAD_REQUEST
-    return problem(status, "content-with-upgrade", *_CONTENT_WITH_UPGRADE[language])
-
-
 def overloaded(language: Language) -> Problem:
     """As much is in progress as can be answered in time."""
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", *_OVERLOADED[language])
@@ -215,18 +209,6 @@ _HEADERS_TOO_LARGE: dict[Language, _Words] = {
 _NOT_HTTP: dict[Language, _Words] = {
     "vi": _Words("Đây không phải là yêu cầu HTTP", "Gửi yêu cầu theo HTTP/1.1; xem /docs."),
     "en": _Words("This is no HTTP request", "Send a request in HTTP/1.1; see /docs."),
-}
-_CONTENT_WITH_UPGRADE: dict[Language, _Words] = {
-    "vi": _Words(
-        "Yêu cầu có nội dung không thể kèm Upgrade",
-        "Chưa quyết định và chưa lưu gì. Gửi lại theo HTTP/1.1, không kèm tiêu đề Upgrade: với "
-        "HttpClient của Java dùng version(HTTP_1_1), với curl bỏ --http2.",
-    ),
-    "en": _Words(
-        "Content cannot come with Upgrade",
-        "Nothing was decided or kept. Send it again in HTTP/1.1, without the header Upgrade: "
-        "Java's HttpClient with version(HTTP_1_1), curl without --http2.",
-    ),
 }
 _OVERLOADED: dict[Language, _Words] = {
     "vi": _Words(

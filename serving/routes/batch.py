@@ -90,7 +90,7 @@ class NdjsonResponse(Response):
         language: Language,
         place: AbstractContextManager[None],
     ) -> None:
-        """`place` is held from the first byte of the answer to the last."""
+        """`place` is held until the last byte of the answer."""
         super().__init__(headers=headers_in(language))
         del self.headers["content-length"]
         self._chunks, self._place = chunks, place
