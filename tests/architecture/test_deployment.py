@@ -20,7 +20,7 @@ import yaml
 from serving.main import app
 from serving.meters import Meters
 from serving.settings import PREFIX, Settings
-from serving.start import IDLE_SECONDS
+from serving.start import DRAIN_SECONDS, IDLE_SECONDS
 from tests.architecture.pages import GUIDES, anchors, in_project
 from tests.architecture.tree import ROOT
 
@@ -30,7 +30,9 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 ALERTS = yaml.safe_load((ROOT / "deploy/alerts.yaml").read_text(encoding="utf-8"))
 DASHBOARD = json.loads((ROOT / "deploy/grafana/lanes.json").read_text(encoding="utf-8"))
 CADDYFILE = (ROOT / "deploy/Caddyfile").read_text(encoding="utf-8")
-OPERATED = [ROOT / "RUNBOOK.md", ROOT / "compose.yaml", ROOT / "Containerfile"]
+OPERATED = [
+    ROOT / name for name in ("RUNBOOK.md", "compose.yaml", "Containerfile", "deploy/lanes.env")
+]
 ALERT_RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 PANELS = DASHBOARD["panels"]
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in ALERT_RULES} | {
@@ -181,13 +183,17 @@ def test_every_command_that_is_named_can_be_given(file: Path) -> None:
     commands = list(_commands(file.read_text(encoding="utf-8")))
     assert commands
     for words in commands:
-        command: Any = typer.main.get_command(app)
-        while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]
-        assert not hasattr(command, "commands") or words == ["--help"], f"lanes … {words}"
-        known = {name for parameter in command.params for name in parameter.opts}
-        given = {word for word in words if word.startswith("--")} - {"--help"}
-        assert given <= known, f"{file.name}: {given - known}"
+        _can_be_given(words)
+
+
+def _can_be_given(words: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    assert not hasattr(command, "commands") or words == ["--help"], f"lanes … {words}"
+    known = {name for parameter in command.params for name in parameter.opts}
+    given = {word for word in words if word.startswith("--")} - {"--help"}
+    assert given <= known, given - known
 
 
 def test_what_goes_into_the_container_is_there_and_runs_alone(tmp_path: Path) -> None:
@@ -247,6 +253,22 @@ def test_the_container_is_healthy_when_the_service_is_ready() -> None:
     for name in ("interval", "timeout", "start_period"):
         assert f"--{name.replace('_', '-')}={lanes[name]}" in CONTAINERFILE
     assert "--host=127.0.0.1" in database["test"]
+
+
+def test_the_unit_starts_the_service_and_lets_it_end() -> None:
+    unit = (ROOT / "deploy/lanes.service").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    python, _, command = said["ExecStart"].partition(" -m serving.main ")
+    assert python == f"{said['WorkingDirectory']}/.venv/bin/python"
+    _can_be_given(command.split())
+    assert int(said["TimeoutStopSec"]) > DRAIN_SECONDS
+    assert said["User"] in re.findall(r"useradd --system (\w+)", RUNBOOK)
+    settings = (ROOT / "deploy/lanes.env").read_text(encoding="utf-8")
+    kept = [f"/var/lib/{folder}" for folder in said["StateDirectory"].split()]
+    paths = re.findall(r"^LANES_\w+=(/\S+)$", settings, re.MULTILINE)
+    assert len(paths) == len(kept)
+    for path, folder in zip(sorted(paths), sorted(kept), strict=True):
+        assert path.startswith(folder)
 
 
 def test_every_secret_of_the_containers_is_made_by_the_runbook() -> None:
