@@ -26,10 +26,15 @@ START_SECONDS = 30
 class PostgreSql:
     """A cluster that can be started, killed, stopped for a while and looked into."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the cluster in this folder; it is not started yet."""
+    def __init__(self, folder: Path, primary: "PostgreSql | None" = None) -> None:
+        """Make the cluster in this folder, as a standby of `primary` if there is one; it is not
+        started yet."""
         self.folder, self._data = folder, folder / "data"
-        self._run("initdb", "-D", self._data, "-A", "trust", "-E", "UTF8", "-U", "lanes", "-N")
+        if primary is None:
+            self._run("initdb", "-D", self._data, "-A", "trust", "-E", "UTF8", "-U", "lanes", "-N")
+        else:
+            where = primary.address("postgres")
+            self._run("pg_basebackup", "-D", self._data, "-d", where, "-R", "-c", "fast", "-N")
         self._databases = 0
 
     def start(self) -> None:
@@ -63,6 +68,17 @@ class PostgreSql:
     def alive(self) -> bool:
         """Whether the postmaster runs."""
         return (pid := self._postmaster()) is not None and Path(f"/proc/{pid}").exists()
+
+    def promote(self) -> None:
+        """Make a primary of a standby."""
+        self._run("pg_ctl", "promote", "-D", self._data, "-w")
+
+    def wait_for_standbys(self, *, wait: bool) -> None:
+        """Whether a commit is one only when a standby has it as well."""
+        names = "*" if wait else ""
+        with self.connect(self.address("postgres")) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            connection.execute("SELECT pg_reload_conf()")
 
     def new_database(self) -> str:
         """The address of an empty database."""
@@ -106,7 +122,7 @@ class PostgreSql:
     def _processes(self) -> list[int]:
         """The postmaster and its children."""
         postmaster = self._postmaster()
-        if postmaster is None:
+        if postmaster is None or not self.alive():  # killed, it leaves its number behind
             return []
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
@@ -140,14 +156,17 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def a_server() -> Iterator[PostgreSql]:
-    """A cluster that runs, in a folder with a short name: that of a socket may have 107 bytes."""
+def a_server(primary: PostgreSql | None = None) -> Iterator[PostgreSql]:
+    """A cluster that runs, as a standby of `primary` if there is one.
+
+    Its folder has a short name: that of a socket may have 107 bytes.
+    """
     with tempfile.TemporaryDirectory(prefix="pg") as name:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, _unprivileged())
         folder.chmod(0o755)
-        server = PostgreSql(folder)
+        server = PostgreSql(folder, primary)
         server.start()
         try:
             yield server

@@ -79,7 +79,7 @@ class LogDatabase:
             DecisionLogError: it cannot be used.
         """
         try:
-            server = _Server(self._connect("read-write"), self._patience.read_seconds)
+            server = _Server(self._connect(to_write=True), self._patience.read_seconds)
             with server.closed_on_error():
                 server.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
                 database_version.bring_up_to_date(server, self.name)
@@ -97,7 +97,7 @@ class LogDatabase:
             DecisionLogError: it would not.
         """
         try:
-            server = _Server(self._connect("any"), self._patience.read_seconds)
+            server = _Server(self._connect(), self._patience.read_seconds)
             with contextlib.closing(server):
                 _check_durable(server, self.name)
         except psycopg.Error as error:
@@ -111,7 +111,7 @@ class LogDatabase:
             AwayError: the database cannot be reached.
         """
         try:
-            server = _Server(self._connect("any"), self._patience.read_seconds)
+            server = _Server(self._connect(), self._patience.read_seconds)
             with contextlib.closing(server):
                 there = database_version.version_of(server) != database_version.NO_LOG
                 return log_id_of(server) if there else None
@@ -127,7 +127,7 @@ class LogDatabase:
         """
 
         def connect() -> _Impatient:
-            opened = self._connect("any")
+            opened = self._connect()
             opened.execute("SET default_transaction_read_only = on")
             return opened
 
@@ -189,10 +189,12 @@ class LogDatabase:
             "that the server runs and that the role may use the tables."
         )
 
-    def _connect(self, kind: str) -> "_Impatient":
+    def _connect(self, *, to_write: bool = False) -> "_Impatient":
+        """Of several hosts to the one that can be written, also to read: others are behind it."""
+        several = "," in f"{self._address.get('host')}{self._address.get('hostaddr')}"
         usual: dict[str, Any] = {
             "application_name": "lanes",
-            "target_session_attrs": kind,
+            "target_session_attrs": "read-write" if to_write or several else "any",
             "connect_timeout": CONNECT_SECONDS,
         }
         connection = _Impatient.connect(
