@@ -92,9 +92,10 @@ class GuardedConnection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as wish:
             rest, head, self._head_again = data[wish.args[0] :], self._head_again, b""
             if head:
+                self._came_together -= 1  # it begins a second time
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
-            if head or rest:
+            if (head or rest) and not self._refused:
                 self._parse(head + rest)
         except httptools.HttpParserError:
             self._refuse(not_http)

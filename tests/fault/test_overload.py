@@ -30,6 +30,8 @@ MOST_TAKEN_BYTES = 64 << 20
 """More than the buffers of both sides hold."""
 HEAD = f"Host: x\r\nAuthorization: Bearer {KEY}\r\n"
 
+UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
+
 
 @pytest.fixture
 def unserved(tmp_path: Path) -> Iterator[Parts]:
@@ -168,15 +170,22 @@ def test_who_never_reads_what_is_answered_is_not_answered_without_end(
 
 
 def test_who_sends_thousands_of_requests_at_once_is_cut_off_and_holds_up_nobody(
-    service: tuple[Parts, str],
+    service: tuple[Parts, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     parts, url = service
-    for path in ("/v1/lanes", "/v1/lanes/batch", "/health/live"):
-        flood = 3_000 * f"POST {path} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx".encode()
+    with_content = "POST {} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+    for one in (
+        with_content.format("/v1/lanes"),
+        with_content.format("/v1/lanes/batch"),
+        with_content.format("/health/live"),
+        "GET / HTTP/1.1\r\nConnection:upgrade\r\nUpgrade:x\r\n\r\n",
+    ):
+        flood = 5_000 * one.encode()
         with parts.places.take("en"), speaking(url) as caller, pytest.raises(ConnectionError):
             send_for_ever(caller, flood)
         assert httpx.get(f"{url}/health/live", timeout=2).status_code == 200
-    assert 'lanes_refusals_total{status="429"} 3.0' in parts.meters.exposition().decode()
+    assert 'lanes_refusals_total{status="429"} 4.0' in parts.meters.exposition().decode()
+    assert not caplog.records
 
 
 def send_for_ever(caller: socket.socket, what: bytes) -> None:
@@ -184,12 +193,13 @@ def send_for_ever(caller: socket.socket, what: bytes) -> None:
         caller.sendall(what)
 
 
+@pytest.mark.parametrize("headers", [[], [UPGRADE]])
 def test_as_many_as_may_come_together_are_all_answered_in_their_order(
-    service: tuple[Parts, str],
+    service: tuple[Parts, str], headers: list[str]
 ) -> None:
     parts, url = service
     number = connection.MOST_PIPELINED
-    some = b"".join(_posted(declaration_id=f"D-{each}") for each in range(number))
+    some = b"".join(_posted(*headers, declaration_id=f"D-{each}") for each in range(number))
     with speaking(url) as caller:
         caller.sendall(some)
         assert answers_on(caller, number) == [b"200"] * number
@@ -217,9 +227,6 @@ def test_what_is_out_of_the_ordinary_is_turned_away_by_the_application(
 
     with speaking(url) as caller:
         asyncio.run(come(caller))
-
-
-UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB"
 
 
 def test_a_wish_for_another_protocol_is_ignored_and_the_content_is_read(
