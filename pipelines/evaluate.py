@@ -18,6 +18,7 @@ from sklearn.metrics import roc_curve
 from models.bundle import Bundle, load
 from pipelines.featurize import FeaturizeParams
 from pipelines.histories.engine import EngineParams
+from pipelines.judging.curve import curve
 from pipelines.judging.fitting import Past, read_past
 from pipelines.judging.lanes import (
     duty_of_findings,
@@ -52,9 +53,7 @@ from pipelines.training.outcomes import UNKNOWN, known_classes
 from selectivity.columns import Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
-from selectivity.metrics import calibration_bins, precision_at, ranks, recall_at
-
-CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
+from selectivity.metrics import calibration_bins, ranks
 
 
 class EvaluateParams(BaseModel):
@@ -65,7 +64,9 @@ class EvaluateParams(BaseModel):
     resamples: int = Field(default=200, ge=20, le=10_000, description="For the 95 % intervals.")
 
 
-def plots(risk: Floats, found: Ints, groups: Ints, lanes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def plots(
+    risk: Floats, found: Ints, groups: Ints, lanes: pd.DataFrame, *, resamples: int
+) -> dict[str, pd.DataFrame]:
     """Tables behind the plots, one row per point. `groups` as in `score_view`."""
     false_positives, true_positives, _ = roc_curve(found, risk)
     keep = np.unique(np.linspace(0, len(false_positives) - 1, 200).astype(int))
@@ -82,17 +83,7 @@ def plots(risk: Floats, found: Ints, groups: Ints, lanes: pd.DataFrame) -> dict[
                 for mean, seen, count in calibration_bins(found, risk, groups=groups)
             ]
         ),
-        "capacity": pd.DataFrame(
-            [
-                {
-                    "inspected": share,
-                    "hit_rate": precision_at(found, risk, share),
-                    "detection_rate": recall_at(found, risk, share),
-                }
-                for share in CAPACITIES
-                if int(len(found) * share) > 0
-            ]
-        ),
+        "capacity": curve(risk, found, groups, resamples=resamples),
         "roc": pd.DataFrame(
             {
                 "false_positive_rate": false_positives[keep],
@@ -158,7 +149,8 @@ def evaluate(
     )
     found = (classes[inspected] > FindingClass.NONE).astype(np.int64)
     risk = 1 - probabilities[inspected, 0]
-    return metrics, lanes, plots(risk, found, groups[inspected], lanes)
+    points = plots(risk, found, groups[inspected], lanes, resamples=params.resamples)
+    return metrics, lanes, points
 
 
 def main(

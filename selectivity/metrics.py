@@ -1,6 +1,6 @@
 """Figures that managers read, each with what it needs to be believed: an interval."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -160,17 +160,23 @@ def bootstrap(
 
     Resamples in which the statistic is not defined (one class only) are left out.
     """
+    rows = resampled(groups, resamples=resamples, seed=seed)
+    return middle(np.array([statistic(at) for at in rows]))
+
+
+def resampled(groups: Ints, *, resamples: int = 200, seed: int = 0) -> Iterator[Ints]:
+    """Row positions of each resample; rows of a group stand together, and are drawn together."""
     draws = np.random.default_rng(seed)
     starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
     sizes = np.diff(np.append(starts, len(groups)))
-    values = np.array(
-        [
-            statistic(_rows_of(draws.integers(0, len(starts), len(starts)), starts, sizes))
-            for _ in range(resamples)
-        ]
-    )
+    for _ in range(resamples):
+        yield _rows_of(draws.integers(0, len(starts), len(starts)), starts, sizes)
+
+
+def middle(values: Floats) -> tuple[float, float]:
+    """Ends between which 95 % of the defined values lie; NaN if those are less than half."""
     defined = values[~np.isnan(values)]
-    if len(defined) < resamples / 2:
+    if len(defined) < len(values) / 2:
         return float("nan"), float("nan")
     return float(np.quantile(defined, 0.025)), float(np.quantile(defined, 0.975))
 

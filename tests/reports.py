@@ -54,6 +54,9 @@ VARIANT = {
     "red_hit_rate_low": 0.3,
     "red_hit_rate_high": 0.5,
     "red_holds_found": 0.3,
+    "red_holds_found_change": 0.0,
+    "red_holds_found_change_low": -0.02,
+    "red_holds_found_change_high": 0.02,
     "green_holds_found": 0.2,
 }
 
@@ -184,7 +187,11 @@ CURVE = pd.DataFrame(
     {
         "inspected": [0.05, 0.1, 0.2, 1.0],
         "hit_rate": [0.6, 0.5, 0.35, 0.1],
+        "hit_rate_low": [0.5, 0.4, 0.3, 0.08],
+        "hit_rate_high": [0.7, 0.6, 0.4, 0.12],
         "detection_rate": [0.3, 0.5, 0.7, 1.0],
+        "detection_rate_low": [0.2, 0.4, 0.6, 1.0],
+        "detection_rate_high": [0.4, 0.6, 0.8, 1.0],
     }
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.reporting import charts
-from pipelines.reporting.evidence import Evidence
+from pipelines.reporting.evidence import Evidence, interval_in
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
 from selectivity.metrics import Interval
@@ -30,36 +30,39 @@ def capacity(evidence: Evidence) -> Section:
 
 
 def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Sentence]:
+    told = set(KNOWN) <= variants.keys()
+    now, without, fewer, more = (variants.get(name, {}) for name in KNOWN)
+    if told:
+        yield _red("more", now, more)
+        yield _red("fewer", now, fewer)
     at = {round(row["inspected"], 4): row for row in evidence.capacity.to_dict("records")}
     if {0.05, 0.1} <= at.keys():
         yield say(
-            "capacity.answer",
-            caught_5=Share(at[0.05]["detection_rate"]),
+            "capacity.riskiest",
+            caught_5=with_ends(interval_in(at[0.05], "detection_rate")),
             hit_5=_hit_rate(evidence, "precision_at_5"),
-            caught_10=Share(at[0.1]["detection_rate"]),
+            caught_10=with_ends(interval_in(at[0.1], "detection_rate")),
             hit_10=_hit_rate(evidence, "precision_at_10"),
         )
-    if not set(KNOWN) <= variants.keys():
-        return
-    now, without, fewer, more = (variants[name] for name in KNOWN)
-    yield _red("fewer", now, fewer)
-    yield _red("more", now, more)
-    yield _without_model(now, without, evidence.metrics.get("without_model", {}))
+    if told:
+        yield _without_model(now, without, evidence.metrics.get("without_model", {}))
 
 
 def _hit_rate(evidence: Evidence, name: str) -> Sentence:
-    figures = evidence.metrics.get("all_rows", {})
-    return with_ends(Interval(*(figures.get(name + end, nan) for end in ("", "_low", "_high"))))
+    return with_ends(interval_in(evidence.metrics.get("all_rows", {}), name))
 
 
 def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:
     same = abs(then["red_share"] - now["red_share"]) < SAME
+    points = Interval(*(100 * end for end in interval_in(then, "red_holds_found_change")))
     return say(
         f"capacity.{change}_same" if same else f"capacity.{change}",
         share=Share(now["red_share"]),
         then=Share(then["red_share"]),
         holds=Share(now.get("red_holds_found", nan)),
         then_holds=Share(then.get("red_holds_found", nan)),
+        points=Number(points.value, 1),
+        ends=Between(points, 1),
     )
 
 
@@ -91,12 +94,12 @@ def _blocks(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _curve(curve: pd.DataFrame) -> Table:
-    names = ("items_inspected", "detection_rate", "hit_rate")
+    names = ("detection_rate", "hit_rate")
     rows = [
-        Row((Share(row["inspected"]), Share(row["detection_rate"]), Share(row["hit_rate"])))
+        Row((Share(row["inspected"]), *(with_ends(interval_in(row, name)) for name in names)))
         for row in curve.to_dict("records")
     ]
-    headings = tuple(say(f"heading.{name}") for name in names)
+    headings = tuple(say(f"heading.{name}") for name in ("items_inspected", *names))
     return Table(say("capacity.curve_caption"), headings, tuple(rows), folded=True)
 
 

@@ -241,7 +241,7 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
 
 
 def capacity(curve: pd.DataFrame, speak: Speaker) -> str:
-    """Findings caught and findings per inspection, by the share inspected.
+    """Findings caught and findings per inspection, by the share inspected, in their 95 % intervals.
 
     The capacity of the policy is no place on this axis: it counts declarations, all of them.
     """
@@ -249,6 +249,9 @@ def capacity(curve: pd.DataFrame, speak: Speaker) -> str:
         axes = canvas.axes
         start = pd.DataFrame({"inspected": [0.0], "detection_rate": [0.0]})
         caught = pd.concat([start, curve[["inspected", "detection_rate"]]])
+        for name, colour in (("detection_rate", ACCENT), ("hit_rate", COLOURS["RED"])):
+            low, high = curve[f"{name}_low"], curve[f"{name}_high"]
+            axes.fill_between(curve.inspected, low, high, color=colour, alpha=0.18, linewidth=0)
         _line(axes, caught.inspected, caught.detection_rate, ACCENT, "o", "-")
         _line(axes, curve.inspected, curve.hit_rate, COLOURS["RED"], "s", "--")
         axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (1, 2)))

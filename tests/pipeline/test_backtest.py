@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipelines.backtest import backtest, variants
+from pipelines.backtest import backtest, change_of_red, variants
 from pipelines.calibrate import prices_of
 from pipelines.judging.replay import replay
 from selectivity.columns import Columns, Floats, to_columns
@@ -73,6 +74,26 @@ def test_without_its_model_a_bundle_is_tried_without_any_risk() -> None:
     assert tried["without_model"] == ([None], bundle.policy)
     assert tried["red_capacity_less_20"][1].red.share == pytest.approx(0.08)
     assert tried["red_capacity_more_20"][1].red.share == pytest.approx(0.12)
+
+
+def test_the_change_of_red_counts_known_violations_that_move_and_no_others() -> None:
+    """Of twenty violations three come in and one goes out; what is clean or unknown moves too."""
+    now = pd.DataFrame(
+        {
+            "lane": ["RED"] * 5 + ["YELLOW"] * 35,
+            "inspected": [True] * 30 + [False] * 10,
+            "found": [True] * 20 + [False] * 10 + [True] * 10,
+        }
+    )
+    then = now.assign(lane=["YELLOW", *["RED"] * 7, *["YELLOW"] * 12, *["RED"] * 20])
+    change = change_of_red(now, then)
+    assert change["red_holds_found_change"] == pytest.approx(2 / 20)
+    assert change["red_holds_found_change_low"] < 0 < change["red_holds_found_change_high"] < 0.35
+    assert set(change_of_red(now, now).values()) == {0.0}
+    few = change_of_red(now[11:], then[11:])
+    assert few["red_holds_found_change"] == 0.0
+    assert np.isnan(few["red_holds_found_change_low"])
+    assert change_of_red(now[20:], then[20:]) == {}
 
 
 def test_a_rule_is_told_how_often_it_hit_was_inspected_and_right() -> None:

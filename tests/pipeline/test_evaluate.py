@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.evaluate import EvaluateParams, evaluate, plots
 from pipelines.featurize import knowledge_of
+from pipelines.judging.curve import curve
 from pipelines.judging.fitting import Past, fit
 from pipelines.judging.lanes import (
     duty_of_findings,
@@ -190,11 +191,36 @@ def test_precision_is_of_the_riskiest_twentieth_and_tenth() -> None:
     assert figures["ece_equal_mass"] == equal_mass_calibration_error(classes > 0, risk)
 
 
+def test_what_the_riskiest_hold_has_the_interval_of_the_same_figure_elsewhere() -> None:
+    draws = np.random.default_rng(1)
+    risk, groups = draws.random(900), np.repeat(np.arange(300), 3)
+    found = (draws.random(900) < risk / 3).astype(np.int64)
+    point = curve(risk, found, groups, resamples=50).set_index("inspected").loc[0.1]
+    top = found[np.argsort(-risk)[:90]]
+    assert (point.hit_rate, point.detection_rate) == (top.mean(), top.sum() / found.sum())
+    assert point.detection_rate_low < point.detection_rate < point.detection_rate_high
+    scores = np.column_stack([1 - risk, risk / 2, risk / 2])
+    figures = score_view(scores, found, groups, resamples=50)
+    assert (point.hit_rate_low, point.hit_rate_high) == (
+        figures["precision_at_10_low"],
+        figures["precision_at_10_high"],
+    )
+
+
+def test_of_nine_findings_nobody_knows_what_the_riskiest_hold() -> None:
+    risk = np.linspace(0.9, 0.1, 100)
+    for findings, told in ((9, False), (10, True)):
+        found = (np.arange(100) < findings).astype(np.int64)
+        ends = curve(risk, found, np.arange(100), resamples=20).filter(regex="_(low|high)$")
+        assert ends.notna().to_numpy().all() == told
+        assert ends.notna().to_numpy().any() == told
+
+
 def test_goods_items_of_one_declaration_are_no_witnesses_of_their_own_in_the_plot() -> None:
     found, risk = np.repeat(np.arange(60) % 3 == 0, 4).astype(np.int64), np.linspace(0.3, 0.4, 240)
     lanes = pd.DataFrame({"accepted_at": [pd.Timestamp("2026-04-01", tz="UTC")], "lane": "RED"})
     alone, together = (
-        plots(risk, found, groups, lanes)["calibration"]
+        plots(risk, found, groups, lanes, resamples=20)["calibration"]
         for groups in (np.arange(240), np.repeat(np.arange(60), 4))
     )
     wider = (together.high - together.low) / (alone.high - alone.low)

@@ -456,17 +456,26 @@ def test_where_goods_never_met_are_not_judged_the_others_are() -> None:
 
 
 def test_more_or_less_capacity_that_changes_nothing_is_said_to_change_nothing() -> None:
-    more = VARIANT | {"red_share": 0.06, "red_holds_found": 0.36}
+    more = VARIANT | {
+        "red_share": 0.06,
+        "red_holds_found": 0.36,
+        "red_holds_found_change": 0.06,
+        "red_holds_found_change_low": 0.011,
+        "red_holds_found_change_high": 0.125,
+    }
     variants = dict.fromkeys(("as_served", "without_model", "red_capacity_less_20"), VARIANT)
     backtest = {"variants": variants | {"red_capacity_more_20": more}}
     answers = capacity(an_evidence(backtest=backtest)).answers
-    assert [answer.key for answer in answers[1:3]] == ["capacity.fewer_same", "capacity.more"]
-    assert answers[2].facts["then_holds"] == Share(0.36)
+    assert [answer.key for answer in answers[:2]] == ["capacity.more", "capacity.fewer_same"]
+    told = EN(answers[0])
+    assert "36.0% instead of 30.0%" in told
+    assert "a change of 6.0 percentage points (95% interval 1.1 to 12.5)" in told
 
 
-def test_what_the_riskiest_hold_is_said_with_the_interval_of_what_is_found_in_them() -> None:
-    told = EN(capacity(an_evidence()).answers[0])
-    assert "a violation was found in 50.0% (40.0% to 60.0%) of these 5%" in told
+def test_what_the_riskiest_hold_is_said_with_its_interval() -> None:
+    told = EN(capacity(an_evidence()).answers[2])
+    assert "the riskiest 5% of these items hold 30.0% (20.0% to 40.0%)" in told
+    assert "in 50.0% (40.0% to 60.0%) of them something was found" in told
 
 
 def test_without_figures_on_other_capacities_that_is_said() -> None:
