@@ -108,8 +108,11 @@ def _locked(lock: Path, bundle: Path) -> str:
 def goods_of(
     evidence: Evidence, model: LaneModel, features: Path, items: Path, outcomes: Path
 ) -> pd.DataFrame:
-    """One row per evaluated goods item: as `with_groups` wants it, with lane, outcome and risk."""
-    declared = read_frame(items, ["accepted_at", "country_of_origin"])
+    """One row per evaluated goods item, as `with_groups` wants it."""
+    decisions, declared = (
+        evidence.decisions,
+        read_frame(items, ["accepted_at", "country_of_origin"]),
+    )
     moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
     evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
     blocks = [
@@ -119,7 +122,8 @@ def goods_of(
     classes = known_classes(read_outcomes(outcomes, len(declared)), len(declared))[0][evaluated]
     return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
         origin=declared["country_of_origin"].to_numpy()[evaluated],
-        lane=np.repeat(evidence.decisions["lane"].to_numpy(), evidence.decisions["items"]),
+        declaration=np.repeat(np.arange(len(decisions)), decisions["items"]),
+        lane=np.repeat(decisions["lane"].to_numpy(), decisions["items"]),
         inspected=classes != UNKNOWN,
         found=classes > FindingClass.NONE,
     )

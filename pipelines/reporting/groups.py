@@ -8,7 +8,7 @@ import pandas as pd
 from pipelines.judging.new_traders import NEW_DAYS, is_new
 from pipelines.reporting.sections import Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
-from selectivity.metrics import wilson
+from selectivity.metrics import Interval, share_in_groups
 
 MOST_ORIGINS = 8
 SIZES = ("small", "medium", "large")
@@ -20,8 +20,9 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
     """Goods items with the groups they belong to: `trader`, `size` and `origin`.
 
     Args:
-        goods: evaluated goods items: `known_days` and `declared`, what was known of the importer
-            then, NaN where nothing was; `origin`; `lane`, `inspected`, `found` and `risk`.
+        goods: evaluated goods items, as `goods_of` gives them: `known_days` and `declared`, what
+            was known of the importer then, NaN where nothing was; `origin`; `declaration`, a
+            number; `lane`, `inspected`, `found` and `risk`.
     """
     # Who declared as much is as large: those of whom nothing is known are the smallest.
     place = goods["declared"].fillna(0).rank(method="min") - 1
@@ -77,7 +78,7 @@ def _in_order(kind: str, grouped: pd.DataFrame) -> Iterator[tuple[str, pd.DataFr
 
 def _row(kind: str, name: str, rows: pd.DataFrame) -> Row:
     known = rows[rows.inspected]
-    rate = wilson(float(known.found.sum()), len(known))
+    rate = _found_in(known)
     named: Fact = name if kind == "origin" and name not in ("", "other") else say(f"group.{name}")
     if not name:
         named = say("group.undeclared")
@@ -95,11 +96,16 @@ def _row(kind: str, name: str, rows: pd.DataFrame) -> Row:
     )
 
 
+def _found_in(known: pd.DataFrame) -> Interval:
+    """Share of inspected goods items with a finding; those of one declaration hang together."""
+    return share_in_groups(known.found.to_numpy(np.int64), known.declaration.to_numpy())
+
+
 def _differing(known: pd.DataFrame) -> Iterator[Sentence]:
     """A sentence per group whose mean risk lies outside the interval of what was found."""
     for kind in ("trader", "size"):
         for name, rows in _in_order(kind, known):
-            rate, risk = wilson(float(rows.found.sum()), len(rows)), float(rows.risk.mean())
+            rate, risk = _found_in(rows), float(rows.risk.mean())
             if len(rows) >= FEWEST and not rate.low <= risk <= rate.high:
                 yield say(
                     f"groups.{'overrated' if risk > rate.high else 'underrated'}",

@@ -40,6 +40,7 @@ def some_goods(**columns: Any) -> pd.DataFrame:
         "known_days": 400.0,
         "declared": np.arange(count, dtype=float),
         "origin": "CN",
+        "declaration": np.arange(count),
         "lane": "GREEN",
         "inspected": True,
         "found": False,
@@ -146,6 +147,13 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
     ]
 
 
+def test_goods_items_of_one_declaration_are_one_witness_against_a_group() -> None:
+    """Nine of ninety have a finding: each on its own, or all of one declaration."""
+    goods = some_goods(risk=[0.2] * 90, found=[True] * 9 + [False] * 81, declared=[1.0] * 90)
+    together = goods.assign(declaration=goods["declaration"] // 9)
+    assert [len(groups(with_groups(each)).warnings) for each in (goods, together)] == [2, 0]
+
+
 def test_importers_that_declared_as_much_are_of_one_size() -> None:
     goods = some_goods(risk=[0.1] * 9)
     goods["declared"] = [np.nan] * 5 + [0.0, 5.0, 7.0, 9.0]
@@ -182,6 +190,7 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
     )
     assert goods["origin"].tolist() == ["CN", "VN", "JP"]
     assert goods["lane"].tolist() == ["RED", "RED", "GREEN"]
+    assert goods["declaration"].tolist() == [0, 0, 1]
     assert goods["inspected"].tolist() == [False, True, False]
     assert goods["found"].tolist() == [False, True, False]
     np.testing.assert_allclose(goods["risk"], 1 - model.probabilities(matrix[1:])[:, 0])
