@@ -15,7 +15,6 @@ Writes  data/reports/model_card.html    both languages in it, needs no network
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -26,7 +25,7 @@ from models.trees import Trees
 from pipelines.report import read_evidence
 from pipelines.reporting.card import CardFacts, again, features, headline, limits, purpose
 from pipelines.reporting.evidence import Evidence
-from pipelines.reporting.groups import groups, with_groups
+from pipelines.reporting.groups import goods_of, groups, with_groups
 from pipelines.reporting.lanes import lanes
 from pipelines.reporting.markdown import markdown
 from pipelines.reporting.page import page, read_words
@@ -49,17 +48,11 @@ from pipelines.stage.options import (
     ReportsFolder,
 )
 from pipelines.stage.params import as_text, leaves, of_stages
-from pipelines.stage.tables import read_frame
-from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
-from pipelines.training.rows import Rows
-from selectivity.features.matrix import FEATURE_NAMES
-from selectivity.inspection import FindingClass
 from selectivity.reasons.officer_words import FAMILY_WORDS
 from selectivity.reasons.wording import LANGUAGES, Language
 
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "duckdb")
 _PAGE = "model_card"
-_KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
 
 
 def sections(evidence: Evidence, facts: CardFacts, grouped: pd.DataFrame) -> tuple[Section, ...]:
@@ -103,30 +96,6 @@ def _locked(lock: Path, bundle: Path) -> str:
     stages = yaml.safe_load(lock.read_bytes())["stages"] if lock.exists() else {}
     outs = (out for stage in stages.values() for out in stage.get("outs", ()))
     return next((out["md5"] for out in outs if out["path"] == bundle.as_posix()), "")
-
-
-def goods_of(
-    evidence: Evidence, model: LaneModel, features: Path, items: Path, outcomes: Path
-) -> pd.DataFrame:
-    """One row per evaluated goods item, as `with_groups` wants it."""
-    decisions, declared = (
-        evidence.decisions,
-        read_frame(items, ["accepted_at", "country_of_origin"]),
-    )
-    moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
-    evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
-    blocks = [
-        np.column_stack([block[:, _KNOWN], 1 - model.probabilities(block)[:, 0]])
-        for block in Rows.stored(features, len(declared)).chosen(evaluated).blocks()
-    ]
-    classes = known_classes(read_outcomes(outcomes, len(declared)), len(declared))[0][evaluated]
-    return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
-        origin=declared["country_of_origin"].to_numpy()[evaluated],
-        declaration=np.repeat(np.arange(len(decisions)), decisions["items"]),
-        lane=np.repeat(decisions["lane"].to_numpy(), decisions["items"]),
-        inspected=classes != UNKNOWN,
-        found=classes > FindingClass.NONE,
-    )
 
 
 def main(

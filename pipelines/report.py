@@ -3,7 +3,8 @@
 Reads   data/reports/evaluation/    metrics.json, decisions.parquet, plots/
         data/reports/backtest/      backtest.json
         data/interim/…              ingest.json, prepare.json, periods.json, items, outcomes
-        models/artifacts/bundle/    manifest, policy and rules that decided
+        data/features/              features.parquet, for the risk per group
+        models/artifacts/bundle/    manifest, policy, rules and model that decided
         pipelines/templates/        the page, and its words in each language
 Writes  data/reports/report.html    the same bytes for the same inputs
         data/reports/leak.json      violations in green and the share of all that lies there
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from models.bundle import POLICY, RULES, verify
-from models.lane_model import KNOWLEDGE, Knowledge
+from models.lane_model import KNOWLEDGE, Knowledge, LaneModel
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
@@ -29,6 +30,7 @@ from pipelines.reporting.evidence import (
     ripened,
     shares_lacking,
 )
+from pipelines.reporting.groups import goods_of, groups, with_groups
 from pipelines.reporting.headline import headline
 from pipelines.reporting.lanes import lanes
 from pipelines.reporting.leak import leak
@@ -45,6 +47,7 @@ from pipelines.stage.options import (
     BacktestFolder,
     BundleFolder,
     EvaluationFolder,
+    FeaturesFile,
     IngestedFolder,
     LabelledFolder,
     PreparedFolder,
@@ -58,8 +61,12 @@ from selectivity.reasons.wording import LANGUAGES
 from selectivity.rules.rule_set import Rule
 
 
-def sections(evidence: Evidence, seen: Unseen) -> tuple[Section, ...]:
-    """All sections in the order of the page, from the evidence and what it says of the unseen."""
+def sections(evidence: Evidence, seen: Unseen, grouped: pd.DataFrame) -> tuple[Section, ...]:
+    """All sections in the order of the page, from the evidence and what it says of the unseen.
+
+    Args:
+        grouped: goods items as `with_groups` gives them.
+    """
     answers = (
         lanes(evidence),
         yields(evidence),
@@ -68,6 +75,7 @@ def sections(evidence: Evidence, seen: Unseen) -> tuple[Section, ...]:
         capacity(evidence),
         views(evidence),
         reasons(evidence),
+        groups(grouped),
         quality(evidence),
     )
     return (headline(evidence, seen, answers), *answers, method(evidence))
@@ -141,6 +149,7 @@ def main(
     prepared: PreparedFolder,
     labelled: LabelledFolder,
     ingested: IngestedFolder,
+    features: FeaturesFile,
     bundle: BundleFolder,
     out: ReportFile,
 ) -> None:
@@ -154,9 +163,10 @@ def main(
         bundle=bundle,
     )
     seen = unseen(evidence)
-    html = page(
-        sections(evidence, seen), {language: read_words(language) for language in LANGUAGES}
-    )
+    items, outcomes = prepared / "items.parquet", labelled / "outcomes.parquet"
+    goods = goods_of(evidence, LaneModel.load(bundle), features, items, outcomes)
+    parts = sections(evidence, seen, with_groups(goods))
+    html = page(parts, {language: read_words(language) for language in LANGUAGES})
     write_text(out, html)
     write_json(out.with_name(LEAK), leak_figures(seen))
     say(f"report: {out}, {len(html.encode()) // 1024} KB, {len(evidence.decisions)} declarations")

@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from models.rules_files import read_rules
 from pipelines.report import sections
 from pipelines.reporting.evidence import Evidence, ripened
+from pipelines.reporting.groups import with_groups
 from pipelines.reporting.sections import Section
 from pipelines.reporting.unseen import unseen
 from pipelines.training.periods import Periods
@@ -196,9 +198,25 @@ CURVE = pd.DataFrame(
 )
 
 
+def some_goods(**columns: Any) -> pd.DataFrame:
+    """Clean goods items of importers known long, each a declaration of its own, in green."""
+    count = len(next(iter(columns.values())))
+    plain = {
+        "known_days": 400.0,
+        "declared": np.arange(count, dtype=float),
+        "origin": "CN",
+        "declaration": np.arange(count),
+        "lane": "GREEN",
+        "inspected": True,
+        "found": False,
+        "risk": 0.1,
+    }
+    return pd.DataFrame(plain | columns, index=range(count))
+
+
 def all_sections(evidence: Evidence) -> tuple[Section, ...]:
     """Those of the page."""
-    return sections(evidence, unseen(evidence))
+    return sections(evidence, unseen(evidence), with_groups(some_goods(risk=[0.1] * 90)))
 
 
 def drawn(count: int, found: int, **fields: Any) -> list[dict[str, Any]]:

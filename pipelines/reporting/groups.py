@@ -1,19 +1,52 @@
 """Who is selected, and how often rightly: the same figures for groups of traders and of origins."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from models.lane_model import LaneModel
 from pipelines.judging.new_traders import NEW_DAYS, is_new
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
+from pipelines.stage.tables import read_frame
+from pipelines.training.outcomes import UNKNOWN, known_classes, read_outcomes
+from pipelines.training.rows import Rows
+from selectivity.features.matrix import FEATURE_NAMES
+from selectivity.inspection import FindingClass
 from selectivity.metrics import Interval, share_in_groups
 
 MOST_ORIGINS = 8
 SIZES = ("small", "medium", "large")
 FEWEST = 30
 """Inspected goods items from which a group's rate of findings is compared."""
+_KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
+
+
+def goods_of(
+    evidence: Evidence, model: LaneModel, features: Path, items: Path, outcomes: Path
+) -> pd.DataFrame:
+    """One row per evaluated goods item, as `with_groups` wants it."""
+    decisions, declared = (
+        evidence.decisions,
+        read_frame(items, ["accepted_at", "country_of_origin"]),
+    )
+    moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
+    evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
+    blocks = [
+        np.column_stack([block[:, _KNOWN], 1 - model.probabilities(block)[:, 0]])
+        for block in Rows.stored(features, len(declared)).chosen(evaluated).blocks()
+    ]
+    classes = known_classes(read_outcomes(outcomes, len(declared)), len(declared))[0][evaluated]
+    return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
+        origin=declared["country_of_origin"].to_numpy()[evaluated],
+        declaration=np.repeat(np.arange(len(decisions)), decisions["items"]),
+        lane=np.repeat(decisions["lane"].to_numpy(), decisions["items"]),
+        inspected=classes != UNKNOWN,
+        found=classes > FindingClass.NONE,
+    )
 
 
 def with_groups(goods: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,9 @@ import pytest
 
 from models.bundle import verify
 from models.lane_model import LaneModel
-from pipelines.card import goods_of, read_facts, sections, words_of
+from pipelines.card import read_facts, sections, words_of
 from pipelines.reporting.card import CardFacts
-from pipelines.reporting.groups import groups, with_groups
+from pipelines.reporting.groups import goods_of, groups, with_groups
 from pipelines.reporting.headline import source_of
 from pipelines.reporting.markdown import markdown
 from pipelines.reporting.page import page, read_words
@@ -20,7 +20,7 @@ from pipelines.reporting.sections import Table
 from pipelines.reporting.sentences import Number, Share, Speaker, say
 from selectivity.features.matrix import FAMILIES, FEATURE_NAMES, FEATURES
 from selectivity.reasons.wording import LANGUAGES
-from tests.reports import PERIODS, a_decision, an_evidence, decisions_of
+from tests.reports import PERIODS, a_decision, an_evidence, decisions_of, some_goods
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,21 +32,6 @@ def facts(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> CardFacts:
         f"stages:\n  bundle:\n    outs:\n    - path: {bundle.as_posix()}\n      md5: abc.dir\n"
     )
     return read_facts(bundle, ROOT / "params.yaml", lock)
-
-
-def some_goods(**columns: Any) -> pd.DataFrame:
-    count = len(next(iter(columns.values())))
-    plain = {
-        "known_days": 400.0,
-        "declared": np.arange(count, dtype=float),
-        "origin": "CN",
-        "declaration": np.arange(count),
-        "lane": "GREEN",
-        "inspected": True,
-        "found": False,
-        "risk": 0.1,
-    }
-    return pd.DataFrame(plain | columns, index=range(count))
 
 
 def a_card(facts: CardFacts) -> Any:
@@ -73,8 +58,8 @@ def test_both_languages_have_words_for_everything_and_the_same_facts(facts: Card
     assert named["vi"] == named["en"]
     words = {language: words_of(language) for language in LANGUAGES}
     html = page(a_card(facts), words)
-    assert "Whom does it select" in html
-    assert "Mô hình chọn ai" in html
+    assert "Who is checked, and how often rightly?" in html
+    assert "Ai bị kiểm tra, và đúng bao nhiêu lần?" in html
     for language in LANGUAGES:
         text = markdown(a_card(facts), Speaker(language, words[language]))
         assert "nan" not in re.findall(r"\w+", text)
