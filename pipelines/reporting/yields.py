@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from pipelines.reporting import charts
@@ -18,8 +19,9 @@ from pipelines.reporting.sentences import (
     say,
     with_ends,
 )
+from selectivity.columns import Ints
 from selectivity.lanes import LANES, Channel, Lane
-from selectivity.metrics import Interval, wilson
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap, wilson
 
 FEW = 30
 """Controls below which a hit rate is called thin."""
@@ -40,8 +42,12 @@ def yields(evidence: Evidence) -> Section:
 
 def hit_rate(decisions: pd.DataFrame) -> Interval:
     """Share of the inspected declarations in which something was found, with its interval."""
-    known = decisions[decisions.inspected]
-    return wilson(float(known.found.sum()), len(known))
+    return wilson(float(hits(decisions).sum()), int(decisions.inspected.sum()))
+
+
+def hits(decisions: pd.DataFrame) -> "pd.Series[bool]":
+    """Which declarations are known to hold a violation."""
+    return decisions.found & decisions.inspected
 
 
 def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
@@ -52,6 +58,7 @@ def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
     answer = say(
         "yields.answer", inspected=Number(inspected), rate=Share(red.value), ends=Between(red)
     )
+    against = tuple(_rules_and_model(evidence))
     if not everywhere.value:
         return answer, say("yields.nothing_found")
     lift = say(
@@ -60,7 +67,20 @@ def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
         rate=Share(everywhere.value),
         inspected=Number(int(evidence.decisions.inspected.sum())),
     )
-    return answer, lift
+    return answer, *against, lift
+
+
+def _rules_and_model(evidence: Evidence) -> Iterator[Sentence]:
+    """What red checks find that the model asks for, beside those that law and rules ask for."""
+    red = evidence.of_lane("RED")
+    model = red[red.channel == Channel.MODEL]
+    rules = red[red.channel.isin((Channel.MANDATORY, Channel.RULE))]
+    rates = {"model": hit_rate(model), "rules": hit_rate(rules)}
+    if all(rate.value == rate.value for rate in rates.values()):
+        shown = {name: with_ends(rate) for name, rate in rates.items()}
+        counts = {"by_model": model, "by_rules": rules}
+        inspected = {name: Number(int(rows.inspected.sum())) for name, rows in counts.items()}
+        yield say("yields.rules_and_model", **shown, **inspected)
 
 
 def _caveats(evidence: Evidence) -> Iterator[Sentence]:
@@ -104,30 +124,52 @@ def _lane_table(evidence: Evidence) -> Table:
 
 def _holds_table(evidence: Evidence) -> Table:
     """Shares of all known violations, of the physical ones, and of the duty of them."""
-    figures = evidence.metrics.get("lanes", {})
+    figures, has_duty = evidence.metrics.get("lanes", {}), _has_duty(evidence.controls)
     known = evidence.decisions[evidence.decisions.inspected]
     counts = {name: int(known[name].sum()) for name in ("found", "physical")}
     rows = []
     for lane in LANES:
         shares = (interval_in(figures, f"{lane.lower()}_{name}") for name in HOLDS)
-        rows.append(Row((Lane[lane], *map(with_ends, shares)), lane=lane))
-    duty_of = "holds_duty_found" if _has_duty(evidence.controls) else "holds_duty_at_stake"
+        cells: list[Fact] = [Lane[lane], *map(with_ends, shares)]
+        if has_duty:
+            in_lane = known[known.lane == lane]
+            cells.append(_mean(in_lane.duty_found, np.arange(len(in_lane))))
+        rows.append(Row(tuple(cells), lane=lane))
+    duty_of = "holds_duty_found" if has_duty else "holds_duty_at_stake"
     names = ("lane", "holds_found", "holds_physical", duty_of)
     caption = say("yields.holds_caption", **{name: Number(n) for name, n in counts.items()})
-    return Table(caption, tuple(say(f"heading.{name}") for name in names), tuple(rows))
+    headings = [say(f"heading.{name}") for name in names]
+    headings += [_duty_heading("duty_declaration", evidence.currency)] * has_duty
+    return Table(caption, tuple(headings), tuple(rows))
+
+
+def _mean(duty: "pd.Series[float]", groups: Ints) -> Sentence:
+    """Mean duty with its interval; of fewer than ten amounts there is none.
+
+    A few amounts may be most of it, so that rows are drawn anew, those of a group together.
+    """
+    paid = duty.to_numpy(float)
+    if np.count_nonzero(paid) < FEWEST_FINDINGS:
+        ends = (float("nan"), float("nan"))
+    else:
+        ends = bootstrap(lambda at: float(paid[at].mean()), groups)
+    return with_ends(Interval(float(paid.mean()) if len(paid) else float("nan"), *ends), digits=0)
 
 
 def _channel_table(evidence: Evidence) -> Table:
     """Declarations that are checked now, by who asks for it; those released stand apart."""
-    rows = []
+    rows, all_found = [], int(hits(evidence.decisions).sum())
     for channel in Channel:
         for lane in LANES[::-1]:
             chosen = evidence.of_lane(lane)
             chosen = chosen[chosen.channel == channel]
             if len(chosen):
                 label = say("yields.channel", channel=say(f"channel.{channel}"), lane=Lane[lane])
-                rows.append(_counts(label, chosen, lane=lane))
-    return Table(say("yields.channel_caption"), _headings("channel"), tuple(rows))
+                counts = _counts(label, chosen, lane=lane)
+                holds = with_ends(wilson(float(hits(chosen).sum()), all_found))
+                rows.append(Row((*counts.cells, holds), lane=lane))
+    headings = (*_headings("channel"), say("heading.holds"))
+    return Table(say("yields.channel_caption"), headings, tuple(rows))
 
 
 def _headings(first: str) -> tuple[Sentence, ...]:
@@ -152,7 +194,7 @@ def _asker_table(evidence: Evidence) -> Table:
     has_duty = _asked(controls) and _has_duty(controls)
     names = ("asker", "controls", "found", "hit_rate", "interval")
     headings = [say(f"heading.{name}") for name in names]
-    headings += [_duty_heading(evidence.currency)] * has_duty
+    headings += [_duty_heading("duty", evidence.currency)] * has_duty
     rows = []
     for asker in [*Channel, ""]:
         made = controls[controls.triggered_by == asker]
@@ -161,13 +203,16 @@ def _asker_table(evidence: Evidence) -> Table:
             rate = wilson(found, len(made))
             label = say(f"channel.{asker}") if asker else say("channel.none")
             cells: list[Fact] = [label, Number(len(made)), Number(found), *_rate(rate)]
-            cells += [Number(float(made.additional_duty.mean()))] * has_duty
+            cells += [_mean(made.additional_duty, made["at"].to_numpy())] * has_duty
             rows.append(Row(tuple(cells)))
     return Table(say("yields.asker_caption"), tuple(headings), tuple(rows))
 
 
-def _duty_heading(currency: str | None) -> Sentence:
-    return say("heading.duty_in", currency=currency) if currency else say("heading.duty")
+def _duty_heading(name: str, currency: str | None) -> Sentence:
+    """Named with the currency where there is one."""
+    if currency is None:
+        return say(f"heading.{name}")
+    return say("heading.amount_in", amount=say(f"heading.{name}"), currency=currency)
 
 
 def _asked(controls: pd.DataFrame) -> bool:

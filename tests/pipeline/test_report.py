@@ -210,10 +210,24 @@ def test_hit_rates_come_with_their_interval_and_count() -> None:
     assert section.answers[0] == say(
         "yields.answer", inspected=Number(40), rate=Share(0.4), ends=Between(red)
     )
+    assert [answer.key for answer in section.answers] == ["yields.answer", "yields.lift"]
     assert section.answers[1].facts["times"] == Number(0.4 / (46 / 250), 1)
     table = _cells(section, "yields.lane_caption")
     assert table[2] == ["Red lane", "60", "40", "16", "16", "40.0%", "26.3% to 55.4%"]
     assert say("yields.caveat_overlap") in section.caveats
+
+
+def test_what_the_model_finds_in_red_stands_beside_what_law_and_rules_find() -> None:
+    red, by = {"lane": "RED", "inspected": True}, Channel.RULE
+    kinds = [(7, red), (13, red | {"found": True}), (30, red | {"channel": str(by)})]
+    kinds += [(10, red | {"channel": str(Channel.MANDATORY), "found": True})]
+    kinds += [(50, {"inspected": True, "found": True}), (9, {"lane": "RED", "found": True})]
+    section = yields(an_evidence(decisions=decisions_of(*kinds)))
+    told = EN(section.answers[1])
+    assert "the model asks for, 65.0% (43.3% to 81.9%) of 20 find something" in told
+    assert "law and rules ask for, 25.0% (14.2% to 40.2%) of 40" in told
+    holds = {row[0]: row[-1] for row in _cells(section, "yields.channel_caption")}
+    assert holds["Model: red lane"] == "17.8% (10.7% to 28.1%)"  # 13 of 73, what is unknown apart
 
 
 def test_a_red_lane_that_nobody_inspected_has_no_hit_rate() -> None:
@@ -234,7 +248,9 @@ def test_duty_is_told_only_where_there_is_some() -> None:
     without = yields(an_evidence(controls=drawn(3, 1)))
     having = yields(an_evidence(controls=drawn(4, 1, additional_duty=500.0)))
     assert _table(without, "yields.asker_caption").headings[-1] == say("heading.interval")
-    assert _cells(having, "yields.asker_caption")[0][-1] == "500"
+    assert _cells(having, "yields.asker_caption")[0][-1] == "500 (–)"
+    many = yields(an_evidence(controls=drawn(40, 1, additional_duty=500.0)))
+    assert _cells(many, "yields.asker_caption")[0][-1] == "500 (500 to 500)"
     assert say("yields.caveat_duty") in having.caveats
 
 
@@ -246,7 +262,9 @@ def test_duty_that_nobody_assessed_is_called_at_stake(
     assessed: float, heading: str, caveat: str
 ) -> None:
     section = yields(an_evidence(controls=drawn(4, 1, additional_duty=assessed)))
-    assert _table(section, "yields.holds_caption").headings[-1] == say(f"heading.{heading}")
+    headings = _table(section, "yields.holds_caption").headings
+    assert headings[3] == say(f"heading.{heading}")
+    assert headings[4:] == ((say("heading.duty_declaration"),) if assessed else ())
     assert say(f"yields.caveat_{caveat}") in section.caveats
 
 
@@ -255,6 +273,18 @@ def test_an_amount_names_its_currency_if_it_is_one(currency: str | None, told: s
     made = an_evidence(controls=drawn(4, 1, additional_duty=500.0), currency=currency)
     table = _table(yields(made), "yields.asker_caption")
     assert EN(table.headings[-1]) == f"additional duty per check{told}"
+
+
+def test_duty_per_inspected_declaration_is_told_by_lane_with_its_interval() -> None:
+    clean = {"lane": "RED", "inspected": True}
+    found = clean | {"duty_found": 100.0, "found": True}
+    rows = decisions_of((8, clean), (12, found), (30, {"duty_found": 900.0}))
+    section = yields(an_evidence(decisions=rows, controls=drawn(1, 1, additional_duty=1.0)))
+    green, _, red = (row[-1] for row in _cells(section, "yields.holds_caption"))
+    assert green == "Not known (–)"  # of what nobody inspected nothing is known
+    low, high = map(int, re.fullmatch(r"60 \((\d+) to (\d+)\)", red).groups())  # type: ignore[union-attr]
+    assert 30 <= low < 50
+    assert 70 < high <= 90
 
 
 def test_a_currency_is_told_only_if_all_evaluated_amounts_are_in_it() -> None:
