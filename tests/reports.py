@@ -16,6 +16,7 @@ from pipelines.reporting.unseen import unseen
 from pipelines.training.periods import Periods
 from selectivity.deciding.policy import Policy
 from selectivity.lanes import Channel
+from selectivity.metrics import Interval
 
 MONDAY = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PERIODS = Periods(
@@ -161,7 +162,7 @@ def an_evidence(**fields: Any) -> Evidence:
         "decisions": ripened(pd.DataFrame(decisions), pd.Timestamp(as_of), delay),
         "controls": controls_table(controls),
         "missing": {"hs_code": 0.0, "net_mass_kg": 0.03},
-        "drift": {"hs_code": 0.02, "unit_value": 0.1},
+        "drift": {"hs_code": Interval(0.02, 0, 0.03), "unit_value": Interval(0.1, 0.08, 0.11)},
         "in_time": 0.97,
     }
     return Evidence(**plain | fields)

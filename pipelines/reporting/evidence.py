@@ -47,7 +47,7 @@ class Evidence:
     """One row per control that concluded, see `controls_of`."""
     missing: Mapping[str, float]
     """Share of goods items that lack a fact which a release needs."""
-    drift: Mapping[str, float]
+    drift: Mapping[str, Interval]
     """How far facts of the evaluation lie from those of training, see `drift`."""
     in_time: float
     """Share of results, over the whole history, known within the label delay."""

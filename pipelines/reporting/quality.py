@@ -8,9 +8,10 @@ from typing import Any
 from pipelines.reporting.drift import MUCH, UNIT_VALUE
 from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.sections import Block, Row, Section, Table
-from pipelines.reporting.sentences import Fact, Number, Sentence, Share, say
+from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
 from pipelines.training.periods import PARTS
 from selectivity.deciding.policy import Policy
+from selectivity.metrics import Interval
 
 MOST = 12
 """Rows of a table of reasons or fields; the rest stands in quarantine.csv and ingest.json."""
@@ -28,7 +29,7 @@ def quality(evidence: Evidence) -> Section:
             _inspected(evidence),
         ),
         blocks=tuple(_blocks(evidence)),
-        caveats=(say("quality.caveat"),),
+        caveats=(say("quality.caveat"), say("quality.caveat_drift")),
         warnings=(
             *_holes(evidence.prepared),
             *(
@@ -37,9 +38,9 @@ def quality(evidence: Evidence) -> Section:
                 if share >= MUCH_MISSING
             ),
             *(
-                say("quality.drifted", fact=_name(fact), index=Number(index, 2))
+                say("quality.drifted", fact=_name(fact), index=with_ends(index, digits=2))
                 for fact, index in evidence.drift.items()
-                if index >= MUCH
+                if index.value >= MUCH
             ),
         ),
     )
@@ -131,9 +132,13 @@ def _missing(shares: Mapping[str, float]) -> Table:
     return Table(say("quality.missing_caption"), headings, rows)
 
 
-def _drift(indices: Mapping[str, float]) -> Table:
-    rows = tuple(Row((_name(fact), Number(index, 3))) for fact, index in indices.items())
-    return Table(say("quality.drift_caption"), (say("heading.fact"), say("heading.drift")), rows)
+def _drift(indices: Mapping[str, Interval]) -> Table:
+    rows = tuple(
+        Row((_name(fact), Number(index.value, 3), Between(index, 3)))
+        for fact, index in indices.items()
+    )
+    headings = tuple(say(f"heading.{name}") for name in ("fact", "drift", "interval"))
+    return Table(say("quality.drift_caption"), headings, rows)
 
 
 def _inputs(inputs: Mapping[str, str]) -> Table:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pipelines.reporting.drift import MUCH, UNIT_VALUE, drift, groups_of, unit_value
+from selectivity.metrics import Interval
 from tests.spoken import PERIODS, on
 
 TRAINED, EVALUATED = 2.0, 22.0
@@ -21,6 +22,7 @@ def goods(day: float, codes: list[str], *, cheaper: float = 1.0) -> pd.DataFrame
     mass = chance.lognormal(4, 1, count)
     return pd.DataFrame(
         {
+            "declaration_id": [f"D-{day}-{at}" for at in range(count)],
             "accepted_at": pd.Timestamp(on(day)),
             "hs_code": codes,
             "country_of_origin": "CN",
@@ -35,8 +37,12 @@ MIXED = ["610910", "870323"] * 2_000
 TAUGHT = goods(TRAINED, MIXED)
 
 
-def compared(now: pd.DataFrame) -> dict[str, float]:
+def intervals(now: pd.DataFrame) -> dict[str, Interval]:
     return drift(pd.concat([TAUGHT, now], ignore_index=True), PERIODS, FACTS)
+
+
+def compared(now: pd.DataFrame) -> dict[str, float]:
+    return {name: index.value for name, index in intervals(now).items()}
 
 
 def test_nothing_drifts_where_all_is_alike() -> None:
@@ -114,8 +120,37 @@ def test_whatever_fact_a_policy_needs_has_groups(told: "pd.Series[Any]", groups:
     assert groups_of(told, np.array([True, False, True])).tolist() == groups
 
 
+def test_the_interval_holds_zero_where_all_is_alike_and_the_truth_where_it_is_not() -> None:
+    """The index of two alike periods is never zero, and that of resamples still less."""
+    chance = np.random.default_rng(3)
+    codes = [f"{chapter:02}0110" for chapter in range(1, 97)]
+    held = {"alike": 0, "apart": 0}
+    usual, other = np.ones(96) / 96, np.r_[np.ones(48) * 1.5, np.ones(48) * 0.5] / 96
+    truth = float(((other - usual) * np.log(other / usual)).sum())
+    for _ in range(10):
+        taught = goods(TRAINED, chance.choice(codes, 4_000).tolist())
+        for name, chances, true in (("alike", usual, 0.0), ("apart", other, truth)):
+            now = goods(EVALUATED, chance.choice(codes, 2_000, p=chances).tolist())
+            both = pd.concat([taught, now], ignore_index=True)
+            index = drift(both, PERIODS, ("hs_code",))["hs_code"]
+            held[name] += index.low <= true <= index.high
+            assert index.value > true + 0.01  # too high by chance
+            assert (index.low > 0) == (true > 0)
+    assert held["alike"] == 10
+    assert held["apart"] >= 8
+
+
+def test_goods_items_of_one_declaration_drift_together() -> None:
+    now = goods(EVALUATED, ["870323"] * 1_800 + ["610910"] * 200)
+    together = now.assign(declaration_id=[f"N-{at // 50}" for at in range(2_000)])
+    apart, joined = (intervals(each)["hs_code"] for each in (now, together))
+    assert joined.value == apart.value
+    assert joined.high - joined.low > 3 * (apart.high - apart.low)
+
+
 def test_without_a_period_to_compare_nothing_is_said() -> None:
-    assert all(isnan(index) for index in compared(goods(TRAINED, MIXED)).values())
+    for index in intervals(goods(TRAINED, MIXED)).values():
+        assert all(isnan(end) for end in index)
 
 
 def test_facts_of_a_policy_need_not_tell_a_unit_value() -> None:

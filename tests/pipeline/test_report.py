@@ -593,16 +593,21 @@ def test_a_hole_in_the_judged_days_is_something_to_watch() -> None:
 
 
 def test_facts_that_drifted_are_told_and_those_that_changed_much_warned_of() -> None:
-    drifted = {"hs_code": 0.249, "unit_value": 0.25, "own_fact": float("nan")}
+    drifted = {
+        "hs_code": Interval(0.249, 0.2, 0.3),
+        "unit_value": Interval(0.25, 0.0, 0.29),
+        "own_fact": Interval(NAN, NAN, NAN),
+    }
     section = quality(an_evidence(drift=drifted))
     assert _cells(section, "quality.drift_caption") == [
-        ["HS code", "0.249"],
-        ["Customs value per kilogram, over the usual one of its code", "0.250"],
-        ["own_fact", "Not known"],
+        ["HS code", "0.249", "0.200 to 0.300"],
+        ["Customs value per kilogram, over the usual one of its code", "0.250", "0.000 to 0.290"],
+        ["own_fact", "Not known", "–"],
     ]
     assert [EN(warning).partition(" changed")[0] for warning in section.warnings] == [
         "The customs value per kilogram, over the usual one of its code"
     ]
+    assert "(stability index 0.25 (0.00 to 0.29))" in EN(section.warnings[0])
 
 
 def test_an_ingest_that_tells_nothing_leaves_a_report_that_says_so() -> None:
