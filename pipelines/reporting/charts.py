@@ -16,10 +16,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator
 
 from pipelines.reporting.sentences import Number, Share, Speaker
-from selectivity.columns import Ints
+from selectivity.columns import Floats, Ints
 from selectivity.lanes import LANES, Lane
 from selectivity.metrics import Interval
 
@@ -140,6 +140,7 @@ def lanes_per_week(weeks: pd.DataFrame, speak: Speaker) -> str:
         axes.set_ylim(0, 1)
         axes.set_xlim(-0.6, places[-1] + 0.6)
         axes.set_xlabel(speak.word("chart.week"))
+        axes.set_ylabel(speak.word("chart.share"))
         _percent(axes.yaxis, speak)
         handles, labels = axes.get_legend_handles_labels()
         canvas.figure.legend(handles, labels, loc="outside upper center", ncols=3)
@@ -229,15 +230,32 @@ def calibration(bins: pd.DataFrame, speak: Speaker) -> str:
             capsize=3,
             markersize=6,
         )
-        axes.set_xlim(-0.02 * most, most)
-        axes.set_ylim(-0.02 * most, most)
+        # Where findings are rare all groups but the last lie near zero, on top of each other.
+        axes.set_xscale("function", functions=(_root, np.square))
+        axes.set_yscale("function", functions=(_root, np.square))
+        axes.set_xlim(0, most)
+        axes.set_ylim(0, most)
         axes.set_xlabel(speak.word("chart.predicted"))
         axes.set_ylabel(speak.word("chart.observed"))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6, steps=STEPS))
-            _percent(axis, speak, 0 if most > 0.04 else 1)
+            axis.set_major_locator(FixedLocator(_ticks(most)))
+            _percent(axis, speak, 0 if most > 0.2 else 1)
         canvas.figure.legend(axes.lines[:1], [speak.word("chart.same")], loc="outside upper left")
     return canvas.svg
+
+
+def _root(values: Floats) -> Floats:
+    root: Floats = np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+def _ticks(most: float) -> list[float]:
+    """Round shares up to `most` that have room beside each other where roots are drawn."""
+    shown = [0.0]
+    for share in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
+        if share <= most and np.sqrt(share) - np.sqrt(shown[-1]) > 0.12 * np.sqrt(most):
+            shown.append(share)
+    return shown
 
 
 def capacity(curve: pd.DataFrame, speak: Speaker) -> str:

@@ -73,10 +73,10 @@ def _askers(evidence: Evidence) -> Sentence:
 
 
 def _planned(evidence: Evidence) -> Sentence:
+    plans = {"yellow": evidence.policy.yellow.share, "red": evidence.policy.red.share}
+    used = {f"{lane}_used": evidence.share(lane.upper()) / plan for lane, plan in plans.items()}
     return say(
-        "lanes.planned",
-        yellow=Share(evidence.policy.yellow.share),
-        red=Share(evidence.policy.red.share),
+        "lanes.planned", **{name: Share(share, 0) for name, share in {**plans, **used}.items()}
     )
 
 

@@ -8,6 +8,7 @@ from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
 from pipelines.reporting.unseen import LEAST_EFFECTIVE, Rate, Unseen
+from pipelines.reporting.yields import hits
 from selectivity.lanes import LANES, Lane
 
 
@@ -16,7 +17,7 @@ def leak(evidence: Evidence, seen: Unseen) -> Section:
     unknown = seen.basis == "unknown"
     return Section(
         name="leak",
-        answers=_cannot_tell(evidence, seen) if unknown else _answers(seen),
+        answers=_cannot_tell(evidence, seen) if unknown else _answers(evidence, seen),
         blocks=() if unknown else tuple(_blocks(seen)),
         caveats=(say(f"leak.caveat_{seen.basis}"), say("leak.caveat_effort")),
         warnings=tuple(_warnings(seen)),
@@ -31,7 +32,7 @@ def _warnings(seen: Unseen) -> Iterator[Sentence]:
         yield say("leak.not_apart", green=Between(green.rate), yellow=Between(yellow.rate))
 
 
-def _answers(seen: Unseen) -> tuple[Sentence, ...]:
+def _answers(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
     green, everywhere = seen.lanes["GREEN"], seen.everywhere
     if not green.declarations:
         return (say("leak.no_green"),)
@@ -53,7 +54,16 @@ def _answers(seen: Unseen) -> tuple[Sentence, ...]:
         drawn=Number(seen.drawn),
         support=Share(seen.support, 0),
     )
-    return (first, second) if seen.basis == "counted" else (first, second, third)
+    if seen.basis == "counted":
+        return (first, second)
+    return (first, second, *_found_elsewhere(evidence), third)
+
+
+def _found_elsewhere(evidence: Evidence) -> Iterator[Sentence]:
+    """The share of green by what past checks found, which stands elsewhere and is another one."""
+    found, of_green = (hits(rows).sum() for rows in (evidence.decisions, evidence.of_lane("GREEN")))
+    if found:
+        yield say("leak.found_elsewhere", share=Share(of_green / found))
 
 
 def _cannot_tell(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:

@@ -115,7 +115,7 @@ class Speaker:
     def _number(self, value: float, digits: int) -> str:
         if not math.isfinite(value):
             return self._words["unknown"]
-        return written(float(value), f",.{digits}f", self.language)
+        return written(float(value), f",.{digits}f", self.language).replace("-", "−")
 
     def _share(self, value: float, digits: int) -> str:
         """Per cent; what is not quite 0 or 1 is not rounded to look as if it were."""

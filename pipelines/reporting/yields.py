@@ -58,7 +58,6 @@ def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
     answer = say(
         "yields.answer", inspected=Number(inspected), rate=Share(red.value), ends=Between(red)
     )
-    against = tuple(_rules_and_model(evidence))
     if not everywhere.value:
         return answer, say("yields.nothing_found")
     lift = say(
@@ -67,7 +66,7 @@ def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
         rate=Share(everywhere.value),
         inspected=Number(int(evidence.decisions.inspected.sum())),
     )
-    return answer, *against, lift
+    return answer, lift, *_rules_and_model(evidence)
 
 
 def _rules_and_model(evidence: Evidence) -> Iterator[Sentence]:

@@ -109,6 +109,44 @@ def test_it_prints_on_paper(browser: webdriver.Chrome, report: Path) -> None:
     assert content.count(b"/Type /Page\n") in range(5, 25)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_table_is_cut_off_on_paper(
+    browser: webdriver.Chrome, report: Path, language: str
+) -> None:
+    """What lies beyond the edge of a sheet cannot be scrolled to."""
+    sheet = {
+        "width": 688,
+        "height": 1016,
+        "deviceScaleFactor": 1,
+        "mobile": False,
+    }  # A4, its margins
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sheet)
+    browser.get(report.as_uri())
+    _choose(browser, language)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    wide = browser.execute_script(
+        """return [...document.querySelectorAll(`main[lang=${arguments[0]}] table`)]
+             .filter(table => table.getBoundingClientRect().width > innerWidth + 1)
+             .map(table => table.getAttribute('aria-labelledby'))""",
+        language,
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert wide == []
+
+
+def test_names_of_rows_stay_in_sight_while_a_table_is_moved_aside(shown: Any) -> None:
+    _choose(shown, "en")
+    names = shown.execute_script(
+        """return [...document.querySelectorAll('main[lang=en] .table')].map(table => {
+             table.scrollLeft = 10_000;
+             if (table.scrollLeft === 0) return 0;
+             const [name, edge] = [table.querySelector('tbody th'), table];
+             return name.getBoundingClientRect().left - edge.getBoundingClientRect().left;
+           })"""
+    )
+    assert all(abs(left) < 1 for left in names)
+
+
 def _choose(browser: Any, language: str) -> None:
     browser.find_element(By.CSS_SELECTOR, f"label[for=choose-{language}]").click()
 

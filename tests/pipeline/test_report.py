@@ -223,7 +223,7 @@ def test_what_the_model_finds_in_red_stands_beside_what_law_and_rules_find() -> 
     kinds += [(10, red | {"channel": str(Channel.MANDATORY), "found": True})]
     kinds += [(50, {"inspected": True, "found": True}), (9, {"lane": "RED", "found": True})]
     section = yields(an_evidence(decisions=decisions_of(*kinds)))
-    told = EN(section.answers[1])
+    told = EN(section.answers[2])
     assert "the model asks for, 65.0% (43.3% to 81.9%) of 20 find something" in told
     assert "law and rules ask for, 25.0% (14.2% to 40.2%) of 40" in told
     holds = {row[0]: row[-1] for row in _cells(section, "yields.channel_caption")}
@@ -375,7 +375,10 @@ def test_an_estimate_names_its_interval_and_what_it_rests_on() -> None:
     assert section.answers[0].key == "leak.estimated"
     assert EN(section.answers[0]).startswith("An estimated 4.0% of the 810 declarations")
     assert section.answers[0].facts["ends"] == Between(pytest.approx(rate))  # type: ignore[arg-type]
-    assert section.answers[2].facts["drawn"] == Number(100)
+    assert EN(section.answers[2]).startswith(
+        "Of the violations that past checks found 21.7% lie there"
+    )
+    assert section.answers[3].facts["drawn"] == Number(100)
     assert say("leak.caveat_estimated") in section.caveats
 
 
