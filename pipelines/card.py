@@ -23,7 +23,7 @@ from models.feature_list import FEATURE_LIST
 from models.lane_model import LaneModel
 from models.trees import Trees
 from pipelines.report import read_evidence
-from pipelines.reporting.card import CardFacts, again, features, headline, limits, purpose
+from pipelines.reporting.card import CardFacts, again, features, headline, impact, limits, purpose
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.groups import goods_of, groups, with_groups
 from pipelines.reporting.lanes import lanes
@@ -33,6 +33,7 @@ from pipelines.reporting.quality import quality
 from pipelines.reporting.scores import calibration, views
 from pipelines.reporting.sections import Section
 from pipelines.reporting.sentences import Speaker, Words
+from pipelines.reporting.unseen import unseen
 from pipelines.stage.command import command, say
 from pipelines.stage.files import read_json, write_text
 from pipelines.stage.options import (
@@ -65,6 +66,7 @@ def sections(evidence: Evidence, facts: CardFacts, grouped: pd.DataFrame) -> tup
         calibration(evidence),
         lanes(evidence),
         groups(grouped),
+        impact(evidence, unseen(evidence)),
         limits(evidence),
         again(evidence, facts),
     )

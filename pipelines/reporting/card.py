@@ -8,11 +8,23 @@ from typing import Any
 
 from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.headline import period, source_of, warnings_of
+from pipelines.reporting.leak import leak
 from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
-from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
-from selectivity.metrics import Interval
+from pipelines.reporting.sentences import (
+    Between,
+    Fact,
+    Number,
+    Sentence,
+    Share,
+    say,
+    with_ends,
+)
+from pipelines.reporting.unseen import Unseen
+from pipelines.reporting.yields import hits
+from selectivity.metrics import Interval, wilson
 
 USES = ("use", "users", "decides", "not_for", "never_trained")
+GUARDS = ("oversight", "contest", "personal", "chance", "watch")
 LIMITS = ("uninspected", "selection", "drift", "memory", "histories", "vietnamese")
 MEASURE = "line_purged"
 """The view that stands on top: what is left when memory cannot help."""
@@ -160,6 +172,30 @@ def _all_features(rows: Sequence[Mapping[str, Any]]) -> Table:
     names = ("feature", "unit", "family", "allowed_by", "direction_of")
     headings = tuple(say(f"heading.{name}") for name in names)
     return Table(say("features.all_caption"), headings, made, folded=True)
+
+
+def impact(evidence: Evidence, seen: Unseen) -> Section:
+    """Section: whom a wrong lane harms, how often that is known to happen, and what guards them."""
+    checked = evidence.decisions[evidence.decisions.lane != "GREEN"]
+    found, inspected = hits(checked).sum(), int(checked.inspected.sum())
+    random = evidence.policy.random
+    return Section(
+        name="impact",
+        answers=(
+            say(
+                "impact.held_up",
+                clean=with_ends(wilson(float(inspected - found), inspected)),
+                inspected=Number(inspected),
+            ),
+            leak(evidence, seen).answers[0],
+            *(
+                say(f"impact.{name}", yellow=Share(random.yellow), red=Share(random.red))
+                for name in GUARDS
+            ),
+        ),
+        blocks=(),
+        caveats=(say("impact.caveat"), say("impact.caveat_single")),
+    )
 
 
 def limits(evidence: Evidence) -> Section:

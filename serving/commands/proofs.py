@@ -63,7 +63,8 @@ def replay(
 ) -> None:
     """Decide again on the whole log and compare.
 
-    Each decision as on its day; changes nothing.
+    Each decision as on its day, with the bundle, rules, histories and draw key it names; changes
+    nothing.
     """
     from serving.audit.replay import replay as decide_again
 
@@ -76,4 +77,7 @@ def replay(
             "this software is of another version than the one that decided (see “Publish, upgrade "
             "and go back” in RUNBOOK.md)."
         )
-    typer.echo(replayed.line)
+    typer.echo(
+        f"{replayed.line}. Not shown: that the log is whole, which `lanes verify` shows, or that a "
+        "lane was right."
+    )

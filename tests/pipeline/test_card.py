@@ -11,16 +11,17 @@ import pytest
 from models.bundle import verify
 from models.lane_model import LaneModel
 from pipelines.card import read_facts, sections, words_of
-from pipelines.reporting.card import CardFacts
+from pipelines.reporting.card import CardFacts, impact
 from pipelines.reporting.groups import goods_of, groups, with_groups
 from pipelines.reporting.headline import source_of
 from pipelines.reporting.markdown import markdown
 from pipelines.reporting.page import page, read_words
 from pipelines.reporting.sections import Table
 from pipelines.reporting.sentences import Number, Share, Speaker, say
+from pipelines.reporting.unseen import unseen
 from selectivity.features.matrix import FAMILIES, FEATURE_NAMES, FEATURES
 from selectivity.reasons.wording import LANGUAGES
-from tests.reports import PERIODS, a_decision, an_evidence, decisions_of, some_goods
+from tests.reports import PERIODS, a_decision, an_evidence, decisions_of, drawn, some_goods
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,6 +131,16 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
         Number(43),
         Number(43),
     ]
+
+
+def test_whom_a_wrong_lane_harms_is_counted_not_claimed() -> None:
+    """Of 140 inspected in yellow and red 36 had a finding; nobody knows of the other 50."""
+    evidence = an_evidence(controls=drawn(100, 4))
+    section = impact(evidence, unseen(evidence))
+    told = [Speaker("en", words_of("en"))(answer) for answer in section.answers]
+    assert "of the 140 declarations in yellow or red whose result is known, 74.3% (66.5%" in told[0]
+    assert told[1].startswith("An estimated 4.0% of the 810 declarations in the green lane")
+    assert "1.0% of declarations have their documents checked by chance and 0.5%" in told[5]
 
 
 def test_goods_items_of_one_declaration_are_one_witness_against_a_group() -> None:
