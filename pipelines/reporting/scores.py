@@ -107,7 +107,7 @@ def views(evidence: Evidence) -> Section:
         name="views",
         answers=(_ranking(figures), _memory(repeated)),
         blocks=tuple(_blocks(figures)),
-        caveats=(say("views.caveat_inspected"), say("views.caveat_views")),
+        caveats=tuple(say(f"views.caveat_{name}") for name in ("inspected", "views", "words")),
         warnings=(say("views.warning", repeated=Share(repeated, 0)),)
         if repeated >= MEMORY_TEST
         else (),
