@@ -10,6 +10,7 @@ import pytest
 
 from models.bundle import load
 from pipelines.evaluate import EvaluateParams, evaluate
+from pipelines.label import ItemOutcome
 from pipelines.stage.files import without_nan, write_json
 from selectivity.features.matrix import FEATURE_NAMES
 from selectivity.features.remembered import DEVIATIONS, OF_PROFILES
@@ -38,9 +39,9 @@ def space(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     for name, file in stored(past, project).items():
         (project / "data" / folders[name]).mkdir(parents=True, exist_ok=True)
         file.rename(project / "data" / folders[name] / file.name)
-    metrics, _, _ = evaluate(load(bundle), past, QUICK, EvaluateParams(resamples=200))
+    metrics, decided, _ = evaluate(load(bundle), past, QUICK, EvaluateParams(resamples=200))
     write_json(project / "data/reports/evaluation/metrics.json", without_nan(metrics))
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"decided": decided}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setenv("MPLBACKEND", "agg")
@@ -62,6 +63,19 @@ def test_tables_of_the_guide_hold_what_it_says(space: Any) -> None:
     assert space["curve"].predicted.is_monotonic_increasing
     samples = (ROOT / "data/samples/declarations.ndjson").read_text("utf-8").splitlines()
     assert len(space["lanes"]) == len(samples)
+
+
+def test_the_data_dictionary_describes_the_columns_of_decisions_and_outcomes(space: Any) -> None:
+    assert _described("Decisions") == list(space["decided"].columns)
+    assert _described("Outcomes") == list(ItemOutcome._fields)
+
+
+def _described(heading: str) -> list[str]:
+    """The columns that a table of the data dictionary names, in its order."""
+    dictionary = (ROOT / "data/README.md").read_text(encoding="utf-8")
+    section = dictionary.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
 
 def test_the_idea_of_the_guide_is_judged_with_an_interval(space: Any) -> None:
