@@ -153,11 +153,11 @@ class Settings(BaseModel):
         le=1_024 * MEBIBYTE,
         description="Longest batch; what lies behind gets a 413.",
     )
+    batch_lines_limit: int = Field(
+        default=100_000, ge=1, le=10_000_000, description="Most lines of a batch; the rest: a 413."
+    )
     headers_limit_bytes: int = Field(
-        default=16_384,
-        ge=1_024,
-        le=65_536,
-        description="Longest headers of a request; longer ones get a 431.",
+        default=16_384, ge=1_024, le=65_536, description="Longest headers; longer ones get a 431."
     )
     wait_seconds: float = Field(
         default=10, ge=0.1, le=120, description="How long a caller may keep a request waiting."

@@ -149,23 +149,29 @@ async def _begin_all(
 ) -> None:
     lines = LineSplitter(parts.settings.body_limit_bytes)
     taken, limit = 0, parts.settings.batch_limit_bytes
+    left = parts.settings.batch_lines_limit
 
     async def begin(ended: Iterator[Line]) -> None:
+        nonlocal left
         while some := list(islice(ended, LINES_TOGETHER)):
-            await room.acquire()
-            begun.put_nowait(_Begun(time.perf_counter(), list(_begin(some, parts))))
+            together, left = some[:left], left - len(some)
+            if together:
+                await room.acquire()
+                begun.put_nowait(_Begun(time.perf_counter(), list(_begin(together, parts))))
             for _ in range(TURNS):
                 await asyncio.sleep(0)
+            if left < 0:
+                raise RefusedError(_too_many_lines(parts.settings.batch_lines_limit))
 
     try:
         async for chunk in request.stream():
             taken += len(chunk)
             if taken > limit:
-                told = [(None, body_too_large(limit))]
-                begun.put_nowait(_Begun(time.perf_counter(), told))
-                return
+                raise RefusedError(body_too_large(limit))
             await begin(lines.feed(chunk))
         await begin(lines.end())
+    except RefusedError as refused:
+        begun.put_nowait(_Begun(time.perf_counter(), [(None, refused.problem)]))
     except ClientDisconnect:
         pass  # what was decided is kept; the caller asks again and gets the same answers
     finally:
@@ -206,6 +212,10 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
         return declaration_from(line.content, parts.settings.items_limit)
     except RefusedError as refused:
         return _as_a_line(refused.problem)
+
+
+def _too_many_lines(limit: int) -> Problem:
+    return too_large("batch", limit, "lines", "Send it in several requests.")
 
 
 def _as_a_line(refused: Problem) -> Problem:

@@ -96,6 +96,20 @@ def test_a_batch_over_the_limit_is_refused(tmp_path: Path) -> None:
     assert all("lane" in line for line in answered)
 
 
+@pytest.mark.parametrize("limit", [1, 45, 64])
+def test_a_batch_of_more_lines_than_the_limit_is_answered_up_to_there(
+    tmp_path: Path, limit: int
+) -> None:
+    """Lines that hold nothing do not count."""
+    body = b"\n" + ndjson(*[lodged(declaration_id=f"L-{number}") for number in range(limit)])
+    with a_service(tmp_path, batch_lines_limit=limit) as client:
+        assert len(_lines(client.post("/v1/lanes/batch", content=body + b"\n"))) == limit
+        *answered, refused = _lines(client.post("/v1/lanes/batch", content=body + b"{}\nx" * 40))
+    assert [line["declaration_id"] for line in answered] == [f"L-{n}" for n in range(limit)]
+    assert (refused["status"], refused["problems"][0]["field"]) == (413, "batch")
+    assert f"more than {limit} lines" in refused["problems"][0]["message"]
+
+
 def test_an_empty_batch_has_an_empty_answer(client: httpx.Client) -> None:
     assert _lines(client.post("/v1/lanes/batch", content=b"\n\n")) == []
     assert _lines(client.post("/v1/lanes/batch", content=b"")) == []
