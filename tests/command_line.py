@@ -29,7 +29,7 @@ def lanes_alone(
         cwd=ROOT,
         env=os.environ | _environment(folder) | variables,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
     )
 

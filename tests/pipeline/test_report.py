@@ -112,7 +112,7 @@ def test_all_words_are_used() -> None:
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
     patterns = [_pattern(node) for node in nodes if isinstance(node, ast.JoinedStr)]
     page_words = re.findall(
-        r'word\("(\w+)"', Path("pipelines/templates/report.html.j2").read_text()
+        r'word\("(\w+)"', Path("pipelines/templates/report.html.j2").read_text("utf-8")
     )
     unused = set(WORDS["vi"]) - texts - set(page_words)
     computed = [(key, re.fullmatch(pattern, key)) for key in unused for pattern in patterns]

@@ -184,4 +184,4 @@ def test_a_report_is_a_page_in_the_world(made: Path, tmp_path: Path) -> None:
 
     place("report", tmp_path / "world")
 
-    assert "<html" in (tmp_path / "world/world.html").read_text()
+    assert "<html" in (tmp_path / "world/world.html").read_text(encoding="utf-8")

@@ -73,7 +73,6 @@ def test_a_generated_client_gets_short_names_and_one_type_for_lanes(
     assert len(names) == OPERATIONS
     assert {"assign_lane", "show_decision", "receive_inspection"} <= names
     schemas = operations[0].schema.raw_schema["components"]["schemas"]
-    assert schemas["LaneAnswer"]["properties"]["lane"]["$ref"].endswith("/Lane")
     assert json.dumps(schemas).count(json.dumps(schemas["Lane"]["enum"])) == 1
 
 
@@ -98,4 +97,5 @@ def test_the_lanes_there_are_stand_in_the_description(
     operations: list[Any], model: str, field: str
 ) -> None:
     schemas = operations[0].schema.raw_schema["components"]["schemas"]
-    assert schemas[model]["properties"][field]["enum"] == ["GREEN", "YELLOW", "RED"]
+    reference = schemas[model]["properties"][field]["$ref"]
+    assert schemas[reference.rpartition("/")[2]]["enum"] == ["GREEN", "YELLOW", "RED"]

@@ -101,7 +101,7 @@ def test_rules_are_tried_on_the_log_before_they_hold(
 def test_a_decision_names_the_rules_in_force_and_follows_those_of_its_day(tmp_path: Path) -> None:
     file = a_file(tmp_path, RULE | {"valid_to": "2026-03-02"})
     plain = (tmp_path / "all.yaml", Path(file))
-    rows = [row for each in RULE_FILES for row in yaml.safe_load(each.read_text())]
+    rows = [row for each in RULE_FILES for row in yaml.safe_load(each.read_bytes())]
     plain[0].write_text(yaml.safe_dump([*rows, *yaml.safe_load(Path(file).read_text())]))
     with a_service(tmp_path, rules=plain[0]) as client:
         version = client.get("/health/ready").json()["rules_version"]
