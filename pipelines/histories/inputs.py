@@ -18,15 +18,27 @@ from pipelines.stage.tables import arrow_table
 from selectivity.columns import KINDS, Columns, Ints
 from selectivity.histories.aggregates import MEASURED, MEASURES, derived
 from selectivity.histories.rows import A_DAY
+from selectivity.histories.told import TOLD
 
 AT_ONCE = 250_000
 """Rows that are held in memory together."""
 
+_TOLD_BY = tuple(field for told in TOLD.values() for field in told.fields)
+
 READ = {
     name: KINDS[name]
     for name in dict.fromkeys(
-        ("accepted_at", "item_no", "preference_code", *TEXT_KEYS, *NUMBER_KEYS, *MEASURED)
+        (
+            "accepted_at",
+            "item_no",
+            "preference_code",
+            *TEXT_KEYS,
+            *_TOLD_BY,
+            *NUMBER_KEYS,
+            *MEASURED,
+        )
     )
+    if name not in TOLD
 }
 """Fields of a goods item that histories look at."""
 
@@ -80,11 +92,19 @@ def _with_measures(items: pa.Table, first_row: int) -> pa.Table:
         "row": np.arange(first_row, first_row + len(items)),
         "day": days.astype(np.int32),
         "moment": moments,
-        **{name: _column(items, name, pa.string()) for name in TEXT_KEYS},
+        **{name: _text(items, name) for name in TEXT_KEYS},
         **{name: _column(items, name, pa.float64()) for name in NUMBER_KEYS},
         **{name: compute(declared).astype(np.int64) for name, compute in MEASURES.items()},
     }
     return pa.table(columns)
+
+
+def _text(items: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    """A part of keys, as declared or as it follows from what is."""
+    if name not in TOLD:
+        return _column(items, name, pa.string())
+    declared = [_column(items, field, pa.string()).to_pylist() for field in TOLD[name].fields]
+    return pa.array(map(TOLD[name].of, *declared), pa.string(), size=len(items))
 
 
 def _column(items: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

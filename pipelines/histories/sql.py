@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from selectivity.histories.aggregates import COUNT, DECAY, MEASURES, OUTCOMES, Profile, Value
 
 TEXT_KEYS = (
-    "importer_id",
+    "trader_id",
     "declarant_id",
     "seller_id",
     "declaration_office",
@@ -21,9 +21,10 @@ TEXT_KEYS = (
     "country_of_origin",
     "country_of_export",
     "duty_type",
+    "goods_name",
 )
 NUMBER_KEYS = ("duty_rate_percent", "net_mass_kg")
-"""Fields that keys are made of, by name of the column."""
+"""What keys are made of, declared or `TOLD`, by name of the column."""
 
 OUTCOMES_QUERY = f"""
 SELECT told.day AS day, {", ".join(f"told.{name} AS {name}" for name in OUTCOMES)},

@@ -6,7 +6,7 @@ NEW_DAYS = 90
 
 
 def is_new(known_days: Floats) -> Mask:
-    """Whether the first declaration of an importer is younger than `NEW_DAYS`, or not known.
+    """Whether the first declaration of a trader is younger than `NEW_DAYS`, or not known.
 
     Args:
         known_days: days since it, NaN where there is none; shape (n,).

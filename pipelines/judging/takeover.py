@@ -35,7 +35,7 @@ MOST_TIMED = 200
 ROUNDS = 9
 SLIPS = 2
 """Rounds at either end that say nothing: something else ran on the machine."""
-_KNOWN_DAYS = FEATURE_NAMES.index("importer_known_days")
+_KNOWN_DAYS = FEATURE_NAMES.index("trader_known_days")
 
 
 class GateParams(BaseModel):

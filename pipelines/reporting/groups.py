@@ -22,7 +22,7 @@ MOST_ORIGINS = 8
 SIZES = ("small", "medium", "large")
 FEWEST = 30
 """Inspected goods items from which a group's rate of findings is compared."""
-_KNOWN = [FEATURE_NAMES.index(f"importer_{what}") for what in ("known_days", "declared")]
+_KNOWN = [FEATURE_NAMES.index(f"trader_{what}") for what in ("known_days", "declared")]
 
 
 def goods_of(
@@ -54,7 +54,7 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         goods: evaluated goods items, as `goods_of` gives them: `known_days` and `declared`, what
-            was known of the importer then, NaN where nothing was; `origin`; `declaration`, a
+            was known of the trader then, NaN where nothing was; `origin`; `declaration`, a
             number; `lane`, `inspected`, `found` and `risk`.
     """
     # Who declared as much is as large: those of whom nothing is known are the smallest.

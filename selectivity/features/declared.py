@@ -9,7 +9,7 @@ import numpy as np
 
 from selectivity.columns import Floats, Ints
 from selectivity.elementwise import log, one_if_known, ratio
-from selectivity.features.known import Feature, Known, share
+from selectivity.features.known import Feature, Known, share, share_of_many
 from selectivity.histories.aggregates import PLACE, duty_at_stake
 
 CODED = {
@@ -147,12 +147,12 @@ DECLARED = (
     ),
     Feature("preference_claimed", "0 or 1", "preference", _ORIGIN, _claimed),
     Feature(
-        "importer_preference_share",
+        "trader_preference_share",
         "share",
         "preference",
         _RECORD,
         share,
-        (PLACE["importer_preferential"], PLACE["importer_declared"]),
+        (PLACE["trader_preferential"], PLACE["trader_declared"]),
     ),
     Feature(
         "origin_preference_share",
@@ -162,11 +162,11 @@ DECLARED = (
         share,
         (PLACE["origin_preferential"], PLACE["origin_declared"]),
     ),
-    Feature("importer_registered_days", "days", "importer", _RECORD, _registered_days),
+    Feature("importer_registered_days", "days", "trader", _RECORD, _registered_days),
     Feature(
         "importer_compliance_level",
         "1 to 5",
-        "importer",
+        "trader",
         _RECORD,
         Known.numbers,
         ("importer_compliance_level",),
@@ -174,26 +174,34 @@ DECLARED = (
     Feature(
         "importer_risk_level",
         "1 to 9",
-        "importer",
+        "trader",
         _RECORD,
         Known.numbers,
         ("importer_risk_level",),
     ),
     Feature(
-        "importer_hs4_share",
+        "trader_hs4_share",
         "share",
-        "importer",
+        "trader",
         _RECORD,
         share,
-        (PLACE["importer_hs4_declared"], PLACE["importer_declared"]),
+        (PLACE["trader_hs4_declared"], PLACE["trader_declared"]),
     ),
     Feature(
-        "importer_origin_share",
+        "trader_origin_share",
         "share",
-        "importer",
+        "trader",
         _RECORD,
         share,
-        (PLACE["importer_origin_declared"], PLACE["importer_declared"]),
+        (PLACE["trader_origin_declared"], PLACE["trader_declared"]),
+    ),
+    Feature(
+        "goods_name_hs6_share",
+        "share",
+        "description",
+        _NATURE,
+        share_of_many,
+        (PLACE["goods_name_hs6_declared"], PLACE["goods_name_declared"]),
     ),
 )
 

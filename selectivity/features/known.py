@@ -29,7 +29,7 @@ PRIOR_CONTROLS = 5.0
 """How many controls the general finding rate is worth when a key's own rate is smoothed."""
 
 FEWEST_VALUES = 5
-"""Values a key needs before a deviation from them means anything."""
+"""Values a key needs before what is usual of them means anything."""
 
 LEAST_SPREAD = 0.1
 """Added to the spread of logarithms, so that a key of equal values divides by something."""
@@ -147,6 +147,12 @@ def _rate(known: Known, findings: Floats, controls: Floats, finding: Ints) -> Fl
 def share(known: Known, part: Ints, whole: Ints) -> Floats:
     """One value over another."""
     return ratio(known.values[part], known.values[whole])  # type: ignore[no-any-return]
+
+
+def share_of_many(known: Known, part: Ints, whole: Ints) -> Floats:
+    """One count over another; NaN where the other is too small to say what is usual."""
+    counted = known.values[whole]
+    return ratio(known.values[part], np.where(counted >= FEWEST_VALUES, counted, np.nan))  # type: ignore[no-any-return]
 
 
 def deviation(

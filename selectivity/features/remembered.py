@@ -13,9 +13,9 @@ from selectivity.features.known import (
 from selectivity.histories.aggregates import KEYED, PLACE, PROFILES, Profile
 
 GROUP = {
-    "importer": "importer",
-    "importer_hs4": "importer",
-    "importer_origin": "importer",
+    "trader": "trader",
+    "trader_hs4": "trader",
+    "trader_origin": "trader",
     "declarant": "declarant",
     "declarant_office": "declarant",
     "seller": "seller",
@@ -28,6 +28,8 @@ GROUP = {
     "origin_hs4": "origin",
     "origin_export": "routing",
     "goods_line": "goods_line",
+    "goods_name": "description",
+    "goods_name_hs6": "description",
 }
 """Family of the features made of each profile."""
 COUNTED = {"value": "valued", "weight": "weighed"}

@@ -173,12 +173,13 @@ class Profile:
 _COMPLIANCE = "TFA 7.4.4: compliance record"
 _GOODS = "TFA 7.4.4: HS code"
 _ORIGIN = "TFA 7.4.4: country of origin"
+_NAMED = "TFA 7.4.4: nature and description of the goods, HS code"
 
 EVERYTHING = Profile("everything", (), _COMPLIANCE, (Sums(CONTROL),))
 KEYED = (
     Profile(
-        "importer",
-        ("importer_id",),
+        "trader",
+        ("trader_id",),
         _COMPLIANCE,
         (
             Sums((*COUNT, *CLAIM, *CONTROL)),
@@ -227,14 +228,14 @@ KEYED = (
         (Sums((*COUNT, *CONTROL, *VALUE)),),
     ),
     Profile(
-        "importer_hs4",
-        ("importer_id", "hs4"),
+        "trader_hs4",
+        ("trader_id", "hs4"),
         "TFA 7.4.4: compliance record, HS code",
         (Sums((*COUNT, *CONTROL, *VALUE)),),
     ),
     Profile(
-        "importer_origin",
-        ("importer_id", "country_of_origin"),
+        "trader_origin",
+        ("trader_id", "country_of_origin"),
         "TFA 7.4.4: compliance record, country of origin",
         (Sums(COUNT),),
     ),
@@ -271,6 +272,8 @@ KEYED = (
         first_day=True,
         may_lack=("country_of_export", "country_of_origin", "duty_rate_percent", "duty_type"),
     ),
+    Profile("goods_name", ("goods_name",), _NAMED, (Sums(COUNT),)),
+    Profile("goods_name_hs6", ("goods_name", "hs6"), _NAMED, (Sums(COUNT),)),
 )
 
 PROFILES = (EVERYTHING, *KEYED)

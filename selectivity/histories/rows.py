@@ -2,8 +2,8 @@
 
 Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
 `moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
-the code by its first digits, `hs2`, `hs4` and `hs6`, what is `derived` from all of these, and the
-`keys` of its histories.
+the code by its first digits, `hs2`, `hs4` and `hs6`, parts of keys that are `TOLD`, what is
+`derived` from all of these, and the `keys` of its histories.
 `arrays_of` and `as_arrays` give the same names for many rows at once.
 """
 
@@ -20,6 +20,7 @@ from selectivity.columns import HEADER, ITEM, Columns, day_of
 from selectivity.days import EPOCH
 from selectivity.histories.aggregates import DERIVED, derived
 from selectivity.histories.keys import keys_of
+from selectivity.histories.told import TOLD
 from selectivity.read_back import Lodged
 
 Row = Mapping[str, Any]
@@ -65,6 +66,7 @@ def rows_of(declaration: Lodged) -> list[Row]:
         row.update(zip(_ITEM_TEXTS, _item_texts(item), strict=True))
         row.update(zip(_ITEM_NUMBERS, _floats(_item_numbers(item)), strict=True))
         row.update(_beginnings(item.hs_code))
+        row.update(_told(row))
         row.update(derived(row))
         row["keys"] = keys_of(row)
         rows.append(row)
@@ -80,8 +82,12 @@ def _beginnings(code: str | None) -> dict[str, str | None]:
     return {name: code[:n] if code and length >= n else None for name, n in DIGITS.items()}
 
 
+def _told(row: Row) -> dict[str, str | None]:
+    return {name: told.of(*[row[field] for field in told.fields]) for name, told in TOLD.items()}
+
+
 def arrays_of(rows: Sequence[Row]) -> Columns:
-    """The rows as arrays by the same names, but for `moment`, `keys` and beginnings of codes."""
+    """The rows as arrays by the same names, but for `moment`, `keys` and what is in keys alone."""
     numbers = np.array(list(map(_numbers_of, rows)), dtype=np.float64).reshape(-1, len(_NUMBERS))
     texts = np.array(list(map(_texts_of, rows)), dtype=object).reshape(-1, len(_TEXTS))
     routes = np.empty(len(rows), dtype=object)
@@ -94,7 +100,7 @@ def arrays_of(rows: Sequence[Row]) -> Columns:
 
 
 def as_arrays(columns: Columns) -> Mapping[str, npt.NDArray[Any]]:
-    """The columns with what rows have besides them, but for `keys` and beginnings of codes."""
+    """The columns with what rows have besides them, but for `keys` and what is in keys alone."""
     registered = columns["importer_registered_on"].astype("datetime64[D]")
     days = np.where(np.isnat(registered), nan, registered.astype(np.int64).astype(np.float64))
     return {
@@ -117,6 +123,7 @@ def rows_in(columns: Columns) -> Sequence[Row]:
     ]
     for row in rows:
         row.update(_beginnings(row["hs_code"]))
+        row.update(_told(row))
         row.update(derived(row))
         row["keys"] = keys_of(row)
     return rows

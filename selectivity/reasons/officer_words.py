@@ -16,12 +16,13 @@ FAMILY_WORDS: Mapping[str, Words] = {
     "codes": {"vi": "các mã khai báo", "en": "declared codes"},
     "routing": {"vi": "tuyến vận chuyển", "en": "routing"},
     "preference": {"vi": "ưu đãi thuế quan", "en": "tariff preference"},
-    "importer": {"vi": "hồ sơ người nhập khẩu", "en": "importer's record"},
+    "trader": {"vi": "hồ sơ doanh nghiệp", "en": "trader's record"},
     "declarant": {"vi": "hồ sơ người khai hải quan", "en": "declarant's record"},
     "seller": {"vi": "hồ sơ người bán", "en": "seller's record"},
     "office": {"vi": "hồ sơ đơn vị hải quan", "en": "office's record"},
     "heading": {"vi": "hồ sơ nhóm hàng", "en": "heading's record"},
     "origin": {"vi": "hồ sơ xuất xứ", "en": "origin's record"},
+    "description": {"vi": "mô tả hàng hóa", "en": "description of the goods"},
     "goods_line": {"vi": "hồ sơ dòng hàng giống nhau", "en": "goods line's record"},
 }
 """Families of features, by `Feature.group`."""
@@ -84,10 +85,14 @@ FACT_WORDS: Mapping[str, Words] = {
         "en": "Preference {preference} is claimed",
     },
     "PREFERENCE_SHARE": {
-        "vi": "Ưu đãi được khai trên {importer:.0%} dòng hàng của người nhập khẩu, "
+        "vi": "Ưu đãi được khai trên {trader:.0%} dòng hàng của doanh nghiệp, "
         "{origin:.0%} dòng hàng có xuất xứ này",
-        "en": "A preference is claimed on {importer:.0%} of the importer's goods items, "
+        "en": "A preference is claimed on {trader:.0%} of the trader's goods items, "
         "{origin:.0%} of those of this origin",
+    },
+    "NAME_SHARE": {
+        "vi": "Hàng mô tả như vậy đã được khai mã HS này ở {share:.0%} dòng hàng trước đó",
+        "en": "{share:.0%} of earlier goods items in these words were declared under this HS code",
     },
     "CODE_DECLARED": {
         "vi": "Mã HS khai báo {hs_code}",

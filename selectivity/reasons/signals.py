@@ -36,7 +36,7 @@ SIGNALS = (
 )
 
 RELATIVE = {
-    "IMPORTER_FOUND_BEFORE": ("importer_documentary_rate", "office_documentary_rate"),
+    "IMPORTER_FOUND_BEFORE": ("trader_documentary_rate", "office_documentary_rate"),
     "HEADING_FOUND_BEFORE": ("hs4_documentary_rate", "office_documentary_rate"),
 }
 """A rate that is more than twice that of the office."""

@@ -42,8 +42,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "en": "Findings were made before on the same goods line",
     },
     "IMPORTER_FOUND_BEFORE": {
-        "vi": "Tỷ lệ phát hiện vi phạm của người nhập khẩu cao hơn nhiều so với đơn vị hải quan",
-        "en": "The importer's finding rate is well above that of the office",
+        "vi": "Tỷ lệ phát hiện vi phạm của doanh nghiệp cao hơn nhiều so với đơn vị hải quan",
+        "en": "The trader's finding rate is well above that of the office",
     },
     "HEADING_FOUND_BEFORE": {
         "vi": "Tỷ lệ phát hiện vi phạm của nhóm hàng cao hơn nhiều so với đơn vị hải quan",

@@ -10,9 +10,13 @@ NOT_DECLARED = "NOT_DECLARED"
 
 WORDS: Mapping[str, Mapping[Language, str]] = {
     "seller_id": {"vi": "Không khai người bán", "en": "No seller declared"},
-    "importer_id": {"vi": "Không khai người nhập khẩu", "en": "No importer declared"},
+    "trader_id": {
+        "vi": "Không khai doanh nghiệp nhập khẩu, hoặc xuất khẩu",
+        "en": "No importer declared, or no exporter of an export",
+    },
     "declarant_id": {"vi": "Không khai người khai hải quan", "en": "No declarant declared"},
     "declaration_office": {"vi": "Không khai đơn vị hải quan", "en": "No office declared"},
+    "description": {"vi": "Không khai mô tả hàng hóa", "en": "No description declared"},
     "hs_code": {"vi": "Không khai mã HS", "en": "No HS code declared"},
     "country_of_origin": {"vi": "Không khai xuất xứ", "en": "No origin declared"},
     "country_of_export": {"vi": "Không khai nước xuất khẩu", "en": "No country of export declared"},
@@ -30,12 +34,13 @@ _WANTED: Mapping[str, tuple[str, ...]] = {
     "codes": ("hs_code",),
     "routing": ("country_of_origin", "country_of_export"),
     "preference": ("preference_code",),
-    "importer": ("importer_id",),
+    "trader": ("trader_id",),
     "declarant": ("declarant_id",),
     "seller": ("seller_id",),
     "office": ("declaration_office",),
     "heading": ("hs_code",),
     "origin": ("country_of_origin", "hs_code"),
+    "description": ("description", "hs_code"),
     "goods_line": ("hs_code", "country_of_origin", "country_of_export", "net_mass_kg"),
 }
 """What a family's facts are told from, by family."""

@@ -22,7 +22,7 @@ def past() -> Past:
 
 
 def test_the_family_that_tells_is_the_one_that_is_missed(past: Past, tmp_path: Path) -> None:
-    families = ("importer", "price", "codes")
+    families = ("trader", "price", "codes")
     table = ablate(trial_of_past(past, QUICK), resamples=20, families=families)
 
     assert set(table["view"]) == {"all_rows"}  # all of one line: none is new

@@ -190,7 +190,7 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
     assert goods["inspected"].tolist() == [False, True, False]
     assert goods["found"].tolist() == [False, True, False]
     np.testing.assert_allclose(goods["risk"], 1 - model.probabilities(matrix[1:])[:, 0])
-    known = FEATURE_NAMES.index("importer_known_days")
+    known = FEATURE_NAMES.index("trader_known_days")
     np.testing.assert_array_equal(goods["known_days"], matrix[1:, known])
 
 

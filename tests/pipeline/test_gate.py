@@ -313,7 +313,7 @@ def test_new_traders_are_those_known_for_less_than_so_many_days() -> None:
     """Those known for a day less; of theirs the odd ones are clean, and all of these are red."""
     new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
     past, decisions = past_and_decisions(new, goods=2)
-    at = FEATURE_NAMES.index("importer_known_days")
+    at = FEATURE_NAMES.index("trader_known_days")
     past.matrix[:, at] = np.where(np.arange(120) // 2 % 4 < 2, NEW_DAYS, NEW_DAYS - 1)
     decisions["lane"] = ["RED" if day % 4 == 3 else "GREEN" for day in range(20, 60)]
     told = {each.name: each for each in judge(new, new, past, decisions, QUICK).checks}

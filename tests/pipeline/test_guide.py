@@ -87,7 +87,7 @@ def test_the_idea_of_the_guide_is_judged_with_an_interval(space: Any) -> None:
 def test_every_feature_of_a_history_has_a_name_that_the_guide_explains() -> None:
     explained = GUIDE.partition("Names of what was known before")[2].partition("\n\n")[0]
     words = re.findall(r"`(\w+)`", explained)
-    kinds = "|".join(sorted(set(words) - {"importer", "hs4", "origin_hs4", "decayed"}))
+    kinds = "|".join(sorted(set(words) - {"trader", "hs4", "origin_hs4", "decayed"}))
     keys = "|".join(sorted((profile.name for profile in PROFILES), key=len, reverse=True))
     names = [feature.name for feature in (*OF_PROFILES, *DEVIATIONS)]
     whole = rf"(?:{keys})_(?:{kinds})(?:(?:_decayed)?_\d+)?"

@@ -121,11 +121,11 @@ def test_features_of_training_are_those_of_the_service(copy: Path, profiles_unti
 def test_one_value_that_differs_is_named(copy: Path) -> None:
     file = copy / "features/features.parquet"
     table = pq.read_table(file)
-    values = table["importer_declared"].to_numpy().copy()
+    values = table["trader_declared"].to_numpy().copy()
     values[700] += 1
-    at = table.schema.get_field_index("importer_declared")
-    pq.write_table(table.set_column(at, "importer_declared", pa.array(values)), file)
-    with pytest.raises(ParityError, match=r"1 values and 0 histories.*importer_declared"):
+    at = table.schema.get_field_index("trader_declared")
+    pq.write_table(table.set_column(at, "trader_declared", pa.array(values)), file)
+    with pytest.raises(ParityError, match=r"1 values and 0 histories.*trader_declared"):
         held_together(copy)
     assert not (copy / "parity.json").exists()
 
@@ -174,4 +174,4 @@ def test_what_was_found_before_the_goods_were_accepted_waits_for_them() -> None:
     fold.values(0, row)
     (later,) = rows_of(a_declaration(accepted_at=NOON + pd.Timedelta(days=1)))
     known = dict(zip(VALUES, fold.values(1, later), strict=True))
-    assert [known[v] for v in VALUES if v.name == "importer_physical"] == [1.0]
+    assert [known[v] for v in VALUES if v.name == "trader_physical"] == [1.0]

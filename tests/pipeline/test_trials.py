@@ -252,7 +252,7 @@ def test_a_family_of_features_is_judged_by_the_truth_on_weeks_that_did_not_teach
     (view,) = trial.views
     np.testing.assert_array_equal(view.found, case.violating[case.judged])
 
-    table = ablate(trial, resamples=20, families=("importer",))
+    table = ablate(trial, resamples=20, families=("trader",))
     assert table["view"].tolist() == ["truth"]
     assert 0.4 < table["auroc"][0] < 1
     assert table["auroc_low"][0] <= table["auroc_gain"][0] <= table["auroc_high"][0]

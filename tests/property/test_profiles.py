@@ -49,6 +49,7 @@ def streams(draw: st.DrawFn, *, longest_gap_hours: int = 24 * 90) -> Stream:
         items = tuple(
             an_item(
                 item_no=item_no,
+                description=draw(st.sampled_from(["Cotton shirts", "SHIRTS, cotton 12", None])),
                 hs_code=draw(st.sampled_from(["610910", "61099000", "870323", "8703", None])),
                 country_of_origin=draw(st.sampled_from(["CN", "KE", None])),
                 net_mass_kg=draw(st.sampled_from([10.0, 0.0, -0.0, None])),
@@ -64,6 +65,8 @@ def streams(draw: st.DrawFn, *, longest_gap_hours: int = 24 * 90) -> Stream:
                 declaration_id=f"D-{again}",  # an amendment, if it is not the first of its name
                 version_no=number + 1,
                 accepted_at=moment,
+                direction=draw(st.sampled_from(["IMPORT", "EXPORT", None])),
+                exporter_id=draw(st.sampled_from(["A", "X", None])),
                 importer_id=draw(st.sampled_from(["A", "B", None])),
                 seller_id=draw(st.sampled_from(["S", None])),
                 routing_countries=draw(st.sampled_from([("SG",), ("KE", "SG"), None])),

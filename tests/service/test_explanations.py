@@ -107,7 +107,7 @@ def test_every_family_and_fact_that_may_be_lacking_has_words() -> None:
         items=(an_item(hs_code=None, country_of_origin=None, net_mass_kg=None),),
     )
     (row,) = rows_of(bare)
-    assert {"importer_id", "seller_id", "hs_code", "country_of_origin"} <= not_declared(row)
+    assert {"trader_id", "seller_id", "hs_code", "country_of_origin"} <= not_declared(row)
     assert "customs_value" not in not_declared(row)
 
 

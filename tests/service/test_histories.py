@@ -44,7 +44,7 @@ def importer_history(parts: Parts, *, after: int = 10) -> dict[str, float]:
     return {
         value.measure: known
         for value, known in values
-        if value.profile == "importer" and value.kind == "sum" and value.days is None
+        if value.profile == "trader" and value.kind == "sum" and value.days is None
     }
 
 

@@ -86,15 +86,15 @@ def test_the_price_is_told_against_what_is_usual() -> None:
 
 
 def test_a_record_is_told_in_counts_that_can_be_checked() -> None:
-    first, *_ = told({}, "importer_documentary_rate", importer_registered_on=date(2025, 3, 2))
-    assert first.family == "importer"
+    first, *_ = told({}, "trader_documentary_rate", importer_registered_on=date(2025, 3, 2))
+    assert first.family == "trader"
     assert sentences(first) == [
         "Known before: 10 controls, 3 with findings; 30.0% in general",
         "Importer registered for 365 days",
         "0 goods items declared earlier today; 10 in the 30 days before",
     ]
     assert [(each.name, each.added) for each in first.features] == [
-        ("importer_documentary_rate", 0.7)
+        ("trader_documentary_rate", 0.7)
     ]
 
 

@@ -26,7 +26,9 @@ NOW = datetime(2026, 6, 30, 9, tzinfo=UTC)
 NONE, DOCUMENTARY, PHYSICAL = FindingClass
 
 HEADER = {
+    "direction": None,
     "importer_id": "A",
+    "exporter_id": None,
     "declarant_id": "B1",
     "seller_id": None,
     "declaration_office": "O1",
@@ -136,24 +138,24 @@ def test_every_feature_is_what_its_words_say() -> None:
         "origin_on_route": 1,
         "origin_export_share": 3 / 4,
         "preference_claimed": 0,
-        "importer_preference_share": 1 / 4,
+        "trader_preference_share": 1 / 4,
         "origin_preference_share": 1 / 4,
         "importer_registered_days": 10,
         "importer_compliance_level": 2,
         "importer_risk_level": 3,
-        "importer_hs4_share": 3 / 4,
-        "importer_origin_share": 3 / 4,
-        "importer_declared": 4,
-        "importer_controlled": 3,
-        "importer_documentary_rate": (1 + documentary) / 8,
-        "importer_physical_rate": (1 + physical) / 8,
-        "importer_declared_30": 2,
+        "trader_hs4_share": 3 / 4,
+        "trader_origin_share": 3 / 4,
+        "trader_declared": 4,
+        "trader_controlled": 3,
+        "trader_documentary_rate": (1 + documentary) / 8,
+        "trader_physical_rate": (1 + physical) / 8,
+        "trader_declared_30": 2,
         # 390 days ago counts nothing, 61 half, 20 whole.
-        "importer_documentary_rate_decayed_60": (0.5 + documentary) / 6.5,
-        "importer_physical_rate_decayed_60": physical / 6.5,
-        "importer_known_days": 400,
-        "importer_idle_days": 5,
-        "importer_today": 1,
+        "trader_documentary_rate_decayed_60": (0.5 + documentary) / 6.5,
+        "trader_physical_rate_decayed_60": physical / 6.5,
+        "trader_known_days": 400,
+        "trader_idle_days": 5,
+        "trader_today": 1,
         "declarant_declared": 3,
         "declarant_controlled": 3,
         "declarant_documentary_rate": documentary / 8,
@@ -193,11 +195,11 @@ def test_every_feature_is_what_its_words_say() -> None:
         "origin_hs4_controlled": 2,
         "origin_hs4_documentary_rate": (1 + documentary) / 7,
         "origin_hs4_physical_rate": (1 + physical) / 7,
-        "importer_hs4_declared": 3,
-        "importer_hs4_controlled": 3,
-        "importer_hs4_documentary_rate": (1 + documentary) / 8,
-        "importer_hs4_physical_rate": (1 + physical) / 8,
-        "importer_origin_declared": 3,
+        "trader_hs4_declared": 3,
+        "trader_hs4_controlled": 3,
+        "trader_hs4_documentary_rate": (1 + documentary) / 8,
+        "trader_hs4_physical_rate": (1 + physical) / 8,
+        "trader_origin_declared": 3,
         "seller_hs6_declared": 1,
         "seller_hs6_controlled": 1,
         "seller_hs6_documentary_rate": documentary / 6,
@@ -215,11 +217,14 @@ def test_every_feature_is_what_its_words_say() -> None:
         "goods_line_documentary_rate": documentary / 7,
         "goods_line_physical_rate": (1 + physical) / 7,
         "goods_line_known_days": 400,
+        "goods_name_declared": nan,  # not described
+        "goods_name_hs6_declared": nan,
+        "goods_name_hs6_share": nan,
         # Fewer than five values say nothing of what is usual.
         "hs4_value_deviation": nan,
         "hs6_value_deviation": nan,
         "origin_hs4_value_deviation": nan,
-        "importer_hs4_value_deviation": nan,
+        "trader_hs4_value_deviation": nan,
         "hs6_weight_deviation": nan,
     }
     known = {"declaration_office": {"O2": 4, "O1": 7}, "transport_mode": {"40": 3}}
@@ -229,6 +234,35 @@ def test_every_feature_is_what_its_words_say() -> None:
     assert told.keys() == expected.keys()
     for name, value in told.items():
         assert value == pytest.approx(expected[name], nan_ok=True), name
+
+
+def test_who_brings_in_and_sends_out_has_one_record() -> None:
+    abroad = {"direction": "EXPORT", "importer_id": "B", "exporter_id": "A"}
+    past = [declared(3), declared(2, **abroad), declared(1, direction="EXPORT", exporter_id="B")]
+    told = features(declared(0, hour=9, **abroad), past, [(past[0], 1, PHYSICAL)])
+    assert told["trader_declared"] == 2
+    assert told["trader_controlled"] == 1
+    nobody = features(declared(0, hour=9, direction="EXPORT"), past, [])
+    assert isnan(nobody["trader_declared"])
+
+
+@pytest.mark.parametrize(("alike", "expected"), [(3, 3 / 5), (4, 4 / 6), (2, nan)])
+def test_words_are_set_against_the_codes_they_came_with(alike: int, expected: float) -> None:
+    past = [declared(n + 1, description="Cotton shirts, 20 pcs") for n in range(alike)]
+    past += [declared(9, description="PCS shirts; cotton", hs_code="870323")] * 2
+    past += [declared(8, description="Cotton trousers"), declared(8)]
+    told = features(declared(0, hour=9, description="shirts cotton 7 pcs"), past, [])
+    assert told["goods_name_declared"] == alike + 2
+    assert told["goods_name_hs6_declared"] == alike
+    assert told["goods_name_hs6_share"] == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("nothing", [None, "12 x 30", "A-4"])
+def test_without_words_goods_have_no_name(nothing: str | None) -> None:
+    past = [declared(n + 1, description=nothing) for n in range(6)]
+    told = features(declared(0, hour=9, description=nothing), past, [])
+    assert isnan(told["goods_name_declared"])
+    assert isnan(told["goods_name_hs6_share"])
 
 
 @pytest.mark.parametrize(
@@ -241,7 +275,7 @@ def test_a_price_is_set_against_the_usual_one(
     # Half of them at logarithm 0 and half at 2: usual is 1, a spread is 1, and 0.1 is added to it.
     past = [declared(n + 1, customs_value=10 * e ** (2 * (n % 2))) for n in range(count)]
     told = features(declared(0, hour=9, customs_value=10 * unit_value), past, [])
-    for name in ("hs4", "hs6", "origin_hs4", "importer_hs4"):
+    for name in ("hs4", "hs6", "origin_hs4", "trader_hs4"):
         found = told[f"{name}_value_deviation"]
         assert found == pytest.approx(expected, abs=2e-3, nan_ok=True), name
 
@@ -271,7 +305,7 @@ def test_a_line_that_was_never_controlled_tells_nothing_and_is_not_called_clean(
 def test_what_is_not_declared_is_not_known_and_not_zero() -> None:
     asked = declared(0, hour=9, importer_id=None, customs_value=None, hs_code=None)
     told = features(asked)
-    alike = ("importer_", "hs2", "hs4", "hs6", "goods_line_", "origin_hs4", "customs_value", "unit")
+    alike = ("trader_", "hs2", "hs4", "hs6", "goods_line_", "origin_hs4", "customs_value", "unit")
     for name, value in told.items():
         if name.startswith(alike):
             assert isnan(value), name
@@ -284,18 +318,16 @@ def test_what_is_not_declared_is_not_known_and_not_zero() -> None:
 def test_what_was_found_counts_less_and_less(days_ago: int, whole: float) -> None:
     told = features(declared(0, hour=9), [FIRST], [(FIRST, days_ago, PHYSICAL)])
     # One control of anybody, and it found something: the general rate is 1.
-    assert told["importer_physical_rate_decayed_60"] == pytest.approx((whole + 5) / (whole + 5))
-    assert told["importer_documentary_rate_decayed_60"] == 0.0
+    assert told["trader_physical_rate_decayed_60"] == pytest.approx((whole + 5) / (whole + 5))
+    assert told["trader_documentary_rate_decayed_60"] == 0.0
     other = [(FIRST, days_ago, PHYSICAL), (OTHER_IMPORTER, 200, NONE)]
     told = features(declared(0, hour=9), [FIRST, OTHER_IMPORTER], other)
-    assert told["importer_physical_rate_decayed_60"] == pytest.approx((whole + 2.5) / (whole + 5))
+    assert told["trader_physical_rate_decayed_60"] == pytest.approx((whole + 2.5) / (whole + 5))
 
 
 @pytest.mark.parametrize(("days_ago", "counted"), [(1, 1), (30, 1), (31, 0)])
 def test_thirty_days_are_the_thirty_before_the_day(days_ago: int, counted: int) -> None:
-    assert (
-        features(declared(0, hour=9), [declared(days_ago)], [])["importer_declared_30"] == counted
-    )
+    assert features(declared(0, hour=9), [declared(days_ago)], [])["trader_declared_30"] == counted
 
 
 @pytest.mark.parametrize(("days_late", "counted"), [(1, 1), (7, 1), (9, 0)])
@@ -303,7 +335,7 @@ def test_what_came_that_morning_is_known_for_a_week_to_what_comes_late(
     days_late: int, counted: int
 ) -> None:
     past = [declared(days_late), declared(0)]
-    assert features(declared(days_late, hour=9), past, [])["importer_today"] == counted
+    assert features(declared(days_late, hour=9), past, [])["trader_today"] == counted
 
 
 @pytest.mark.parametrize(("days_late", "counted"), [(1, 1), (7, 1)])
@@ -313,7 +345,7 @@ def test_what_came_that_morning_is_known_over_a_restart(days_late: int, counted:
         profiles.observe(rows_of(each))
     (late,) = rows_of(declared(days_late, hour=9))
     again = Profiles.restore(profiles.snapshot())
-    at = next(at for at, value in enumerate(VALUES) if value.name == "importer_today")
+    at = next(at for at, value in enumerate(VALUES) if value.name == "trader_today")
     assert again.values(late)[at] == counted
 
 

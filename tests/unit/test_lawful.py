@@ -57,10 +57,10 @@ def test_a_bundle_lists_its_features_with_unit_family_direction_and_law(bundle: 
     listed = {row["name"]: row for row in content["features"]}
 
     assert list(listed) == [feature.name for feature in FEATURES]
-    assert listed["importer_physical_rate"] == {
-        "name": "importer_physical_rate",
+    assert listed["trader_physical_rate"] == {
+        "name": "trader_physical_rate",
         "unit": "share",
-        "group": "importer",
+        "group": "trader",
         "direction": 1,
         "law": "TFA 7.4.4",
         "grounds": ["compliance record"],
