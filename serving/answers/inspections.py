@@ -16,3 +16,7 @@ class InspectionAnswer(Answer):
         description="Goods items that findings name and the declaration does not have, as far as "
         "it is known: these findings teach nothing. Send a correction."
     )
+    before_acceptance: bool = Field(
+        description="The result is dated before its declaration was accepted, as by a clock that "
+        "is off, so it is kept and teaches nothing. Send a correction with the right observed_at."
+    )

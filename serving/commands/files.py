@@ -63,6 +63,9 @@ def report_inspections(
         if unknown := answer.get("no_such_items"):
             told = table.no_such_items(answer["declaration_id"], unknown)
             typer.echo(f"line {answer['line']}: {told}", err=True)
+        if answer.get("before_acceptance"):
+            told = table.before_acceptance(answer["declaration_id"])
+            typer.echo(f"line {answer['line']}: {told}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
         if answer.get("receipt") == Receipt.PARKED:
             undecided[answer["declaration_id"]] += 1

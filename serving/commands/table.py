@@ -51,6 +51,14 @@ def no_such_items(declaration_id: str, item_nos: Sequence[int]) -> str:
     )
 
 
+def before_acceptance(declaration_id: str) -> str:
+    """A result that is dated before there was anything to look at."""
+    return (
+        f"the result is dated before {declaration_id} was accepted, so it teaches nothing. Correct "
+        "the clock, and send a correction (`corrects`) with the right observed_at."
+    )
+
+
 def _row(*cells: str) -> str:
     *narrow, last = cells
     padded = [cell.ljust(width) for cell, width in zip(narrow, WIDTHS, strict=True)]

@@ -27,6 +27,7 @@ from selectivity.rules.rule_set import RuleSet
 from serving.deciding.assessed import Assessed, assess, item_scores
 from serving.deciding.breaker import Breaker
 from serving.deciding.published import NO_MODEL
+from serving.log.spoken_on import comes_too_early
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class Predictor:
 
     def learn(self, declaration: Lodged, told: Told) -> None:
         """Fold what a control of a declaration found into the profiles, or take it back."""
-        if self.bundle is None:
+        if self.bundle is None or comes_too_early(told.inspection, declaration):
             return
         outcomes = item_outcomes(told.inspection, [item.item_no for item in declaration.items])
         if not outcomes:

@@ -5,9 +5,17 @@ It is the newest version accepted before the result, as `pipelines.label` has it
 
 from datetime import datetime
 
+from selectivity.inspection import Inspection
+from selectivity.read_back import Lodged
 from serving.log.kept_texts import declared_in, read_record
 from serving.log.reader import LAST, Numbered
 from serving.storage.store import Connection
+
+
+def comes_too_early(inspection: Inspection, declaration: Lodged) -> bool:
+    """Whether a result is dated before the version it speaks on was accepted, so that it teaches
+    nothing: neither the histories here nor, as `pipelines.label` has it, the next model."""
+    return inspection.observed_at < declaration.accepted_at
 
 
 def spoken_on(

@@ -15,6 +15,7 @@ from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_INSPECTION
 from serving.log.keep import Receipt
 from serving.log.kept_texts import declared_in
+from serving.log.spoken_on import comes_too_early
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers, reads
@@ -44,9 +45,10 @@ async def receive_inspection(
 ) -> Response:
     """Keep the result of a control; the histories learn from it, and so does the next model.
 
-    A model learns only from what was observed after the declaration was accepted: look at years
-    that were mistyped. What was wrong is put right by another inspection that names it in
-    `corrects`; the same `inspection_id` with other content is a 409.
+    Nothing is learnt from what was observed before the declaration was accepted
+    (`before_acceptance`): look at the clock, and at years that were mistyped. What was wrong is put
+    right by another inspection that names it in `corrects`; the same `inspection_id` with other
+    content is a 409.
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
@@ -61,6 +63,7 @@ async def receive_inspection(
         declaration_id=inspection.declaration_id,
         receipt=kept.receipt,
         no_such_items=_no_such_items(inspection, kept.decision),
+        before_acceptance=_before_acceptance(inspection, kept.decision),
     )
     status = HTTPStatus.ACCEPTED if kept.receipt is Receipt.PARKED else HTTPStatus.OK
     return Response(answer.model_dump_json(), status, media_type="application/json")
@@ -70,3 +73,7 @@ def _no_such_items(inspection: Inspection, decision: DecisionRecord | None) -> t
     if decision is None or not inspection.findings:
         return ()
     return no_such_items(inspection, [item.item_no for item in declared_in(decision).items])
+
+
+def _before_acceptance(inspection: Inspection, decision: DecisionRecord | None) -> bool:
+    return decision is not None and comes_too_early(inspection, declared_in(decision))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -35,7 +36,7 @@ from serving.log.reader import LogReader
 from serving.main import app
 from serving.settings import Settings
 from serving.storage.chain import Head
-from tests.builders import an_inspection, an_item
+from tests.builders import NOON, an_inspection, an_item
 from tests.command_line import lanes, lanes_alone, lanes_meanwhile
 from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
@@ -303,6 +304,17 @@ def test_a_finding_on_goods_that_are_not_there_is_told(tmp_path: Path) -> None:
         told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
     assert told.stdout == "1 stored\n"
     assert told.stderr.startswith(f"line 1: {inspection['declaration_id']} has no goods item 9; ")
+
+
+def test_a_result_of_before_the_acceptance_is_told(tmp_path: Path) -> None:
+    inspection = an_inspection(observed_at=NOON - timedelta(days=1)).model_dump(mode="json")
+    file = tmp_path / "inspections.ndjson"
+    file.write_bytes(ndjson(inspection))
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+        told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
+    assert told.stdout == "1 stored\n"
+    assert told.stderr.startswith("line 1: the result is dated before D-1 was accepted, so ")
 
 
 def test_of_many_declarations_without_a_decision_some_are_named(tmp_path: Path) -> None:

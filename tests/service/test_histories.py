@@ -257,6 +257,23 @@ def test_an_inspection_speaks_on_the_newest_version_accepted_before_its_result(
     assert spoken_on == {"I3": 1, "I5": 2, "I20": 3, "I-1": 1}
 
 
+TOO_EARLY = FOUND.model_copy(update={"observed_at": NOON - timedelta(seconds=1)})
+PUT_RIGHT = FOUND.model_copy(update={"inspection_id": "I-2", "corrects": "I-1"})
+
+
+@pytest.mark.parametrize(
+    ("told", "physical"), [([TOO_EARLY], 0), ([TOO_EARLY, PUT_RIGHT], 1), ([FOUND], 1)]
+)
+def test_a_result_of_before_the_acceptance_teaches_nothing_until_it_is_corrected(
+    tmp_path: Path, bundle: Path, told: list[Inspection], physical: int
+) -> None:
+    parked, *others = told
+    first = fold(tmp_path, [parked, a_declaration(), *others], bundle=bundle)
+    for parts in (first, fold(tmp_path, [], bundle=bundle)):
+        assert importer_history(parts)["physical"] == physical
+        assert importer_history(parts)["controlled"] == physical
+
+
 def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:
     parked = an_inspection(inspection_id="I-2", declaration_id="D-9")
     events = [

@@ -1,10 +1,11 @@
 """What controls concluded comes back to the service, once."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from tests.builders import an_inspection
+from tests.builders import NOON, an_inspection
 from tests.services import lodged
 
 
@@ -59,3 +60,23 @@ def test_goods_items_that_are_not_there_are_told(client: httpx.Client) -> None:
 
     assert parked.json()["no_such_items"] == []  # as far as it is known
     assert known.json()["no_such_items"] == stored.json()["no_such_items"] == [7]
+
+
+def test_a_result_of_before_the_acceptance_is_kept_and_told_to_teach_nothing(
+    client: httpx.Client,
+) -> None:
+    early = (NOON - timedelta(minutes=20)).isoformat()
+    body = _inspection(inspection_id="I-F", declaration_id="F") | {"observed_at": early}
+    parked = client.post("/v1/inspections", json=body)
+    client.post("/v1/lanes", json=lodged(declaration_id="F"))
+    known = client.post("/v1/inspections", json=body)
+    stored = client.post("/v1/inspections", json=body | {"inspection_id": "I-G"})
+    right = client.post(
+        "/v1/inspections",
+        json=_inspection(inspection_id="I-H", declaration_id="F", corrects="I-G"),
+    )
+
+    assert parked.json()["before_acceptance"] is False  # as far as it is known
+    assert (stored.status_code, stored.json()["receipt"]) == (200, "stored")
+    assert known.json()["before_acceptance"] is stored.json()["before_acceptance"] is True
+    assert right.json()["before_acceptance"] is False
