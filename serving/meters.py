@@ -104,6 +104,10 @@ class Meters:
             "When the last API key of this name expires, or expired within two weeks.",
             by=["name"],
         )
+        self._keys_outdated = self._gauge(
+            "lanes_keys_outdated",
+            "1 while a file of keys cannot be used, so that what was revoked in it may open.",
+        )
         self._behind = self._gauge(
             "lanes_histories_behind",
             "1 while the histories know nothing of the log, which was away at the start.",
@@ -148,8 +152,9 @@ class Meters:
         """Count what was sent and could not be kept anywhere."""
         self._not_kept.inc()
 
-    def keys(self, keys: Iterable[ApiKey], now: datetime) -> None:
+    def keys(self, keys: Iterable[ApiKey], now: datetime, *, outdated: bool = False) -> None:
         """Say when keys expire; of one that expired no sooner than it may have been noticed."""
+        self._keys_outdated.set(outdated)
         self._key_expires.clear()
         told = [key for key in keys if key.revoked_at is None and key.expires_at > now - FORTNIGHT]
         for key in sorted(told, key=lambda each: each.expires_at):

@@ -34,5 +34,9 @@ class Readiness(Answer):
         description="behind: the service was started while the log was away, so the model knows "
         "the histories of the bundle alone until they are brought up to date."
     )
+    keys: Literal["ok", "outdated"] = Field(
+        description="outdated: a file of keys was changed or moved and cannot be used, so the keys "
+        "known before go on to open, also one that was revoked in it."
+    )
     cause: str | None = Field(description="Why there is no model, or no log.")
     detail: str | None = Field(description="The same in words, with what to do.")

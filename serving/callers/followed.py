@@ -4,14 +4,19 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from selectivity.errors import ParamsError
+from serving.callers.spare import SPARE
 
 logger = logging.getLogger(__name__)
 
 Content = TypeVar("Content")
+
+UNTOLD = ()
+"""No file looks like that."""
 
 
 class Followed(Generic[Content]):
@@ -20,9 +25,10 @@ class Followed(Generic[Content]):
     Questions of one turn of the event loop share a look. Whoever asks then was there before it.
 
     A file that cannot be used after a change is reported once, and what was known before stays in
-    force; `read` says what a file that was taken away means. One that could not be read, for want
-    of descriptors or because its disk is away, is read again at the next question: nobody touches
-    it once more for that, and a key that was revoked in it would go on to open.
+    force (`outdated`); `read` says what a file that was taken away means. One that could not be
+    read, because its disk is away, is read again at the next question: nobody touches it once more
+    for that, and a key that was revoked in it would go on to open. For want of descriptors there is
+    a spare one: whoever has us use up all of ours would keep a revoked key.
     """
 
     def __init__(self, file: Path, read: Callable[[Path], Content], *, cause: str) -> None:
@@ -33,9 +39,11 @@ class Followed(Generic[Content]):
         """
         self._file, self._read, self._cause = file, read, cause
         self._path = str(file)  # asked at every request, and quicker than a `Path`
-        self._seen = self._look()
+        self._seen = self._now = self._good = self._look()
+        """How it looked when it was read last, when it was looked at last, and when it was read
+        and could be used."""
         self._content = read(file)
-        self._refused: Any = None
+        self._told: Any = UNTOLD
         """How it looked when it was reported last."""
         self._shared_in: asyncio.AbstractEventLoop | None = None
         """The loop in whose turn the file was looked at already."""
@@ -50,17 +58,25 @@ class Followed(Generic[Content]):
             self._follow()
         return self._content
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the file is not what it was and cannot be used: what was known before counts."""
+        self.content()
+        return bool(self._now != self._good)
+
     def _follow(self) -> None:
-        seen = self._look()  # before reading: what changes meanwhile is read at the next question
+        # Before reading: what changes meanwhile is read at the next question.
+        seen = self._now = self._look()
         if seen == self._seen:
             return
         try:
-            self._content = self._read(self._file)
+            self._content = SPARE.read(partial(self._read, self._file))
+            self._good, self._told = seen, UNTOLD
         except ParamsError as error:
-            if seen != self._refused:
+            if seen != self._told:
                 what = {"cause": self._cause, "detail": str(error)}
                 logger.error("key file refused", extra=what)
-            self._refused = seen
+            self._told = seen
             if isinstance(error.__cause__, OSError):
                 return
         self._seen = seen

@@ -36,6 +36,11 @@ class KeyRing:
         """Every key that is known, valid or not."""
         return self._followed.content().values() if self._followed else ()
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the keys known before are in force because the file cannot be used."""
+        return self._followed is not None and self._followed.outdated
+
     def holder(self, key: str, now: datetime) -> ApiKey | None:
         """What is kept of this key, if it opens anything now."""
         keys = self._followed.content() if self._followed else {}

@@ -59,6 +59,11 @@ class Tokens:
         self._followed = Followed(file, read_key_set, cause="JWT_KEYS")
         self._rules = rules
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the keys known before are in force because the file cannot be used."""
+        return self._followed.outdated
+
     def holder(self, token: str, now: datetime) -> TokenHolder | None:
         """Who is calling; None if any of it is not as it has to be."""
         try:

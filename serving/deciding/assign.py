@@ -88,6 +88,11 @@ class Parts:
         blind = seen is not None and not timedelta(0) <= self.now() - seen <= BLIND_FOR
         return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
 
+    @property
+    def keys_outdated(self) -> bool:
+        """Whether a file of keys cannot be used, so that what was revoked in it may open."""
+        return self.keys.outdated or (self.tokens is not None and self.tokens.outdated)
+
     def caller(self, secret: str) -> Caller | None:
         """Who sends this key or token; None if it opens nothing now."""
         if self.tokens is not None and id_of(secret) is None:

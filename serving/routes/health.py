@@ -54,7 +54,7 @@ async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
     parts.meters.spooled(parts.log.spooled)
     parts.meters.behind(parts.predictor.behind)
-    parts.meters.keys(parts.keys.all(), parts.now())
+    parts.meters.keys(parts.keys.all(), parts.now(), outdated=parts.keys_outdated)
     ordered = parts.ordered
     parts.meters.ordered(parts.mode, None if ordered is None else ordered.until)
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
@@ -73,6 +73,7 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
         spooled=spooled.waiting if spooled else 0,
         anchor=parts.meters.anchor,
         histories="behind" if predictor.behind else "ok",
+        keys="outdated" if parts.keys_outdated else "ok",
         cause="LOG" if log_trouble or spooled else predictor.cause,
         detail=log_trouble or (_spooling(spooled) if spooled else predictor.cause_detail),
     )

@@ -191,6 +191,27 @@ def test_a_proper_token_is_let_in(client: httpx.Client, good: str) -> None:
     assert client.post("/v1/lanes", json=lodged(), headers=bearer(good)).status_code == 200
 
 
+def test_keys_that_hold_on_for_want_of_a_file_are_told(tmp_path: Path) -> None:
+    keys = key_set(tmp_path / "keys.json.public", public(OURS))
+    named = {"jwt_issuer": CLAIMS["iss"], "jwt_audience": CLAIMS["aud"]}
+    with a_service(tmp_path, jwt_keys=keys, **named) as client:
+
+        def told() -> tuple[str, int, bool]:
+            ready = client.get("/health/ready")
+            measured = "lanes_keys_outdated 1.0" in client.get("/metrics").text
+            return ready.json()["keys"], ready.status_code, measured
+
+        assert told() == ("ok", 200, False)
+        kept = keys.read_text()
+        keys.write_text("damaged")
+        assert told() == ("outdated", 200, True)
+        assert client.post("/v1/lanes", json=lodged(), headers=bearer(token())).status_code == 200
+        keys.write_text(kept)
+        assert told() == ("ok", 200, False)
+        (tmp_path / "keys.json").chmod(0o644)
+        assert told() == ("outdated", 200, True)
+
+
 def test_clocks_may_differ_by_some_seconds(client: httpx.Client) -> None:
     just_expired = token(exp=int(time.time()) - 5)
     assert client.post("/v1/lanes", json=lodged(), headers=bearer(just_expired)).status_code == 200

@@ -4,12 +4,14 @@ import asyncio
 import errno
 import json
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from serving.callers.followed import Followed
 from serving.callers.key_changes import create, revoke, rotate
 from serving.callers.key_file import change_keys, read_keys
 from serving.callers.key_ring import KeyRing
+from serving.callers.spare import SPARE
 from serving.callers.tokens import read_key_set
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.log.signing_key import read_or_create_signing_key
@@ -163,11 +166,11 @@ def test_questions_of_one_turn_share_a_look_and_the_next_turn_sees_what_was_revo
     assert asyncio.run(ask()) == [True, True, False, False]
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
 def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
     file: Path, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As with too many open files, or a disk far away: the file is right, and nobody touches it."""
+    """As with a disk far away: the file is right, and nobody touches it."""
     (one, _), troubles = _created(file), list[OSError]()
 
     def ids(place: Path) -> set[str]:
@@ -179,8 +182,67 @@ def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
     assert followed.content() == {one.id}
     revoke(file, one.id, now=NOON)
     troubles += [OSError(number, os.strerror(number)) for _ in range(2)]
-    assert [followed.content() for _ in range(3)] == [{one.id}, {one.id}, set()]
+    asked = [(followed.content(), followed.outdated) for _ in range(2)]
+    assert asked == [({one.id}, True), (set(), False)]
     assert [each.message for each in caplog.records] == ["key file refused"]  # once
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Inside nobody can open anything."""
+    limits, used = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                used.append(os.dup(2))
+        yield
+    finally:
+        for descriptor in used:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_key_that_is_revoked_while_no_descriptor_is_left_opens_nothing(file: Path) -> None:
+    (one, key), (_, other) = _created(file), _created(file)
+    ring, before = KeyRing(file), file.with_name("before.json")
+    copyfile(file, before)
+    before.chmod(0o600)
+    revoke(file, one.id, now=NOON)
+    file.rename(file.with_name("after.json"))
+    before.rename(file)
+    assert ring.holder(key, NOON)
+    with no_descriptor_left():
+        for _ in range(2):  # the spare descriptor is there again
+            file.with_name("after.json").rename(file)
+            assert ring.holder(key, NOON) is None
+            assert ring.holder(other, NOON)
+            assert not ring.outdated
+            with pytest.raises(OSError, match="Too many open files"):
+                file.read_bytes()
+            file.rename(file.with_name("after.json"))
+            assert ring.holder(other, NOON) is None  # taken away
+
+
+def test_keys_stay_in_force_and_are_told_to_be_outdated_where_the_spare_is_taken_too(
+    file: Path,
+) -> None:
+    """A moment's trouble locks nobody out."""
+    one, key = _created(file)
+    ring = KeyRing(file)
+    with no_descriptor_left():
+        file.touch()
+        assert ring.holder(key, NOON)
+        assert not ring.outdated
+        spare = SPARE.read(lambda: os.dup(2))
+        file.touch()
+        assert ring.holder(key, NOON)
+        assert ring.outdated
+        os.close(spare)
+    revoke(file, one.id, now=NOON)
+    assert ring.holder(key, NOON) is None
+    assert not ring.outdated
 
 
 @contextmanager
