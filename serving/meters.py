@@ -112,6 +112,10 @@ class Meters:
             "lanes_histories_behind",
             "1 while the histories know nothing of the log, which was away at the start.",
         )
+        self._still = self._gauge(
+            "lanes_histories_still",
+            "1 while the histories stand still at a record of the log that cannot be read.",
+        )
         self._serving = self._gauge(
             "lanes_serving",
             "1, with what decides: the bundle and rules in force; fallback_cause is empty with a "
@@ -176,9 +180,10 @@ class Meters:
         self._spooling.set(spooled is not None)
         self._spooled_records.set(spooled.waiting if spooled else 0)
 
-    def behind(self, behind: bool) -> None:
-        """Say whether the histories know nothing of the log."""
+    def histories(self, *, behind: bool, still: bool) -> None:
+        """Say whether the histories know nothing of the log, or learn nothing more of it."""
         self._behind.set(behind)
+        self._still.set(still)
 
     def serving(self, bundle: str | None, rules_version: str, fallback_cause: str | None) -> None:
         """Say what decides from now on."""

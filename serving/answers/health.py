@@ -30,9 +30,10 @@ class Readiness(Answer):
         "what was written; cut: the log has no longer what was vouched for, so nothing is; "
         "failing: no checkpoint could be written lately."
     )
-    histories: Literal["ok", "behind"] = Field(
+    histories: Literal["ok", "behind", "still"] = Field(
         description="behind: the service was started while the log was away, so the model knows "
-        "the histories of the bundle alone until they are brought up to date."
+        "the histories of the bundle alone until they are brought up to date; still: the service "
+        "came upon a record that cannot be read, and learns nothing of what lies behind it."
     )
     keys: Literal["ok", "outdated"] = Field(
         description="outdated: a file of keys was changed or moved and cannot be used, so the keys "

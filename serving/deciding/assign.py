@@ -70,6 +70,8 @@ class Parts:
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
         self.explanations = Admission(1)
+        self.stands_still: str | None = None
+        """Why histories learn nothing more of the log, if they came upon what cannot be read."""
 
     @property
     def ordered(self) -> ModeStep | None:

@@ -57,8 +57,10 @@ class LogFollower:
                     pause = LOOK_SECONDS
 
     def _tell_if_lasting(self, error: DecisionLogError) -> None:
-        lasting = isinstance(error, AlteredTextError | AuditError)
-        if lasting and self._still.is_news(str(error)):
+        if not isinstance(error, AlteredTextError | AuditError):
+            return
+        self._parts.stands_still = str(error)
+        if self._still.is_news(str(error)):
             logger.critical("histories stand still", extra={"cause": str(error)})
 
     async def _look(self, log: LogReader) -> None:
@@ -68,6 +70,7 @@ class LogFollower:
             return
         while await self.teach_some(log) == AT_ONCE:
             pass
+        self._parts.stands_still = None
         if self._still.is_over():
             logger.warning("histories go on")
 

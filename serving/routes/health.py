@@ -2,6 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -53,7 +54,7 @@ async def show_ready(parts: GivenParts) -> Response:
 async def show_metrics(parts: GivenParts) -> Response:
     """Show what was counted, for Prometheus."""
     parts.meters.spooled(parts.log.spooled)
-    parts.meters.behind(parts.predictor.behind)
+    parts.meters.histories(behind=parts.predictor.behind, still=parts.stands_still is not None)
     parts.meters.keys(parts.keys.all(), parts.now(), outdated=parts.keys_outdated)
     ordered = parts.ordered
     parts.meters.ordered(parts.mode, None if ordered is None else ordered.until)
@@ -72,11 +73,22 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
         log="failing" if log_trouble else "spooling" if spooled else "ok",
         spooled=spooled.waiting if spooled else 0,
         anchor=parts.meters.anchor,
-        histories="behind" if predictor.behind else "ok",
+        histories=_histories(parts),
         keys="outdated" if parts.keys_outdated else "ok",
         cause="LOG" if log_trouble or spooled else predictor.cause,
-        detail=log_trouble or (_spooling(spooled) if spooled else predictor.cause_detail),
+        detail=log_trouble or (_spooling(spooled) if spooled else _what_lacks(parts)),
     )
+
+
+def _histories(parts: Parts) -> Literal["ok", "behind", "still"]:
+    if parts.stands_still is not None:
+        return "still"
+    return "behind" if parts.predictor.behind else "ok"
+
+
+def _what_lacks(parts: Parts) -> str | None:
+    """Why model or histories are not what they should be."""
+    return " ".join(filter(None, (parts.predictor.cause_detail, parts.stands_still))) or None
 
 
 def _spooling(spooled: Spooled) -> str:

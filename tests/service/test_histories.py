@@ -11,6 +11,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from selectivity.deciding.modes import Mode
@@ -21,6 +22,7 @@ from selectivity.histories.rows import rows_of
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
+from serving.app import create_app
 from serving.deciding import catch_up, follow_log, lessons
 from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
 from serving.log.reader import LogReader
@@ -30,7 +32,7 @@ from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
 from tests.logs import path_of
-from tests.services import settings_in
+from tests.services import KEY, bearer, settings_in
 
 QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
 FOUND = an_inspection(result="FINDING", findings=QUANTITY)
@@ -390,12 +392,28 @@ def test_histories_that_stand_still_at_an_altered_record_say_so_once_until_it_is
         log = fold(tmp_path, [a_declaration(declaration_id=f"D-{number}")], bundle=bundle).log
         alter(path_of(log), whole, altered)
         follow_for_a_moment(follower)
+        ready, metrics = asyncio.run(health_of(behind))
+        assert ready["histories"] == "still"
+        assert "altered from outside" in ready["detail"]
+        assert "lanes_histories_still 1.0" in metrics
         alter(path_of(log), altered, whole)
         follow_for_a_moment(follower)
+        ready, metrics = asyncio.run(health_of(behind))
+        assert (ready["histories"], ready["detail"]) == ("ok", None)
+        assert "lanes_histories_still 0.0" in metrics
     behind.log.close()
     told = [each for each in caplog.records if each.message.startswith("histories")]
     assert [each.message for each in told] == ["histories stand still", "histories go on"] * 2
     assert "altered from outside" in vars(told[0])["cause"]
+
+
+async def health_of(parts: Parts) -> tuple[dict[str, Any], str]:
+    """What a service of these says of itself, and what it has measured."""
+    transport = httpx.ASGITransport(create_app(parts))
+    here: dict[str, Any] = {"base_url": "http://service", "headers": bearer(KEY)}
+    async with httpx.AsyncClient(transport=transport, **here) as client:
+        ready, metrics = [await client.get(path) for path in ("/health/ready", "/metrics")]
+    return ready.json(), metrics.text
 
 
 def follow_for_a_moment(follower: follow_log.LogFollower) -> None:
