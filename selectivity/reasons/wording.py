@@ -113,13 +113,23 @@ WORDS: Mapping[str, Mapping[Language, str]] = {
         "vi": "Quy tắc dự phòng: người nhập khẩu mức trung bình, thuế suất từ 10 %",
         "en": "Fallback rule: importer with a medium level, duty of 10 % or more",
     },
-    "FALLBACK_UNTRUSTED": {
-        "vi": "Quy tắc dự phòng: người nhập khẩu mức thấp hoặc chưa rõ",
-        "en": "Fallback rule: importer with a low or unknown level",
+    "FALLBACK_LOWEST": {
+        "vi": "Quy tắc dự phòng: người nhập khẩu có mức tuân thủ thấp nhất",
+        "en": "Fallback rule: importer with the lowest compliance level",
+    },
+    "FALLBACK_UNKNOWN": {
+        "vi": "Quy tắc dự phòng: chưa rõ mức tuân thủ và mức rủi ro của người nhập khẩu",
+        "en": "Fallback rule: neither compliance level nor risk level of the importer is known",
     },
     "FALLBACK_SENSITIVE": {
-        "vi": "Quy tắc dự phòng: người nhập khẩu mức thấp hoặc chưa rõ, hàng nhạy cảm",
-        "en": "Fallback rule: importer with a low or unknown level, sensitive goods",
+        "vi": "Quy tắc dự phòng: người nhập khẩu rủi ro rất cao hoặc hoạt động dưới 365 ngày, "
+        "hàng nhạy cảm",
+        "en": "Fallback rule: importer of very high risk or active for less than 365 days, "
+        "sensitive goods",
+    },
+    "FALLBACK_UNTRUSTED": {  # in records of before alone: the two above were one
+        "vi": "Quy tắc dự phòng: người nhập khẩu mức thấp hoặc chưa rõ",
+        "en": "Fallback rule: importer with a low or unknown level",
     },
     # rules of law and of the risk unit
     "LICENCE": {

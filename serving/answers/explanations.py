@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
+from selectivity.deciding.decision import LaneDecision
 from selectivity.lanes import Channel, LaneName
 from selectivity.reasons.attribution import FamilyShare
 from selectivity.reasons.officer_words import FAMILY_WORDS
@@ -23,6 +24,10 @@ NOTES: dict[str, dict[Language, str]] = {
     "other": {
         "vi": "Hồ sơ lịch sử hiện có khác với lúc quyết định; giải thích chỉ mang tính tham khảo.",
         "en": "The histories at hand differ from those of the decision; take this as a hint.",
+    },
+    "others asked": {
+        "vi": "Không phải mô hình đặt ra luồng này; xem lý do phân luồng.",
+        "en": "It was not the model that asked for this lane; see the lane's reasons.",
     },
     "no model": {
         "vi": "Mô hình không tham gia quyết định này; xem lý do phân luồng.",
@@ -113,7 +118,9 @@ class ExplanationAnswer(Answer):
     def of(cls, explained: Explained, rules: RuleSet | None, language: Language) -> Self:
         """An explanation in words of this language."""
         record, items = explained.record, explained.items
-        note = "no model" if not items else "same" if explained.as_decided else "other"
+        notes = ["no model" if not items else "same" if explained.as_decided else "other"]
+        if items and not _asked_for_by_model(record.decision):
+            notes.append("others asked")
         law = rules if rules and rules.version == record.rules_version else None
         return cls(
             declaration_id=record.declaration_id,
@@ -123,6 +130,13 @@ class ExplanationAnswer(Answer):
             channel=record.decision.channel,
             reasons=tuple(reasons_in_words(record.decision.reasons, law, language)),
             as_decided=explained.as_decided,
-            note=NOTES[note][language],
+            note=" ".join(NOTES[note][language] for note in notes),
             items=tuple(ItemAnswer.of(item, language) for item in items),
         )
+
+
+def _asked_for_by_model(decision: LaneDecision) -> bool:
+    return any(
+        vote.cast and vote.lane is decision.lane and vote.channel is Channel.MODEL
+        for vote in decision.votes
+    )

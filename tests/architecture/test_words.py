@@ -26,6 +26,8 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 RULES = sorted((ROOT / "data/reference/rules").glob("*.yaml"))
 GIVE_CODES = {"Reason", "shared_vote"}
 """What makes a reason from a `code`."""
+OF_BEFORE = {"FALLBACK_UNTRUSTED"}
+"""Reasons that nothing gives any more, and that records of before hold."""
 COMPUTED = {"code", "rule.reason_code", "self.asked.reason_code"}
 """What they may be given besides a literal; their values are collected below."""
 
@@ -70,7 +72,22 @@ def test_every_reason_has_words_and_all_words_are_used() -> None:
     codes |= set(OverrideReason)
     assert len(codes) > 10
     assert codes - set(WORDS) == set(), "add their words to selectivity/reasons/wording.py"
-    assert set(WORDS) - codes == set(), "no rule and no module gives these reasons"
+    assert set(WORDS) - codes == OF_BEFORE, "no rule and no module gives these reasons"
+
+
+def test_no_two_reasons_have_the_same_words() -> None:
+    for language in ("vi", "en"):
+        said = [words[language] for words in WORDS.values()]
+        assert [each for each in said if said.count(each) > 1] == []
+
+
+def test_no_two_rules_give_the_same_reason_for_different_facts() -> None:
+    """Who reads the reason has to learn which of them it was."""
+    rules = [row for path in RULES for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    facts: dict[str, set[tuple[str, ...]]] = {}
+    for row in rules:
+        facts.setdefault(row["reason_code"], set()).add(tuple(sorted(row["when"])))
+    assert [code for code, names in facts.items() if len(names) > 1] == []
 
 
 @pytest.mark.parametrize("code", WORDS)

@@ -54,6 +54,17 @@ def test_every_goods_item_is_explained_in_full(client: httpx.Client) -> None:
     assert {fact["item_no"] for fact in facts} == {2}
 
 
+def test_a_lane_that_the_model_did_not_ask_for_is_told_to_be_so(client: httpx.Client) -> None:
+    """What weighed in its risk is no reason for the lane."""
+    client.post("/v1/lanes", json=lodged(declaration_id="E-3", importer_compliance_level=1))
+    answer = explanation(client, "E-3").json()
+    assert (answer["lane"], answer["channel"], len(answer["items"])) == ("GREEN", "RULE", 1)
+    assert answer["note"].startswith("Explained on exactly the features")
+    assert answer["note"].endswith(
+        "not the model that asked for this lane; see the lane's reasons."
+    )
+
+
 def test_it_is_said_in_the_callers_language(client: httpx.Client) -> None:
     client.post("/v1/lanes", json=lodged(declaration_id="E-2"))
     answer = explanation(client, "E-2", **{"Accept-Language": "vi"})
