@@ -10,6 +10,7 @@ from selectivity.errors import BundleError, DecisionLogError, ParamsError, Selec
 from selectivity.record import DecisionRecord
 from serving.callers.key_file import read_keys
 from serving.callers.tokens import read_key_set
+from serving.commands.room import no_room_in
 from serving.deciding.draw_key import another_before, read_or_create_draw_key
 from serving.deciding.published import Opened, open_bundle
 from serving.log.checkpointer import check_vouched
@@ -54,10 +55,11 @@ def check(settings: Settings) -> Iterator[Checked]:
         if rules.error is not None and opened.ruling is None and opened.last_good is None:
             stop.append(rules.what)  # nothing else holds rules
     yield from _check_state(settings)
-    for found in (*_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
+    disks = _check_disks(settings)
+    for found in (*disks, *_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
         yield found
         stop += [found.what] if found.stops else []
-    nothing = f"nothing: see {' and '.join(stop)}"
+    nothing = f"nothing: see {' and '.join(dict.fromkeys(stop))}"
     yield Checked("would serve", nothing if stop else _would_serve(opened))
 
 
@@ -88,6 +90,16 @@ def _check_state(settings: Settings) -> Iterator[Checked]:
                 problem = f"{file} is part of a backup, and is not used where it lies"
                 remedy = f"Move it to {place.absolute()}, or remove it."
                 yield Checked("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
+
+
+def _check_disks(settings: Settings) -> Iterator[Checked]:
+    """A start writes into the log and the spool, and a look at them would not tell."""
+    files = [settings.spool_file] if settings.database else [settings.log_file, settings.spool_file]
+    for folder in dict.fromkeys(file.resolve().parent for file in files):
+        if (trouble := no_room_in(folder)) is not None:
+            problem = f"Nothing can be written in {folder}: {trouble}. "
+            remedy = "Make room on its disk, or see why it cannot be written, before a start."
+            yield Checked("disk", f"{folder}: {trouble}", DecisionLogError(problem + remedy), True)
 
 
 def _check_log(settings: Settings) -> Iterator[Checked]:

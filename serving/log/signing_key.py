@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from models.durable import write_durably
 from selectivity.errors import ParamsError
 from serving import secret_file
 
@@ -112,8 +113,8 @@ def _keep_public(key: Ed25519PublicKey, file: Path) -> None:
     pem = key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    if not file.exists():
-        file.write_bytes(pem)
+    if not file.exists() or not file.stat().st_size:  # empty: what a power cut once left of it
+        write_durably(file, pem.decode())
     elif file.read_bytes() != pem:
         raise ParamsError(
             f"The public key {file} is not that of the signing key beside it. Find out which of "

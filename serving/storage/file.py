@@ -216,8 +216,8 @@ def unusable(file: Path, error: Exception) -> DecisionLogError:
         )
     return DecisionLogError(
         f"The decision log {file} cannot be used: {error}. Check that it is the service's own "
-        "file, that the disk has room and that no other program holds it; restore it from a "
-        "backup if it is damaged."
+        "file, that the disk has room and can be written, and that no other program holds it; "
+        "restore it from a backup if it is damaged."
     )
 
 

@@ -1,5 +1,6 @@
 """The command line says what it does, does it, and ends with a code that means something."""
 
+import errno
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from selectivity.errors import (
 )
 from selectivity.inspection import Inspection
 from serving.commands.demo import where_to_look
+from serving.commands.room import no_room_in
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.http.address import bind, listen
 from serving.log.decision_log import DecisionLog
@@ -484,6 +486,28 @@ def test_a_check_finds_everything_that_a_start_is_refused_for(tmp_path: Path) ->
     assert told.exit_code != 0
     assert "none.jwks cannot be read" in told.stderr
     assert "would serve  nothing: see keys and tokens" in told.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="there are no files without a name here")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_check_finds_a_disk_that_cannot_be_written(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies on it can be read all the same."""
+
+    def fail(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with a_service(tmp_path) as client:
+        client.post("/v1/lanes", json=lodged())
+    there = {path.name for path in tmp_path.iterdir()}
+    assert no_room_in(tmp_path) is None
+    assert {path.name for path in tmp_path.iterdir()} == there
+    assert "would serve  fallback" in lanes(tmp_path, "check").stdout
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    told = lanes(tmp_path, "check")
+    assert "would serve  nothing: see disk" in told.stdout
+    assert f"Nothing can be written in {tmp_path / 'state'}: {os.strerror(number)}" in told.stderr
 
 
 def test_a_check_knows_what_is_served_without_rules_or_is_not(tmp_path: Path) -> None:

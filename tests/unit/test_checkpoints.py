@@ -68,6 +68,25 @@ def test_a_signing_key_is_made_once_and_its_public_half_is_written(tmp_path: Pat
     assert {each.name for each in file.parent.iterdir()} == {"signing.key", "signing.pub"}
 
 
+def test_a_public_half_is_on_the_disk_and_one_that_a_power_cut_emptied_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it no start: whoever took its place could have signed another log."""
+    fsync, synced = os.fsync, list[int]()
+
+    def count(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count)
+    file = tmp_path / "signing.key"
+    key = read_or_create_signing_key(file)
+    assert synced[-2:] == [public_file(file).stat().st_ino, tmp_path.stat().st_ino]
+    public_file(file).write_bytes(b"")
+    assert read_or_create_signing_key(file).private_bytes_raw() == key.private_bytes_raw()
+    assert key_id(read_public(public_file(file))) == key_id(key.public_key())
+
+
 def test_a_signing_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "signing.key"
     read_or_create_signing_key(file)
