@@ -6,6 +6,7 @@ A damaged model file does not raise, it kills or hangs the process that reads it
 """
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ def _useless(folder: Path, problem: str) -> str:
 
 
 if __name__ == "__main__":
+    signal.alarm(2 * SECONDS)  # ends it by itself where who began it was killed meanwhile
     try:
         decide_once(Path(sys.argv[1]), sys.argv[2])
     except SelectivityError as error:
