@@ -147,7 +147,7 @@ def lodge(
     earlier = parts.log.find(*key) if key in lineages.keys else None
     if earlier is not None:
         answered = asyncio.get_running_loop().create_future()
-        same = same_or_conflict(earlier, declaration.snapshot_sha256())
+        same = same_or_conflict(earlier, declaration.snapshot_sha256(), declaration.lodged)
         answered.set_result(Kept(same, new=False))
         return answered
     if (twin := parts.log.on_its_way(*key)) is not None:
@@ -196,7 +196,7 @@ def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asy
                 stands = kept.result().record
             except ConflictError as error:  # of the twin; this one may be what the log has
                 raise OvertakenError(str(error)) from error
-            same = same_or_conflict(stands, declaration.snapshot_sha256())
+            same = same_or_conflict(stands, declaration.snapshot_sha256(), declaration.lodged)
             told.set_result(Kept(same, new=False))
         except DecisionLogError as error:
             told.set_exception(error)

@@ -1,6 +1,6 @@
 """What is done inside a transaction of the log: keep a decision or an inspection, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -82,7 +82,8 @@ class NewDecision:
             _THERE, (*record.key, record.declaration_id)
         ).fetchone()
         if earlier is not None:
-            return Kept(same_or_conflict(read_record(earlier), record.snapshot_sha256), new=False)
+            same = same_or_conflict(read_record(earlier), record.snapshot_sha256, record.declared)
+            return Kept(same, new=False)
         if self.in_step and not links.aside and not _in_step(record, _lineages([self], connection)):
             raise _overtaken(record)
         parked = _parked(record.declaration_id, connection) if waiting else ()
@@ -192,13 +193,17 @@ def _parked(declaration_id: str, connection: Connection) -> tuple[Inspection, ..
     return tuple(read_inspection_kept(text) for (text,) in rows)
 
 
-def same_or_conflict(earlier: DecisionRecord, snapshot_sha256: str) -> DecisionRecord:
+def same_or_conflict(
+    earlier: DecisionRecord, snapshot_sha256: str, declared: Mapping[str, Any]
+) -> DecisionRecord:
     """The earlier decision, if it was made on this very content.
+
+    Digests differ also where an amount is -0.0 in one and 0.0 in the other, which is the same.
 
     Raises:
         ConflictError: it was made on other content.
     """
-    if earlier.snapshot_sha256 != snapshot_sha256:
+    if earlier.snapshot_sha256 != snapshot_sha256 and earlier.declared != declared:
         raise ConflictError(
             f"Declaration {earlier.declaration_id!r} version {earlier.version_no} was decided "
             f"before with other content (SHA-256 {earlier.snapshot_sha256[:12]}…, now "
@@ -215,9 +220,9 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     Raises:
         ConflictError: the same id came with other content.
     """
-    digest = canonical_sha256(inspection.model_dump(mode="json", exclude_unset=True))
+    digest = canonical_sha256(_as_told(inspection))
     known = connection.execute(
-        "SELECT content_sha256, decision_seq FROM inspections WHERE inspection_id = ?",
+        "SELECT content_sha256, decision_seq, inspection FROM inspections WHERE inspection_id = ?",
         (inspection.inspection_id,),
     ).fetchone()
     if known is not None:
@@ -241,11 +246,12 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
 def _known(
     inspection: Inspection,
     digest: str,
-    known: tuple[str, int | None],
+    known: tuple[str, int | None, str],
     connection: Connection,
 ) -> KeptInspection:
-    earlier_digest, decision_seq = known
-    if digest != earlier_digest:
+    earlier_digest, decision_seq, text = known
+    same = digest == earlier_digest or _as_told(inspection) == _as_told(read_inspection_kept(text))
+    if not same:
         raise ConflictError(
             f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
             "kept first stands; send a correction under a new inspection_id.",
@@ -260,3 +266,7 @@ def _known(
         told = f"inspection {inspection.inspection_id!r:.75}"
         raise AlteredTextError(f"no decision in place {decision_seq!r:.20}, on which {told} is")
     return KeptInspection(Receipt.KNOWN, read_record(row[0]))
+
+
+def _as_told(inspection: Inspection) -> dict[str, Any]:
+    return inspection.model_dump(mode="json", exclude_unset=True)

@@ -50,8 +50,9 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
     """Put one declaration in a lane and keep a record of why.
 
     The same declaration and version gets the same stored answer for ever, and with other content
-    a 409. Blanks, the order of fields, and 10 or 10.0 make no difference; a field more, `null` or a
-    time in another offset does. So keep what you sent, and after a 503 or no answer send just that.
+    a 409. Blanks, the order of fields, 10 or 10.0, and 0 or -0 make no difference; a field more,
+    `null` or a time in another offset does. So keep what you sent, and after a 503 or no answer
+    send just that.
     """
     with parts.meters.answer_seconds.time():
         body = await read_body(request, parts.settings.body_limit_bytes)

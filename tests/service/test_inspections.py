@@ -80,3 +80,11 @@ def test_a_result_of_before_the_acceptance_is_kept_and_told_to_teach_nothing(
     assert (stored.status_code, stored.json()["receipt"]) == (200, "stored")
     assert known.json()["before_acceptance"] is stored.json()["before_acceptance"] is True
     assert right.json()["before_acceptance"] is False
+
+
+def test_a_duty_of_nothing_below_zero_is_no_other_result(client: httpx.Client) -> None:
+    found = [{"mechanism": "OTHER", "additional_duty": 0.0}]
+    body = _inspection(inspection_id="I-Z", declaration_id="Z") | {"result": "FINDING"}
+    for duty, status in ((0.0, 202), (-0.0, 202), (1.0, 409)):
+        found[0]["additional_duty"] = duty
+        assert client.post("/v1/inspections", json=body | {"findings": found}).status_code == status

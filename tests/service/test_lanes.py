@@ -1,12 +1,13 @@
 """One declaration over HTTP: a lane, its reasons, and the same answer ever after."""
 
+import json
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.builders import an_item
-from tests.services import a_service, lodged
+from tests.services import a_service, lodged, ndjson
 
 
 def test_a_declaration_gets_a_lane_with_its_reasons(client: httpx.Client) -> None:
@@ -78,6 +79,22 @@ def test_another_content_under_the_same_key_is_a_conflict(client: httpx.Client) 
     assert other.headers["Content-Type"] == "application/problem+json"
     assert "version_no" in other.json()["problems"][0]["remedy"]
     assert client.post("/v1/lanes", json=lodged(declaration_id="L-7")).json() == first.json()
+
+
+@pytest.mark.parametrize(("first", "then"), [(0.0, -0.0), (-0.0, 0.0)])
+def test_nothing_below_zero_is_nothing(client: httpx.Client, first: float, then: float) -> None:
+    id_ = f"Z{first}"
+    one, other, more = (
+        lodged(declaration_id=id_, items=(an_item(customs_value=value),))
+        for value in (first, then, 0.5)
+    )
+    assert one["items"] == other["items"]  # -0.0 is 0.0 to whoever compares, and another text
+    stored = client.post("/v1/lanes", json=one)
+    again = client.post("/v1/lanes", json=other)
+    assert (again.status_code, again.content) == (200, stored.content)
+    together = client.post("/v1/lanes/batch", content=ndjson(other, one, more))
+    statuses = [json.loads(line).get("status", 200) for line in together.iter_lines()]
+    assert statuses == [200, 200, 409]
 
 
 def test_an_amendment_never_gets_a_milder_lane(client: httpx.Client) -> None:
