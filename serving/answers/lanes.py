@@ -148,8 +148,26 @@ def _answer_fields(record: DecisionRecord, rules: RuleSet, language: Language) -
 
 
 def decision_path(declaration_id: str, version_no: int) -> str:
-    """Path of the record of one decision."""
-    return f"/v1/decisions/{quote(declaration_id, safe='')}?version_no={version_no}"
+    """Path of the record of one decision.
+
+    >>> decision_path("A/1", 2)
+    '/v1/decisions/A%2F1?version_no=2'
+    >>> decision_path("A/explanation", 2)
+    '/v1/decisions?declaration_id=A%2Fexplanation&version_no=2'
+    """
+    quoted = quote(declaration_id, safe="")
+    if _leads_elsewhere(declaration_id):
+        return f"/v1/decisions?declaration_id={quoted}&version_no={version_no}"
+    return f"/v1/decisions/{quoted}?version_no={version_no}"
+
+
+def _leads_elsewhere(declaration_id: str) -> bool:
+    """Whether this id in a path is no id: another route ends so, and callers and proxies resolve
+    dots between slashes before they ask, also encoded ones."""
+    if declaration_id.endswith("/explanation"):
+        return True
+    dots = (".", "..")
+    return "." in declaration_id and not set(declaration_id.split("/")).isdisjoint(dots)
 
 
 def reasons_in_words(

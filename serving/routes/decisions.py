@@ -1,6 +1,6 @@
 """Decisions as they were kept."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
@@ -19,22 +19,41 @@ VersionNo = Annotated[
 ]
 
 
-@router.get(
-    "/v1/decisions/{declaration_id:path}",
-    dependencies=[only(Role.SCORER, Role.INSPECTOR, Role.AUDITOR)],
-    responses=answers(
+View = Annotated[
+    Literal["officer", "trader"], Query(description="`trader`: what may be passed on.")
+]
+_HERE: dict[str, Any] = {
+    "dependencies": [only(Role.SCORER, Role.INSPECTOR, Role.AUDITOR)],
+    "responses": answers(
         DecisionView, 401, 403, 404, 422, 503, meaning="The decision and its record."
     ),
-)
+}
+
+
+@router.get("/v1/decisions", **_HERE)
+async def find_decision(
+    declaration_id: Annotated[str, Query(description="Any id, whatever characters it has.")],
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+    version_no: VersionNo = None,
+    view: View = "officer",
+) -> Response:
+    """Show the decision on a declaration whose id cannot stand in a path, such as `A/explanation`.
+
+    It is the same that `/v1/decisions/{declaration_id}` shows of others.
+    """
+    return await show_decision(declaration_id, parts, caller, language, version_no, view)
+
+
+@router.get("/v1/decisions/{declaration_id:path}", **_HERE)
 async def show_decision(
     declaration_id: str,
     parts: GivenParts,
     caller: GivenCaller,
     language: GivenLanguage,
     version_no: VersionNo = None,
-    view: Annotated[
-        Literal["officer", "trader"], Query(description="`trader`: what may be passed on.")
-    ] = "officer",
+    view: View = "officer",
 ) -> Response:
     """Show the decision on a declaration, why it was made and what it rests on.
 

@@ -29,6 +29,7 @@ SCORER, INSPECTOR, DATA_SCIENTIST, MANAGER, AUDITOR, ADMIN = Role
 ALLOWED = {
     "POST /v1/lanes": {SCORER},
     "POST /v1/lanes/batch": {SCORER},
+    "GET /v1/decisions": {SCORER, INSPECTOR, AUDITOR},
     "GET /v1/decisions/{declaration_id:path}": {SCORER, INSPECTOR, AUDITOR},
     "GET /v1/decisions/{declaration_id:path}/explanation": {INSPECTOR, AUDITOR, DATA_SCIENTIST},
     "POST /v1/inspections": {INSPECTOR},

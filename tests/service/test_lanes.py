@@ -23,12 +23,16 @@ def test_a_declaration_gets_a_lane_with_its_reasons(client: httpx.Client) -> Non
     assert body["reasons"][0]["text"]
 
 
-def test_the_record_is_readable_where_the_answer_says(client: httpx.Client) -> None:
-    answer = client.post("/v1/lanes", json=lodged(declaration_id="A/B 1")).json()
+@pytest.mark.parametrize(
+    "id_", ["A/B 1", "A/explanation", ".", "..", "A/../B", "A./B", "?a=b&c#d%2F", "Tờ khai 1"]
+)
+def test_the_record_is_readable_where_the_answer_says(client: httpx.Client, id_: str) -> None:
+    client.post("/v1/lanes", json=lodged(declaration_id="A"))
+    answer = client.post("/v1/lanes", json=lodged(declaration_id=id_)).json()
     view = client.get(answer["decision_path"]).json()
 
     assert {name: view[name] for name in answer} == answer
-    assert view["record"]["declared"]["declaration_id"] == "A/B 1"
+    assert view["record"]["declared"]["declaration_id"] == id_
     assert sum(view["record"]["decision"]["propensities"].values()) == pytest.approx(1)
 
 
