@@ -19,7 +19,13 @@ from selectivity.reasons.wording import Language
 from serving.http.door import Door
 from serving.http.language import preferred
 from serving.http.problems import Problem, response_bytes
-from serving.http.refusals import headers_too_large, not_http, too_slow
+from serving.http.refusals import (
+    headers_too_large,
+    no_one_host,
+    not_http,
+    other_coding,
+    too_slow,
+)
 from serving.http.whole_answer import ANSWER_AT_ONCE, whole
 
 SLOWEST_BYTES_PER_SECOND = 8_192
@@ -117,10 +123,20 @@ class GuardedConnection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, if the headers are not too large."""
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        """Begin to answer, if the headers are not too large and are those of HTTP."""
+        size, hosts, codings = len(self.url), 0, []
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings.append(value.strip().lower())
         if size > self._headers_limit:
             self._refuse(headers_too_large)
+        elif hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._refuse(no_one_host)
+        elif codings and codings != [b"chunked"]:
+            self._refuse(other_coding)  # the parser takes any before the last for read
         elif self.parser.should_upgrade() and self._announces_content():
             self._ignore_upgrade()
         if self._refused or self._head_again:

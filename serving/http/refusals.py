@@ -81,6 +81,16 @@ def not_http(language: Language) -> Problem:
     return problem(HTTPStatus.BAD_REQUEST, "not-http", *_NOT_HTTP[language])
 
 
+def no_one_host(language: Language) -> Problem:
+    """Whom a request is for stands in it once (RFC 9112, 3.2)."""
+    return problem(HTTPStatus.BAD_REQUEST, "no-one-host", *_NO_ONE_HOST[language])
+
+
+def other_coding(language: Language) -> Problem:
+    """The content comes in a coding that nobody here can take off (RFC 9112, 6.1)."""
+    return problem(HTTPStatus.NOT_IMPLEMENTED, "other-coding", *_OTHER_CODING[language])
+
+
 def overloaded(language: Language) -> Problem:
     """As much is in progress as can be answered in time."""
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", *_OVERLOADED[language])
@@ -209,6 +219,28 @@ _HEADERS_TOO_LARGE: dict[Language, _Words] = {
 _NOT_HTTP: dict[Language, _Words] = {
     "vi": _Words("Đây không phải là yêu cầu HTTP", "Gửi yêu cầu theo HTTP/1.1; xem /docs."),
     "en": _Words("This is no HTTP request", "Send a request in HTTP/1.1; see /docs."),
+}
+_NO_ONE_HOST: dict[Language, _Words] = {
+    "vi": _Words(
+        "Yêu cầu phải có đúng một tiêu đề Host",
+        "Chưa quyết định và chưa lưu gì. Gửi lại với đúng một tiêu đề Host.",
+    ),
+    "en": _Words(
+        "A request has one header Host",
+        "Nothing was decided or kept. Send it again with exactly one header Host.",
+    ),
+}
+_OTHER_CODING: dict[Language, _Words] = {
+    "vi": _Words(
+        "Không hỗ trợ kiểu Transfer-Encoding này",
+        "Chưa quyết định và chưa lưu gì. Gửi lại nội dung không nén, với Content-Length hoặc chỉ "
+        "với Transfer-Encoding: chunked.",
+    ),
+    "en": _Words(
+        "The transfer coding is not supported",
+        "Nothing was decided or kept. Send the content as it is, with Content-Length or with "
+        "Transfer-Encoding: chunked alone.",
+    ),
 }
 _OVERLOADED: dict[Language, _Words] = {
     "vi": _Words(

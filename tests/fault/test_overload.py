@@ -173,12 +173,12 @@ def test_who_sends_thousands_of_requests_at_once_is_cut_off_and_holds_up_nobody(
     service: tuple[Parts, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     parts, url = service
-    with_content = "POST {} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+    with_content = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
     for one in (
         with_content.format("/v1/lanes"),
         with_content.format("/v1/lanes/batch"),
         with_content.format("/health/live"),
-        "GET / HTTP/1.1\r\nConnection:upgrade\r\nUpgrade:x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost:x\r\nConnection:upgrade\r\nUpgrade:x\r\n\r\n",
     ):
         flood = 5_000 * one.encode()
         with parts.places.take("en"), speaking(url) as caller, pytest.raises(ConnectionError):

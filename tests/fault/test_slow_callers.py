@@ -165,6 +165,51 @@ def test_what_is_no_http_gets_a_problem_document(client: httpx.Client) -> None:
     assert "application/problem+json" in answer
 
 
+@pytest.mark.parametrize(
+    ("first", "hosts", "told"),
+    [
+        ("POST /v1/lanes HTTP/1.1", "", "400 Bad Request"),
+        ("GET /health/live HTTP/1.1", "", "400 Bad Request"),
+        ("GET /health/live HTTP/1.1", "Host: x\r\nHost: x\r\n", "400 Bad Request"),
+        ("GET /health/live HTTP/1.0", "Host: x\r\nhost: y\r\n", "400 Bad Request"),
+        ("GET /health/live HTTP/1.0", "", "200 OK"),
+        ("GET /health/live HTTP/1.1", "Host:\r\n", "200 OK"),
+        ("GET /health/live HTTP/1.1", "HOST: x\r\n", "200 OK"),
+    ],
+)
+def test_a_request_names_one_host(client: httpx.Client, first: str, hosts: str, told: str) -> None:
+    """As RFC 9112 has it: two servers that each take another one for it see two requests."""
+    with calling(client, f"{first}\r\n{hosts}Connection: close\r\n\r\n") as caller:
+        answer = rest(caller)
+    assert answer.partition("\r\n")[0].removeprefix("HTTP/1.1 ") == told
+    assert answer.count("HTTP/1.1") == 1
+    assert told == "200 OK" or "no-one-host" in answer
+
+
+CHUNKS = "4\r\n{{}}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("codings", "told"),
+    [
+        (("chunked",), "422"),
+        ((" Chunked ",), "422"),
+        (("gzip, chunked",), "501"),
+        (("gzip", "chunked"), "501"),
+        (("identity, chunked",), "501"),
+    ],
+)
+def test_content_in_a_coding_that_nobody_takes_off_is_refused(
+    client: httpx.Client, codings: tuple[str, ...], told: str
+) -> None:
+    named = "".join(f"Transfer-Encoding: {coding}\r\n" for coding in codings)
+    with calling(client, f"{HEAD}{named}Connection: close\r\n\r\n{CHUNKS}") as caller:
+        answer = rest(caller)
+    assert answer.split()[1] == told
+    assert answer.count("HTTP/1.1") == 1
+    assert ("other-coding" in answer) == (told == "501")
+
+
 def test_requests_one_behind_the_other_are_answered_in_order(client: httpx.Client) -> None:
     one = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     last = "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
