@@ -1,6 +1,8 @@
 """What every command has around it: errors in one plain line, and the settings under `--help`."""
 
 import errno
+import os
+import signal
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -60,8 +62,8 @@ class PlainErrors(TyperGroup):
             error.message = error.message.removeprefix("Value error, ")
             raise
         except OSError as error:
-            if error.errno == errno.EPIPE:  # nobody reads on
-                raise
+            if error.errno == errno.EPIPE:
+                _end_as_nobody_reads_on()
             what = error.filename or "What this command says"
             typer.echo(
                 f"error: {what} cannot be read or written ({error.strerror}). Make room, or give "
@@ -73,6 +75,14 @@ class PlainErrors(TyperGroup):
             remedy = how_to_send_another(ctx.obj()) if isinstance(error, NoValidKeyError) else ""
             typer.echo(f"error: {error} {remedy}".rstrip(), err=True)
             raise typer.Exit(error.exit_code) from error
+
+
+def _end_as_nobody_reads_on() -> None:
+    """As every tool whose output goes to `head`: without a word, and with a code that no failure
+    has. All is closed by now. From the beginning on the signal would end us where a service hangs
+    up as well."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def _tell_version(asked: bool) -> None:

@@ -40,7 +40,7 @@ from serving.settings import Settings
 from serving.storage.chain import Head
 from tests.builders import NOON, an_inspection, an_item
 from tests.command_line import lanes, lanes_alone, lanes_meanwhile
-from tests.services import ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
+from tests.services import KEY, ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
 COMMANDS = {
     "serve",
@@ -528,6 +528,27 @@ def test_an_output_that_has_no_room_is_told_in_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: What this command says cannot be read or written (No s")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_command_to_whose_output_nobody_listens_ends_quietly(tmp_path: Path) -> None:
+    """As with `| head -1`: with 1 it would say that lines were refused."""
+    file = tmp_path / "many.ndjson"
+    file.write_bytes(ndjson(*(lodged(declaration_id=f"D-{number}") for number in range(1_000))))
+    with a_service(tmp_path) as client:
+        words = [sys.executable, "-m", "serving.main", "score", str(file)]
+        here = os.environ | {"LANES_API_KEY": KEY}
+        with subprocess.Popen(
+            [*words, "--url", str(client.base_url)],
+            cwd=ROOT,
+            env=here,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as command:
+            assert command.stdout.readline().startswith("declaration ")
+            command.stdout.close()
+            assert command.stderr.read() == ""
+            assert command.wait(60) == -signal.SIGPIPE
 
 
 def test_help_says_with_what_commands_end(tmp_path: Path) -> None:
