@@ -27,7 +27,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from models.bundle import FILES, MANIFEST, load, verify
 from models.durable import sync, write_durably
-from models.pointer import NAME_DIGITS, Pointer, read_pointer, write_pointer
+from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer, write_pointer
 from models.registry import store_of, workspace_root
 from pipelines.gate import stop_if_worse
 from pipelines.stage.command import command, say
@@ -77,6 +77,7 @@ def publish(
     """
     digest = load(bundle).digest
     with alone(published):  # two people at once would give one version twice
+        _sweep(published)
         current, before = _in_force(published), history(published)
         place = published / digest[:NAME_DIGITS]
         whole = _is_whole(place, digest)
@@ -170,6 +171,13 @@ def _is_whole(place: Path, digest: str) -> bool:
         return verify(place)[0] == digest
     except BundleError:
         return False
+
+
+def _sweep(published: Path) -> None:
+    """Clear away what publications left behind that were killed: no other is at work now."""
+    for pattern in (f".{POINTER}.[0-9]*", f".{HISTORY}.[0-9]*", ".*.part"):
+        for left in published.glob(pattern):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _copy(bundle: Path, place: Path, digest: str) -> None:

@@ -239,6 +239,20 @@ def test_a_publication_that_was_broken_off_never_happened(
     assert never not in file.read_text()
 
 
+def test_what_killed_publications_left_is_cleared_away_by_the_next(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    (there := tmp_path / "published").mkdir()
+    for name in (".current.json.4711", ".history.jsonl.4711"):
+        (there / name).write_text("{")
+    (there / ".5e5e5e5e5e5e5e5e.part").mkdir()
+    (there / ".5e5e5e5e5e5e5e5e.part" / "manifest.json").write_text("{")
+    publish(bundles[0], there, by="ann.lee", at=NOW)
+    name = verify(bundles[0])[0][:16]
+    names = {each.name for each in there.iterdir()}
+    assert names == {".lock", "current.json", "history.jsonl", name}
+
+
 def test_a_damaged_pointer_is_written_anew(bundles: list[Path], tmp_path: Path) -> None:
     for bundle in bundles[:2]:
         publish(bundle, tmp_path, by="ann.lee", at=NOW)
