@@ -8,6 +8,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -327,6 +328,24 @@ def test_changes_at_the_same_time_are_all_kept(file: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda number: _created(file, name=f"n{number}")[0], range(40)))
     assert {key.id for key in read_keys(file)} == {key.id for key in made}
+
+
+def test_who_changes_keys_behind_a_link_waits_for_who_changes_them_where_they_lie(
+    file: Path, tmp_path: Path
+) -> None:
+    _created(file)
+    (link := tmp_path / "elsewhere" / "keys.json").parent.mkdir()
+    link.symlink_to(file)
+    with ThreadPoolExecutor() as pool:
+
+        def change(keys: tuple[ApiKey, ...]) -> tuple[tuple[ApiKey, ...], bool]:
+            waits = pool.submit(_created, link)
+            with pytest.raises(FutureTimeoutError):
+                waits.result(timeout=0.3)
+            return keys, True
+
+        assert change_keys(file, change)
+    assert len(read_keys(file)) == 2
 
 
 def test_a_key_file_that_others_can_read_is_refused(file: Path) -> None:

@@ -19,7 +19,7 @@ from selectivity.record import DecisionRecord
 from serving.log.decision_log import DecisionLog
 from serving.log.group_writer import GroupWriter
 from serving.log.journal import Journal, lost, prove
-from serving.log.keep import Receipt
+from serving.log.keep import NewDecision, Receipt
 from serving.log.reader import LogReader
 from serving.storage.acts import Act, What
 from serving.storage.chain import Links
@@ -28,7 +28,7 @@ from serving.storage.file import LogFile, open_to_read, open_to_write
 from serving.storage.store import Connection
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_predictor, a_scorecard
-from tests.logs import PATIENT, a_record, in_a_loop, inspected, kept, path_of
+from tests.logs import PATIENT, PREDICTOR, a_record, in_a_loop, inspected, kept, path_of
 
 
 @pytest.fixture
@@ -119,6 +119,21 @@ def test_twins_that_come_together_get_one_decision(log: DecisionLog) -> None:
     assert [outcome.new for outcome in outcomes].count(True) == 1
     assert len({outcome.record.model_dump_json() for outcome in outcomes}) == 1
     assert log.counts()[0] == 1
+
+
+def test_a_decision_that_is_not_kept_counts_for_no_version_that_comes_with_it(file: Path) -> None:
+    """As of a second try that another mode, or another bundle, put in another lane."""
+    first, red = a_record(), a_record(items=(an_item(hs_code="050710"),))
+    twin = first.model_copy(update={"decision": red.decision})
+    lane = first.decision.lane
+    second = PREDICTOR.decide(a_declaration(version_no=2), earlier_lane=lane, now=NOON)
+    assert lane is not red.decision.lane
+    journal = Journal(LogFile(file))
+    journal.keep([NewDecision(first, first.as_kept())])
+    works = [NewDecision(twin, twin.as_kept()), NewDecision(second, second.as_kept(), in_step=True)]
+    told = journal.keep(works)
+    journal.let_go()
+    assert [(each.new, each.record) for each in told] == [(False, first), (True, second)]
 
 
 def test_the_first_decision_stands_when_the_model_changed(log: DecisionLog) -> None:

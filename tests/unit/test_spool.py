@@ -2,21 +2,24 @@
 
 import json
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selectivity.errors import AuditError, ConflictError, DecisionLogError
+from serving.log import spool
 from serving.log.chain_check import walk
 from serving.log.decision_log import DecisionLog
 from serving.log.journal import Journal
 from serving.log.keep import NewDecision, Receipt
 from serving.log.reader import LogReader
 from serving.log.recent import Recent, copied_at
-from serving.log.spool import Reserve
+from serving.log.spool import Reserve, SpoolingJournal
 from serving.storage import migrations
 from serving.storage.database import LogDatabase
 from serving.storage.file import LogFile, open_to_read, open_to_write
@@ -181,6 +184,71 @@ def wait_until_drained(log: DecisionLog) -> None:
     while log.spooled is not None and time.monotonic() < end:
         time.sleep(0.02)
     assert log.spooled is None
+
+
+class HungJournal(Journal):
+    """Whose first work ends when it is let."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(LogFile(file))
+        self.works, self.begun, self.may_end = 0, threading.Event(), threading.Event()
+
+    def keep(self, works: Sequence[Any]) -> list[Any]:
+        self.works += 1
+        if not self.begun.is_set():
+            self.begun.set()
+            self.may_end.wait(20)
+        return super().keep(works)
+
+
+def test_the_log_is_not_tried_while_somebody_who_began_to_write_it_is_at_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads at one connection would end each other's transactions."""
+    monkeypatch.setattr(spool, "RETRY_SECONDS", 0.01)
+    log = HungJournal(folder / "decisions.sqlite")
+    log.begun.set()  # the start is not to hang
+    journal = SpoolingJournal(log, Reserve(LogFile(folder / "spool.sqlite")))
+    log.begun.clear()
+    before, record = log.works, a_record()
+    writer = threading.Thread(
+        target=journal.keep, args=([NewDecision(record, record.as_kept())],), daemon=True
+    )
+    writer.start()
+    assert log.begun.wait(20)
+    journal.turn_to_spool("hung")
+    time.sleep(0.5)
+    assert log.works == before + 1
+    log.may_end.set()
+    writer.join()
+    end = time.monotonic() + 20
+    while journal.in_use and time.monotonic() < end:
+        time.sleep(0.01)
+    journal.let_go()
+    assert not journal.in_use
+    assert ids_in(LogReader(folder / "decisions.sqlite")) == ["D-1"]
+
+
+class FileWithOtherErrors(LogFile):
+    """Fails otherwise than a spool does, as a database."""
+
+    errors = (ConnectionError,)
+
+
+def test_a_spool_that_cannot_be_read_keeps_nobody_out_of_the_log(folder: Path) -> None:
+    file = folder / "decisions.sqlite"
+    reserve = Reserve(LogFile(folder / "spool.sqlite"), draining=FileWithOtherErrors(file))
+    with closing(DecisionLog(file, reserve=reserve)) as log:
+        assert log._spooling is not None
+        log._spooling._drained_from.close()
+        log._spooling.turn_to_spool("tried")
+        kept(log, a_record())
+        end = time.monotonic() + 20
+        while "closed" not in str(log._spooling._cause) and time.monotonic() < end:
+            time.sleep(0.01)
+        with closing(sqlite3.connect(file, timeout=5, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # it may be tried just now, and not for so long
+            other.execute("ROLLBACK")
 
 
 def test_a_log_of_the_version_before_is_read_as_it_is_and_then_brought_up_to_date(
