@@ -200,7 +200,7 @@ CURVE = pd.DataFrame(
 
 
 def some_goods(**columns: Any) -> pd.DataFrame:
-    """Clean goods items of importers known long, each a declaration of its own, in green."""
+    """Clean goods items of traders known long, each a declaration of its own, in green."""
     count = len(next(iter(columns.values())))
     plain = {
         "known_days": 400.0,

@@ -32,7 +32,7 @@ from serving.start import assemble, predictor_for
 from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle, a_predictor
-from tests.service.test_histories import FOUND, importer_history
+from tests.service.test_histories import FOUND, trader_history
 from tests.services import ROOT, a_service, lodged, settings_in
 
 SECONDS = 60
@@ -215,10 +215,10 @@ def test_histories_are_whole_after_a_change_in_the_midst_of_things(
         await asyncio.gather(following.until(digest), keep_busy(digest))
 
     asyncio.run(run())
-    live = importer_history(parts)
+    live = trader_history(parts)
     parts.log.close()
     restarted = assemble(following.settings)
-    assert live == importer_history(restarted)
+    assert live == trader_history(restarted)
     assert live["declared"] == live["controlled"] == len(done) > 6
     restarted.log.close()
 
@@ -251,7 +251,7 @@ def test_a_service_without_a_model_takes_the_first_that_is_published(
     asyncio.run(_lodged(following.parts))
     digest = publish(bundle, tmp_path)
     asyncio.run(following.until(digest))
-    assert importer_history(following.parts)["declared"] == 1
+    assert trader_history(following.parts)["declared"] == 1
     following.parts.log.close()
 
 
@@ -277,7 +277,7 @@ def test_a_bundle_takes_over_while_a_record_never_gets_to_the_disk(
         await waiting
 
     asyncio.run(run())
-    assert importer_history(following.parts)["declared"] == 1
+    assert trader_history(following.parts)["declared"] == 1
     following.parts.log.close()
 
 

@@ -81,7 +81,7 @@ def test_all_words_of_the_card_are_used(facts: CardFacts) -> None:
     goods = some_goods(
         risk=[0.5] * 80,
         known_days=[10.0, 400.0] * 40,
-        found=[False, True] * 40,  # of new importers none and of the others all: rated wrongly
+        found=[False, True] * 40,  # of new traders none and of the others all: rated wrongly
         origin=[None, "CN", "VN", "JP", "KR", "US", "TW", "IN", "ID", "TH"] * 8,
     )
     page(sections(an_evidence(), facts, with_groups(goods)), {"en": Noting(words_of("en"))})
@@ -150,7 +150,7 @@ def test_goods_items_of_one_declaration_are_one_witness_against_a_group() -> Non
     assert [len(groups(with_groups(each)).warnings) for each in (goods, together)] == [2, 0]
 
 
-def test_importers_that_declared_as_much_are_of_one_size() -> None:
+def test_traders_that_declared_as_much_are_of_one_size() -> None:
     goods = some_goods(risk=[0.1] * 9)
     goods["declared"] = [np.nan] * 5 + [0.0, 5.0, 7.0, 9.0]
     assert with_groups(goods)["size"].tolist() == ["small"] * 6 + ["large"] * 3

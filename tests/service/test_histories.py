@@ -38,8 +38,8 @@ QUANTITY = ({"item_no": 1, "mechanism": "QUANTITY"},)
 FOUND = an_inspection(result="FINDING", findings=QUANTITY)
 
 
-def importer_history(parts: Parts, *, after: int = 10) -> dict[str, float]:
-    """What is known about the importer so many days later."""
+def trader_history(parts: Parts, *, after: int = 10) -> dict[str, float]:
+    """What is known about the trader so many days later."""
     assert parts.predictor.bundle is not None
     (row,) = rows_of(a_declaration(accepted_at=NOON + timedelta(days=after)))
     values = zip(VALUES, parts.predictor.bundle.profiles.values(row), strict=True)
@@ -68,7 +68,7 @@ def fold(folder: Path, events: Sequence[Declaration | Inspection], **fields: Any
 
 def test_a_decision_and_its_inspection_are_known_afterwards(tmp_path: Path, bundle: Path) -> None:
     parts = fold(tmp_path, [a_declaration(), FOUND], bundle=bundle)
-    known = importer_history(parts)
+    known = trader_history(parts)
     assert (known["declared"], known["controlled"], known["physical"]) == (1, 1, 1)
 
 
@@ -76,7 +76,7 @@ def test_what_the_model_was_not_asked_about_is_known_as_well(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Parts, "mode", Mode.RULES_ONLY)
-    assert importer_history(fold(tmp_path, [a_declaration()], bundle=bundle))["declared"] == 1
+    assert trader_history(fold(tmp_path, [a_declaration()], bundle=bundle))["declared"] == 1
 
 
 def test_goods_items_that_are_too_many_to_be_held_are_known_as_well(
@@ -84,7 +84,7 @@ def test_goods_items_that_are_too_many_to_be_held_are_known_as_well(
 ) -> None:
     many = tuple(an_item(item_no=number) for number in range(1, MOST_ROWS + 2))
     parts = fold(tmp_path, [a_declaration(items=many)], bundle=bundle)
-    assert importer_history(parts)["declared"] == MOST_ROWS + 1
+    assert trader_history(parts)["declared"] == MOST_ROWS + 1
 
 
 def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transaction(
@@ -183,7 +183,7 @@ def test_what_another_service_kept_is_no_conflict_though_a_twin_conflicts_with_i
 
 def test_what_came_twice_counts_once(tmp_path: Path, bundle: Path) -> None:
     parts = fold(tmp_path, [a_declaration(), a_declaration(), FOUND, FOUND], bundle=bundle)
-    known = importer_history(parts)
+    known = trader_history(parts)
     assert (known["declared"], known["controlled"]) == (1, 1)
 
 
@@ -195,7 +195,7 @@ def test_twins_that_come_together_count_once(tmp_path: Path, bundle: Path) -> No
 
     asyncio.run(take_twins())
     parts.log.close()
-    assert importer_history(parts)["declared"] == 1
+    assert trader_history(parts)["declared"] == 1
 
 
 @pytest.mark.parametrize("result", ["INCONCLUSIVE", "CANCELLED"])
@@ -203,14 +203,14 @@ def test_a_control_without_conclusion_is_no_control(
     tmp_path: Path, bundle: Path, result: str
 ) -> None:
     parts = fold(tmp_path, [a_declaration(), an_inspection(result=result)], bundle=bundle)
-    assert importer_history(parts)["controlled"] == 0
+    assert trader_history(parts)["controlled"] == 0
 
 
 def test_a_parked_inspection_counts_when_its_declaration_comes(
     tmp_path: Path, bundle: Path
 ) -> None:
     parts = fold(tmp_path, [FOUND, a_declaration()], bundle=bundle)
-    assert importer_history(parts)["physical"] == 1
+    assert trader_history(parts)["physical"] == 1
 
 
 CORRECTED = an_inspection(inspection_id="I-2", observed_at=NOON + timedelta(days=2), corrects="I-1")
@@ -226,7 +226,7 @@ def test_what_was_corrected_counts_until_then(
 ) -> None:
     events = [*order[:parked], a_declaration(), *order[parked:]]
     for parts in (fold(tmp_path, events, bundle=bundle), fold(tmp_path, [], bundle=bundle)):
-        told = [importer_history(parts, after=days) for days in (2, 4, 10)]
+        told = [trader_history(parts, after=days) for days in (2, 4, 10)]
         counted = [(known["controlled"], known["physical"]) for known in told]
         assert counted == [(1, 1), (1, 0), (0, 0)]
 
@@ -236,7 +236,7 @@ def test_what_was_corrected_is_taken_from_the_version_it_was_found_in(
 ) -> None:
     other = a_declaration(version_no=2, importer_id="IMP2")
     parts = fold(tmp_path, [a_declaration(), FOUND, other, CORRECTED], bundle=bundle)
-    assert importer_history(parts)["controlled"] == 0
+    assert trader_history(parts)["controlled"] == 0
 
 
 def test_an_inspection_speaks_on_the_newest_version_accepted_before_its_result(
@@ -272,8 +272,8 @@ def test_a_result_of_before_the_acceptance_teaches_nothing_until_it_is_corrected
     parked, *others = told
     first = fold(tmp_path, [parked, a_declaration(), *others], bundle=bundle)
     for parts in (first, fold(tmp_path, [], bundle=bundle)):
-        assert importer_history(parts)["physical"] == physical
-        assert importer_history(parts)["controlled"] == physical
+        assert trader_history(parts)["physical"] == physical
+        assert trader_history(parts)["controlled"] == physical
 
 
 def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_restarted_service_knows_what_it_knew(tmp_path: Path, bundle: Path) ->
     ]
     before = fold(tmp_path, events, bundle=bundle)
     after = fold(tmp_path, [], bundle=bundle)
-    assert importer_history(after) == importer_history(before)
+    assert trader_history(after) == trader_history(before)
 
 
 def test_a_log_that_is_read_in_parts_is_read_once_and_is_whole(
@@ -296,7 +296,7 @@ def test_a_log_that_is_read_in_parts_is_read_once_and_is_whole(
 ) -> None:
     monkeypatch.setattr(catch_up, "AT_ONCE", 2)
     fold(tmp_path, [a_declaration(declaration_id=f"D-{no}") for no in range(7)], bundle=bundle)
-    assert importer_history(fold(tmp_path, [], bundle=bundle))["declared"] == 7
+    assert trader_history(fold(tmp_path, [], bundle=bundle))["declared"] == 7
     assert "altered" not in caplog.text
 
 
@@ -323,7 +323,7 @@ def test_what_was_altered_and_can_still_be_read_is_told_at_the_start(
     fold(tmp_path, [], bundle=bundle)
     assert "altered" not in caplog.text
     alter(path_of(log), '"declaration_id":"D-1"', '"declaration_id":"D-2"')
-    assert importer_history(fold(tmp_path, [], bundle=bundle))["declared"] == 2
+    assert trader_history(fold(tmp_path, [], bundle=bundle))["declared"] == 2
     (told,) = [each for each in caplog.records if each.message == "record altered"]
     assert (told.levelname, vars(told)["no"]) == ("CRITICAL", 2)
 
@@ -435,7 +435,7 @@ def test_what_the_bundle_was_trained_on_is_not_counted_again(tmp_path: Path) -> 
     new = a_declaration(declaration_id="D-2")
     parts = fold(tmp_path, [new], bundle=tmp_path / "second")
 
-    known = importer_history(parts)
+    known = trader_history(parts)
     assert known["declared"] == 2
     assert known["controlled"] == 0  # the second bundle's snapshot is taken at its word
 
@@ -458,7 +458,7 @@ def test_a_bundle_that_was_trained_on_another_log_knows_nothing_of_this_one(
     upto = {"feedback_upto": {"log_id": "another", "decision_seq": 9, "inspection_seq": 9}}
     a_bundle(tmp_path / "bundle", trained_on=upto)
     fold(tmp_path, [a_declaration(), FOUND], bundle=tmp_path / "bundle")
-    known = importer_history(fold(tmp_path, [], bundle=tmp_path / "bundle"))
+    known = trader_history(fold(tmp_path, [], bundle=tmp_path / "bundle"))
     assert (known["declared"], known["controlled"]) == (1, 1)
 
 
@@ -470,7 +470,7 @@ def test_an_inspection_that_was_parked_in_training_counts_later(tmp_path: Path) 
     a_bundle(tmp_path / "second", trained_on=upto)
     fold(tmp_path, [a_declaration()], bundle=tmp_path / "second")
     parts = fold(tmp_path, [], bundle=tmp_path / "second")
-    assert importer_history(parts)["physical"] == 1
+    assert trader_history(parts)["physical"] == 1
 
 
 def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
@@ -479,7 +479,7 @@ def test_a_service_without_a_bundle_still_keeps_what_it_will_learn_from(
     shutil.copytree(bundle, tmp_path / "late")
     fold(tmp_path, [a_declaration(), FOUND])
     parts = fold(tmp_path, [], bundle=tmp_path / "late")
-    assert importer_history(parts)["physical"] == 1
+    assert trader_history(parts)["physical"] == 1
 
 
 @pytest.mark.parametrize("parts_of", [(2, 3, 2, 2), (9,), (1,) * 8])
@@ -506,8 +506,8 @@ def test_what_another_service_wrote_is_learnt_in_the_order_of_the_log(
             lessons.fold(lesson, other.predictor)
     other.log.close()
     assert other.predictor.known_upto == one.predictor.known_upto == len(events)
-    assert importer_history(other) == importer_history(one)
-    assert importer_history(other)["physical"] == 3
+    assert trader_history(other) == trader_history(one)
+    assert trader_history(other)["physical"] == 3
 
 
 def test_a_declaration_of_next_to_no_mass_stops_neither_learning_nor_the_next_start(
@@ -518,5 +518,5 @@ def test_a_declaration_of_next_to_no_mass_stops_neither_learning_nor_the_next_st
     live = fold(tmp_path, [a_declaration(items=(item,)), FOUND], bundle=bundle)
     later = fold(tmp_path, [], bundle=bundle)
     for parts in (live, later):
-        known = importer_history(parts)
+        known = trader_history(parts)
         assert (known["declared"], known["controlled"], known["physical"]) == (1, 1, 1)
