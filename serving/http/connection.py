@@ -21,8 +21,8 @@ from serving.http.language import preferred
 from serving.http.problems import Problem, response_bytes
 from serving.http.refusals import (
     headers_too_large,
-    no_one_host,
     not_http,
+    not_one_host,
     other_coding,
     too_slow,
 )
@@ -134,7 +134,7 @@ class GuardedConnection(HttpToolsProtocol):
         if size > self._headers_limit:
             self._refuse(headers_too_large)
         elif hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
-            self._refuse(no_one_host)
+            self._refuse(not_one_host)
         elif codings and codings != [b"chunked"]:
             self._refuse(other_coding)  # the parser takes any before the last for read
         elif self.parser.should_upgrade() and self._announces_content():

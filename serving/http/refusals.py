@@ -81,9 +81,9 @@ def not_http(language: Language) -> Problem:
     return problem(HTTPStatus.BAD_REQUEST, "not-http", *_NOT_HTTP[language])
 
 
-def no_one_host(language: Language) -> Problem:
+def not_one_host(language: Language) -> Problem:
     """Whom a request is for stands in it once (RFC 9112, 3.2)."""
-    return problem(HTTPStatus.BAD_REQUEST, "no-one-host", *_NO_ONE_HOST[language])
+    return problem(HTTPStatus.BAD_REQUEST, "not-one-host", *_NOT_ONE_HOST[language])
 
 
 def other_coding(language: Language) -> Problem:
@@ -220,14 +220,14 @@ _NOT_HTTP: dict[Language, _Words] = {
     "vi": _Words("Đây không phải là yêu cầu HTTP", "Gửi yêu cầu theo HTTP/1.1; xem /docs."),
     "en": _Words("This is no HTTP request", "Send a request in HTTP/1.1; see /docs."),
 }
-_NO_ONE_HOST: dict[Language, _Words] = {
+_NOT_ONE_HOST: dict[Language, _Words] = {
     "vi": _Words(
         "Yêu cầu phải có đúng một tiêu đề Host",
         "Chưa quyết định và chưa lưu gì. Gửi lại với đúng một tiêu đề Host.",
     ),
     "en": _Words(
-        "A request has one header Host",
-        "Nothing was decided or kept. Send it again with exactly one header Host.",
+        "A request needs exactly one header Host",
+        "Nothing was decided or kept. Send it again with one.",
     ),
 }
 _OTHER_CODING: dict[Language, _Words] = {
