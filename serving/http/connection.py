@@ -217,7 +217,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _look(self, seconds: float) -> None:
         unread = self.transport.get_write_buffer_size()
-        # Who still sends a batch need not read the answers to its first lines yet.
+        # Who is still sending need not read the answers to what was asked before yet.
         stands_still = 0 < self._unread <= unread and not self._in_body
         self._unread_for = self._unread_for + seconds if stands_still else 0.0
         self._unread = unread
