@@ -17,20 +17,19 @@ router = APIRouter(tags=["decisions"])
 VersionNo = Annotated[
     int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
 ]
-
-
 View = Annotated[
     Literal["officer", "trader"], Query(description="`trader`: what may be passed on.")
 ]
-_HERE: dict[str, Any] = {
+_SHOWS_ONE: dict[str, Any] = {
     "dependencies": [only(Role.SCORER, Role.INSPECTOR, Role.AUDITOR)],
     "responses": answers(
         DecisionView, 401, 403, 404, 422, 503, meaning="The decision and its record."
     ),
 }
+"""Who may see a decision, and what is answered, whichever way it was asked for."""
 
 
-@router.get("/v1/decisions", **_HERE)
+@router.get("/v1/decisions", **_SHOWS_ONE)
 async def find_decision(
     declaration_id: Annotated[str, Query(description="Any id, whatever characters it has.")],
     parts: GivenParts,
@@ -46,7 +45,7 @@ async def find_decision(
     return await show_decision(declaration_id, parts, caller, language, version_no, view)
 
 
-@router.get("/v1/decisions/{declaration_id:path}", **_HERE)
+@router.get("/v1/decisions/{declaration_id:path}", **_SHOWS_ONE)
 async def show_decision(
     declaration_id: str,
     parts: GivenParts,
