@@ -156,8 +156,9 @@ class Meters:
         """Count what was sent and could not be kept anywhere."""
         self._not_kept.inc()
 
-    def keys(self, keys: Iterable[ApiKey], now: datetime, *, outdated: bool = False) -> None:
-        """Say when keys expire; of one that expired no sooner than it may have been noticed."""
+    def keys(self, keys: Iterable[ApiKey], now: datetime, *, outdated: bool) -> None:
+        """Say when keys expire, of one that expired no sooner than it may have been noticed; and
+        whether a file of keys cannot be used."""
         self._keys_outdated.set(outdated)
         self._key_expires.clear()
         told = [key for key in keys if key.revoked_at is None and key.expires_at > now - FORTNIGHT]

@@ -40,4 +40,6 @@ class Readiness(Answer):
         "known before go on to open, also one that was revoked in it."
     )
     cause: str | None = Field(description="Why there is no model, or no log.")
-    detail: str | None = Field(description="The same in words, with what to do.")
+    detail: str | None = Field(
+        description="The same in words, with what to do, and why the histories stand still."
+    )
