@@ -246,6 +246,7 @@ def test_a_spool_that_cannot_be_read_keeps_nobody_out_of_the_log(folder: Path) -
         end = time.monotonic() + 20
         while "closed" not in str(log._spooling._cause) and time.monotonic() < end:
             time.sleep(0.01)
+        assert "closed" in str(log._spooling._cause)
         with closing(sqlite3.connect(file, timeout=5, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # it may be tried just now, and not for so long
             other.execute("ROLLBACK")
