@@ -81,9 +81,10 @@ async def assign_lane(request: Request, parts: GivenParts, language: GivenLangua
 async def assign_lanes(request: Request, parts: GivenParts, language: GivenLanguage) -> Response:
     """Put many declarations in lanes, one per line; a bad line never stops the others.
 
-    Look at every line of the answer: one whose `status` is 503 was not kept and has to be sent
-    again. A Problem without a `line` ends the answer where the batch became too large; a connection
-    that breaks ends it anywhere. Send the rest, or all of it: what was kept is answered alike.
+    Lines are decided on as they come, and answered once the whole request is there. Look at every
+    line of the answer: one whose `status` is 503 was not kept and has to be sent again. A Problem
+    without a `line` ends the answer where the batch became too large; a connection that breaks ends
+    it anywhere. Send the rest, or all of it: what was kept is answered alike.
     """
     check_head(request, parts.settings.batch_limit_bytes)
     place = parts.batch_places.take(language)
