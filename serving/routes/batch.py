@@ -132,7 +132,8 @@ async def answer_lines(request: Request, parts: Parts, language: Language) -> As
         asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
     ]
     try:
-        await asyncio.wait(tasks[:1])
+        # The second only ends first where it broke down, and then the first would wait for it.
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         while (chunk := await answers.get()) is not None:
             yield chunk
         await asyncio.gather(*tasks)

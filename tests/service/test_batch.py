@@ -278,3 +278,28 @@ def test_a_line_that_another_service_overtook_is_decided_again(
     parts.log.close()
     assert [line.get("declaration_id") for line in lines] == ["O-0", "O-1", "O-2"]
     assert overtaken == 1
+
+
+def test_a_batch_that_breaks_down_while_it_is_sent_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And gives back its place: with nobody to settle the lines there is no room for more."""
+
+    def broken(*_: object) -> bytes:
+        raise LookupError
+
+    monkeypatch.setattr("serving.routes.batch.lane_answer", broken)
+    parts = assemble(settings_in(tmp_path))
+    many = [lodged(declaration_id=f"X-{n}") for n in range((AHEAD + 2) * LINES_TOGETHER)]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": ndjson(*many), "more_body": False}
+
+    async def answered() -> None:
+        request = Request({"type": "http", "headers": []}, receive)
+        async with asyncio.timeout(20):
+            assert not [chunk async for chunk in answer_lines(request, parts, "en")]
+
+    with pytest.raises(LookupError):
+        asyncio.run(answered())
+    parts.log.close()
