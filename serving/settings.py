@@ -151,7 +151,7 @@ class Settings(BaseModel):
         default=64 * MEBIBYTE,
         ge=1_000,
         le=1_024 * MEBIBYTE,
-        description="Longest batch; what lies behind gets a 413.",
+        description="Longest batch, and half of what its answers may take; the rest: a 413.",
     )
     batch_lines_limit: int = Field(
         default=100_000, ge=1, le=10_000_000, description="Most lines of a batch; the rest: a 413."

@@ -198,11 +198,13 @@ _WHY_NOT_ORDERED: dict[ModeRefusal, dict[Language, str]] = {
 _TOO_SLOW: dict[Language, _Words] = {
     "vi": _Words(
         "Yêu cầu đến quá chậm",
-        "Chưa quyết định và chưa lưu gì. Gửi lại toàn bộ yêu cầu trên một kết nối mới.",
+        "Gửi lại toàn bộ yêu cầu trên một kết nối mới. Dòng nào của lô đã được quyết định thì vẫn "
+        "giữ nguyên và được trả lời như vậy.",
     ),
     "en": _Words(
         "The request came too slowly",
-        "Nothing was decided or kept. Send it again, whole, on a new connection.",
+        "Send it again, whole, on a new connection. Lines of a batch that were decided on stay so "
+        "and are answered alike.",
     ),
 }
 _HEADERS_TOO_LARGE: dict[Language, _Words] = {

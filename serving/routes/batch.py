@@ -37,6 +37,9 @@ TURNS = 8
 """Turns of the event loop between them. A single declaration goes from hand to hand seven times on
 its way: with one turn it would wait behind as many groups of lines. A turn costs next to nothing.
 """
+TOLD_PER_BYTE = 2
+"""How much longer than the longest batch its answers may get, which lie in memory: a line that
+cannot be used is told of up to twenty problems, and is shorter than they are."""
 AHEAD = 8
 """How many groups of `LINES_TOGETHER` lines may be decided on and not be kept yet."""
 
@@ -114,6 +117,17 @@ class _Lodging(NamedTuple):
     kept: "asyncio.Future[Kept]"
 
 
+class _Answers(asyncio.Queue[bytes | None]):
+    """Answers in their order, and how long they are together; None ends them."""
+
+    bytes_told = 0
+
+    def tell(self, chunk: bytes) -> None:
+        """Add some."""
+        self.bytes_told += len(chunk)
+        self.put_nowait(chunk)
+
+
 class _Begun(NamedTuple):
     """Lines that were decided on together, and when that began."""
 
@@ -125,10 +139,10 @@ class _Begun(NamedTuple):
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
     """The answers to a batch, once its last line is read, and from then on as they get durable."""
     begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
-    answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+    answers = _Answers()
     room = asyncio.Semaphore(AHEAD)
     tasks = [
-        asyncio.create_task(_begin_all(request, parts, begun, room)),
+        asyncio.create_task(_begin_all(request, parts, begun, answers, room)),
         asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
     ]
     try:
@@ -146,6 +160,7 @@ async def _begin_all(
     request: Request,
     parts: Parts,
     begun: "asyncio.Queue[_Begun | None]",
+    answers: _Answers,
     room: asyncio.Semaphore,
 ) -> None:
     lines = LineSplitter(parts.settings.body_limit_bytes)
@@ -155,6 +170,8 @@ async def _begin_all(
     async def begin(ended: Iterator[Line]) -> None:
         nonlocal left
         while some := list(islice(ended, LINES_TOGETHER)):
+            if answers.bytes_told > TOLD_PER_BYTE * limit:
+                raise RefusedError(_too_large(TOLD_PER_BYTE * limit, "bytes of answers"))
             together, left = some[:left], left - len(some)
             if together:
                 await room.acquire()
@@ -162,7 +179,7 @@ async def _begin_all(
             for _ in range(TURNS):
                 await asyncio.sleep(0)
             if left < 0:
-                raise RefusedError(_too_many_lines(parts.settings.batch_lines_limit))
+                raise RefusedError(_too_large(parts.settings.batch_lines_limit, "lines"))
 
     try:
         async for chunk in request.stream():
@@ -183,13 +200,13 @@ async def _settle_all(
     begun: "asyncio.Queue[_Begun | None]",
     parts: Parts,
     language: Language,
-    answers: "asyncio.Queue[bytes | None]",
+    answers: _Answers,
     room: asyncio.Semaphore,
 ) -> None:
     """While some are being kept, the next are decided on."""
     try:
         while (some := await begun.get()) is not None:
-            answers.put_nowait(await _settled(some, parts, language))
+            answers.tell(await _settled(some, parts, language))
             if any(isinstance(each, _Lodging) for _, each in some.lines):  # others wait for nothing
                 parts.meters.lines_seconds.observe(time.perf_counter() - some.at)
             room.release()
@@ -215,8 +232,8 @@ def _read(line: Line, parts: Parts) -> Declaration | Problem:
         return _as_a_line(refused.problem)
 
 
-def _too_many_lines(limit: int) -> Problem:
-    return too_large("batch", limit, "lines", "Send it in several requests.")
+def _too_large(limit: int, unit: str) -> Problem:
+    return too_large("batch", limit, unit, "Send it in several requests.")
 
 
 def _as_a_line(refused: Problem) -> Problem:

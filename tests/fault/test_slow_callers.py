@@ -74,6 +74,19 @@ def test_a_request_that_is_not_completed_is_closed(
     assert answer.count("HTTP/1.1") == bool(told)
 
 
+def test_who_falls_silent_in_a_batch_is_not_told_that_nothing_was_decided(
+    client: httpx.Client,
+) -> None:
+    line = ndjson(lodged(declaration_id="silent"))
+    head = HEAD.replace("/lanes", "/lanes/batch") + f"Content-Length: {len(line) + 9}\r\n\r\n"
+    with calling(client, head.encode() + line) as caller:
+        told = rest(caller)
+    assert told.startswith("HTTP/1.1 408")
+    assert "Nothing was" not in told
+    assert "Lines of a batch that were decided on stay so" in told
+    assert client.get("/v1/decisions/silent").status_code == 200
+
+
 def test_nobody_is_waited_for_until_the_look_that_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,21 @@ def test_a_batch_of_more_lines_than_the_limit_is_answered_up_to_there(
     assert f"more than {limit} lines" in refused["problems"][0]["message"]
 
 
+def test_a_batch_whose_answers_get_too_long_is_answered_up_to_there(tmp_path: Path) -> None:
+    """What is told of a line may be longer than the line, and lies in memory until the end."""
+    bad = json.dumps({f"x{number}": 1 for number in range(20)}).encode() + b"\n"
+    good = ndjson(lodged(declaration_id="after"))
+    with a_service(tmp_path, batch_limit_bytes=200_000) as client:
+        enough = client.post("/v1/lanes/batch", content=bad * 20)
+        most = len(bad * 20) * 400_000 // len(enough.content)
+        body = bad * (most // len(bad) + 2 * AHEAD * LINES_TOGETHER) + good
+        assert len(body) < 200_000
+        *answered, refused = _lines(client.post("/v1/lanes/batch", content=body))
+    assert {line["status"] for line in answered} == {422}
+    assert (refused["status"], "line" in refused) == (413, False)
+    assert "more than 400,000 bytes of answers" in refused["problems"][0]["message"]
+
+
 def test_an_empty_batch_has_an_empty_answer(client: httpx.Client) -> None:
     assert _lines(client.post("/v1/lanes/batch", content=b"\n\n")) == []
     assert _lines(client.post("/v1/lanes/batch", content=b"")) == []
