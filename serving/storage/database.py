@@ -23,6 +23,8 @@ from serving.storage.store import AwayError, Connection, Found, Rows, insert
 NEVER = float("inf")
 WRITER = 0x1A9E5
 """The advisory lock that a writer holds."""
+WRITABLE = ("read-write", "primary")
+"""What an address may ask of the server that is written."""
 CONNECT_SECONDS = 2  # psycopg takes no less
 HOLD_SECONDS = 5
 """How long the server lets a writer that fell silent keep the others out."""
@@ -191,19 +193,25 @@ class LogDatabase:
 
     def _connect(self, *, to_write: bool = False) -> "_Impatient":
         """Of several hosts to the one that can be written, also to read: others are behind it."""
-        several = "," in f"{self._address.get('host')}{self._address.get('hostaddr')}"
-        usual: dict[str, Any] = {
-            "application_name": "lanes",
-            "target_session_attrs": "read-write" if to_write or several else "any",
-            "connect_timeout": CONNECT_SECONDS,
-        }
-        connection = _Impatient.connect(
-            **{**usual, **self._address}, autocommit=True, client_encoding="UTF8"
-        )
+        given: dict[str, Any] = {"application_name": "lanes", "connect_timeout": CONNECT_SECONDS}
+        given |= self._address
+        if to_write and given.get("target_session_attrs") not in WRITABLE:
+            given["target_session_attrs"] = "read-write"  # whatever suits those who read
+        elif self._has_several_hosts():
+            given.setdefault("target_session_attrs", "read-write")
+        connection = _Impatient.connect(**given, autocommit=True, client_encoding="UTF8")
         connection.until = time.monotonic() + CONNECT_SECONDS
         # What is asked is in an index; a plan made while a table was small would never look there.
         connection.execute("SET enable_seqscan = off")
         return connection
+
+    def _has_several_hosts(self) -> bool:
+        """As far as the address and the environment tell; a service file says itself whom to ask."""
+        usual = {each.keyword.decode(): each.val for each in pq.Conninfo.get_defaults()}
+        hosts = [self._address.get(name) for name in ("host", "hostaddr")]
+        if not any(hosts) and "service" not in self._address:
+            hosts = [(usual[name] or b"").decode() for name in ("host", "hostaddr")]
+        return any("," in str(each) for each in hosts)
 
 
 class _Impatient(psycopg.Connection[Any]):
