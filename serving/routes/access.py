@@ -75,10 +75,11 @@ class Access:
 
 
 def refuse_unknown_parameters(request: Request) -> None:
-    """A parameter that is misspelt must not be as good as none: it would show something else.
+    """A parameter that is misspelt must not be as good as none: it would show something else. Nor
+    may one come twice: what stands in front of the service may have looked at the first.
 
     Raises:
-        RefusedError: the address holds a parameter that the route does not take.
+        RefusedError: the address holds a parameter that the route does not take, or takes once.
     """
     if not request.scope["query_string"]:
         return
@@ -88,6 +89,11 @@ def refuse_unknown_parameters(request: Request) -> None:
             remedy = f"This route takes {', '.join(taken)}." if taken else "Leave it out."
             found = FieldProblem(field=name[:40], message="is not a parameter", remedy=remedy)
             raise RefusedError(unusable("Some parameter is not known.", found))
+        if len(request.query_params.getlist(name)) > 1:
+            found = FieldProblem(
+                field=name, message="is given twice", remedy="Give the parameter once."
+            )
+            raise RefusedError(unusable("A parameter is given twice in one address.", found))
 
 
 def only(*roles: Role, page: bool = False) -> Dependency:

@@ -103,6 +103,8 @@ ADDRESSES = [
     ("GET", "/v1/decisions?declaration_id=%ff%fe", 404),
     ("GET", "/v1/decisions?declaration_id=" + "x" * 5_000, 404),
     ("GET", "/v1/decisions?id=D-1", 422),
+    ("GET", "/v1/decisions?declaration_id=D-1&declaration_id=D-1", 422),
+    ("GET", "/v1/decisions/D-1?view=trader&view=officer", 422),
     ("GET", "/v1/offices/02CI/notices?limit=-1", 422),
     ("GET", "/v1/offices/02CI/notices?limit=NaN", 422),
     ("GET", "/v1/offices/02CI/notices?after=", 422),
