@@ -26,6 +26,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 TODAY = [at for at, value in enumerate(VALUES) if value.kind == "today"]
 OVER_DAYS = [at for at, value in enumerate(VALUES) if value.kind != "today"]
 FEW = settings(deadline=None, max_examples=15)
+DESCRIPTIONS = ("Cotton shirts", "SHIRTS, cotton 12", "ÁO thun", "áo THUN", "棉布衬衫", "茶", "12", None)
 
 
 class Stream(NamedTuple):
@@ -49,7 +50,7 @@ def streams(draw: st.DrawFn, *, longest_gap_hours: int = 24 * 90) -> Stream:
         items = tuple(
             an_item(
                 item_no=item_no,
-                description=draw(st.sampled_from(["Cotton shirts", "SHIRTS, cotton 12", None])),
+                description=draw(st.sampled_from(DESCRIPTIONS)),
                 hs_code=draw(st.sampled_from(["610910", "61099000", "870323", "8703", None])),
                 country_of_origin=draw(st.sampled_from(["CN", "KE", None])),
                 net_mass_kg=draw(st.sampled_from([10.0, 0.0, -0.0, None])),
@@ -65,7 +66,7 @@ def streams(draw: st.DrawFn, *, longest_gap_hours: int = 24 * 90) -> Stream:
                 declaration_id=f"D-{again}",  # an amendment, if it is not the first of its name
                 version_no=number + 1,
                 accepted_at=moment,
-                direction=draw(st.sampled_from(["IMPORT", "EXPORT", None])),
+                direction=draw(st.sampled_from(["IMPORT", "EXPORT", "TRANSIT", None])),
                 exporter_id=draw(st.sampled_from(["A", "X", None])),
                 importer_id=draw(st.sampled_from(["A", "B", None])),
                 seller_id=draw(st.sampled_from(["S", None])),
