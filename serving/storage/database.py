@@ -206,7 +206,7 @@ class LogDatabase:
         return connection
 
     def _has_several_hosts(self) -> bool:
-        """As far as the address and the environment tell; a service file says itself whom to ask."""
+        """As far as address and environment tell; a service file says itself whom to ask."""
         usual = {each.keyword.decode(): each.val for each in pq.Conninfo.get_defaults()}
         hosts = [self._address.get(name) for name in ("host", "hostaddr")]
         if not any(hosts) and "service" not in self._address:

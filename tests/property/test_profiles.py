@@ -26,7 +26,16 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 TODAY = [at for at, value in enumerate(VALUES) if value.kind == "today"]
 OVER_DAYS = [at for at, value in enumerate(VALUES) if value.kind != "today"]
 FEW = settings(deadline=None, max_examples=15)
-DESCRIPTIONS = ("Cotton shirts", "SHIRTS, cotton 12", "ÁO thun", "áo THUN", "棉布衬衫", "茶", "12", None)
+DESCRIPTIONS = (
+    "Cotton shirts",
+    "SHIRTS, cotton 12",
+    "ÁO thun",
+    "áo THUN",
+    "棉布衬衫",
+    "茶",
+    "12",
+    None,
+)
 
 
 class Stream(NamedTuple):

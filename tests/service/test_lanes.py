@@ -119,3 +119,13 @@ def test_answers_outlive_the_service(tmp_path: Path, bundle: Path) -> None:
 
     assert again == first
     assert new["degraded"] is True
+
+
+def test_a_decision_is_the_same_found_by_its_path_and_by_its_id(client: httpx.Client) -> None:
+    for version_no in (1, 2):
+        declared = lodged(declaration_id="both", version_no=version_no)
+        assert client.post("/v1/lanes", json=declared).status_code == 200
+    for asked in ({}, {"view": "trader"}, {"version_no": "1"}, {"version_no": "9"}):
+        by_path = client.get("/v1/decisions/both", params=asked)
+        by_id = client.get("/v1/decisions", params={"declaration_id": "both", **asked})
+        assert (by_id.status_code, by_id.json()) == (by_path.status_code, by_path.json())

@@ -19,6 +19,7 @@ from selectivity.features.matrix import FEATURE_NAMES, features_of
 from selectivity.histories.aggregates import VALUES
 from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import arrays_of, rows_of
+from selectivity.histories.told import goods_name
 from selectivity.inspection import FindingClass
 from tests.builders import a_declaration, an_item
 
@@ -354,3 +355,22 @@ def test_a_heading_is_known_of_goods_without_a_line() -> None:
     assert isnan(told["goods_line_declared"])
     assert told["hs4_declared"] > 0
     assert told["hs4_physical_rate"] > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ("Áo thun", "A\u0301o THUN"),  # as a Mac writes it
+        ("straße", "STRASSE"),
+        ("cotton, cotton shirts", "SHIRTS: 100% cotton"),
+        ("ผ้าฝ้าย", "12 ผ้าฝ้าย"),
+    ],
+)
+def test_goods_have_one_name_however_it_is_written(one: str, same: str) -> None:
+    assert goods_name(one) == goods_name(same) is not None
+
+
+def test_goods_of_other_words_or_of_none_have_another_name() -> None:
+    assert goods_name("tv of glass") != goods_name("of glass")
+    assert goods_name("áo thun") != goods_name("ao thun")
+    assert {goods_name(none) for none in ("12 345", "a b", "½", None)} == {None}
