@@ -23,8 +23,7 @@ from serving.storage.store import AwayError, Connection, Found, Rows, insert
 NEVER = float("inf")
 WRITER = 0x1A9E5
 """The advisory lock that a writer holds."""
-WRITABLE = ("read-write", "primary")
-"""What an address may ask of the server that is written."""
+WRITABLE = ("read-write", "primary")  # what an address may ask of the server that is written
 CONNECT_SECONDS = 2  # psycopg takes no less
 HOLD_SECONDS = 5
 """How long the server lets a writer that fell silent keep the others out."""
@@ -207,10 +206,10 @@ class LogDatabase:
 
     def _has_several_hosts(self) -> bool:
         """As far as address and environment tell; a service file says itself whom to ask."""
-        usual = {each.keyword.decode(): each.val for each in pq.Conninfo.get_defaults()}
-        hosts = [self._address.get(name) for name in ("host", "hostaddr")]
+        hosts: list[Any] = [self._address.get(name) for name in ("host", "hostaddr")]
         if not any(hosts) and "service" not in self._address:
-            hosts = [(usual[name] or b"").decode() for name in ("host", "hostaddr")]
+            usual = {each.keyword: each.val for each in pq.Conninfo.get_defaults()}
+            hosts = [usual[b"host"], usual[b"hostaddr"]]
         return any("," in str(each) for each in hosts)
 
 
