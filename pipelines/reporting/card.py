@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import nan
 from typing import Any
 
@@ -98,7 +99,8 @@ def _identity(evidence: Evidence, facts: CardFacts) -> Table:
     rows: list[tuple[str, Fact]] = [
         ("bundle", evidence.digest),
         ("source", source_of(evidence)),
-        ("taught", period(periods.train_from, periods.train_until)),
+        ("taught", period(periods.train_from, _taught_until(evidence, facts))),
+        ("rehearsed", period(periods.train_from, periods.train_until)),
         ("calibrated", period(periods.calibrate_from, periods.calibrate_until)),
         ("evaluated", period(periods.evaluate_from, periods.evaluate_until)),
         ("delay", say("card.days", days=Number(evidence.label_delay_days))),
@@ -112,6 +114,12 @@ def _identity(evidence: Evidence, facts: CardFacts) -> Table:
         headings=(say("heading.what"), say("heading.value")),
         rows=tuple(Row((say(f"card.row_{name}"), fact)) for name, fact in rows),
     )
+
+
+def _taught_until(evidence: Evidence, facts: CardFacts) -> date:
+    """First day that taught the trees that decide nothing."""
+    refitted = ("train.refit", "true") in facts.params
+    return evidence.periods.evaluate_from if refitted else evidence.periods.train_until
 
 
 def purpose() -> Section:

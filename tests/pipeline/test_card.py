@@ -1,6 +1,8 @@
 """The model card says what the bundle and its figures say, in both languages, and nothing else."""
 
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +15,7 @@ from models.lane_model import LaneModel
 from pipelines.card import read_facts, sections, words_of
 from pipelines.reporting.card import CardFacts, impact
 from pipelines.reporting.groups import goods_of, groups, with_groups
-from pipelines.reporting.headline import source_of
+from pipelines.reporting.headline import period, source_of
 from pipelines.reporting.markdown import markdown
 from pipelines.reporting.page import page, read_words
 from pipelines.reporting.sections import Table
@@ -105,6 +107,19 @@ def test_digests_and_params_are_those_of_the_bundle(facts: CardFacts, bundle: Pa
     assert ("train.num_leaves", "8") in facts.params
     assert not [name for name, _ in facts.params if name.startswith("search.")]
     assert set(facts.trees) == {"finding", "physical", "duty"}
+
+
+@pytest.mark.parametrize(
+    ("refit", "until"), [("true", PERIODS.evaluate_from), ("false", PERIODS.train_until)]
+)
+def test_days_that_taught_are_those_of_the_trees_that_decide(
+    facts: CardFacts, refit: str, until: date
+) -> None:
+    told = replace(facts, params=[("train.refit", refit)])
+    rows = [row.cells for row in table_of(a_card(told), "card", "card.identity_caption").rows]
+    assert (say("card.row_taught"), period(PERIODS.train_from, until)) in rows
+    rehearsed = period(PERIODS.train_from, PERIODS.train_until)
+    assert (say("card.row_rehearsed"), rehearsed) in rows
 
 
 def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None:
