@@ -204,7 +204,7 @@ def _options(params: TrainParams, objective: str, directions: Sequence[int], row
     return params.model_dump(include=taken) | {
         "objective": objective,
         "monotone_constraints": list(directions),
-        "monotone_constraints_method": "advanced",
+        "monotone_constraints_method": "intermediate",  # “advanced” breaks them now and then
         "min_data_in_leaf": fewest_in_leaf(rows, params),
         "bagging_freq": 1,
         "seed": params.seed,

@@ -28,10 +28,12 @@ GROUP = {
     "origin_hs4": "origin",
     "origin_export": "routing",
     "goods_line": "goods_line",
-    "goods_name": "description",
-    "goods_name_hs6": "description",
 }
 """Family of the features made of each profile."""
+ONLY_SHARED = ("goods_name", "goods_name_hs6")
+"""Profiles of which no feature is made but a share of one in the other. Their counts are never
+unknown in training, so that trees took goods that nobody described, or in words that are new, for
+goods whose words never came with this code."""
 COUNTED = {"value": "valued", "weight": "weighed"}
 """The measure that counts the goods items whose logarithms were added up."""
 
@@ -64,7 +66,12 @@ def _of_profile(profile: Profile) -> list[Feature]:
     return made
 
 
-OF_PROFILES = tuple(feature for profile in KEYED for feature in _of_profile(profile))
+OF_PROFILES = tuple(
+    feature
+    for profile in KEYED
+    if profile.name not in ONLY_SHARED
+    for feature in _of_profile(profile)
+)
 
 
 def _deviations(what: str, logarithm: str, group: str, allowed_by: str) -> list[Feature]:

@@ -49,16 +49,17 @@ FACT_WORDS: Mapping[str, Words] = {
         "en": "{today:,.0f} goods items declared earlier today; {month:,.0f} in the 30 days before",
     },
     "TRADER_AGE": {
-        "vi": "Doanh nghiệp đăng ký được {days:,.0f} ngày",
+        "vi": "Người nhập khẩu đăng ký được {days:,.0f} ngày",
         "en": "Importer registered for {days:,.0f} days",
     },
     "TRADER_COMPLIANCE": {
-        "vi": "Mức độ tuân thủ {level:.0f} (1 ưu tiên, 5 không tuân thủ)",
-        "en": "Compliance level {level:.0f} (1 priority enterprise, 5 not compliant)",
+        "vi": "Mức độ tuân thủ của người nhập khẩu {level:.0f} (1 ưu tiên, 5 không tuân thủ)",
+        "en": "Compliance level of the importer {level:.0f} "
+        "(1 priority enterprise, 5 not compliant)",
     },
     "TRADER_RISK": {
-        "vi": "Mức độ rủi ro {level:.0f} trên 9",
-        "en": "Risk level {level:.0f} of 9",
+        "vi": "Mức độ rủi ro của người nhập khẩu {level:.0f} trên 9",
+        "en": "Risk level of the importer {level:.0f} of 9",
     },
     "DUTY_DECLARED": {
         "vi": "Thuế suất {rate:g} %, số thuế khai báo {duty:,.0f}",

@@ -136,6 +136,7 @@ def test_who_does_not_read_the_answer_is_closed(client: httpx.Client) -> None:
     lines = b"{}\n" * 20_000
     head = HEAD.replace("/v1/lanes", "/v1/lanes/batch") + f"Content-Length: {len(lines)}\r\n\r\n"
     with calling(client, head.encode() + lines) as caller:
+        caller.recv(1, socket.MSG_PEEK)  # it begins once all lines are read
         time.sleep(4 * SECONDS)
         answer = rest(caller)
     assert answer.count('"line":') < 20_000

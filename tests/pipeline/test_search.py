@@ -72,7 +72,7 @@ def test_an_interrupted_search_goes_on_where_it_was(question: Question, tmp_path
 def test_what_is_worse_than_the_params_of_now_is_neither_recommended_nor_queued(
     question: Question, tmp_path: Path
 ) -> None:
-    silent = question.wanted.model_copy(update={"space": {"lambda_l2": (1e8, 1e9)}})
+    silent = question.wanted.model_copy(update={"space": {"rounds": [1]}})
     worse = replace(question, wanted=silent)
     study = open_study(tmp_path, worse)
     search(study, worse, Interrupting(0), trials=2)
@@ -96,7 +96,7 @@ def test_of_trials_that_are_better_each_is_taken_once_and_the_best_first() -> No
 
 
 @pytest.mark.parametrize(
-    ("space", "written"), [("lambda_l2: [0.0, 1.0]", True), ("lambda_l2: [1.0e+9, 1.0e+8]", False)]
+    ("space", "written"), [("rounds: [40, 60]", True), ("rounds: [1]", False)]
 )
 def test_the_command_takes_the_best_of_the_trials_there_are_if_they_are_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str, written: bool
@@ -116,8 +116,8 @@ def test_the_command_takes_the_best_of_the_trials_there_are_if_they_are_better(
     queued = Path("queued.txt").read_text().splitlines() if written else []
     assert Path("queued.txt").exists() == written
     assert len(queued) == len(set(queued)) <= 2
-    assert all(line.startswith("exp run --queue -S train.lambda_l2=") for line in queued)
-    assert ("lambda_l2: 20.0" in params.read_text()) == (not written)
+    assert all(line.startswith("exp run --queue -S train.rounds=") for line in queued)
+    assert ("rounds: 10\n" in params.read_text()) == (not written)
 
 
 @pytest.mark.parametrize(

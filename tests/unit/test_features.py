@@ -218,9 +218,7 @@ def test_every_feature_is_what_its_words_say() -> None:
         "goods_line_documentary_rate": documentary / 7,
         "goods_line_physical_rate": (1 + physical) / 7,
         "goods_line_known_days": 400,
-        "goods_name_declared": nan,  # not described
-        "goods_name_hs6_declared": nan,
-        "goods_name_hs6_share": nan,
+        "goods_name_hs6_share": nan,  # not described
         # Fewer than five values say nothing of what is usual.
         "hs4_value_deviation": nan,
         "hs6_value_deviation": nan,
@@ -253,16 +251,21 @@ def test_words_are_set_against_the_codes_they_came_with(alike: int, expected: fl
     past += [declared(9, description="PCS shirts; cotton", hs_code="870323")] * 2
     past += [declared(8, description="Cotton trousers"), declared(8)]
     told = features(declared(0, hour=9, description="shirts cotton 7 pcs"), past, [])
-    assert told["goods_name_declared"] == alike + 2
-    assert told["goods_name_hs6_declared"] == alike
     assert told["goods_name_hs6_share"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_new_words_are_to_trees_what_no_words_are() -> None:
+    """A count of none would be taken for words that never came with this code."""
+    past = [declared(n + 1, description="Cotton shirts") for n in range(9)]
+    told = [features(declared(0, description=words), past, []) for words in ("Silk", None)]
+    assert {name for name in told[0] if name.startswith("goods_name")} == {"goods_name_hs6_share"}
+    assert all(isnan(each["goods_name_hs6_share"]) for each in told)
 
 
 @pytest.mark.parametrize("nothing", [None, "12 x 30", "A-4"])
 def test_without_words_goods_have_no_name(nothing: str | None) -> None:
     past = [declared(n + 1, description=nothing) for n in range(6)]
     told = features(declared(0, hour=9, description=nothing), past, [])
-    assert isnan(told["goods_name_declared"])
     assert isnan(told["goods_name_hs6_share"])
 
 
