@@ -96,7 +96,7 @@ def test_of_trials_that_are_better_each_is_taken_once_and_the_best_first() -> No
 
 
 @pytest.mark.parametrize(
-    ("space", "written"), [("feature_fraction: [0.01, 0.02]", False)]
+    ("space", "written"), [("rounds: [40, 60]", True), ("feature_fraction: [0.01, 0.02]", False)]
 )
 def test_the_command_takes_the_best_of_the_trials_there_are_if_they_are_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str, written: bool
