@@ -564,7 +564,8 @@ def test_where_too_few_findings_are_of_a_kind_their_share_stands_for_what_each_i
     matrix = chance.normal(size=(len(classes), len(FEATURE_NAMES)))
     matrix[:, 0] += 3 * (classes > 0)
     known = Labels(classes, np.ones(len(classes)))
-    trees = train(Rows.of(matrix), known, TrainParams(rounds=20, min_data_in_leaf=5))
+    params = TrainParams(rounds=20, min_data_in_leaf=5, feature_fraction=1.0)
+    trees = train(Rows.of(matrix), known, params)
     finding, gravity = trees.chances(matrix).T
     share = (physical + 1) / (physical + documentary + 2)
     np.testing.assert_allclose(gravity, share)
@@ -780,7 +781,9 @@ def test_days_whose_outcomes_come_late_do_not_choose_the_number_of_rounds() -> N
     matrix, days = chance.random((2_000, len(FEATURE_NAMES))), np.arange(2_000) // 20
     risen = chance.random(2_000) < matrix[:, 0] / 2
     gap = (days > 55) & (days < 69)
-    params = TrainParams(rounds=60, stop_share=0.3, min_data_in_leaf=10, lambda_l2=0)
+    params = TrainParams(
+        rounds=60, stop_share=0.3, min_data_in_leaf=10, lambda_l2=0, feature_fraction=1.0
+    )
     chosen = [
         train(
             Rows.of(matrix),
