@@ -1,5 +1,6 @@
 """What tests of several kinds are given."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +43,16 @@ def postgresql() -> Iterator[PostgreSql]:
 def database(postgresql: PostgreSql) -> str:
     """The address of an empty database."""
     return postgresql.new_database()
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was synced to the disk since, by the number of its inode, in order."""
+    fsync, synced = os.fsync, list[int]()
+
+    def count(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count)
+    return synced

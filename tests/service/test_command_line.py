@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from click.testing import Result
 
 from selectivity.declaration import Declaration
 from selectivity.errors import (
@@ -299,24 +300,25 @@ def test_inspections_of_a_file_are_sent_and_counted(tmp_path: Path) -> None:
 def test_a_finding_on_goods_that_are_not_there_is_told(tmp_path: Path) -> None:
     found = ({"item_no": 9, "mechanism": "QUANTITY"},)
     inspection = an_inspection(result="FINDING", findings=found).model_dump(mode="json")
-    file = tmp_path / "inspections.ndjson"
-    file.write_bytes(ndjson(inspection))
-    with a_service(tmp_path) as client:
-        client.post("/v1/lanes", json=lodged())
-        told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
-    assert told.stdout == "1 stored\n"
+    told = _reported(tmp_path, inspection)
     assert told.stderr.startswith(f"line 1: {inspection['declaration_id']} has no goods item 9; ")
 
 
 def test_a_result_of_before_the_acceptance_is_told(tmp_path: Path) -> None:
     inspection = an_inspection(observed_at=NOON - timedelta(days=1)).model_dump(mode="json")
+    told = _reported(tmp_path, inspection)
+    assert told.stderr.startswith("line 1: the result is dated before D-1 was accepted, so ")
+
+
+def _reported(tmp_path: Path, inspection: dict[str, Any]) -> Result:
+    """What the command says of one result on D-1, which is stored."""
     file = tmp_path / "inspections.ndjson"
     file.write_bytes(ndjson(inspection))
     with a_service(tmp_path) as client:
         client.post("/v1/lanes", json=lodged())
         told = lanes(tmp_path, "report-inspections", str(file), "--url", str(client.base_url))
     assert told.stdout == "1 stored\n"
-    assert told.stderr.startswith("line 1: the result is dated before D-1 was accepted, so ")
+    return told
 
 
 def test_of_many_declarations_without_a_decision_some_are_named(tmp_path: Path) -> None:

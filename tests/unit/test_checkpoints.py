@@ -69,16 +69,9 @@ def test_a_signing_key_is_made_once_and_its_public_half_is_written(tmp_path: Pat
 
 
 def test_a_public_half_is_on_the_disk_and_one_that_a_power_cut_emptied_is_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, synced: list[int]
 ) -> None:
     """Without it no start: whoever took its place could have signed another log."""
-    fsync, synced = os.fsync, list[int]()
-
-    def count(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_ino)
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", count)
     file = tmp_path / "signing.key"
     key = read_or_create_signing_key(file)
     assert synced[-2:] == [public_file(file).stat().st_ino, tmp_path.stat().st_ino]
@@ -124,16 +117,7 @@ def test_a_checkpoint_stands_for_what_was_signed_alone(change: dict[str, Any]) -
     assert not a_checkpoint().signed_by({})
 
 
-def test_a_checkpoint_is_on_the_disk_when_it_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fsync, synced = os.fsync, list[int]()
-
-    def count(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_ino)
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", count)
+def test_a_checkpoint_is_on_the_disk_when_it_counts(tmp_path: Path, synced: list[int]) -> None:
     anchor = tmp_path / "anchor.ndjson"
     for _ in range(2):
         append(anchor, a_checkpoint())
