@@ -13,12 +13,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(file: Path, text: str) -> None:
+def write_durably(file: Path, *parts: str | bytes | memoryview) -> None:
     """Replace a file: a reader, also one after a power cut, finds the old one or the new one."""
     new = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with new.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with new.open("wb") as stream:
+            for part in parts:
+                stream.write(part.encode() if isinstance(part, str) else part)
             stream.flush()
             os.fsync(stream.fileno())
         new.replace(file)

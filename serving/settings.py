@@ -94,6 +94,11 @@ class Settings(BaseModel):
         description="Newest decisions of a database copied to the state folder, to answer from "
         "while it is down.",
     )
+    histories_records: int = Field(
+        default=20_000,
+        ge=1,
+        description="Records after which what the histories know is kept for the next start.",
+    )
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )
@@ -261,6 +266,11 @@ class Settings(BaseModel):
     def recent_file(self) -> Path:
         """The copy of the newest decisions of a database."""
         return self.state / "recent.sqlite"
+
+    @property
+    def histories_folder(self) -> Path:
+        """What the histories know, kept for the next start."""
+        return self.state / "histories"
 
     def rules_files(self) -> list[Path]:
         """The rule files, in the order of their names.

@@ -25,6 +25,8 @@ from serving.deciding.draw_key import another_before, read_or_create_draw_key
 from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
+from serving.deciding.histories_file import HistoriesFile
+from serving.deciding.keep_histories import HistoriesKeeper
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer, open_bundle
 from serving.each_minute import EachMinute, tell_of_clock
@@ -69,8 +71,9 @@ def assemble(settings: Settings) -> Parts:
         if not log.away:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
                 _tell_of_newest(next(reader.newest_first(), None), draw_key)
+                kept = HistoriesFile(settings.histories_folder, draw_key)
                 for each in predictor.that_learn():
-                    catch_up(each, reader)
+                    catch_up(each, reader, kept)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
         parts = Parts(predictor, log, meters, settings, keys, tokens, pointer_seen=seen)
         take_over(log.mode_steps(), parts)
@@ -179,6 +182,7 @@ def server_for(parts: Parts) -> uvicorn.Server:
     followers: list[Beside] = [
         partial(watch, parts),
         LogFollower(parts, prepare).follow,
+        HistoriesKeeper(parts).follow,
         EachMinute(parts).tell,
     ]
     if settings.bundle is None:

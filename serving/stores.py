@@ -29,12 +29,21 @@ def primary_of(settings: Settings) -> Store:
     """Where decisions are kept."""
     if settings.database is None:
         return LogFile(settings.log_file)
-    return _store_at(settings.database.get_secret_value())
+    return store_at(settings.database.get_secret_value())
+
+
+def store_at(place: str) -> Store:
+    """The place at this path or address."""
+    if not place.startswith(("postgresql://", "postgres://")):
+        return LogFile(Path(place))
+    from serving.storage.database import LogDatabase  # brings its driver along, which takes a while
+
+    return LogDatabase(place)
 
 
 def store_asked(place: str | None, settings: Settings) -> Store:
     """What a command asks: the log at this path or address, else where decisions are kept."""
-    return _store_at(place) if place else primary_of(settings)
+    return store_at(place) if place else primary_of(settings)
 
 
 def empty_place(settings: Settings) -> str | None:
@@ -199,12 +208,3 @@ def compare_with_anchor(log: LogReader, settings: Settings) -> None:
             raise
         except (DecisionLogError, ParamsError) as error:
             raise NotTheLogError(str(error)) from None
-
-
-def _store_at(place: str) -> Store:
-    """The place at this path or address."""
-    if not place.startswith(("postgresql://", "postgres://")):
-        return LogFile(Path(place))
-    from serving.storage.database import LogDatabase  # brings its driver along, which takes a while
-
-    return LogDatabase(place)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +179,14 @@ def an_unmoved_service(folder: Path) -> Iterator[httpx.Client]:
         yield client
     with closing(LogReader(settings_in(folder).log_file)) as log:
         assert (log.counts(), log.head().no) == ((0, 0, 0), 0)
+
+
+def eventually(what: Callable[[], object]) -> None:
+    """Return when it holds; fail when it does not for long."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def until(client: httpx.Client, **wanted: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ all had been there from the start.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from math import nan
 from typing import Any
 
@@ -96,9 +97,14 @@ class _Fold:
         return known
 
     def kept(self) -> Kept:
-        """Everything there is, unpacked or not."""
-        histories = {key: self._unpacked(key) for key in list(self.keys)}
-        return Kept.of_histories(histories, self.profile)  # type: ignore[arg-type]
+        """Everything there is. What was never unpacked is not unpacked for this."""
+        unpacked = {key: each for key, each in self.keys.items() if isinstance(each, KeyHistory)}
+        kept = Kept.of_histories(unpacked, self.profile)
+        if self._packed is None:
+            return kept
+        packed = list(islice(self.keys, len(self._packed.first_days)))  # they came first
+        rest = np.array([key not in unpacked for key in packed], dtype=bool)
+        return self._packed.kept(packed).only(rest).beside(kept)
 
     def restore(self, kept: Kept) -> None:
         self._packed = kept.packed()
@@ -144,13 +150,17 @@ class Profiles:
         rows = [self.values(row) for row in rows_in(columns)]
         return np.array(rows, dtype=np.float64).reshape(-1, len(VALUES)).T
 
-    def snapshot(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that is needed to go on, as plain arrays for a file."""
+    def snapshot(self, *, pruned: bool = True) -> dict[str, npt.NDArray[Any]]:
+        """Everything that is needed to go on, as plain arrays for a file.
+
+        Args:
+            pruned: without what no declaration can ask for that comes at most `LATE_DAYS` late.
+        """
         kept = [(fold.profile, fold.kept()) for fold in self._folds]
         newest = max((int(each.days.max(initial=0)) for _, each in kept), default=0)
         arrays: dict[str, npt.NDArray[Any]] = {}
         for profile, each in kept:
-            arrays |= each.pruned(profile, newest).arrays(profile)
+            arrays |= (each.pruned(profile, newest) if pruned else each).arrays(profile)
         return arrays
 
     @classmethod

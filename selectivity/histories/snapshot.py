@@ -1,12 +1,14 @@
 """The keys of one profile as plain arrays: what a bundle carries, for the service to go on from.
 
-Days that no sum can reach any more are folded into one. Nothing else is lost: what a restored
-profile says of any declaration not later than `LATE_DAYS` is what the original would say.
+Where it is pruned, days that no sum can reach any more are folded into one. Nothing else is lost:
+what a restored profile says of any declaration not later than `LATE_DAYS` is what the original
+would say.
 """
 
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from math import nan
 from typing import Any, Self
 
@@ -130,6 +132,35 @@ class Kept:
             moments=self.moments[lately],
         )
 
+    def only(self, wanted: npt.NDArray[np.bool_]) -> Self:
+        """These keys alone; `wanted` has shape (k,)."""
+        cells, moments = np.diff(self.cell_starts), np.diff(self.moment_starts)
+        of_cell, of_moment = np.repeat(wanted, cells), np.repeat(wanted, moments)
+        return type(self)(
+            keys=list(compress(self.keys, wanted)),
+            first_days=self.first_days[wanted],
+            cell_starts=_starts(cells[wanted]),
+            days=self.days[of_cell],
+            last_days=self.last_days[of_cell],
+            sums=self.sums[of_cell],
+            moment_starts=_starts(moments[wanted]),
+            moments=self.moments[of_moment],
+        )
+
+    def beside(self, other: Self) -> Self:
+        """These keys and behind them those of the other, which has others."""
+        parts = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in _PARTS
+            if not name.endswith("_starts")
+        }
+        starts = {
+            name: np.append(own := getattr(self, name), getattr(other, name)[1:] + own[-1])
+            for name in _PARTS
+            if name.endswith("_starts")
+        }
+        return type(self)(keys=self.keys + other.keys, **parts, **starts)
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -147,6 +178,14 @@ class Packed:
     """Measures of the profile."""
     moment_starts: "array[int]"
     moments: "array[int]"
+
+    def kept(self, keys: list[str]) -> Kept:
+        """What it was made of; `keys` are those of then."""
+        parts: dict[str, Any] = {
+            name: np.frombuffer(getattr(self, name), dtype) for name, dtype in _PARTS.items()
+        }
+        parts["sums"] = parts["sums"].reshape(-1, self.width)
+        return Kept(keys=keys, **parts)
 
     def unpack(self, at: int, kind: Kind) -> KeyHistory:
         """The history of one key; `kind` is that of the profile."""

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import Row, rows_of
+from serving.deciding.histories_file import HistoriesFile, Place, software
 from serving.deciding.lessons import told_by
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import FeedbackUpto
-from serving.log.kept_texts import read_lodged
+from serving.log.kept_texts import AlteredTextError, read_lodged
 from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.storage import chain
@@ -25,11 +27,15 @@ TELL_SECONDS = 5.0
 """How often to say how far it is: of a long log it takes minutes."""
 
 
-def catch_up(predictor: Predictor, log: LogReader) -> None:
-    """Bring the profiles to where they were when the service stopped."""
+def catch_up(predictor: Predictor, log: LogReader, kept: HistoriesFile | None = None) -> None:
+    """Bring the profiles to where they were when the service stopped.
+
+    Args:
+        kept: where to go on from, if it fits, instead of the beginning of the log.
+    """
     if predictor.bundle is not None:
         with log.one_moment():
-            reading = CatchUp(predictor, log)
+            reading = CatchUp(predictor, log, kept)
             reading.to(log.head().no)
         reading.tell_of_what_was_lost()
 
@@ -37,14 +43,51 @@ def catch_up(predictor: Predictor, log: LogReader) -> None:
 class CatchUp:
     """Takes a predictor with a bundle through a log, from its beginning to any place in it."""
 
-    def __init__(self, predictor: Predictor, log: LogReader) -> None:
+    def __init__(
+        self, predictor: Predictor, log: LogReader, kept: HistoriesFile | None = None
+    ) -> None:
+        """With `kept` it begins at the place up to which that knows the log."""
         assert predictor.bundle is not None
         self._predictor, self._log = predictor, log
         self._known = FeedbackUpto.of(predictor.bundle.manifest).in_log(log.log_id)
         self._decided = self._numbered = self.at = 0
+        self._unread = 0
+        """The last decision that `kept` knew, so that nobody looked whether it was altered."""
+        self._undecided: list[int] = []
+        """Numbers of inspections whose decision is not known yet."""
         self._parked: dict[int, list[Link]] = {}
         self._sound = True
-        """Whether all decisions up to here are there and are what was written."""
+        """Whether all decisions that were read are there and are what was written."""
+        if kept is not None and (found := kept.read(predictor.bundle.digest, log)) is not None:
+            self._go_on(*found)
+
+    def _go_on(self, place: Place, profiles: Profiles) -> None:
+        self._predictor.go_on(profiles, kept_upto=place.no)
+        self._decided = self._unread = place.decision_seq
+        self._numbered = self.at = place.no
+        for no in place.parked:
+            for link in self._log.links(after=no - 1, upto=no):
+                self._learn(link)
+
+    def place(self) -> Place:
+        """Where this is, for a file.
+
+        Raises:
+            AlteredTextError: what was read up to here was altered.
+        """
+        assert self._predictor.bundle is not None
+        if not self._sound:
+            raise AlteredTextError("records that are not what was written")
+        later = [link.no for parked in self._parked.values() for link in parked]
+        return Place(
+            log_id=self._log.log_id,
+            no=self.at,
+            record_hash=self._log.hash_at(self.at) or "",
+            decision_seq=self._decided,
+            parked=tuple(sorted([*self._undecided, *later])),
+            bundle_digest=self._predictor.bundle.digest,
+            software=software(),
+        )
 
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""
@@ -90,6 +133,8 @@ class CatchUp:
             self._decided = link.seq
             for parked in self._parked.pop(link.seq, ()):
                 self._fold(parked)
+        elif link.kind == chain.INSPECTION and link.decision_seq is None:
+            self._undecided.append(link.no)
         elif link.decision_seq is not None and link.decision_seq > self._decided:
             self._parked.setdefault(link.decision_seq, []).append(link)
         else:
@@ -101,7 +146,8 @@ class CatchUp:
             link.seq <= self._known.inspection_seq and link.decision_seq <= self._known.decision_seq
         ):
             return
-        for declaration, told in told_by(self._log, link, whole=self._sound):
+        whole = self._sound and link.decision_seq > self._unread
+        for declaration, told in told_by(self._log, link, whole=whole):
             self._predictor.learn(declaration, told)
 
 

@@ -14,6 +14,7 @@ from selectivity.errors import AuditError, BundleError, DecisionLogError, Select
 from serving.deciding.assign import Parts
 from serving.deciding.catch_up import catch_up
 from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
+from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer
 from serving.deciding.successor import hand_over
@@ -118,5 +119,6 @@ class BundleFollower:
                 successor.cause_detail
                 or "Another bundle was published meanwhile. Publish the one that is wanted again."
             )
-        catch_up(successor, log)
+        folder = self._parts.settings.histories_folder
+        catch_up(successor, log, HistoriesFile(folder, successor.draw_key))
         return successor

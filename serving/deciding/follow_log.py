@@ -11,6 +11,7 @@ from selectivity.days import day_in_utc
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
+from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.lessons import fold, lessons
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
@@ -140,6 +141,7 @@ class LogFollower:
         assert self._prepare is not None
         successor = self._prepare()
         self._refuse_another(successor.bundle_digest)
+        kept = HistoriesFile(self._parts.settings.histories_folder, successor.draw_key)
         for each in successor.that_learn():
-            catch_up(each, log)
+            catch_up(each, log, kept)
         return successor

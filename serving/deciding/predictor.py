@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from selectivity.deciding.sampling import draw_key_id
 from selectivity.deciding.scorecard import Scorecard
 from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
+from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import Row, rows_of
 from selectivity.labelling import Told, item_outcomes
 from selectivity.lanes import Lane
@@ -84,6 +86,8 @@ class Predictor:
         self.cause_detail = cause_detail
         self.known_upto: int | None = None
         """Number of the last record of the log that the profiles have taken in."""
+        self.kept_upto = 0
+        """Number of the last one that a file for the next start knows."""
         self.last_good: Predictor | None = None
         """Whose model is asked when this one's gives nothing usable; it learns along."""
         self._clock, self.breaker = clock, Breaker(seconds_allowed, clock, ruling_digest)
@@ -218,6 +222,12 @@ class Predictor:
             logger.error("model failed", extra=what, exc_info=error)
         self.breaker.failed(cause)
         return cause
+
+    def go_on(self, profiles: Profiles, *, kept_upto: int) -> None:
+        """Take these for what is known up to this record, instead of the bundle's own."""
+        assert self.bundle is not None
+        self.bundle = replace(self.bundle, profiles=profiles)
+        self.known_upto = self.kept_upto = kept_upto
 
     def observe(self, rows: Iterable[Row]) -> None:
         """Fold goods items whose decisions are kept into the profiles."""

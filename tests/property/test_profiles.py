@@ -186,6 +186,28 @@ def test_the_snapshot_of_an_engine_tells_what_that_of_the_service_tells(stream: 
         np.testing.assert_array_equal(known[:, of_late], restored[:, of_late])
 
 
+@given(streams(), st.data())
+@FEW
+def test_going_on_from_a_whole_snapshot_is_going_on(stream: Stream, data: st.DataObject) -> None:
+    going_on, anew = Profiles(), Profiles()
+    last_day = START + timedelta(days=500)
+    asked = to_columns([*stream.declarations, a_declaration(accepted_at=last_day)])
+    for declaration in stream.declarations:
+        for profiles in (going_on, anew):
+            profiles.observe(rows_of(declaration))
+        if data.draw(st.booleans()):
+            anew = Profiles.restore(anew.snapshot(pruned=False))
+        if data.draw(st.booleans()):  # unpacks what is asked for
+            one = to_columns([data.draw(st.sampled_from(stream.declarations))])
+            np.testing.assert_array_equal(anew.read(one), going_on.read(one))
+    for at in range(len(stream.outcomes.rows)):
+        for profiles in (going_on, anew):
+            learn(profiles, stream, [at])
+        if data.draw(st.booleans()):
+            anew = Profiles.restore(anew.snapshot(pruned=False))
+    np.testing.assert_array_equal(anew.read(asked), going_on.read(asked))
+
+
 def test_moments_are_forgotten_by_whole_days_however_they_are_counted() -> None:
     """The newest day is one of declarations: what came early on the day eight days before stays."""
     morning, noon = START.replace(hour=1, minute=45), START.replace(hour=12)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tests.services import (
     a_process,
     a_service,
     bearer,
+    eventually,
     free_port,
     let_in,
     lodged,
@@ -226,13 +227,13 @@ def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> 
         with running(settings):
             send(caller, "L-0", "GATE6")
             branch.start()
-            wait_for(lambda: taken == ["L-0"])
+            eventually(lambda: taken == ["L-0"])
         gone.set()
         with running(settings):
-            wait_for(lambda: told(caller, "GATE6")["acknowledged"])
+            eventually(lambda: told(caller, "GATE6")["acknowledged"])
             time.sleep(0.3)  # several rounds in which there is nothing new
             send(caller, "L-1", "GATE6")
-            wait_for(lambda: taken == ["L-0", "L-1"])
+            eventually(lambda: taken == ["L-0", "L-1"])
     assert waited == [1]  # said once, when everything that was there was told
 
 
@@ -250,14 +251,6 @@ def test_whoever_follows_an_office_without_notices_is_told_that_it_waits(tmp_pat
         following.kill()
         following.communicate()
     assert said == "waiting for notices of NONE (Ctrl-C ends it)\n"
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    """Return when it holds; fail when it does not for long."""
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_notices_are_refused_to_who_may_not_read_them(

@@ -1,7 +1,6 @@
 """A spool that lost what the log does not have is noticed at the start, with the log or without."""
 
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from serving.storage.chain import COLUMNS, DECISION, Head, record_hash
 from serving.storage.file import LogFile
 from serving.storage.store import AwayError
 from tests.logs import a_record, kept
+from tests.services import eventually
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def spool(folder: Path, *ids: str) -> None:
     """Have the log take what is in the spool, then keep these in it while the log is away."""
     with closing(started(folder)) as log:
         copy = recent_of(log)
-        until(lambda: copy.in_step is not None)
+        eventually(lambda: copy.in_step is not None)
     with closing(started(folder, away=True)) as log:
         kept(log, *[a_record(declaration_id=each) for each in ids])
 
@@ -52,13 +52,6 @@ def recent_of(log: DecisionLog) -> Recent:
     assert log._spooling is not None
     assert log._spooling._reserve.recent is not None
     return log._spooling._reserve.recent
-
-
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def altered(file: Path) -> None:
@@ -119,7 +112,7 @@ def test_what_a_spool_holds_is_noted_while_it_is_used(folder: Path) -> None:
     spool(folder, "D-1")
     with closing(started(folder, away=True)) as log:
         kept(log, a_record(declaration_id="D-2"))
-        until(lambda: held_in(folder, log) == 2)  # a service that is killed comes to no end
+        eventually(lambda: held_in(folder, log) == 2)  # a service that is killed comes to no end
 
 
 def held_in(folder: Path, log: DecisionLog) -> int:
@@ -149,7 +142,7 @@ def test_a_spool_that_is_lost_is_missed_beside_a_log_file_as_well(tmp_path: Path
         full.append("its disk is full")
         log._spooling.turn_to_spool(*full)
         kept(log, a_record())
-        until(lambda: (tmp_path / "spool.json").exists())  # one that is killed comes to no end
+        eventually(lambda: (tmp_path / "spool.json").exists())  # one that is killed comes to no end
     full.clear()
     (tmp_path / "spool.sqlite").rename(tmp_path / "aside.sqlite")
     with pytest.raises(AuditError, match="it held 1 record that the log did not have yet"):

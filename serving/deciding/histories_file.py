@@ -1,0 +1,121 @@
+"""What the histories know after some record of the log, in a file that the next start goes on from.
+
+It is a copy of what reading the log comes to. Where there is none, where it is damaged, or of
+another log, bundle, draw key or software, the log is read from its beginning.
+"""
+
+import hashlib
+import hmac
+import io
+import logging
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import BadZipFile
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+import selectivity
+from models.durable import write_durably
+from models.pointer import NAME_DIGITS
+from selectivity.histories.profiles import Profiles
+from serving.log.reader import LogReader
+
+logger = logging.getLogger(__name__)
+
+PLACE = "place"
+"""Name of the array that says what the others are; its bytes are JSON."""
+SEAL_BYTES = hashlib.sha256().digest_size
+"""The seal stands before the arrays."""
+READ_AT_ONCE = 1 << 20
+MOST_FILES = 2
+"""That of the bundle in force, and that of the one before, which one may go back to."""
+
+
+class Place(BaseModel):
+    """Up to where which log is known, and to whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_id: str
+    no: int = Field(ge=1)
+    record_hash: str
+    decision_seq: int = Field(ge=0, description="The last decision up to there.")
+    parked: tuple[int, ...] = Field(description="Numbers of inspections without a decision yet.")
+    bundle_digest: str
+    software: str
+
+    def is_in(self, log: LogReader) -> bool:
+        """Whether this log has the same record there, and so all records before it."""
+        return log.log_id == self.log_id and log.hash_at(self.no) == self.record_hash
+
+
+class HistoriesFile:
+    """One per bundle, in a folder. The key proves that it was written by this service."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self._folder, self._key = folder, key
+
+    def read(self, bundle_digest: str, log: LogReader) -> tuple[Place, Profiles] | None:
+        """What is known and up to where; None if the log has to be read from its beginning."""
+        file = self._of(bundle_digest)
+        try:
+            with file.open("rb") as stream:
+                if not hmac.compare_digest(stream.read(SEAL_BYTES), self._seal_of_rest(stream)):
+                    raise ValueError("altered, or sealed with another draw key")
+                stream.seek(SEAL_BYTES)
+                with np.load(stream, allow_pickle=False) as arrays:
+                    place = Place.model_validate_json(arrays[PLACE].tobytes())
+                    if (place.bundle_digest, place.software) != (bundle_digest, software()):
+                        raise ValueError("of another bundle or software")
+                    if not place.is_in(log):
+                        raise ValueError("of another log, or of records that this one lost")
+                    return place, Profiles.restore(arrays)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            what = {"path": str(file), "cause": str(error)}
+            logger.warning("kept histories of no use", extra=what)
+            return None
+
+    def write(self, place: Place, profiles: Profiles) -> None:
+        """Replace what was known before; a power cut leaves that or this.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        arrays = profiles.snapshot(pruned=False)  # who did not start anew knows the old days, too
+        text = np.frombuffer(place.model_dump_json().encode(), dtype=np.uint8)
+        packed = io.BytesIO()
+        np.savez(packed, allow_pickle=False, **arrays | {PLACE: text})
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it says who traded what
+        packed.seek(0)
+        seal = self._seal_of_rest(packed)
+        write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())
+        newest_first = sorted(
+            self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True
+        )
+        for file in newest_first[MOST_FILES:]:
+            file.unlink(missing_ok=True)
+
+    def _of(self, bundle_digest: str) -> Path:
+        return self._folder / f"{bundle_digest[:NAME_DIGITS]}.histories"
+
+    def _seal_of_rest(self, stream: BinaryIO) -> bytes:
+        seal = hmac.new(self._key, digestmod=hashlib.sha256)
+        while some := stream.read(READ_AT_ONCE):
+            seal.update(some)
+        return seal.digest()
+
+
+@cache
+def software() -> str:
+    """Digest of the code that makes histories of records: other code may come to others."""
+    beside = Path(__file__).parent
+    files = [*Path(selectivity.__file__).parent.rglob("*.py")]
+    files += [beside / "catch_up.py", beside / "lessons.py"]
+    found = hashlib.sha256()
+    for file in sorted(files):
+        found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()

@@ -1,0 +1,136 @@
+"""Keeps what the histories know in a file now and then, so that a start need not read a long log.
+
+A process of its own does it, from the file before and the log: the service goes on meanwhile, and
+what it holds in memory is not in the file, whatever became of that.
+
+    python -m serving.deciding.keep_histories < what.json
+"""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from models.pointer import NAME_DIGITS
+from selectivity.errors import SelectivityError
+from serving.deciding.assign import Parts
+from serving.deciding.catch_up import CatchUp
+from serving.deciding.histories_file import HistoriesFile
+from serving.deciding.predictor import Predictor
+from serving.deciding.published import load_whole
+from serving.log.reader import LogReader
+from serving.settings import Settings
+from serving.stores import store_at
+
+logger = logging.getLogger(__name__)
+
+REFUSED = 30
+NICE = 10
+
+
+class Task(BaseModel):
+    """What is to be kept. It comes over a pipe: arguments are seen by others."""
+
+    log: str
+    """Path or address."""
+    bundle: Path
+    digest: str
+    folder: Path
+    draw_key: str
+    """In hexadecimal."""
+
+
+class HistoriesKeeper:
+    """Has them kept when so many records came that a start would feel it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._tried: dict[str, int] = {}
+        """Records that were known when it was tried last, by the digest of the bundle."""
+
+    async def follow(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._parts.settings.follow_seconds)
+            predictor = self._parts.predictor
+            if self._due(predictor):
+                await self._keep(predictor)
+
+    def _due(self, predictor: Predictor) -> bool:
+        if predictor.bundle is None or predictor.known_upto is None or self._parts.log.spooling:
+            return False
+        before = max(predictor.kept_upto, self._tried.get(predictor.bundle.digest, 0))
+        return predictor.known_upto - before >= self._parts.settings.histories_records
+
+    async def _keep(self, predictor: Predictor) -> None:
+        assert predictor.bundle is not None
+        digest = predictor.bundle.digest
+        self._tried = {digest: predictor.known_upto or 0}
+        task = _task(digest, predictor.draw_key, self._parts.settings)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "serving.deciding.keep_histories"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            told, failed = await asyncio.to_thread(child.communicate, task)
+        finally:
+            if child.poll() is None:
+                child.kill()  # the file of before stays
+        if child.returncode:
+            cause = f"ended with code {child.returncode}"
+            if child.returncode == REFUSED:
+                cause = failed.decode(errors="replace").strip()
+            logger.warning("histories not kept", extra={"cause": cause})
+            return
+        predictor.kept_upto = int(told)
+        logger.info("histories kept", extra={"no": predictor.kept_upto})
+
+
+def _task(digest: str, draw_key: bytes, settings: Settings) -> bytes:
+    place = str(settings.log_file)
+    if settings.database is not None:
+        place = settings.database.get_secret_value()
+    task = Task(
+        log=place,
+        bundle=settings.bundle or settings.published / digest[:NAME_DIGITS],
+        digest=digest,
+        folder=settings.histories_folder,
+        draw_key=draw_key.hex(),
+    )
+    return task.model_dump_json().encode()
+
+
+def keep(task: Task) -> int:
+    """Keep what the histories know now; gives the number of the last record that they know.
+
+    Raises:
+        SelectivityError: the bundle or the log cannot be used, or a record was altered.
+        OSError: the file cannot be written.
+    """
+    predictor = Predictor.of_bundle(
+        load_whole(task.bundle, task.digest), draw_key=bytes.fromhex(task.draw_key)
+    )
+    file = HistoriesFile(task.folder, predictor.draw_key)
+    with closing(LogReader(store_at(task.log))) as log, log.one_moment():
+        reading = CatchUp(predictor, log, file)
+        reading.to(log.head().no)
+        place = reading.place()
+    assert predictor.bundle is not None
+    file.write(place, predictor.bundle.profiles)
+    return place.no
+
+
+if __name__ == "__main__":
+    os.nice(NICE)
+    try:
+        print(keep(Task.model_validate_json(sys.stdin.buffer.read())))
+    except (SelectivityError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(REFUSED)
