@@ -19,6 +19,7 @@ FORBIDDEN = {
     "a cloud key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}\b",
     "an access token": r"\b(?:ghp|gho|ghs|glpat|xox[bp]|sk)[-_][A-Za-z0-9]{20,}",
     "a password": r"://[^\s/:@{}$<>]+:[^\s/:@{}$<>]{4,}@",
+    "an unfinished merge": r"^(?:<{7}|>{7})(?: |$)",
 }
 FILES = kept_files()
 
@@ -73,6 +74,7 @@ def test_notebooks_are_kept_without_outputs() -> None:
         ("a cloud key", "AKIA" + "ABCDEFGHIJKLMNOP"),
         ("an access token", "ghp_" + "a" * 36),
         ("a password", "postgresql://ann:" + "secret@db/x"),
+        ("an unfinished merge", "one\n" + "<" * 7 + " HEAD\ntwo"),
     ],
 )
 def test_the_patterns_see_what_they_are_for(what: str, text: str) -> None:
