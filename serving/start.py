@@ -71,7 +71,7 @@ def assemble(settings: Settings) -> Parts:
         if not log.away:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
                 _tell_of_newest(next(reader.newest_first(), None), draw_key)
-                kept = HistoriesFile(settings.histories_folder, draw_key)
+                kept = HistoriesFile.of(settings, draw_key)
                 for each in predictor.that_learn():
                     catch_up(each, reader, kept)
         log.at_the_end(checkpointer_for(settings, meters, log).close)

@@ -31,13 +31,23 @@ def catch_up(predictor: Predictor, log: LogReader, kept: HistoriesFile | None = 
     """Bring the profiles to where they were when the service stopped.
 
     Args:
-        kept: where to go on from, if it fits, instead of the beginning of the log.
+        kept: where to go on from, if it fits, instead of the beginning of the log. If much was
+            read all the same, what is known then is kept there.
     """
     if predictor.bundle is not None:
         with log.one_moment():
             reading = CatchUp(predictor, log, kept)
             reading.to(log.head().no)
+            if kept is not None and reading.at - predictor.kept_upto >= kept.often:
+                _keep(reading, kept)
         reading.tell_of_what_was_lost()
+
+
+def _keep(reading: "CatchUp", kept: HistoriesFile) -> None:
+    try:
+        reading.keep_in(kept)
+    except (AlteredTextError, OSError) as error:
+        logger.warning("histories not kept", extra={"cause": str(error)})
 
 
 class CatchUp:
@@ -69,25 +79,30 @@ class CatchUp:
             for link in self._log.links(after=no - 1, upto=no):
                 self._learn(link)
 
-    def place(self) -> Place:
-        """Where this is, for a file.
+    def keep_in(self, kept: HistoriesFile) -> None:
+        """Keep what is known here, for the next start.
 
         Raises:
             AlteredTextError: what was read up to here was altered.
+            OSError: the file cannot be written.
         """
-        assert self._predictor.bundle is not None
+        predictor = self._predictor
+        assert predictor.bundle is not None
         if not self._sound:
             raise AlteredTextError("records that are not what was written")
         later = [link.no for parked in self._parked.values() for link in parked]
-        return Place(
+        place = Place(
             log_id=self._log.log_id,
             no=self.at,
             record_hash=self._log.hash_at(self.at) or "",
             decision_seq=self._decided,
             parked=tuple(sorted([*self._undecided, *later])),
-            bundle_digest=self._predictor.bundle.digest,
+            bundle_digest=predictor.bundle.digest,
             software=software(),
         )
+        kept.write(place, predictor.bundle.profiles)
+        predictor.kept_upto = place.no
+        logger.info("histories kept", extra={"no": place.no})
 
     def to(self, no: int) -> None:
         """Fold every record up to this number, each as the service did when it came."""

@@ -119,6 +119,5 @@ class BundleFollower:
                 successor.cause_detail
                 or "Another bundle was published meanwhile. Publish the one that is wanted again."
             )
-        folder = self._parts.settings.histories_folder
-        catch_up(successor, log, HistoriesFile(folder, successor.draw_key))
+        catch_up(successor, log, HistoriesFile.of(self._parts.settings, successor.draw_key))
         return successor

@@ -141,7 +141,7 @@ class LogFollower:
         assert self._prepare is not None
         successor = self._prepare()
         self._refuse_another(successor.bundle_digest)
-        kept = HistoriesFile(self._parts.settings.histories_folder, successor.draw_key)
+        kept = HistoriesFile.of(self._parts.settings, successor.draw_key)
         for each in successor.that_learn():
             catch_up(each, log, kept)
         return successor

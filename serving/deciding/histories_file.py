@@ -10,7 +10,7 @@ import io
 import logging
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,6 +21,7 @@ from models.durable import write_durably
 from models.pointer import NAME_DIGITS
 from selectivity.histories.profiles import Profiles
 from serving.log.reader import LogReader
+from serving.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +55,14 @@ class Place(BaseModel):
 class HistoriesFile:
     """One per bundle, in a folder. The key proves that it was written by this service."""
 
-    def __init__(self, folder: Path, key: bytes) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path, key: bytes, *, often: int) -> None:
+        """`often` is the number of records after which what is known is to be kept again."""
+        self._folder, self._key, self.often = folder, key, often
+
+    @classmethod
+    def of(cls, settings: Settings, key: bytes) -> Self:
+        """Where these settings have it."""
+        return cls(settings.histories_folder, key, often=settings.histories_records)
 
     def read(self, bundle_digest: str, log: LogReader) -> tuple[Place, Profiles] | None:
         """What is known and up to where; None if the log has to be read from its beginning."""

@@ -11,7 +11,7 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -117,18 +117,23 @@ def keep(task: Task) -> int:
     predictor = Predictor.of_bundle(
         load_whole(task.bundle, task.digest), draw_key=bytes.fromhex(task.draw_key)
     )
-    file = HistoriesFile(task.folder, predictor.draw_key)
+    kept = HistoriesFile(task.folder, predictor.draw_key, often=1)
     with closing(LogReader(store_at(task.log))) as log, log.one_moment():
-        reading = CatchUp(predictor, log, file)
+        reading = CatchUp(predictor, log, kept)
         reading.to(log.head().no)
-        place = reading.place()
-    assert predictor.bundle is not None
-    file.write(place, predictor.bundle.profiles)
-    return place.no
+        reading.keep_in(kept)
+    return reading.at
+
+
+def _stand_back() -> None:
+    """Let the service have the processor, and where memory runs out, let this be what is ended."""
+    os.nice(NICE)
+    with suppress(OSError):  # not on every system
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 if __name__ == "__main__":
-    os.nice(NICE)
+    _stand_back()
     try:
         print(keep(Task.model_validate_json(sys.stdin.buffer.read())))
     except (SelectivityError, OSError) as error:

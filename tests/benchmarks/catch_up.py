@@ -5,8 +5,9 @@
 A log is made of so many decisions, one in ten with an inspection, by chance, 10,000 a day. In each
 round a process of its own folds it into the histories of a bundle, as a start does, and then into
 those of another one while the first is there, as a new bundle does. Beside it, a process does the
-same with every record checked as if it came anew. Figures are medians of the rounds, the ratio is
-that of the processes of a round.
+same with every record checked as if it came anew, and one goes on from what was kept some records
+before the end, as a start does that finds it. Figures are medians of the rounds, ratios those of
+the processes of a round.
 """
 
 import json
@@ -14,7 +15,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -30,12 +31,15 @@ from selectivity.declaration import read_declaration
 from selectivity.inspection import read_inspection
 from selectivity.record import DecisionRecord
 from serving.deciding.catch_up import catch_up
+from serving.deciding.histories_file import HistoriesFile
+from serving.deciding.keep_histories import Task, keep
 from serving.deciding.predictor import Predictor
 from serving.log.journal import Journal
 from serving.log.keep import NewDecision, keep_inspection
 from serving.log.linked import Link
 from serving.log.reader import LogReader
 from serving.memory import search_less_for_garbage
+from serving.settings import Settings
 from serving.storage.file import LogFile
 from serving.storage.store import HIGHEST
 from tests.benchmarks.own_process import took
@@ -46,7 +50,9 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 A_DAY, INSPECTED_SHARE = 10_000, 0.1
 IMPORTERS, DECLARANTS, SELLERS = 20_000, 500, 3_000
 MOST_LATER, TOGETHER = 900, 1_000
-CHECKED = "checked"
+CHECKED, KEPT = "checked", "kept"
+WAYS = {"": "as it was kept", CHECKED: "every record checked", KEPT: "from what was kept"}
+DRAW_KEY = b"benchmark"
 
 
 def main(
@@ -64,17 +70,37 @@ def main(
         file, given = Path(folder) / "log.sqlite", bundle or Path(folder) / "bundle"
         if bundle is None:
             a_bundle(given)
-        write_log(file, given, decisions)
-        found = [
-            [_in_a_process(file, given, each) for each in ("", CHECKED)] for _ in range(rounds)
-        ]
+        later = min(Settings().histories_records, decisions // 2)
+        write_log(file, given, decisions, _keeping(file, given, decisions - later))
+        found = [[_in_a_process(file, given, each) for each in WAYS] for _ in range(rounds)]
     print(f"{decisions:,} decisions, {rounds} rounds\n")
     print(f"{'':24}{'µs each':>9}{'loaded':>9}{'start':>9}{'2nd':>9}  MiB")
-    for name, of_way in zip(("as it was kept", CHECKED), zip(*found, strict=True), strict=True):
+    for name, of_way in zip(WAYS.values(), zip(*found, strict=True), strict=True):
         figures = [median(each) for each in zip(*of_way, strict=True)]
         print(f"{name:24}" + "".join(f"{figure:9.1f}" for figure in figures))
-    ratios = sorted(ours[0] / checked[0] for ours, checked in found)
-    print(f"\nratio {median(ratios):.2f}, rounds from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    print()
+    for at, name in list(enumerate(WAYS.values()))[1:]:
+        ratios = sorted(of_ways[at][0] / of_ways[0][0] for of_ways in found)
+        rounds_told = f"rounds from {ratios[0]:.2f} to {ratios[-1]:.2f}"
+        print(f"{name}: {median(ratios):.2f} of as it was kept, {rounds_told}")
+
+
+def _keeping(file: Path, bundle: Path, at: int) -> Callable[[int], None]:
+    """Keeps what the histories know when the log has so many decisions."""
+    task = Task(
+        log=str(file),
+        bundle=bundle,
+        digest=load(bundle).digest,
+        folder=file.parent / KEPT,
+        draw_key=DRAW_KEY.hex(),
+    )
+    left = [task]
+
+    def look(decisions: int) -> None:
+        if decisions >= at and left:
+            keep(left.pop())
+
+    return look
 
 
 def _in_a_process(log: Path, bundle: Path, way: str) -> Sequence[float]:
@@ -88,14 +114,15 @@ def _read(file: Path, bundle: Path, way: str) -> Sequence[float]:
     """CPU µs a decision, and the most memory in MiB when the bundle was loaded, when its histories
     knew the log, and when those of another did."""
     logging.disable()  # of records that are not what was written
-    first = Predictor.of_bundle(load(bundle), draw_key=b"benchmark")
+    first = Predictor.of_bundle(load(bundle), draw_key=DRAW_KEY)
+    kept = HistoriesFile(file.parent / KEPT, DRAW_KEY, often=sys.maxsize) if way == KEPT else None
     log, loaded = (_Distrusted if way == CHECKED else LogReader)(file), _most_mebibytes()
     count = max(log.counts()[0], 1)
     search_less_for_garbage()  # as `lanes serve` does
     began = time.process_time()
-    catch_up(first, log)
+    catch_up(first, log, kept)
     spent, started = time.process_time() - began, _most_mebibytes()
-    catch_up(Predictor.of_bundle(load(bundle), draw_key=b"benchmark"), log)
+    catch_up(Predictor.of_bundle(load(bundle), draw_key=DRAW_KEY), log, kept)
     return spent / count * 1e6, loaded, started, _most_mebibytes()
 
 
@@ -111,11 +138,20 @@ def _most_mebibytes() -> float:
     return int(told.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def write_log(file: Path, bundle: Path, decisions: int) -> None:
-    """A log of so many decisions by this bundle, with inspections."""
+def write_log(
+    file: Path,
+    bundle: Path,
+    decisions: int,
+    look: Callable[[int], None] = lambda decisions: None,
+) -> None:
+    """A log of so many decisions by this bundle, with inspections. `look` is told how many there
+    are at the most, now and then.
+    """
     journal = Journal(LogFile(file))
-    works = _works(bundle, decisions)
+    works, written = _works(bundle, decisions), 0
     while some := list(islice(works, TOGETHER)):
+        look(written)
+        written += len(some)
         refused = [each for each in journal.keep(some) if isinstance(each, Exception)]
         if refused:
             raise SystemExit(f"the log refuses what the benchmark makes: {refused[0]}")

@@ -222,6 +222,28 @@ def test_nothing_is_kept_of_a_log_that_was_altered(tmp_path: Path, bundle: Path)
     assert not settings.histories_folder.exists()
 
 
+def test_a_start_that_read_much_keeps_what_it_knows(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    declared = [a_declaration(declaration_id=f"D-{no}") for no in range(3)]
+    fold(tmp_path, declared, bundle=bundle)
+    fold(tmp_path, [], bundle=bundle, histories_records=4)
+    assert not settings_in(tmp_path).histories_folder.exists()
+    fold(tmp_path, [], bundle=bundle, histories_records=3)
+    assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 3
+    assert "histories not kept" not in caplog.messages
+
+
+def test_a_start_that_cannot_keep_what_it_knows_says_so_and_goes_on(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fold(tmp_path, [a_declaration()], bundle=bundle)
+    settings_in(tmp_path).histories_folder.write_text("in the way")
+    parts = fold(tmp_path, [], bundle=bundle, histories_records=1)
+    assert trader_history(parts)["declared"] == 1
+    assert "histories not kept" in caplog.messages
+
+
 def lodge(url: str, first: int, count: int) -> None:
     """Lodge so many declarations."""
     for number in range(first, first + count):
