@@ -54,7 +54,7 @@ from selectivity.columns import Floats, Mask
 from selectivity.features.matrix import FEATURES
 from selectivity.inspection import FindingClass
 
-TOLD = [
+OUTCOME_COLUMNS = [
     *("inspection_id", "row", "observed_at", "finding_class", "counts"),
     *("weight", "additional_duty"),
 ]
@@ -255,7 +255,7 @@ def main(
     settings = section(params, "train", TrainParams)
     parts = read_as(periods, Periods)
     days, lines = days_and_lines(items)
-    told = read_outcomes(outcomes, len(days), TOLD)
+    told = read_outcomes(outcomes, len(days), OUTCOME_COLUMNS)
     lodged = {out / REHEARSAL: parts.rows({"accepted_at": days}, "train")}
     if settings.refit:
         lodged[out] = parts.lodged_before({"accepted_at": days})

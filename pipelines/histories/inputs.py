@@ -17,13 +17,13 @@ from pipelines.stage.files import reading
 from pipelines.stage.tables import arrow_table
 from selectivity.columns import KINDS, Columns, Ints
 from selectivity.histories.aggregates import MEASURED, MEASURES, derived
+from selectivity.histories.derived_texts import DERIVED_TEXTS
 from selectivity.histories.rows import A_DAY
-from selectivity.histories.told import TOLD
 
 AT_ONCE = 250_000
 """Rows that are held in memory together."""
 
-_TOLD_BY = tuple(field for told in TOLD.values() for field in told.fields)
+_DERIVED_FROM = tuple(field for text in DERIVED_TEXTS.values() for field in text.fields)
 
 READ = {
     name: KINDS[name]
@@ -33,12 +33,12 @@ READ = {
             "item_no",
             "preference_code",
             *TEXT_KEYS,
-            *_TOLD_BY,
+            *_DERIVED_FROM,
             *NUMBER_KEYS,
             *MEASURED,
         )
     )
-    if name not in TOLD
+    if name not in DERIVED_TEXTS
 }
 """Fields of a goods item that histories look at."""
 
@@ -101,10 +101,11 @@ def _with_measures(items: pa.Table, first_row: int) -> pa.Table:
 
 def _text(items: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
     """A part of keys, as declared or as it follows from what is."""
-    if name not in TOLD:
+    text = DERIVED_TEXTS.get(name)
+    if text is None:
         return _column(items, name, pa.string())
-    declared = [_column(items, field, pa.string()).to_pylist() for field in TOLD[name].fields]
-    return pa.array(map(TOLD[name].of, *declared), pa.string(), size=len(items))
+    declared = [_column(items, field, pa.string()).to_pylist() for field in text.fields]
+    return pa.array(map(text.of, *declared), pa.string(), size=len(items))
 
 
 def _column(items: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

@@ -24,7 +24,7 @@ TEXT_KEYS = (
     "goods_name",
 )
 NUMBER_KEYS = ("duty_rate_percent", "net_mass_kg")
-"""What keys are made of, declared or `TOLD`, by name of the column."""
+"""What keys are made of, declared or in `DERIVED_TEXTS`, by name of the column."""
 
 OUTCOMES_QUERY = f"""
 SELECT told.day AS day, {", ".join(f"told.{name} AS {name}" for name in OUTCOMES)},

@@ -2,8 +2,8 @@
 
 Texts are None and numbers NaN where nothing was declared. Besides the fields a row has `day` and
 `moment` (days and microseconds since 1970, UTC) of its `accepted_at`, `importer_registered_day`,
-the code by its first digits, `hs2`, `hs4` and `hs6`, parts of keys that are `TOLD`, what is
-`derived` from all of these, and the `keys` of its histories.
+the code by its first digits, `hs2`, `hs4` and `hs6`, the `DERIVED_TEXTS`, what is `derived` from
+all of these, and the `keys` of its histories.
 `arrays_of` and `as_arrays` give the same names for many rows at once.
 """
 
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from selectivity.columns import HEADER, ITEM, Columns, day_of
 from selectivity.days import EPOCH
 from selectivity.histories.aggregates import DERIVED, derived
+from selectivity.histories.derived_texts import DERIVED_TEXTS
 from selectivity.histories.keys import keys_of
-from selectivity.histories.told import TOLD
 from selectivity.read_back import Lodged
 
 Row = Mapping[str, Any]
@@ -66,7 +66,7 @@ def rows_of(declaration: Lodged) -> list[Row]:
         row.update(zip(_ITEM_TEXTS, _item_texts(item), strict=True))
         row.update(zip(_ITEM_NUMBERS, _floats(_item_numbers(item)), strict=True))
         row.update(_beginnings(item.hs_code))
-        row.update(_told(row))
+        row.update(_derived_texts(row))
         row.update(derived(row))
         row["keys"] = keys_of(row)
         rows.append(row)
@@ -82,8 +82,11 @@ def _beginnings(code: str | None) -> dict[str, str | None]:
     return {name: code[:n] if code and length >= n else None for name, n in DIGITS.items()}
 
 
-def _told(row: Row) -> dict[str, str | None]:
-    return {name: told.of(*[row[field] for field in told.fields]) for name, told in TOLD.items()}
+def _derived_texts(row: Row) -> dict[str, str | None]:
+    return {
+        name: text.of(*[row[field] for field in text.fields])
+        for name, text in DERIVED_TEXTS.items()
+    }
 
 
 def arrays_of(rows: Sequence[Row]) -> Columns:
@@ -123,7 +126,7 @@ def rows_in(columns: Columns) -> Sequence[Row]:
     ]
     for row in rows:
         row.update(_beginnings(row["hs_code"]))
-        row.update(_told(row))
+        row.update(_derived_texts(row))
         row.update(derived(row))
         row["keys"] = keys_of(row)
     return rows

@@ -17,9 +17,9 @@ from selectivity.declaration import Declaration
 from selectivity.features.declared import CODED
 from selectivity.features.matrix import FEATURE_NAMES, features_of
 from selectivity.histories.aggregates import VALUES
+from selectivity.histories.derived_texts import goods_name
 from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import arrays_of, rows_of
-from selectivity.histories.told import goods_name
 from selectivity.inspection import FindingClass
 from tests.builders import a_declaration, an_item
 

@@ -1,4 +1,4 @@
-"""Parts of keys that are not declared as such, but follow from the texts that are."""
+"""Texts that are not declared as such, but follow from those that are: parts of keys."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,8 +9,8 @@ from unicodedata import normalize
 from selectivity.elementwise import Text
 
 
-class Told(NamedTuple):
-    """The declared texts that a part of a key follows from, and how."""
+class DerivedText(NamedTuple):
+    """The declared texts that it follows from, and how."""
 
     fields: tuple[str, ...]
     of: Callable[..., Text]
@@ -45,8 +45,8 @@ def goods_name(description: Text) -> Text:
     return blake2b(" ".join(words).encode(), digest_size=8).hexdigest() if words else None
 
 
-TOLD: Mapping[str, Told] = {
-    "trader_id": Told(("direction", "importer_id", "exporter_id"), trader),
-    "goods_name": Told(("description",), goods_name),
+DERIVED_TEXTS: Mapping[str, DerivedText] = {
+    "trader_id": DerivedText(("direction", "importer_id", "exporter_id"), trader),
+    "goods_name": DerivedText(("description",), goods_name),
 }
-"""By the name of the part."""
+"""By the name of the part of a key; numbers that are derived stand in `aggregates.DERIVED`."""
