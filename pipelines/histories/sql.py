@@ -10,20 +10,23 @@ cells therefore ends one cell or one day before, and what the day itself brings 
 
 from collections.abc import Iterator
 
-from selectivity.histories.aggregates import COUNT, DECAY, MEASURES, OUTCOMES, Profile, Value
-
-TEXT_KEYS = (
-    "trader_id",
-    "declarant_id",
-    "seller_id",
-    "declaration_office",
-    "hs_code",
-    "country_of_origin",
-    "country_of_export",
-    "duty_type",
-    "goods_name",
+from selectivity.columns import KINDS
+from selectivity.histories.aggregates import (
+    COUNT,
+    DECAY,
+    MEASURES,
+    OUTCOMES,
+    PROFILES,
+    Profile,
+    Value,
 )
-NUMBER_KEYS = ("duty_rate_percent", "net_mass_kg")
+from selectivity.histories.rows import DIGITS, NUMBERS
+
+_COLUMNS = dict.fromkeys(
+    "hs_code" if part in DIGITS else part for profile in PROFILES for part in profile.keys
+)
+NUMBER_KEYS = tuple(name for name in _COLUMNS if KINDS.get(name) in NUMBERS)
+TEXT_KEYS = tuple(name for name in _COLUMNS if name not in NUMBER_KEYS)
 """What keys are made of, declared or in `DERIVED_TEXTS`, by name of the column."""
 
 OUTCOMES_QUERY = f"""
@@ -89,8 +92,7 @@ def _keys(profile: Profile) -> dict[str, str]:
 
 
 def _part(name: str, profile: Profile) -> str:
-    if name.startswith("hs") and name[2:].isdigit():
-        digits = int(name[2:])
+    if (digits := DIGITS.get(name)) is not None:
         return f"CASE WHEN LENGTH(hs_code) >= {digits} THEN SUBSTR(hs_code, 1, {digits}) END"
     if name in profile.may_lack:
         return f"COALESCE({name}, {'-1' if name in NUMBER_KEYS else repr('')})"
