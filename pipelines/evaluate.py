@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 from models.bundle import Bundle, load
 from pipelines.featurize import FeaturizeParams
 from pipelines.histories.engine import EngineParams
-from pipelines.judging.curve import curve
+from pipelines.judging.capacity_curve import capacity_curve
 from pipelines.judging.fitting import Past, read_past
 from pipelines.judging.lanes import (
     duty_of_findings,
@@ -83,7 +83,7 @@ def plots(
                 for mean, seen, count in calibration_bins(found, risk, groups=groups)
             ]
         ),
-        "capacity": curve(risk, found, groups, resamples=resamples),
+        "capacity": capacity_curve(risk, found, groups, resamples=resamples),
         "roc": pd.DataFrame(
             {
                 "false_positive_rate": false_positives[keep],

@@ -161,7 +161,7 @@ def bootstrap(
     Resamples in which the statistic is not defined (one class only) are left out.
     """
     rows = resampled(groups, resamples=resamples, seed=seed)
-    return middle(np.array([statistic(at) for at in rows]))
+    return percentile_interval(np.array([statistic(at) for at in rows]))
 
 
 def resampled(groups: Ints, *, resamples: int = 200, seed: int = 0) -> Iterator[Ints]:
@@ -173,7 +173,7 @@ def resampled(groups: Ints, *, resamples: int = 200, seed: int = 0) -> Iterator[
         yield _rows_of(draws.integers(0, len(starts), len(starts)), starts, sizes)
 
 
-def middle(values: Floats) -> tuple[float, float]:
+def percentile_interval(values: Floats) -> tuple[float, float]:
     """Ends between which 95 % of the defined values lie; NaN if those are less than half."""
     defined = values[~np.isnan(values)]
     if len(defined) < len(values) / 2:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipelines.training.periods import Periods
 from selectivity.columns import Floats, Ints, Mask
-from selectivity.metrics import Interval, middle
+from selectivity.metrics import Interval, percentile_interval
 
 UNIT_VALUE = "unit_value"
 """Customs value per kilogram, over what is usual of its code in training."""
@@ -59,7 +59,7 @@ def _compared(groups: Ints, parts: list[tuple[Mask, Ints]]) -> Interval:
         return counts.astype(np.float64)
 
     values = np.array([_index(*(drawn(*part) for part in parts)) for _ in range(RESAMPLES)])
-    low, high = middle(values)
+    low, high = percentile_interval(values)
     return Interval(index, max(0.0, 2 * index - high), max(index, 2 * index - low))
 
 

@@ -1,5 +1,6 @@
 """The first page: the period, the numbers that stand out, and the answers in short."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import PurePath
@@ -73,7 +74,7 @@ def _tiles(evidence: Evidence, seen: Unseen) -> Tiles:
 
 
 def _ends(ends: Between, value: float) -> Sentence:
-    return say("headline.ends", ends=ends) if value == value else say("headline.no_control")
+    return say("headline.no_control") if math.isnan(value) else say("headline.ends", ends=ends)
 
 
 def _note(evidence: Evidence, lane: str, planned: float | None) -> Sentence:

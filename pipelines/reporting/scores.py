@@ -1,5 +1,6 @@
 """Whether the probabilities can be believed, and whether the scores are more than memory."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -133,7 +134,7 @@ def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
 def _memory(repeated: float) -> Sentence:
     degree = "much" if repeated >= MEMORY_TEST else "some" if repeated >= SOME_MEMORY else "little"
     return say(
-        f"views.{degree}_memory" if repeated == repeated else "views.unknown_memory",
+        "views.unknown_memory" if math.isnan(repeated) else f"views.{degree}_memory",
         repeated=Share(repeated),
     )
 

@@ -1,5 +1,6 @@
 """How often controls find something, per lane, per channel, and per asker of past controls."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -75,7 +76,7 @@ def _rules_and_model(evidence: Evidence) -> Iterator[Sentence]:
     model = red[red.channel == Channel.MODEL]
     rules = red[red.channel.isin((Channel.MANDATORY, Channel.RULE))]
     rates = {"model": hit_rate(model), "rules": hit_rate(rules)}
-    if all(rate.value == rate.value for rate in rates.values()):
+    if not any(math.isnan(rate.value) for rate in rates.values()):
         shown = {name: with_ends(rate) for name, rate in rates.items()}
         counts = {"by_model": model, "by_rules": rules}
         inspected = {name: Number(int(rows.inspected.sum())) for name, rows in counts.items()}

@@ -30,7 +30,7 @@ def joined(parts: Sequence[Any], profile: Profile) -> Key:
     for name, part in zip(profile.keys, parts, strict=True):
         if isinstance(part, str):
             texts.append(part)
-        elif part is not None and part == part:
+        elif part is not None and part == part:  # not NaN
             texts.append(str(float(part) + 0.0))  # -0.0 is 0.0
         elif name in profile.may_lack:
             texts.append("")

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.evaluate import EvaluateParams, evaluate, plots
 from pipelines.featurize import knowledge_of
-from pipelines.judging.curve import curve
+from pipelines.judging.capacity_curve import capacity_curve
 from pipelines.judging.fitting import Past, fit
 from pipelines.judging.lanes import (
     duty_of_findings,
@@ -195,7 +195,7 @@ def test_what_the_riskiest_hold_has_the_interval_of_the_same_figure_elsewhere() 
     draws = np.random.default_rng(1)
     risk, groups = draws.random(900), np.repeat(np.arange(300), 3)
     found = (draws.random(900) < risk / 3).astype(np.int64)
-    point = curve(risk, found, groups, resamples=50).set_index("inspected").loc[0.1]
+    point = capacity_curve(risk, found, groups, resamples=50).set_index("inspected").loc[0.1]
     top = found[np.argsort(-risk)[:90]]
     assert (point.hit_rate, point.detection_rate) == (top.mean(), top.sum() / found.sum())
     assert point.detection_rate_low < point.detection_rate < point.detection_rate_high
@@ -211,7 +211,9 @@ def test_of_nine_findings_nobody_knows_what_the_riskiest_hold() -> None:
     risk = np.linspace(0.9, 0.1, 100)
     for findings, told in ((9, False), (10, True)):
         found = (np.arange(100) < findings).astype(np.int64)
-        ends = curve(risk, found, np.arange(100), resamples=20).filter(regex="_(low|high)$")
+        ends = capacity_curve(risk, found, np.arange(100), resamples=20).filter(
+            regex="_(low|high)$"
+        )
         assert ends.notna().to_numpy().all() == told
         assert ends.notna().to_numpy().any() == told
 

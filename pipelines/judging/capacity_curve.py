@@ -1,15 +1,18 @@
-"""What is caught if only so large a share of the goods items is inspected, riskiest first."""
+"""What is caught if only so large a share of the goods items is inspected, riskiest first.
+
+Its detection rate is what others call the curve of cumulative gains.
+"""
 
 import numpy as np
 import pandas as pd
 
 from selectivity.columns import Floats, Ints
-from selectivity.metrics import FEWEST_FINDINGS, middle, resampled, riskiest
+from selectivity.metrics import FEWEST_FINDINGS, percentile_interval, resampled, riskiest
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 
 
-def curve(risk: Floats, found: Ints, groups: Ints, *, resamples: int) -> pd.DataFrame:
+def capacity_curve(risk: Floats, found: Ints, groups: Ints, *, resamples: int) -> pd.DataFrame:
     """One row per share inspected: hit rate and detection rate, each with its 95 % interval.
 
     The declarations drawn anew are those of the other scores, so that a figure that stands in two
@@ -24,7 +27,7 @@ def curve(risk: Floats, found: Ints, groups: Ints, *, resamples: int) -> pd.Data
     if found.sum() >= FEWEST_FINDINGS:
         rows = resampled(groups, resamples=resamples)
         drawn = np.array([_points(found[at], risk[at], shares) for at in rows])
-        ends = np.apply_along_axis(middle, 0, drawn)
+        ends = np.apply_along_axis(percentile_interval, 0, drawn)
     columns = {"inspected": shares}
     for at, name in enumerate(("hit_rate", "detection_rate")):
         columns |= {name: values[at], f"{name}_low": ends[0, at], f"{name}_high": ends[1, at]}
