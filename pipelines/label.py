@@ -29,7 +29,7 @@ from pipelines.training.outcomes import UNKNOWN, known_classes
 from selectivity.columns import Columns, first_rows
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import Finding, FindingClass, Inspection, Result
-from selectivity.labelling import NO_VERDICT, item_outcomes, taken_back_at
+from selectivity.labelling import NO_VERDICT, comes_too_early, item_outcomes, taken_back_at
 
 
 class LabelParams(BaseModel):
@@ -138,7 +138,7 @@ def _with_versions(
         known = [
             rows
             for rows in versions.get(inspection.declaration_id, ())
-            if items["accepted_at"][rows[0]] <= observed
+            if not comes_too_early(observed, items["accepted_at"][rows[0]])
         ]
         if known:
             yield inspection, known[-1]

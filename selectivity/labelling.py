@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from selectivity.inspection import FindingClass, Inspection, Result
+
+_Moment = TypeVar("_Moment", datetime, np.datetime64)
 
 NO_VERDICT = ("SCAN",)
 """Controls that raise suspicions and settle none: most suspicious scanner images are harmless, and
@@ -43,6 +47,15 @@ def no_such_items(inspection: Inspection, item_nos: Sequence[int]) -> tuple[int,
     """Goods items that findings name and the declaration does not have; those teach nothing."""
     named = {each.item_no for each in inspection.findings if each.item_no is not None}
     return tuple(sorted(named.difference(item_nos)))
+
+
+def comes_too_early(observed_at: _Moment, accepted_at: _Moment) -> bool:
+    """Whether a result is dated before a version of its declaration was accepted.
+
+    An inspection speaks on the newest version that its result does not come too early for. One too
+    early for all of them teaches nothing: neither the histories of the service nor the next model.
+    """
+    return bool(observed_at < accepted_at)
 
 
 class Told(NamedTuple):

@@ -21,7 +21,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
 from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import Row, rows_of
-from selectivity.labelling import Told, item_outcomes
+from selectivity.labelling import Told, comes_too_early, item_outcomes
 from selectivity.lanes import Lane
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
@@ -29,7 +29,6 @@ from selectivity.rules.rule_set import RuleSet
 from serving.deciding.assessed import Assessed, assess, item_scores
 from serving.deciding.breaker import Breaker
 from serving.deciding.published import NO_MODEL
-from serving.log.spoken_on import comes_too_early
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +235,8 @@ class Predictor:
 
     def learn(self, declaration: Lodged, told: Told) -> None:
         """Fold what a control of a declaration found into the profiles, or take it back."""
-        if self.bundle is None or comes_too_early(told.inspection, declaration):
+        observed_at = told.inspection.observed_at
+        if self.bundle is None or comes_too_early(observed_at, declaration.accepted_at):
             return
         outcomes = item_outcomes(told.inspection, [item.item_no for item in declaration.items])
         if not outcomes:

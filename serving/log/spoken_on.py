@@ -1,21 +1,15 @@
 """Which decision an inspection speaks on: the same for keeping it and for proving where it was put.
 
-It is the newest version accepted before the result, as `pipelines.label` has it; else the first.
+It is the newest version that the result does not come too early for, as in `pipelines.label`; else
+the first, which it teaches nothing of.
 """
 
 from datetime import datetime
 
-from selectivity.inspection import Inspection
-from selectivity.read_back import Lodged
+from selectivity.labelling import comes_too_early
 from serving.log.kept_texts import declared_in, read_record
 from serving.log.reader import LAST, Numbered
 from serving.storage.store import Connection
-
-
-def comes_too_early(inspection: Inspection, declaration: Lodged) -> bool:
-    """Whether a result is dated before the version it speaks on was accepted, so that it teaches
-    nothing: neither the histories here nor, as `pipelines.label` has it, the next model."""
-    return inspection.observed_at < declaration.accepted_at
 
 
 def spoken_on(
@@ -36,6 +30,6 @@ def spoken_on(
         (declaration_id, upto),
     ).fetchall():
         found = Numbered(seq, read_record(text))
-        if declared_in(found.record).accepted_at <= observed_at:
+        if not comes_too_early(observed_at, declared_in(found.record).accepted_at):
             break
     return found

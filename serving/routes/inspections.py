@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from selectivity.inspection import Inspection
-from selectivity.labelling import no_such_items
+from selectivity.labelling import comes_too_early, no_such_items
 from selectivity.record import DecisionRecord
 from serving.answers.inspections import InspectionAnswer
 from serving.callers.api_keys import Role
@@ -15,7 +15,6 @@ from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_INSPECTION
 from serving.log.keep import Receipt
 from serving.log.kept_texts import declared_in
-from serving.log.spoken_on import comes_too_early
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers, reads
@@ -76,4 +75,6 @@ def _no_such_items(inspection: Inspection, decision: DecisionRecord | None) -> t
 
 
 def _before_acceptance(inspection: Inspection, decision: DecisionRecord | None) -> bool:
-    return decision is not None and comes_too_early(inspection, declared_in(decision))
+    return decision is not None and comes_too_early(
+        inspection.observed_at, declared_in(decision).accepted_at
+    )
