@@ -16,7 +16,12 @@ import pandas as pd
 
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
-from pipelines.judging.lanes import duty_of_findings, lane_figures, outcome_of_declarations
+from pipelines.judging.lanes import (
+    duty_of_findings,
+    known_violations,
+    lane_figures,
+    outcome_of_declarations,
+)
 from pipelines.judging.replay import replay
 from pipelines.stage.command import command, say
 from pipelines.stage.files import read_as, without_nan, write_json
@@ -86,7 +91,7 @@ def change_of_red(now: pd.DataFrame, then: pd.DataFrame) -> dict[str, float]:
     Both decided on the same declarations, in the same order: what stays where it was is no doubt.
     Of fewer than ten violations there is no interval.
     """
-    known = (now.inspected & now.found).to_numpy()
+    known = known_violations(now).to_numpy()
     red, would_be = ((lanes.lane == "RED").to_numpy()[known] for lanes in (now, then))
     moved = would_be.astype(np.int64) - red
     if not known.any():

@@ -103,6 +103,14 @@ def duty_of_findings(items: Columns, outcomes: pd.DataFrame, rows: Mask, bundle:
     return np.minimum(at_stake, bundle.model.knowledge.duty_cap)
 
 
+def known_violations(lanes: pd.DataFrame) -> "pd.Series[bool]":
+    """Which declarations hold a violation that is known: inspected, and something was found.
+
+    What nobody inspected may hold one as well, and is never counted as one without.
+    """
+    return lanes.inspected & lanes.found
+
+
 def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
     """A line per lane that took more than a tenth over the capacity of the policy."""
     return [

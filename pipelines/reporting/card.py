@@ -7,9 +7,10 @@ from datetime import date
 from math import nan
 from typing import Any
 
+from pipelines.judging.lanes import known_violations
 from pipelines.reporting.evidence import DIGITS, Evidence
 from pipelines.reporting.headline import period, source_of, warnings_of
-from pipelines.reporting.leak import leak
+from pipelines.reporting.leak import in_green
 from pipelines.reporting.sections import Row, Section, Table, Tile, Tiles
 from pipelines.reporting.sentences import (
     Between,
@@ -21,7 +22,6 @@ from pipelines.reporting.sentences import (
     with_ends,
 )
 from pipelines.reporting.unseen import Unseen
-from pipelines.reporting.yields import hits
 from selectivity.metrics import Interval, wilson
 
 USES = ("use", "users", "decides", "not_for", "never_trained")
@@ -185,7 +185,7 @@ def _all_features(rows: Sequence[Mapping[str, Any]]) -> Table:
 def impact(evidence: Evidence, seen: Unseen) -> Section:
     """Section: whom a wrong lane harms, how often that is known to happen, and what guards them."""
     checked = evidence.decisions[evidence.decisions.lane != "GREEN"]
-    found, inspected = hits(checked).sum(), int(checked.inspected.sum())
+    found, inspected = known_violations(checked).sum(), int(checked.inspected.sum())
     random = evidence.policy.random
     return Section(
         name="impact",
@@ -195,7 +195,7 @@ def impact(evidence: Evidence, seen: Unseen) -> Section:
                 clean=with_ends(wilson(float(inspected - found), inspected)),
                 inspected=Number(inspected),
             ),
-            leak(evidence, seen).answers[0],
+            in_green(seen),
             *(
                 say(f"impact.{name}", yellow=Share(random.yellow), red=Share(random.red))
                 for name in GUARDS

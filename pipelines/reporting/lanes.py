@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.judging.lanes import known_violations
 from pipelines.reporting import charts
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Chart, Row, Section, Table
@@ -37,7 +38,7 @@ def per_week(decisions: pd.DataFrame) -> pd.DataFrame:
     """One row per week: week, ripe, declarations, shares of the lanes, inspected, found."""
     counted = decisions.assign(
         **{lane: decisions.lane == lane for lane in LANES},
-        found=decisions.found & decisions.inspected,
+        found=known_violations(decisions),
     )
     weeks = counted.groupby(["week", "ripe"], as_index=False)
     shares = weeks[list(LANES)].mean()

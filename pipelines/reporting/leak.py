@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from pipelines.judging.lanes import known_violations
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, Speaker, say
 from pipelines.reporting.unseen import LEAST_EFFECTIVE, Rate, Unseen
-from pipelines.reporting.yields import hits
 from selectivity.lanes import LANES, Lane
 
 
@@ -32,11 +32,14 @@ def _warnings(seen: Unseen) -> Iterator[Sentence]:
         yield say("leak.not_apart", green=Between(green.rate), yellow=Between(yellow.rate))
 
 
-def _answers(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
-    green, everywhere = seen.lanes["GREEN"], seen.everywhere
+def in_green(seen: Unseen) -> Sentence:
+    """How often green holds a violation, or that it cannot be told."""
+    green = seen.lanes["GREEN"]
+    if seen.basis == "unknown":
+        return say("leak.unknown")
     if not green.declarations:
-        return (say("leak.no_green"),)
-    first = say(
+        return say("leak.no_green")
+    return say(
         f"leak.{seen.basis}",
         rate=Share(green.rate.value),
         ends=Between(green.rate),
@@ -44,6 +47,12 @@ def _answers(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
         findings_ends=Between(green.findings, 0),
         declarations=Number(green.declarations),
     )
+
+
+def _answers(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
+    first, everywhere = in_green(seen), seen.everywhere
+    if not seen.lanes["GREEN"].declarations:
+        return (first,)
     second = say("leak.leaked", share=Share(seen.leaked.value), ends=Between(seen.leaked))
     third = say(
         "leak.everywhere",
@@ -61,7 +70,9 @@ def _answers(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
 
 def _found_elsewhere(evidence: Evidence) -> Iterator[Sentence]:
     """The share of green by what past checks found, which stands elsewhere and is another one."""
-    found, of_green = (hits(rows).sum() for rows in (evidence.decisions, evidence.of_lane("GREEN")))
+    found, of_green = (
+        known_violations(rows).sum() for rows in (evidence.decisions, evidence.of_lane("GREEN"))
+    )
     if found:
         yield say("leak.found_elsewhere", share=Share(of_green / found))
 
@@ -70,7 +81,7 @@ def _cannot_tell(evidence: Evidence, seen: Unseen) -> tuple[Sentence, ...]:
     green = evidence.of_lane("GREEN")
     known = green[green.inspected]
     return (
-        say("leak.unknown"),
+        in_green(seen),
         say(
             "leak.why_unknown",
             controls=Number(seen.everywhere.controls),

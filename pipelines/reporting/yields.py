@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from pipelines.judging.lanes import known_violations
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
 from pipelines.reporting.evidence import Evidence, interval_in
@@ -43,12 +44,7 @@ def yields(evidence: Evidence) -> Section:
 
 def hit_rate(decisions: pd.DataFrame) -> Interval:
     """Share of the inspected declarations in which something was found, with its interval."""
-    return wilson(float(hits(decisions).sum()), int(decisions.inspected.sum()))
-
-
-def hits(decisions: pd.DataFrame) -> "pd.Series[bool]":
-    """Which declarations are known to hold a violation."""
-    return decisions.found & decisions.inspected
+    return wilson(float(known_violations(decisions).sum()), int(decisions.inspected.sum()))
 
 
 def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
@@ -158,7 +154,7 @@ def _mean(duty: "pd.Series[float]", groups: Ints) -> Sentence:
 
 def _channel_table(evidence: Evidence) -> Table:
     """Declarations that are checked now, by who asks for it; those released stand apart."""
-    rows, all_found = [], int(hits(evidence.decisions).sum())
+    rows, all_found = [], int(known_violations(evidence.decisions).sum())
     for channel in Channel:
         for lane in LANES[::-1]:
             chosen = evidence.of_lane(lane)
@@ -166,7 +162,7 @@ def _channel_table(evidence: Evidence) -> Table:
             if len(chosen):
                 label = say("yields.channel", channel=say(f"channel.{channel}"), lane=Lane[lane])
                 counts = _counts(label, chosen, lane=lane)
-                holds = with_ends(wilson(float(hits(chosen).sum()), all_found))
+                holds = with_ends(wilson(float(known_violations(chosen).sum()), all_found))
                 rows.append(Row((*counts.cells, holds), lane=lane))
     headings = (*_headings("channel"), say("heading.holds"))
     return Table(say("yields.channel_caption"), headings, tuple(rows))
