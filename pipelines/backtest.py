@@ -41,7 +41,7 @@ from selectivity.columns import Columns, Floats, each_declaration, take
 from selectivity.deciding.capacity import ControlPolicy, Prices
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.risk import Risk
-from selectivity.metrics import FEWEST_FINDINGS, bootstrap
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap
 
 CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
 
@@ -98,12 +98,8 @@ def change_of_red(now: pd.DataFrame, then: pd.DataFrame) -> dict[str, float]:
         return {}
     each = np.arange(len(moved))
     few = len(moved) < FEWEST_FINDINGS
-    low, high = (nan, nan) if few else bootstrap(lambda at: float(moved[at].mean()), each)
-    return {
-        "red_holds_found_change": float(moved.mean()),
-        "red_holds_found_change_low": low,
-        "red_holds_found_change_high": high,
-    }
+    ends = (nan, nan) if few else bootstrap(lambda at: float(moved[at].mean()), each)
+    return Interval(float(moved.mean()), *ends).named("red_holds_found_change")
 
 
 def backtest(

@@ -43,12 +43,8 @@ def summary(weeks: pd.DataFrame) -> dict[str, float]:
         "weeks": len(weeks),
         "declarations": int(total["declarations"]),
         "chosen": int(total["chosen"]),
-        "precision": precision.value,
-        "precision_low": precision.low,
-        "precision_high": precision.high,
-        "findings_share": findings.value,
-        "findings_share_low": findings.low,
-        "findings_share_high": findings.high,
+        **precision.named("precision"),
+        **findings.named("findings_share"),
         "duty_share_of_best": total["duty_found"] / total["duty_there"]
         if total["duty_there"]
         else float("nan"),

@@ -84,13 +84,7 @@ def sections(evidence: Evidence, seen: Unseen, grouped: pd.DataFrame) -> tuple[S
 def leak_figures(seen: Unseen) -> dict[str, Any]:
     """What is said of violations that nobody sees, for whoever compares bundles. Nothing where it
     cannot be told."""
-    told = {"green_rate": seen.lanes["GREEN"].rate, "green_holds": seen.leaked}
-    ends = ("", "_low", "_high")
-    figures = {
-        f"{name}{end}": value
-        for name, interval in told.items()
-        for end, value in zip(ends, interval, strict=True)
-    }
+    figures = seen.lanes["GREEN"].rate.named("green_rate") | seen.leaked.named("green_holds")
     return {"basis": seen.basis} | (without_nan(figures) if seen.basis != "unknown" else {})
 
 

@@ -1,7 +1,7 @@
 """Figures that managers read, each with what it needs to be believed: an interval."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -14,6 +14,19 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def read(cls, figures: Mapping[Any, Any], name: str) -> Self:
+        """The figure of this name and its ends, as `named` gave them; NaN for what is not there."""
+        return cls(*(float(figures.get(each, float("nan"))) for each in _names(name)))
+
+    def named(self, name: str) -> dict[str, float]:
+        """The value under this name, and the ends under the same with `_low` and `_high`."""
+        return dict(zip(_names(name), self, strict=True))
+
+
+def _names(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
 
 
 def wilson(found: float, of: float) -> Interval:

@@ -33,7 +33,7 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
             figures |= _hit_rate(f"{name}_by_model", given[given.channel == Channel.MODEL])
         for what in ("found", "physical", "duty_found"):
             if (share := _held(known[what], known.lane == lane)) is not None:
-                figures |= _with_ends(f"{name}_holds_{what}", share)
+                figures |= share.named(f"{name}_holds_{what}")
     return figures
 
 
@@ -59,18 +59,10 @@ def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
     return Interval(share(everyone), *bootstrap(share, everyone))
 
 
-def _with_ends(name: str, interval: Interval) -> dict[str, float]:
-    return {
-        name: interval.value,
-        f"{name}_low": interval.low,
-        f"{name}_high": interval.high,
-    }
-
-
 def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:
     figures: dict[str, Any] = {f"{name}_inspected": len(given)}
     if len(given):
-        figures |= _with_ends(f"{name}_hit_rate", wilson(float(given.found.sum()), len(given)))
+        figures |= wilson(float(given.found.sum()), len(given)).named(f"{name}_hit_rate")
     return figures
 
 

@@ -77,10 +77,9 @@ def score_view(
     if not 0 < found.sum() < len(found):
         return figures
     for name, statistic in STATISTICS.items():
-        figures[name] = statistic(found, risk)
-        figures[f"{name}_low"], figures[f"{name}_high"] = bootstrap(
-            partial(_of_rows, statistic, found, risk), groups, resamples=resamples
-        )
+        of_rows = partial(_of_rows, statistic, found, risk)
+        ends = bootstrap(of_rows, groups, resamples=resamples)
+        figures |= Interval(statistic(found, risk), *ends).named(name)
     figures["ece"] = expected_calibration_error(found, risk)
     figures["ece_equal_mass"] = equal_mass_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())

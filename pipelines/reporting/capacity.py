@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.reporting import charts
-from pipelines.reporting.evidence import Evidence, interval_in
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
 from selectivity.metrics import Interval
@@ -39,9 +39,9 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
     if {0.05, 0.1} <= at.keys():
         yield say(
             "capacity.riskiest",
-            caught_5=with_ends(interval_in(at[0.05], "detection_rate")),
+            caught_5=with_ends(Interval.read(at[0.05], "detection_rate")),
             hit_5=_hit_rate(evidence, "precision_at_5"),
-            caught_10=with_ends(interval_in(at[0.1], "detection_rate")),
+            caught_10=with_ends(Interval.read(at[0.1], "detection_rate")),
             hit_10=_hit_rate(evidence, "precision_at_10"),
         )
     if told:
@@ -49,12 +49,12 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
 
 
 def _hit_rate(evidence: Evidence, name: str) -> Sentence:
-    return with_ends(interval_in(evidence.metrics.get("all_rows", {}), name))
+    return with_ends(Interval.read(evidence.metrics.get("all_rows", {}), name))
 
 
 def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:
     same = abs(then["red_share"] - now["red_share"]) < SAME
-    points = Interval(*(100 * end for end in interval_in(then, "red_holds_found_change")))
+    points = Interval(*(100 * end for end in Interval.read(then, "red_holds_found_change")))
     return say(
         f"capacity.{change}_same" if same else f"capacity.{change}",
         share=Share(now["red_share"]),
@@ -96,7 +96,7 @@ def _blocks(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Block]:
 def _curve(curve: pd.DataFrame) -> Table:
     names = ("detection_rate", "hit_rate")
     rows = [
-        Row((Share(row["inspected"]), *(with_ends(interval_in(row, name)) for name in names)))
+        Row((Share(row["inspected"]), *(with_ends(Interval.read(row, name)) for name in names)))
         for row in curve.to_dict("records")
     ]
     headings = tuple(say(f"heading.{name}") for name in ("items_inspected", *names))
@@ -114,8 +114,7 @@ def _variants(variants: Mapping[str, Any]) -> Table:
 
 
 def _variant(name: str, figures: Mapping[str, Any]) -> Row:
-    ends = ("red_hit_rate", "red_hit_rate_low", "red_hit_rate_high")
-    rate = Interval(*(figures.get(end, nan) for end in ends))
+    rate = Interval.read(figures, "red_hit_rate")
     label: Fact = say(f"variant.{name}") if name in KNOWN else name
     shares = (Share(figures[f"{lane}_share"]) for lane in ("green", "yellow", "red"))
     holds = (Share(figures.get(f"{lane}_holds_found", nan)) for lane in ("red", "green"))

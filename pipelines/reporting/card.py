@@ -85,8 +85,7 @@ def _tiles(evidence: Evidence, facts: CardFacts) -> Tiles:
 
 
 def _figure(metrics: Mapping[str, Any], name: str) -> Interval:
-    figures = metrics.get(MEASURE, {})
-    return Interval(*(figures.get(f"{name}{end}", nan) for end in ("", "_low", "_high")))
+    return Interval.read(metrics.get(MEASURE, {}), name)
 
 
 def _ends(ends: Between) -> Sentence:

@@ -20,12 +20,6 @@ DIGITS = 16
 """Digits of a digest that are shown."""
 
 
-def interval_in(figures: Mapping[Any, Any], name: str) -> Interval:
-    """A figure of the metrics with its interval; NaN for what is not there."""
-    ends = (name, f"{name}_low", f"{name}_high")
-    return Interval(*(float(figures.get(end, float("nan"))) for end in ends))
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What the stages before left behind; frames are about the evaluation period alone."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import Evidence, interval_in
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import (
     Between,
@@ -118,7 +118,7 @@ def views(evidence: Evidence) -> Section:
 def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
     """What is left when memory cannot help comes first: it is what new goods will get."""
     if "auroc" in figures["all_rows"] and "left_out" in figures["line_purged"]:
-        ends = Between(interval_in(figures["all_rows"], "auroc"))
+        ends = Between(Interval.read(figures["all_rows"], "auroc"))
         return say("views.left_out", all_rows=Share(figures["all_rows"]["auroc"]), ends=ends)
     if not all("auroc" in figures[view] for view in ("all_rows", "line_purged")):
         return say("views.undefined")
@@ -126,7 +126,7 @@ def _ranking(figures: Mapping[str, Mapping[str, Any]]) -> Sentence:
     facts: dict[str, Fact] = {
         "all_rows": Share(figures["all_rows"]["auroc"]),
         "purged": Share(purged["auroc"]),
-        "ends": Between(interval_in(purged, "auroc")),
+        "ends": Between(Interval.read(purged, "auroc")),
     }
     return Sentence("views.answer", facts)
 
@@ -142,7 +142,7 @@ def _memory(repeated: float) -> Sentence:
 def _blocks(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
     def draw(speak: Speaker) -> str:
         lines = [
-            Line(speak.capital(say(f"view.{view}")), interval_in(figures[view], "auroc"))
+            Line(speak.capital(say(f"view.{view}")), Interval.read(figures[view], "auroc"))
             for view in VIEWS
         ]
         return charts.areas("views", lines, speak)
@@ -159,7 +159,7 @@ def _blocks(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Block]:
 def _view(view: str, figures: Mapping[str, Any]) -> Row:
     cells: list[Fact] = [say(f"view.{view}"), Number(figures.get("rows", 0))]
     cells.append(Share(figures.get("base_rate", float("nan"))))
-    cells += [with_ends(interval_in(figures, name), digits=3) for name in ("auroc", "auprc")]
+    cells += [with_ends(Interval.read(figures, name), digits=3) for name in ("auroc", "auprc")]
     precisions = ("precision_at_5", "precision_at_10")
-    cells += [with_ends(interval_in(figures, name)) for name in precisions]
+    cells += [with_ends(Interval.read(figures, name)) for name in precisions]
     return Row(tuple(cells))

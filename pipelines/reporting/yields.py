@@ -9,7 +9,7 @@ import pandas as pd
 from pipelines.judging.lanes import known_violations
 from pipelines.reporting import charts
 from pipelines.reporting.charts import Line
-from pipelines.reporting.evidence import Evidence, interval_in
+from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import (
     Between,
@@ -125,7 +125,7 @@ def _holds_table(evidence: Evidence) -> Table:
     counts = {name: int(known[name].sum()) for name in ("found", "physical")}
     rows = []
     for lane in LANES:
-        shares = (interval_in(figures, f"{lane.lower()}_{name}") for name in HOLDS)
+        shares = (Interval.read(figures, f"{lane.lower()}_{name}") for name in HOLDS)
         cells: list[Fact] = [Lane[lane], *map(with_ends, shares)]
         if has_duty:
             in_lane = known[known.lane == lane]
