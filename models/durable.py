@@ -1,6 +1,8 @@
 """What has to survive a power cut."""
 
 import os
+import shutil
+from glob import escape
 from pathlib import Path
 
 
@@ -13,9 +15,30 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def half_of(file: Path) -> Path:
+    """What this process writes to before it gives the file its name: hidden, beside the file."""
+    return file.with_name(f".{file.name}.{os.getpid()}")
+
+
+def half_folder_of(folder: Path) -> Path:
+    """The same of a folder, which only one process at a time puts together."""
+    return folder.with_name(f".{folder.name}.part")
+
+
+def sweep(folder: Path, *files: str) -> None:
+    """Clear away the halves of these files, and of folders, left by processes that were killed.
+
+    Only while nobody else is at work in the folder.
+    """
+    hidden = (f".{escape(name)}.[0-9]*" for name in files)
+    for pattern in (*hidden, half_folder_of(folder / "*").name):
+        for left in folder.glob(pattern):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def write_durably(file: Path, *parts: str | bytes | memoryview) -> None:
     """Replace a file: a reader, also one after a power cut, finds the old one or the new one."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new = half_of(file)
     try:
         with new.open("wb") as stream:
             for part in parts:

@@ -16,18 +16,25 @@ MLflow is told afterwards: the model's alias `champion`. If it is down, it is to
 
 import getpass
 import shutil
-from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from models.bundle import FILES, MANIFEST, load, verify
-from models.durable import sync, write_durably
+from models.durable import half_folder_of, sweep, sync
 from models.pointer import NAME_DIGITS, POINTER, Pointer, read_pointer, write_pointer
+from models.publications import (
+    HISTORY,
+    Publication,
+    earlier,
+    history,
+    not_taken_back,
+    pointer_unless_damaged,
+    remember,
+)
 from models.registry import store_of, workspace_root
 from pipelines.gate import stop_if_worse
 from pipelines.stage.command import command, say
@@ -35,28 +42,10 @@ from pipelines.stage.files import VERDICT, alone, copy_file, read_json, reading
 from pipelines.stage.options import BundleFolder, EvaluationFolder, PublishedFolder
 from pipelines.stage.outbox import Outbox, Promotion
 from pipelines.track import tell
-from selectivity.declaration import problems
 from selectivity.errors import BundleError, ParamsError
 
-HISTORY = "history.jsonl"
-PREVIOUS = "previous"
-MOST_NAMED = 5
-"""How many of the newest bundles an error names."""
 SHARED_LOGIN = "root"
 """Whoever runs a machine shares this login; it stands in the history only if somebody wrote it."""
-
-
-class Publication(BaseModel):
-    """One line of the history."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: int
-    bundle: str
-    by: str
-    at: AwareDatetime
-    note: str = ""
-    rollback: bool = False
 
 
 def publish(
@@ -77,8 +66,8 @@ def publish(
     """
     digest = load(bundle).digest
     with alone(published):  # two people at once would give one version twice
-        _sweep(published)
-        current, before = _in_force(published), history(published)
+        sweep(published, POINTER, HISTORY)
+        current, before = pointer_unless_damaged(published), history(published)
         place = published / digest[:NAME_DIGITS]
         whole = _is_whole(place, digest)
         if current is not None and current.digest == digest and whole:
@@ -91,79 +80,11 @@ def publish(
         pointer = Pointer.to(digest, version=version, by=by, at=at)
         told = pointer.model_dump(exclude={"digest", "previous", "rollback"})
         lines = [*before, Publication(**told, note=note, rollback=rollback)]
-        _remember(published, lines)
-        *_, previous = None, *_not_taken_back(lines)[:-1]
+        remember(published, lines)
+        *_, previous = None, *not_taken_back(lines)[:-1]
         behind = {"previous": previous, "rollback": rollback}
         write_pointer(published, pointer.model_copy(update=behind))
     return True
-
-
-def earlier(published: Path, name: str) -> Path:
-    """Folder of a bundle published before: `previous`, or the first digits of its name.
-
-    Raises:
-        BundleError: there is none, or several begin so.
-    """
-    if name == PREVIOUS:
-        found = set(_not_taken_back(history(published))[:-1][-1:])
-    else:
-        found = {line.bundle for line in history(published) if line.bundle.startswith(name)}
-    if len(found) != 1:
-        raise BundleError(
-            f"{'More than one bundle' if found else 'No bundle'} published before fits {name!r}. "
-            + _those_there_are(published)
-        )
-    return published / found.pop()
-
-
-def _those_there_are(published: Path) -> str:
-    """The newest that may be named instead, each once; not the one in force."""
-    lines, current = history(published), read_pointer(published)
-    if not lines:
-        return "Nothing was published yet."
-    in_force = current.bundle if current else None
-    others = {line.bundle: line.version for line in lines if line.bundle != in_force}
-    if not others:
-        return f"{in_force} is in force and the first: there is nothing to go back to."
-    newest = sorted(others.items(), key=lambda pair: pair[1])[-MOST_NAMED:]
-    named = ", ".join(f"{bundle} (version {version})" for bundle, version in newest)
-    return f"Name one of these: {named}; `python -m pipelines.publish --list` shows all."
-
-
-def _not_taken_back(lines: Sequence[Publication]) -> list[str]:
-    """Names of the bundles in force one after the other, less those that were rolled back."""
-    names: list[str] = []
-    for line in lines:
-        while line.rollback and line.bundle in names and names[-1] != line.bundle:
-            names.pop()
-        names += [line.bundle] * (not names or names[-1] != line.bundle)
-    return names
-
-
-def history(published: Path) -> list[Publication]:
-    """Every publication, oldest first; not one that was begun and never came into force.
-
-    Raises:
-        BundleError: some line of the history cannot be read.
-    """
-    file, current = published / HISTORY, _in_force(published)
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    whole = text[: text.rfind("\n") + 1]  # a line that was cut short was being written
-    try:
-        lines = [Publication.model_validate_json(line) for line in whole.splitlines()]
-        return [line for line in lines if current is None or line.version <= current.version]
-    except ValidationError as error:
-        raise BundleError(
-            f"{file} has a line that is no publication: {problems(error)}. Correct that line."
-        ) from error
-
-
-def _in_force(published: Path) -> Pointer | None:
-    """The pointer; None if there is none or it is damaged: publishing writes it anew."""
-    try:
-        return read_pointer(published)
-    except BundleError:
-        return None
 
 
 def _is_whole(place: Path, digest: str) -> bool:
@@ -173,16 +94,9 @@ def _is_whole(place: Path, digest: str) -> bool:
         return False
 
 
-def _sweep(published: Path) -> None:
-    """Clear away what publications left behind that were killed: no other is at work now."""
-    for pattern in (f".{POINTER}.[0-9]*", f".{HISTORY}.[0-9]*", ".*.part"):
-        for left in published.glob(pattern):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
 def _copy(bundle: Path, place: Path, digest: str) -> None:
     """Copy beside its place, check the copy, then rename. A damaged one there makes room."""
-    beside = place.with_name(f".{place.name}.part")
+    beside = half_folder_of(place)
     with ExitStack() as on_failure:
         on_failure.callback(shutil.rmtree, beside, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
@@ -201,12 +115,6 @@ def _copy(bundle: Path, place: Path, digest: str) -> None:
         beside.rename(place)
         on_failure.pop_all()
     sync(place.parent)
-
-
-def _remember(published: Path, lines: Sequence[Publication]) -> None:
-    """Write the history before the pointer moves, so that it always has what is in force."""
-    text = "".join(line.model_dump_json() + "\n" for line in lines)
-    write_durably(published / HISTORY, text)
 
 
 def main(

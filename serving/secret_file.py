@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.durable import sync
+from models.durable import half_of, sync
 
 
 def create(file: Path, content: bytes) -> None:
@@ -51,7 +51,7 @@ def others_may_read(file: Path) -> bool:
 def _beside(file: Path, content: bytes) -> Iterator[Path]:
     """The whole content on disk under another name, to be given the right one inside."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = file.with_name(f".{file.name}.{os.getpid()}")
+    half = half_of(file)
     half.unlink(missing_ok=True)  # left by a process that was killed
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -14,7 +14,7 @@ from errno import EEXIST
 from functools import partial
 from pathlib import Path
 
-from models.durable import sync
+from models.durable import half_folder_of, sync
 from selectivity.errors import AuditError, DecisionLogError
 from serving.audit.verify import Verdict, verify
 from serving.log.drain import taken_upto
@@ -37,7 +37,7 @@ def back_up(settings: Settings, folder: Path) -> Verdict:
     """
     in_a_file = settings.database is None
     spool_waits = settings.spool_file.exists() and (in_a_file or _holds_more(settings))
-    half = folder.with_name(f".{folder.name}.part")
+    half = half_folder_of(folder)
     try:
         if folder.exists():
             raise FileExistsError(EEXIST, os.strerror(EEXIST), str(folder))

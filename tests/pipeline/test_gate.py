@@ -17,6 +17,7 @@ import typer
 
 from models.bundle import FORMAT, Bundle, Manifest
 from models.pointer import read_pointer
+from models.publications import history
 from pipelines import gate, publish
 from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
@@ -435,11 +436,11 @@ def test_what_fails_is_published_on_demand_alone(
     if verdict is Verdict.FAIL:
         with pytest.raises(BundleError, match=r"worse.*findings in red.*--despite"):
             put_in_force()
-        assert not publish.history(published)
+        assert not history(published)
         put_in_force(despite=True)
     else:
         put_in_force()
-    assert [line.by for line in publish.history(published)] == ["ann.lee"]
+    assert [line.by for line in history(published)] == ["ann.lee"]
     told = capsys.readouterr().err
     assert f"gate: {verdict}: {gate.MEANS[verdict]}" in " ".join(told.split())
     assert json.loads((tmp_path / gate.REPORT).read_text())["verdict"] == verdict
@@ -475,7 +476,7 @@ def test_margins_that_cannot_be_read_stop_a_publication(
     Path("params.yaml").write_text(params)
     with pytest.raises(ParamsError, match=told):
         put_in_force()
-    assert len(publish.history(tmp_path / "published")) == 1
+    assert len(history(tmp_path / "published")) == 1
 
 
 @pytest.mark.parametrize("params", ["policy: {}", "gate: {}"])
@@ -543,7 +544,7 @@ def test_a_verdict_that_lacks_something_is_told_with_its_file(
     file.write_text(json.dumps(verdict))
     with pytest.raises(StageFileError, match=rf"verdict\.json .*lacks '{key}'.*`dvc repro`"):
         put_in_force()
-    assert len(publish.history(tmp_path / "published")) == 1
+    assert len(history(tmp_path / "published")) == 1
 
 
 def test_a_bundle_is_compared_with_another_and_by_its_own_evaluation(
@@ -564,4 +565,4 @@ def test_what_cannot_be_compared_is_published_with_a_warning(
     two_bundles(tmp_path, monkeypatch)()
     told = capsys.readouterr().err
     assert "was not compared with the one in force. data/interim/prepared/items.parquet" in told
-    assert len(publish.history(tmp_path / "published")) == 2
+    assert len(history(tmp_path / "published")) == 2

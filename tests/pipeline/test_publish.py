@@ -17,7 +17,8 @@ import pytest
 
 from models.bundle import FILES, verify
 from models.pointer import read_pointer, write_pointer
-from pipelines.publish import earlier, history, publish
+from models.publications import earlier, history
+from pipelines.publish import publish
 from pipelines.stage.outbox import Outbox
 from selectivity.errors import BundleError, ParamsError
 from serving.deciding.follow_bundle import BundleFollower

@@ -1,0 +1,107 @@
+"""What was put in force so far: what, who, when and why, a line each in `history.jsonl`.
+
+It lies beside the pointer (`models.pointer`), which alone says what is in force: a line of a
+publication that was begun and never came into force does not count.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from models.durable import write_durably
+from models.pointer import Pointer, read_pointer
+from selectivity.declaration import problems
+from selectivity.errors import BundleError
+
+HISTORY = "history.jsonl"
+PREVIOUS = "previous"
+MOST_NAMED = 5
+"""How many of the newest bundles an error names."""
+
+
+class Publication(BaseModel):
+    """One line of the history."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    bundle: str
+    by: str
+    at: AwareDatetime
+    note: str = ""
+    rollback: bool = False
+
+
+def earlier(published: Path, name: str) -> Path:
+    """Folder of a bundle published before: `previous`, or the first digits of its name.
+
+    Raises:
+        BundleError: there is none, or several begin so.
+    """
+    if name == PREVIOUS:
+        found = set(not_taken_back(history(published))[:-1][-1:])
+    else:
+        found = {line.bundle for line in history(published) if line.bundle.startswith(name)}
+    if len(found) != 1:
+        raise BundleError(
+            f"{'More than one bundle' if found else 'No bundle'} published before fits {name!r}. "
+            + _those_there_are(published)
+        )
+    return published / found.pop()
+
+
+def _those_there_are(published: Path) -> str:
+    """The newest that may be named instead, each once; not the one in force."""
+    lines, current = history(published), read_pointer(published)
+    if not lines:
+        return "Nothing was published yet."
+    in_force = current.bundle if current else None
+    others = {line.bundle: line.version for line in lines if line.bundle != in_force}
+    if not others:
+        return f"{in_force} is in force and the first: there is nothing to go back to."
+    newest = sorted(others.items(), key=lambda pair: pair[1])[-MOST_NAMED:]
+    named = ", ".join(f"{bundle} (version {version})" for bundle, version in newest)
+    return f"Name one of these: {named}; `python -m pipelines.publish --list` shows all."
+
+
+def not_taken_back(lines: Sequence[Publication]) -> list[str]:
+    """Names of the bundles in force one after the other, less those that were rolled back."""
+    names: list[str] = []
+    for line in lines:
+        while line.rollback and line.bundle in names and names[-1] != line.bundle:
+            names.pop()
+        names += [line.bundle] * (not names or names[-1] != line.bundle)
+    return names
+
+
+def history(published: Path) -> list[Publication]:
+    """Every publication, oldest first; not one that was begun and never came into force.
+
+    Raises:
+        BundleError: some line of the history cannot be read.
+    """
+    file, current = published / HISTORY, pointer_unless_damaged(published)
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    whole = text[: text.rfind("\n") + 1]  # a line that was cut short was being written
+    try:
+        lines = [Publication.model_validate_json(line) for line in whole.splitlines()]
+        return [line for line in lines if current is None or line.version <= current.version]
+    except ValidationError as error:
+        raise BundleError(
+            f"{file} has a line that is no publication: {problems(error)}. Correct that line."
+        ) from error
+
+
+def pointer_unless_damaged(published: Path) -> Pointer | None:
+    """The pointer; None if there is none or it is damaged: publishing writes it anew."""
+    try:
+        return read_pointer(published)
+    except BundleError:
+        return None
+
+
+def remember(published: Path, lines: Sequence[Publication]) -> None:
+    """Write the history before the pointer moves, so that it always has what is in force."""
+    text = "".join(line.model_dump_json() + "\n" for line in lines)
+    write_durably(published / HISTORY, text)
