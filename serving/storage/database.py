@@ -1,26 +1,24 @@
 """The decision log in PostgreSQL, shared by any number of services.
 
 Writers take turns: each holds one advisory lock from the beginning of its transaction to the end,
-so that they make one chain. A server that hangs cannot tell so: every wait ends by our own clock.
+so that they make one chain.
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import conninfo, pq
-from psycopg.pq import TransactionStatus
 
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.storage import database_version
 from serving.storage.chain import log_id_of
+from serving.storage.database_connection import NEVER, Impatient, Server
 from serving.storage.database_refusal import passes
-from serving.storage.store import AwayError, Connection, Found, Rows, insert
+from serving.storage.store import AwayError, Connection, Found, insert
 
-NEVER = float("inf")
 WRITER = 0x1A9E5
 """The advisory lock that a writer holds."""
 WRITABLE = ("read-write", "primary")  # what an address may ask of the server that is written
@@ -80,7 +78,7 @@ class LogDatabase:
             DecisionLogError: it cannot be used.
         """
         try:
-            server = _Server(self._connect(to_write=True), self._patience.read_seconds)
+            server = Server(self._connect(to_write=True), self._patience.read_seconds)
             with server.closed_on_error():
                 server.execute(f"SET idle_in_transaction_session_timeout = '{HOLD_SECONDS}s'")
                 database_version.bring_up_to_date(server, self.name)
@@ -98,7 +96,7 @@ class LogDatabase:
             DecisionLogError: it would not.
         """
         try:
-            server = _Server(self._connect(), self._patience.read_seconds)
+            server = Server(self._connect(), self._patience.read_seconds)
             with contextlib.closing(server):
                 _check_durable(server, self.name)
         except psycopg.Error as error:
@@ -112,7 +110,7 @@ class LogDatabase:
             AwayError: the database cannot be reached.
         """
         try:
-            server = _Server(self._connect(), self._patience.read_seconds)
+            server = Server(self._connect(), self._patience.read_seconds)
             with contextlib.closing(server):
                 there = database_version.version_of(server) != database_version.NO_LOG
                 return log_id_of(server) if there else None
@@ -127,13 +125,13 @@ class LogDatabase:
             DecisionLogError: it holds no log of this version.
         """
 
-        def connect() -> _Impatient:
+        def connect() -> Impatient:
             opened = self._connect()
             opened.execute("SET default_transaction_read_only = on")
             return opened
 
         try:
-            server = _Server(connect(), self._patience.read_seconds, again=connect)
+            server = Server(connect(), self._patience.read_seconds, again=connect)
             with server.closed_on_error():
                 database_version.check(server, self.name)
             if quick:
@@ -144,7 +142,7 @@ class LogDatabase:
 
     def begin(self, connection: Connection) -> None:
         """Take the turn of a writer; whoever waits for it sees what the one before committed."""
-        assert isinstance(connection, _Server)
+        assert isinstance(connection, Server)
         connection.give_until(time.monotonic() + self._patience.write_seconds)
         connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         connection.execute("SELECT pg_advisory_xact_lock(?)", (WRITER,))
@@ -190,7 +188,7 @@ class LogDatabase:
             "that the server runs and that the role may use the tables."
         )
 
-    def _connect(self, *, to_write: bool = False) -> "_Impatient":
+    def _connect(self, *, to_write: bool = False) -> Impatient:
         """Of several hosts to the one that can be written, also to read: others are behind it."""
         given: dict[str, Any] = {"application_name": "lanes", "connect_timeout": CONNECT_SECONDS}
         given |= self._address
@@ -198,7 +196,7 @@ class LogDatabase:
             given["target_session_attrs"] = "read-write"  # whatever suits those who read
         elif self._has_several_hosts():
             given.setdefault("target_session_attrs", "read-write")
-        connection = _Impatient.connect(**given, autocommit=True, client_encoding="UTF8")
+        connection = Impatient.connect(**given, autocommit=True, client_encoding="UTF8")
         connection.until = time.monotonic() + CONNECT_SECONDS
         # What is asked is in an index; a plan made while a table was small would never look there.
         connection.execute("SET enable_seqscan = off")
@@ -213,83 +211,7 @@ class LogDatabase:
         return any("," in str(each) for each in hosts)
 
 
-class _Impatient(psycopg.Connection[Any]):
-    """A connection that gives up at a moment of our own clock, and is closed then."""
-
-    until = NEVER
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        if self.until == NEVER:
-            return super().wait(gen, interval, timeout)
-        left = max(0.0, self.until - time.monotonic())
-        try:
-            return super().wait(gen, interval, left if timeout is None else min(left, timeout))
-        except psycopg.OperationalError as error:
-            if time.monotonic() < self.until:
-                raise
-            self.pgconn.finish()  # nobody knows what the server still does with it
-            raise psycopg.OperationalError("the server did not answer in time") from error
-
-
-class _Server:
-    """One connection, asked with `?` as a file is."""
-
-    def __init__(
-        self,
-        connection: _Impatient,
-        seconds_a_statement: float,
-        *,
-        again: Callable[[], _Impatient] | None = None,
-    ) -> None:
-        """`again` opens another connection in place of one that was cut between transactions."""
-        self._connection, self._again = connection, again
-        self.seconds_a_statement = seconds_a_statement
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether one was begun and not ended."""
-        return self._connection.info.transaction_status in (
-            TransactionStatus.INTRANS,
-            TransactionStatus.INERROR,
-        )
-
-    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
-        """Do one statement, or two without values."""
-        if self._connection.closed and self._again is not None:
-            self._connection = self._again()
-        if self.seconds_a_statement != NEVER:
-            self.give_until(time.monotonic() + self.seconds_a_statement)
-        return self._connection.execute(_with_its_marks(statement), values or None)
-
-    def executemany(self, statement: str, many: Iterable[Sequence[Any]], /) -> None:
-        """Do a statement with each of these values, without waiting for one after the other."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(_with_its_marks(statement), many)
-
-    def give_until(self, moment: float) -> None:
-        """What is not answered by then has failed."""
-        self._connection.until = moment
-
-    def close(self) -> None:
-        """End it; a transaction that was begun is undone."""
-        self._connection.close()
-
-    @contextlib.contextmanager
-    def closed_on_error(self) -> Any:
-        """Closed if this fails, else left open."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
-
-@lru_cache(maxsize=256)
-def _with_its_marks(statement: str) -> Any:
-    return statement.replace("%", "%%").replace("?", "%s") if "?" in statement else statement
-
-
-def _check_durable(server: _Server, name: str) -> None:
+def _check_durable(server: Server, name: str) -> None:
     """Raises DecisionLogError: what is committed here would not survive a power cut."""
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
         (value,) = server.execute(f"SHOW {setting}").fetchone()
