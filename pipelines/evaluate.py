@@ -53,6 +53,7 @@ from pipelines.training.outcomes import UNKNOWN, known_classes
 from selectivity.columns import Floats, Ints, take
 from selectivity.errors import NotEnoughDataError
 from selectivity.inspection import FindingClass
+from selectivity.lanes import LANES
 from selectivity.metrics import calibration_bins, ranks
 
 
@@ -97,7 +98,7 @@ def plots(
 def _lanes_per_week(lanes: pd.DataFrame) -> pd.DataFrame:
     week = lanes.accepted_at.dt.tz_convert(None).dt.to_period("W").dt.start_time
     counts = pd.crosstab(week.dt.strftime("%Y-%m-%d").rename("week"), lanes.lane, normalize="index")
-    return counts.reindex(columns=["GREEN", "YELLOW", "RED"], fill_value=0.0).reset_index()
+    return counts.reindex(columns=list(LANES), fill_value=0.0).reset_index()
 
 
 def evaluate(

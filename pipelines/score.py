@@ -27,7 +27,7 @@ from selectivity.columns import KINDS, Columns, Ints, first_rows, take, time_ord
 from selectivity.deciding.office_loads import OfficeLoads
 from selectivity.errors import SourceError
 from selectivity.inspection import FindingClass
-from selectivity.lanes import Lane
+from selectivity.lanes import LANES, Lane
 
 SCORED, REPEATED = "scored", "repeats an earlier row"
 PROBABILITIES = tuple(f"p_{finding_class.name.lower()}" for finding_class in FindingClass)
@@ -175,7 +175,7 @@ class Progress:
 
 def _tell(scored: pd.DataFrame, out: Path) -> None:
     lanes = scored["lane"].value_counts()
-    told = ", ".join(f"{lane} {lanes.get(lane, 0)}" for lane in ("GREEN", "YELLOW", "RED"))
+    told = ", ".join(f"{lane} {lanes.get(lane, 0)}" for lane in LANES)
     say(f"score: {out} holds {len(scored)} rows: {told}, without a lane {scored.lane.isna().sum()}")
     problems = scored.loc[scored["status"] != SCORED, "status"].value_counts()
     for problem, rows in problems.head(5).items():

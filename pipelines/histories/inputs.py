@@ -19,6 +19,7 @@ from selectivity.columns import KINDS, Columns, Ints
 from selectivity.histories.aggregates import MEASURED, MEASURES, derived
 from selectivity.histories.derived_texts import DERIVED_TEXTS
 from selectivity.histories.rows import A_DAY
+from selectivity.inspection import FindingClass
 
 AT_ONCE = 250_000
 """Rows that are held in memory together."""
@@ -76,8 +77,8 @@ def outcomes_table(outcomes: Outcomes) -> pa.Table:
     """Outcomes as histories read them; their keys are those of their goods items."""
     found = {
         "controlled": outcomes.counts,
-        "documentary": outcomes.counts * (outcomes.classes == 1),
-        "physical": outcomes.counts * (outcomes.classes == 2),
+        "documentary": outcomes.counts * (outcomes.classes == FindingClass.DOCUMENTARY),
+        "physical": outcomes.counts * (outcomes.classes == FindingClass.PHYSICAL),
     }
     return pa.table({"row": outcomes.rows, "day": outcomes.days.astype(np.int32), **found})
 

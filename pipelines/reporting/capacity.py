@@ -10,6 +10,7 @@ from pipelines.reporting import charts
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
+from selectivity.lanes import LANES
 from selectivity.metrics import Interval
 
 KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
@@ -104,7 +105,7 @@ def _curve(curve: pd.DataFrame) -> Table:
 
 
 def _variants(variants: Mapping[str, Any]) -> Table:
-    names = ("GREEN", "YELLOW", "RED", "red_inspected", "red_hit_rate", "interval")
+    names = (*LANES, "red_inspected", "red_hit_rate", "interval")
     holds = ("red_holds_found", "green_holds_found")
     return Table(
         caption=say("capacity.variants_caption"),

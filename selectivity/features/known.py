@@ -14,6 +14,7 @@ import numpy as np
 from selectivity.columns import Columns, Floats, Ints
 from selectivity.elementwise import ratio, where_above_zero
 from selectivity.histories.aggregates import (
+    COUNT,
     DECAYED_WHOLE,
     EVERYTHING,
     FIXED_POINT,
@@ -177,7 +178,7 @@ _OF_HEADINGS, _OF_THE_LINE = (
             PLACE[f"{name or profile.name}_{measure}"]
             for profile in PROFILES
             if profile.name in OF_OTHER_LINES
-            for measure in ("declared", "controlled", "documentary", "physical")
+            for measure in (*COUNT, *OUTCOMES)
             if measure in profile.measures
         ]
     )
