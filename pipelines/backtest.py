@@ -8,7 +8,6 @@ hit rate says more about who was inspected then than about the variant: read it 
 """
 
 from collections.abc import Iterator, Sequence
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ from selectivity.columns import Columns, Floats, each_declaration, take
 from selectivity.deciding.capacity import ControlPolicy, Prices
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.risk import Risk
-from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap
+from selectivity.metrics import FEWEST_FINDINGS, bootstrapped
 
 CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
 
@@ -97,9 +96,9 @@ def change_of_red(now: pd.DataFrame, then: pd.DataFrame) -> dict[str, float]:
     if not known.any():
         return {}
     each = np.arange(len(moved))
-    few = len(moved) < FEWEST_FINDINGS
-    ends = (nan, nan) if few else bootstrap(lambda at: float(moved[at].mean()), each)
-    return Interval(float(moved.mean()), *ends).named("red_holds_found_change")
+    enough = len(moved) >= FEWEST_FINDINGS
+    change = bootstrapped(lambda at: float(moved[at].mean()), each, enough=enough)
+    return change.named("red_holds_found_change")
 
 
 def backtest(

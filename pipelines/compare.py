@@ -24,13 +24,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ablation import Resamples
-from pipelines.judging.checks import KEY, found_in_red, let_go, red_hit_rate
+from pipelines.judging.checks import found_in_red, let_go, red_hit_rate
 from pipelines.judging.views import STATISTICS
 from pipelines.stage.command import command, say
+from pipelines.stage.tables import KEY
 from selectivity.columns import Floats, Ints, Mask
 from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.lanes import Lane
-from selectivity.metrics import Interval, bootstrap
+from selectivity.metrics import Interval, bootstrapped
 
 DECISIONS = "data/reports/evaluation/decisions.parquet"
 WORKSPACE = "workspace"
@@ -90,7 +91,7 @@ def compared(one: pd.DataFrame, other: pd.DataFrame, resamples: int) -> pd.DataF
         def gain(at: Ints, one: At = at_one, other: At = at_other, sign: int = sign) -> float:
             return sign * (other(at) - one(at))
 
-        interval = Interval(gain(everything), *bootstrap(gain, everything, resamples=resamples))
+        interval = bootstrapped(gain, everything, resamples=resamples)
         values = (at_one(everything), at_other(everything))
         rows.append((name, *values, *interval, verdict(interval)))
     return pd.DataFrame(rows, columns=["figure", "one", "other", "gain", "low", "high", "verdict"])

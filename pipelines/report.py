@@ -22,7 +22,6 @@ from models.lane_model import KNOWLEDGE, Knowledge, LaneModel
 from pipelines.reporting.capacity import capacity
 from pipelines.reporting.drift import drift
 from pipelines.reporting.evidence import (
-    KEY,
     Evidence,
     controls_of,
     one_currency,
@@ -53,7 +52,7 @@ from pipelines.stage.options import (
     PreparedFolder,
     ReportFile,
 )
-from pipelines.stage.tables import read_frame
+from pipelines.stage.tables import KEY, read_frame
 from pipelines.training.outcomes import read_outcomes, standing
 from pipelines.training.periods import Periods
 from selectivity.deciding.policy import Policy

@@ -177,6 +177,14 @@ def bootstrap(
     return percentile_interval(np.array([statistic(at) for at in rows]))
 
 
+def bootstrapped(
+    statistic: Callable[[Ints], float], groups: Ints, *, resamples: int = 200, enough: bool = True
+) -> Interval:
+    """A statistic of all rows with the interval of `bootstrap`; without one where not `enough`."""
+    ends = bootstrap(statistic, groups, resamples=resamples) if enough else (np.nan, np.nan)
+    return Interval(statistic(np.arange(len(groups))), *ends)
+
+
 def resampled(groups: Ints, *, resamples: int = 200, seed: int = 0) -> Iterator[Ints]:
     """Row positions of each resample; rows of a group stand together, and are drawn together."""
     draws = np.random.default_rng(seed)

@@ -16,11 +16,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.stage.areas import auroc
+from pipelines.stage.tables import KEY
 from selectivity.columns import Floats, Ints, Mask
 from selectivity.lanes import Lane
-from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap
-
-KEY = ["declaration_id", "version_no"]
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped
 
 
 class Margins(BaseModel):
@@ -215,12 +214,11 @@ def beside(
         gain = partial(_gain, asked, one, other, told)
         fewest = min(asked.of(each, told).sum() for each in (one, other))
         enough = fewest >= FEWEST_FINDINGS
-        ends = bootstrap(gain, everyone, resamples=resamples) if enough else (np.nan, np.nan)
         yield Check(
             asked.name,
             asked.figure(one, told),
             asked.figure(other, told),
-            Interval(gain(everyone), *ends),
+            bootstrapped(gain, everyone, resamples=resamples, enough=enough),
             getattr(margins, asked.margin),
         )
 

@@ -12,8 +12,8 @@ from selectivity.deciding.capacity import OVER_CAPACITY
 from selectivity.deciding.policy import Policy
 from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
-from selectivity.lanes import Channel
-from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap, wilson
+from selectivity.lanes import LANES, Channel
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, wilson
 
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
     """
     figures: dict[str, Any] = {"declarations": len(lanes), "inspected": int(lanes.inspected.sum())}
     known = lanes[lanes.inspected]
-    for lane in ("GREEN", "YELLOW", "RED"):
+    for lane in LANES:
         given = known[known.lane == lane]
         name = lane.lower()
         figures[f"{name}_share"] = float((lanes.lane == lane).mean())
@@ -56,7 +56,7 @@ def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
     everyone = np.arange(len(given))
     if np.count_nonzero(given) < FEWEST_FINDINGS:
         return Interval(share(everyone), 0.0, 1.0)
-    return Interval(share(everyone), *bootstrap(share, everyone))
+    return bootstrapped(share, everyone)
 
 
 def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:

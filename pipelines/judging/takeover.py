@@ -17,12 +17,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.bundle import Bundle
-from pipelines.judging.checks import KEY, Check, Margins, Verdict, beside, worst
+from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
 from pipelines.judging.new_traders import is_new
 from pipelines.judging.replay import replay
 from pipelines.stage.files import reading, without_nan
-from pipelines.stage.tables import read_frame
+from pipelines.stage.tables import KEY, read_frame
 from pipelines.training.periods import Periods
 from selectivity.columns import Columns, Floats, first_rows, take
 from selectivity.errors import NotEnoughDataError

@@ -26,7 +26,7 @@ from selectivity.histories.keys import goods_line
 from selectivity.inspection import FindingClass
 from selectivity.metrics import (
     Interval,
-    bootstrap,
+    bootstrapped,
     equal_mass_calibration_error,
     expected_calibration_error,
     precision_at,
@@ -56,7 +56,7 @@ def paired_gain(
     def gain(at: Ints) -> float:
         return statistic(found[at], one[at]) - statistic(found[at], other[at])
 
-    return Interval(gain(np.arange(len(found))), *bootstrap(gain, groups, resamples=resamples))
+    return bootstrapped(gain, groups, resamples=resamples)
 
 
 def _of_rows(statistic: Statistic, found: Ints, risk: Floats, at: Ints) -> float:
@@ -78,8 +78,7 @@ def score_view(
         return figures
     for name, statistic in STATISTICS.items():
         of_rows = partial(_of_rows, statistic, found, risk)
-        ends = bootstrap(of_rows, groups, resamples=resamples)
-        figures |= Interval(statistic(found, risk), *ends).named(name)
+        figures |= bootstrapped(of_rows, groups, resamples=resamples).named(name)
     figures["ece"] = expected_calibration_error(found, risk)
     figures["ece_equal_mass"] = equal_mass_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipelines.stage.tables import KEY
 from pipelines.training.periods import Periods
 from selectivity.deciding.policy import Policy
 from selectivity.errors import NotEnoughDataError
@@ -15,7 +16,6 @@ from selectivity.inspection import FindingClass
 from selectivity.metrics import Interval
 from selectivity.rules.rule_set import Rule
 
-KEY = ["declaration_id", "version_no"]
 DIGITS = 16
 """Digits of a digest that are shown."""
 

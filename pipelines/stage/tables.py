@@ -22,6 +22,9 @@ from selectivity.errors import StageFileError
 
 Kinds = Mapping[str, Kind]
 
+KEY = ["declaration_id", "version_no"]
+"""Columns that name a version of a declaration."""
+
 _ARROW: Mapping[Kind, pa.DataType] = {
     "text": pa.string(),
     "texts": pa.list_(pa.string()),

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import compare
 from pipelines.compare import WORKSPACE, compared, decisions_of, verdict
-from pipelines.judging.checks import KEY
+from pipelines.stage.tables import KEY
 from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.metrics import Interval
 
