@@ -35,7 +35,7 @@ from models.publications import (
     pointer_unless_damaged,
     remember,
 )
-from models.registry import store_of, workspace_root
+from models.tracking_store import store_of, workspace_root
 from pipelines.gate import stop_if_worse
 from pipelines.stage.command import command, say
 from pipelines.stage.files import VERDICT, alone, copy_file, read_json, reading

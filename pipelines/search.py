@@ -21,7 +21,7 @@ import pandas as pd
 import typer
 
 from models.digests import sha256_of
-from models.registry import store_of, workspace_root
+from models.tracking_store import store_of, workspace_root
 from pipelines.judging.fitting import read_past
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value

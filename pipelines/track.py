@@ -26,8 +26,9 @@ import typer
 import yaml
 
 from models.bundle import FILES, MANIFEST, verify
-from models.registry import TrackingStore, reach, store_of, workspace_root
+from models.registry import reach
 from models.run_folder import ARTIFACTS, CODE, MODEL, Dataset, Run
+from models.tracking_store import TrackingStore, store_of, workspace_root
 from pipelines.pyfunc import BUNDLE, SOURCES
 from pipelines.score import in_one_table
 from pipelines.sources.mappings import SourceMapping, load_mapping

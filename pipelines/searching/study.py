@@ -9,8 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from models.registry import TrackingStore
 from models.search_run import SearchRun, SearchTrial
+from models.tracking_store import TrackingStore
 from pipelines.searching.question import Question
 from pipelines.searching.space import suggest
 from pipelines.stage.command import say

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from models.registry import TrackedRun, TrackingStore, log_run, log_search, promote, reach
+from models.registry import TrackedRun, log_run, log_search, promote, reach
 from models.run_folder import RUN, Run, read_run
 from models.search_run import SearchRun
+from models.tracking_store import TrackingStore
 from pipelines.stage.files import alone, write_text
 from selectivity.errors import TrackingError
 

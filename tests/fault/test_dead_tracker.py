@@ -14,7 +14,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from models.registry import TrackingStore, reach, store_of
+from models.registry import reach
+from models.tracking_store import TrackingStore, store_of
 from pipelines.stage.files import read_json
 from pipelines.stage.outbox import Outbox, Promotion
 from selectivity.errors import TrackingError

@@ -12,7 +12,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from models.registry import TrackingStore
+from models.tracking_store import TrackingStore
 from pipelines.search import best_of, experiment, gained, main, search, summary, wanted_trials
 from pipelines.searching.question import Question, key_of
 from pipelines.searching.space import SearchParams, Value

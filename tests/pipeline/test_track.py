@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from models.bundle import load
-from models.registry import TrackingStore, promote, store_of, workspace_root
+from models.registry import promote
 from models.search_run import SearchRun, SearchTrial
+from models.tracking_store import TrackingStore, store_of, workspace_root
 from pipelines.score import PROBABILITIES, score
 from pipelines.sources.mappings import load_mapping
 from pipelines.stage.outbox import Outbox, Promotion, Sent
