@@ -55,6 +55,11 @@ class Evidence:
         """Days that were left for outcomes to become known."""
         return (self.periods.evaluate_from - self.periods.calibrate_until).days
 
+    @property
+    def planned(self) -> dict[str, float]:
+        """Share of declarations that each lane with controls has capacity for."""
+        return {"YELLOW": self.policy.yellow.share, "RED": self.policy.red.share}
+
     def of_lane(self, lane: str) -> pd.DataFrame:
         """Declarations in this lane."""
         return self.decisions[self.decisions.lane == lane]

@@ -48,12 +48,11 @@ def _unripe(decisions: pd.DataFrame) -> dict[str, Fact]:
 
 
 def _tiles(evidence: Evidence, seen: Unseen) -> Tiles:
-    planned = {"YELLOW": evidence.policy.yellow.share, "RED": evidence.policy.red.share}
     tiles = [
         Tile(
             label=Lane[lane],
             value=Share(evidence.share(lane)),
-            note=_note(evidence, lane, planned.get(lane)),
+            note=_note(evidence, lane, evidence.planned.get(lane)),
             lane=lane,
         )
         for lane in LANES

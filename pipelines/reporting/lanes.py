@@ -74,7 +74,7 @@ def _askers(evidence: Evidence) -> Sentence:
 
 
 def _planned(evidence: Evidence) -> Sentence:
-    plans = {"yellow": evidence.policy.yellow.share, "red": evidence.policy.red.share}
+    plans = {lane.lower(): share for lane, share in evidence.planned.items()}
     used = {f"{lane}_used": evidence.share(lane.upper()) / plan for lane, plan in plans.items()}
     return say(
         "lanes.planned", **{name: Share(share, 0) for name, share in {**plans, **used}.items()}
@@ -82,8 +82,7 @@ def _planned(evidence: Evidence) -> Sentence:
 
 
 def _over_full(evidence: Evidence) -> Iterator[Sentence]:
-    plans = {"YELLOW": evidence.policy.yellow.share, "RED": evidence.policy.red.share}
-    for lane, planned in plans.items():
+    for lane, planned in evidence.planned.items():
         given = evidence.share(lane)
         if given > OVER_CAPACITY * planned:
             by_rules = float(evidence.of_lane(lane).channel.isin(_NOT_BY_RISK).mean())
