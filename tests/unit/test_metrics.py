@@ -10,6 +10,7 @@ from selectivity.columns import Ints
 from selectivity.metrics import (
     Interval,
     bootstrap,
+    bootstrapped,
     calibration_bins,
     equal_mass_calibration_error,
     expected_calibration_error,
@@ -125,6 +126,26 @@ def test_an_interval_that_few_resamples_know_of_is_none() -> None:
 
     assert bootstrap(defined(1), np.arange(400)) == (0.5, 0.5)
     assert np.isnan(bootstrap(defined(2), np.arange(400))).all()
+
+
+def test_an_interval_is_left_out_where_too_little_was_found_and_the_value_is_not() -> None:
+    coins = np.tile([0.0, 1.0], 200)
+
+    def share(at: Ints) -> float:
+        return float(coins[at].mean())
+
+    ends = bootstrap(share, np.arange(400), resamples=50)
+    assert bootstrapped(share, np.arange(400), resamples=50) == (0.5, *ends)
+    value, low, high = bootstrapped(share, np.arange(400), enough=False)
+    assert value == 0.5
+    assert np.isnan([low, high]).all()
+
+
+def test_a_figure_is_read_as_it_was_named() -> None:
+    figures = Interval(0.5, 0.4, 0.7).named("hit_rate")
+    assert figures == {"hit_rate": 0.5, "hit_rate_low": 0.4, "hit_rate_high": 0.7}
+    assert Interval.read(figures, "hit_rate") == (0.5, 0.4, 0.7)
+    assert np.isnan(Interval.read(figures, "detection_rate")).all()
 
 
 def test_bins_hold_every_row_once() -> None:
