@@ -21,9 +21,10 @@ from serving.commands.asking import Spoken, Url, asked
 from serving.commands.client import follow_notices
 from serving.commands.first_key import key_to_send, make_first_key
 from serving.commands.proofs import LogPlace
+from serving.environment import PREFIX, settings_from
 from serving.json_logging import log_json_lines
 from serving.log.reader import LogReader
-from serving.settings import PREFIX, Settings
+from serving.settings import Settings
 from serving.storage.migrations import VERSION
 from serving.storage.store import AwayError
 from serving.stores import primary_of, store_asked
@@ -33,7 +34,7 @@ def _settings(port: int | None = None) -> Settings:
     environment = dict(os.environ)
     if port is not None:
         environment[PREFIX + "PORT"] = str(port)
-    return Settings.from_environment(environment)
+    return settings_from(environment)
 
 
 app = typer.Typer(

@@ -1,7 +1,4 @@
-"""Settings of the service, from environment variables that begin with LANES_.
-
-Nothing here reads the environment: `serving.main` hands it over.
-"""
+"""Settings of the service: what there is to set, what it is for, and what it may be."""
 
 import ipaddress
 import os
@@ -16,19 +13,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 
 from selectivity.declaration import MAX_ITEMS
 from selectivity.errors import ParamsError
 from selectivity.reasons.wording import Language
-from selectivity.similar import closest
 from serving.callers.api_keys import Role
 
-PREFIX = "LANES_"
-SECRET = {"api_key", "database"}
-"""Never shown, not even when they cannot be used."""
 MEBIBYTE = 1 << 20
 
 
@@ -186,23 +178,6 @@ class Settings(BaseModel):
         default=MAX_ITEMS, ge=1, le=MAX_ITEMS, description="Most goods items in a declaration."
     )
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Settings from the LANES_ variables among these.
-
-        Raises:
-            ParamsError: a variable is not known, or its value cannot be used.
-        """
-        given = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in environment.items()
-            if name.startswith(PREFIX) and value  # set to nothing means not set
-        }
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise ParamsError(_first_problem(error)) from error
-
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.jwt_keys and not (self.jwt_issuer and self.jwt_audience):
@@ -285,26 +260,3 @@ class Settings(BaseModel):
                 "folder, or give the path of the rule files."
             )
         return files
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ") + "."
-    name = str(first["loc"][0])
-    variable = PREFIX + name.upper()
-    if first["type"] == "extra_forbidden":
-        close = closest(name, Settings.model_fields)
-        remedy = f"Did you mean {PREFIX}{close.upper()}?" if close else "Unset it."
-        return f"The variable {variable} is not known. {remedy}"  # its value may be a secret
-    problem = first["msg"].removeprefix("Value error, ")
-    shown = "what it is" if name in SECRET else f"{first['input']!r:.60}"
-    return f"{variable} cannot be {shown}: {problem}. Correct the variable, or {_unset(name)}"
-
-
-def _unset(name: str) -> str:
-    """What comes of leaving it out."""
-    field = Settings.model_fields[name]
-    if field.default is not None:
-        return f"unset it to get the default, {field.default}."
-    return f"unset it. It is for this: {field.description}"

@@ -21,7 +21,8 @@ from selectivity.errors import (
 )
 from serving.commands.client import NoValidKeyError
 from serving.commands.first_key import how_to_send_another
-from serving.settings import PREFIX, Settings
+from serving.environment import PREFIX
+from serving.settings import Settings
 
 PROJECT = "customs-lane-prediction"
 ENDS: Mapping[int, str] = {

@@ -17,9 +17,10 @@ import pytest
 import typer.main
 import yaml
 
+from serving.environment import PREFIX
 from serving.main import app
 from serving.meters import Meters
-from serving.settings import PREFIX, Settings
+from serving.settings import Settings
 from serving.start import DRAIN_SECONDS, IDLE_SECONDS
 from tests.architecture.pages import GUIDES, anchors, in_project
 from tests.architecture.tree import ROOT

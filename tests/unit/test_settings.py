@@ -6,12 +6,13 @@ import pytest
 
 from selectivity.errors import ParamsError
 from serving.deciding.draw_key import read_or_create_draw_key
+from serving.environment import settings_from
 from serving.http.language import preferred
 from serving.settings import Settings
 
 
 def test_settings_come_from_their_variables_alone() -> None:
-    settings = Settings.from_environment({"LANES_PORT": "0", "LANES_BUNDLE": "", "HOME": "/x"})
+    settings = settings_from({"LANES_PORT": "0", "LANES_BUNDLE": "", "HOME": "/x"})
     assert settings.port == 0
     assert settings.bundle is None
     assert settings.log_file == Path("state/decisions.sqlite")
@@ -32,7 +33,7 @@ def test_settings_come_from_their_variables_alone() -> None:
 )
 def test_a_variable_that_cannot_be_used_is_named(variable: str, value: str, said: str) -> None:
     with pytest.raises(ParamsError, match=said):
-        Settings.from_environment({variable: value})
+        settings_from({variable: value})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
@@ -68,7 +69,7 @@ def test_a_damaged_draw_key_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["/", "/nowhere/*.yaml"])
 def test_a_path_without_rule_files_is_named(given: str) -> None:
     with pytest.raises(ParamsError, match="LANES_RULES: no file matches"):
-        Settings.from_environment({"LANES_RULES": given}).rules_files()
+        settings_from({"LANES_RULES": given}).rules_files()
 
 
 @pytest.mark.parametrize(
@@ -98,4 +99,4 @@ def test_a_link_to_itself_is_one_file_like_any_other(tmp_path: Path) -> None:
     keys.symlink_to(keys)
     assert Settings(keys=keys).keys_file == keys
     with pytest.raises(ParamsError, match="would be one file"):
-        Settings.from_environment({"LANES_KEYS": str(keys), "LANES_ANCHOR": str(keys)})
+        settings_from({"LANES_KEYS": str(keys), "LANES_ANCHOR": str(keys)})
