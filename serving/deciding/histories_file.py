@@ -96,7 +96,7 @@ class HistoriesFile:
         text = np.frombuffer(place.model_dump_json().encode(), dtype=np.uint8)
         packed = io.BytesIO()
         np.savez(packed, allow_pickle=False, **arrays | {PLACE: text})
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it says who traded what
+        self._folder.mkdir(mode=0o700, exist_ok=True)  # it says who traded what
         packed.seek(0)
         seal = self._seal_of_rest(packed)
         write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())

@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from serving.log.decision_log import DecisionLog
+from serving.start import assemble
 from tests.command_line import lanes
 from tests.logs import a_record, kept
 from tests.postgresql import PostgreSql, programs
-from tests.services import a_service, lodged, ndjson, settings_in, until
+from tests.services import a_service, eventually, lodged, ndjson, settings_in, until
 
 
 @pytest.fixture
@@ -231,3 +232,19 @@ def test_histories_learn_what_another_service_wrote(
     assert known >= 5
     here = {"LANES_DATABASE": database, "LANES_BUNDLE": str(bundle)}
     assert lanes(tmp_path, "replay", **here).exit_code == 0
+
+
+def test_histories_of_a_database_are_kept_for_the_next_start(
+    tmp_path: Path, bundle: Path, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    often: dict[str, Any] = {"bundle": bundle, "histories_records": 2, "follow_seconds": 0.1}
+    folder = settings_in(tmp_path).histories_folder
+    with a_service(tmp_path, database=database, **often) as client:
+        for number in range(3):
+            client.post("/v1/lanes", json=lodged(declaration_id=f"D-{number}"))
+        eventually(lambda: folder.exists() and list(folder.glob("*.histories")))
+    parts = assemble(settings_in(tmp_path, database=database, bundle=bundle))
+    parts.log.close()
+    assert parts.predictor.kept_upto >= 2
+    assert parts.predictor.known_upto == 3
+    assert database not in caplog.text
