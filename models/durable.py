@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from glob import escape
 from pathlib import Path
 
 
@@ -26,11 +25,12 @@ def half_folder_of(folder: Path) -> Path:
 
 
 def sweep(folder: Path, *files: str) -> None:
-    """Clear away the halves of these files, and of folders, left by processes that were killed.
+    """Clear away the halves of these files (names or patterns), and of folders, left by processes
+    that were killed.
 
     Only while nobody else is at work in the folder.
     """
-    hidden = (f".{escape(name)}.[0-9]*" for name in files)
+    hidden = (f".{name}.[0-9]*" for name in files)
     for pattern in (*hidden, half_folder_of(folder / "*").name):
         for left in folder.glob(pattern):
             shutil.rmtree(left) if left.is_dir() else left.unlink()

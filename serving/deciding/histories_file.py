@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 import selectivity
-from models.durable import write_durably
+from models.durable import sweep, write_durably
 from models.pointer import NAME_DIGITS
 from selectivity.histories.profiles import Profiles
 from serving.log.reader import LogReader
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 PLACE = "place"
 """Name of the array that says what the others are; its bytes are JSON."""
+ENDING = ".histories"
 SEAL_BYTES = hashlib.sha256().digest_size
 """The seal stands before the arrays."""
 READ_AT_ONCE = 1 << 20
@@ -99,21 +100,24 @@ class HistoriesFile:
         self._folder.mkdir(mode=0o700, exist_ok=True)  # it says who traded what
         packed.seek(0)
         seal = self._seal_of_rest(packed)
+        sweep(self._folder, f"*{ENDING}")
         write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())
-        newest_first = sorted(
-            self._folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True
-        )
+        newest_first = sorted(self._folder.glob(f"*{ENDING}"), key=_changed_at, reverse=True)
         for file in newest_first[MOST_FILES:]:
             file.unlink(missing_ok=True)
 
     def _of(self, bundle_digest: str) -> Path:
-        return self._folder / f"{bundle_digest[:NAME_DIGITS]}.histories"
+        return self._folder / f"{bundle_digest[:NAME_DIGITS]}{ENDING}"
 
     def _seal_of_rest(self, stream: BinaryIO) -> bytes:
         seal = hmac.new(self._key, digestmod=hashlib.sha256)
         while some := stream.read(READ_AT_ONCE):
             seal.update(some)
         return seal.digest()
+
+
+def _changed_at(file: Path) -> float:
+    return file.stat().st_mtime
 
 
 @cache

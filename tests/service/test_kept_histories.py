@@ -201,6 +201,19 @@ def test_another_bundle_has_histories_of_its_own(
     assert len(list(files.iterdir())) == histories_file.MOST_FILES
 
 
+def test_what_a_killed_process_left_of_a_file_takes_nobodys_place(
+    tmp_path: Path, bundle: Path
+) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    fold(tmp_path, [a_declaration()], bundle=bundle)
+    kept_by(settings)
+    half = kept_file(settings).with_name(f".{kept_file(settings).name}.123")
+    half.write_text("half")
+    assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 1
+    kept_by(settings)
+    assert kept_file(settings) != half
+
+
 def test_a_decision_altered_since_is_checked_before_a_finding_teaches_by_it(
     tmp_path: Path, bundle: Path
 ) -> None:
