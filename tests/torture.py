@@ -23,6 +23,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from selectivity.errors import ServiceError
+from serving.audit.replay import replay
 from serving.commands.client import call
 from serving.log.chain_check import walk
 from serving.log.reader import LogReader
@@ -33,6 +34,8 @@ from tests.services import KEY, a_process, lodged, settings_in
 
 CALLERS, PAUSE_SECONDS = 3, 0.03
 RETURN_SECONDS = 30
+KEPT_EVERY = 50
+"""Records after which what the histories know is kept: so often that every fault meets it."""
 
 
 class Callers:
@@ -88,7 +91,7 @@ class Patient:
         """With a database of its own on the server, else with a file."""
         self.server, self.chance = server, chance
         self._folder, self._stack, self._runs = folder, ExitStack(), 0
-        self._fields: dict[str, Any] = {"bundle": bundle}
+        self._fields: dict[str, Any] = {"bundle": bundle, "histories_records": KEPT_EVERY}
         if server is not None:
             self._fields["database"] = server.new_database()
         self.settings = settings_in(folder, **self._fields)
@@ -236,13 +239,16 @@ class Survived(NamedTuple):
     conflicts: int
     problems: int
     """What the chain has to complain of."""
+    differing: int
+    """Decisions that do not come out again as they were kept."""
     slowest: float
     """Seconds, of the slowest return to the log."""
 
     @property
     def unharmed(self) -> bool:
         """Whether every answer is kept, once, as it was given."""
-        return not any((self.lost, self.doubled, self.changed, self.conflicts, self.problems))
+        harm = self.lost, self.doubled, self.changed, self.conflicts, self.problems
+        return not any((*harm, self.differing))
 
 
 def torture(patient: Patient, faults: Iterable[Fault], told: Callable[[str], None]) -> Survived:
@@ -266,6 +272,7 @@ def _survived(patient: Patient, slowest: float) -> Survived:
     with closing(LogReader(store)) as log:
         kept = [record.model_dump(mode="json") for _, record in log.records()]
         conflicts = len(log.conflicts())
+        again = replay(log, patient.settings)
     by_id = {each["declaration_id"]: each for each in kept}
     walked = store.look_through(lambda connection: walk(connection))
     return Survived(
@@ -283,6 +290,7 @@ def _survived(patient: Patient, slowest: float) -> Survived:
         ),
         conflicts=conflicts,
         problems=len(walked.problems),
+        differing=again.differing + sum(again.not_replayed.values()),
         slowest=slowest,
     )
 

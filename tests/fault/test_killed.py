@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from selectivity.errors import ServiceError
+from serving.audit.replay import replay
 from serving.audit.verify import verify
 from serving.commands.client import call
 from serving.log.reader import LogReader
@@ -58,8 +59,9 @@ def load_on(url: str, prefix: str) -> Iterator[dict[str, Any]]:
 def test_a_killed_service_has_lost_no_answer(tmp_path: Path, bundle: Path) -> None:
     moment = random.Random(7)
     answered: dict[str, Any] = {}
-    for cycle in range(2):
-        with a_process(tmp_path, bundle=bundle) as (process, url):
+    often: dict[str, Any] = {"histories_records": 20, "follow_seconds": 0.1}
+    for cycle in range(3):
+        with a_process(tmp_path, bundle=bundle, **often) as (process, url):
             with load_on(url, f"K{cycle}") as now_answered:
                 time.sleep(moment.uniform(0.5, 1.5))
                 process.send_signal(signal.SIGKILL)
@@ -72,6 +74,7 @@ def test_a_killed_service_has_lost_no_answer(tmp_path: Path, bundle: Path) -> No
     for id_, answer in answered.items():
         assert kept[id_].decision.lane.name == answer["lane"]
     assert log.damage() == []
+    assert replay(log, settings_in(tmp_path, bundle=bundle)).all_equal  # by what was kept, too
 
 
 def test_a_caller_in_doubt_asks_again_and_gets_the_kept_answer(
