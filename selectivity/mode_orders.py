@@ -3,16 +3,19 @@
 Whoever tightens does so alone and at once. Whoever relaxes, or asks for more time, waits for a
 second person. Every order but NORMAL ends; what holds then is `AFTERWARDS`, so that nothing is
 released because people forgot.
+
+Who cannot see what others ordered may tighten all the same: what one person orders never makes
+milder what it comes to stand behind.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
+from selectivity.deciding.modes import AFTERWARDS, STRICTNESS, Mode, tightens
 from selectivity.declaration import Strict, Text, canonical_sha256
 from selectivity.override import ID_DIGITS, Actor
 
@@ -69,6 +72,11 @@ class ModeStep(BaseModel):
         return not self.needs_second or self.approved_by is not None
 
     @property
+    def tightens(self) -> bool:
+        """Whether it is one that a person may give alone, whatever others ordered meanwhile."""
+        return not self.needs_second and tightens(self.before, self.asked.mode)
+
+    @property
     def until(self) -> datetime | None:
         """When its time is over; None if it has no end, or did not begin."""
         hours = self.asked.hours
@@ -111,8 +119,26 @@ def _is_to_come(moment: datetime, now: datetime) -> bool:
 
 
 def last_in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
-    """The last step that put a mode in force, of all that were kept, in order."""
-    return next((step for step in reversed(steps) if step.holds), None)
+    """The step that put in force what holds, of all that were kept, in order.
+
+    It is the last, or one in front of it that is stricter: an order that was given where the others
+    were not known comes behind them later, and is of one person.
+    """
+    strictest: ModeStep | None = None
+    for step in reversed(steps):
+        if step.holds and (strictest is None or _severity(step) > _severity(strictest)):
+            strictest = step
+        if step.holds and step.needs_second:  # two people said that nothing before it counts
+            break
+    return strictest
+
+
+def _severity(step: ModeStep) -> tuple[int, datetime]:
+    """Whoever has the higher one is at no moment the milder of two steps.
+
+    When time is over `AFTERWARDS` holds, so of two of one mode the one that lasts longer counts.
+    """
+    return STRICTNESS[step.asked.mode], step.until or datetime.max.replace(tzinfo=UTC)
 
 
 def waiting(steps: Sequence[ModeStep], now: datetime) -> ModeStep | None:
@@ -140,7 +166,9 @@ def order(
     if asked.mode is before is Mode.NORMAL:
         return ModeRefusal.SAME_MODE
     return ModeStep(
-        order_id=canonical_sha256([asked.model_dump(mode="json"), by.id, len(steps)])[:ID_DIGITS],
+        order_id=canonical_sha256(
+            [asked.model_dump(mode="json"), by.id, len(steps), at.isoformat()]
+        )[:ID_DIGITS],
         asked=asked,
         before=before,
         needs_second=not tightens(before, asked.mode),

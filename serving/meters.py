@@ -55,6 +55,10 @@ class Meters:
             "When the time of the last order on the mode is over; 0 without an end.",
         )
         self.ordered(Mode.NORMAL, None)
+        self._mode_only_here = self._gauge(
+            "lanes_mode_only_here",
+            "1 while this service alone knows of the order in force: the log has yet to get it.",
+        )
         self.refusals = Counted[int]()
         """The same, for who cannot wait until somebody asks for the metrics."""
         self._refusals = self._counter(
@@ -217,6 +221,10 @@ class Meters:
         self._mode.clear()
         self._mode.labels(mode.value).set(1)
         self._mode_until.set(0 if until is None else until.timestamp())
+
+    def order_waits(self, *, waits: bool) -> None:
+        """Say whether the order in force lies in the spool alone."""
+        self._mode_only_here.set(waits)
 
     def refused(self, status: int) -> None:
         """Count a refusal."""

@@ -82,10 +82,10 @@ def a_lane_pending(declaration_id: str) -> Act:
     return Act(step.name, What.OVERRIDE, declaration_id, 1, text, lane=step.lane, follows=0)
 
 
-def acted(log: DecisionLog, act: Act) -> int:
-    """Number among all records of an act that was kept."""
+def acted(log: DecisionLog, act: Act) -> int | None:
+    """Number among all records of an act that was kept; None in a spool."""
 
-    async def add() -> int:
+    async def add() -> int | None:
         return await log.add_act(act)
 
     return in_a_loop(add)

@@ -18,6 +18,9 @@ class Readiness(Answer):
     serving: Source
     mode: Mode = Field(description="What people let the service decide by itself.")
     mode_until: datetime | None = Field(description="When the time of that order is over, or was.")
+    mode_only_here: bool = Field(
+        description="Whether this service alone knows of that order, until the log is back."
+    )
     bundle: str | None
     rules_version: str
     log: Literal["ok", "spooling", "failing"] = Field(

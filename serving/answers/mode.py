@@ -1,5 +1,6 @@
 """What the service may decide by itself now, and what waits for a second person."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from pydantic import Field
@@ -30,11 +31,17 @@ class ModeAnswer(Answer):
     reason: str | None
     ordered_by: str | None
     approved_by: str | None
+    only_here: bool = Field(
+        description="Whether this service alone knows of that order, because the log cannot be "
+        "written now. It survives a restart, and holds at other services when the log is back."
+    )
     waiting: WaitingOrder | None
 
     @classmethod
-    def of(cls, steps: list[ModeStep], now: datetime) -> "ModeAnswer":
-        """The answer after these steps."""
+    def of(
+        cls, steps: list[ModeStep], now: datetime, *, only_here: Callable[[str], bool]
+    ) -> "ModeAnswer":
+        """The answer after these steps; `only_here` is asked about the name of one."""
         mode, step, overdue = standing(last_in_force(steps), now)
         return cls(
             mode=mode,
@@ -44,6 +51,7 @@ class ModeAnswer(Answer):
             reason=step and step.asked.reason,
             ordered_by=step and step.ordered_by.name,
             approved_by=step and step.approved_by and step.approved_by.name,
+            only_here=step is not None and only_here(step.name),
             waiting=_waiting(steps, now),
         )
 

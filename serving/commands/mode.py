@@ -109,6 +109,11 @@ def _tell(answer: Mapping[str, Any]) -> None:
         second = f", approved by {answer['approved_by']}" if answer["approved_by"] else ""
         since = f"since {answer['since']}"
         typer.echo(f"{since}, ordered by {answer['ordered_by']}{second}: {answer['reason']}")
+    if answer["only_here"]:
+        typer.echo(
+            "This service alone knows of it until the log is back: order it at each other service "
+            "that decides meanwhile."
+        )
     waiting = answer["waiting"]
     if waiting:
         typer.echo(

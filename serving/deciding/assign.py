@@ -75,7 +75,7 @@ class Parts:
 
     @property
     def ordered(self) -> ModeStep | None:
-        """The last of them that put a mode in force."""
+        """The one of them that put in force what holds."""
         return last_in_force(self.orders)
 
     @property
@@ -89,6 +89,12 @@ class Parts:
         # Of a time to come: then the clock was set back, and nobody knows how long ago that is.
         blind = seen is not None and not timedelta(0) <= self.now() - seen <= BLIND_FOR
         return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
+
+    @property
+    def order_waits(self) -> bool:
+        """Whether that step lies in the spool alone, so that other services do not know of it."""
+        step = self.ordered
+        return step is not None and self.log.waits(step.name)
 
     @property
     def keys_outdated(self) -> bool:
@@ -283,10 +289,11 @@ def _count_if_not_kept(error: DecisionLogError, parts: Parts) -> None:
         parts.meters.not_kept()
 
 
-def _pass_over(parts: Parts, kept: "asyncio.Future[int]") -> None:
+def _pass_over(parts: Parts, kept: "asyncio.Future[int | None]") -> None:
     """An act teaches the histories nothing, and they go on behind it."""
     with contextlib.suppress(DecisionLogError):
-        _teach(parts, Lesson(kept.result()))
+        if (no := kept.result()) is not None:
+            _teach(parts, Lesson(no))
 
 
 def _teach(parts: Parts, lesson: Lesson) -> None:

@@ -5,6 +5,7 @@ what was ordered at another one.
 """
 
 import asyncio
+import logging
 from contextlib import closing, suppress
 
 from selectivity.errors import DecisionLogError
@@ -17,6 +18,8 @@ from serving.http.refusals import not_ordered
 from serving.log.reader import LogReader
 from serving.storage.acts import Act, What
 from serving.undisturbed import undisturbed
+
+logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 SUBJECT = "mode"
@@ -61,17 +64,21 @@ async def _keep(
         raise RefusedError(not_ordered(language, step), language=language)
     if not steps or step is not steps[-1]:
         text = step.model_dump_json()
-        act = Act(step.name, What.MODE, SUBJECT, 0, text, follows=len(steps))
+        steps, follows = [*steps, step], len(steps)
+        act = Act(step.name, What.MODE, SUBJECT, 0, text, follows=follows, tightens=step.tightens)
         await keep_act(act, parts)
-        steps = [*steps, step]
         take_over(steps, parts)
+        if parts.log.waits(step.name):
+            told = {"order_id": step.order_id, "mode": step.asked.mode, "until": step.until}
+            logger.warning("mode ordered on this service alone", extra=told)
     return steps
 
 
 def take_over(steps: list[ModeStep], parts: Parts) -> None:
-    """Have the last of these steps hold from now on, unless later ones are known here."""
-    if len(steps) >= len(parts.orders):
-        parts.orders = steps
+    """Have these steps hold from now on, and those that are known here and come behind them: they
+    were kept later than these were read, or wait in the spool."""
+    names = {step.name for step in steps}
+    parts.orders = [*steps, *(step for step in parts.orders if step.name not in names)]
     parts.meters.ordered(parts.mode, parts.ordered.until if parts.ordered else None)
 
 

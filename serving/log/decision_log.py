@@ -150,8 +150,16 @@ class DecisionLog(LogReader):
         return max(found, key=len)
 
     def mode_steps(self) -> list[ModeStep]:
-        """As the reader's, and of the copy while the log cannot be asked."""
-        return max(self._asked(LogReader.mode_steps), key=len)
+        """As the reader's, and of the copy while the log cannot be asked; then those that were
+        ordered here meanwhile, which come into the log behind all that is there."""
+        *spooled, steps = self._asked(LogReader.mode_steps)
+        names = {step.name for step in steps}
+        new = (step for some in spooled for step in some if step.name not in names)
+        return [*steps, *(step for step in new if step.tightens)]
+
+    def waits(self, act: str) -> bool:
+        """Whether the act of this name lies in the spool alone, so that nobody else knows of it."""
+        return self._spooling is not None and self._spooling.waits(act)
 
     def kept_since(self, day: date) -> list[DecisionRecord]:
         """What was decided on this day (UTC) or later, wherever it was kept."""
@@ -165,12 +173,13 @@ class DecisionLog(LogReader):
         """
         return self._writer.submit(partial(keep_inspection, inspection))
 
-    def add_act(self, act: acts.Act) -> "asyncio.Future[int]":
-        """Keep what somebody did; the future has its number among all records.
+    def add_act(self, act: acts.Act) -> "asyncio.Future[int | None]":
+        """Keep what somebody did; the future has its number among all records of the log.
 
         It fails with ConflictError if somebody else acted on the same meanwhile. A lane that it
         changes counts at once for what is decided behind it. While the log cannot be written it
-        fails with DecisionLogError: nobody knows then what others did about the same.
+        fails with DecisionLogError, for nobody knows then what others did about the same, unless
+        the act tightens: that goes into the spool, and has no number yet.
 
         Raises:
             ConflictError: another step about that lane is on its way to the disk; which of them is
@@ -179,7 +188,7 @@ class DecisionLog(LogReader):
         key = act.about, act.number
         if act.what is acts.What.OVERRIDE and key in self._queued_overrides:
             raise acts.meanwhile(act)
-        kept = self._writer.submit(partial(acts.add, act))
+        kept: asyncio.Future[int | None] = self._writer.submit(partial(acts.add, act))
         if act.what is acts.What.OVERRIDE:
             self._queued_overrides[key] = act.lane
             kept.add_done_callback(lambda _: self._queued_overrides.pop(key))

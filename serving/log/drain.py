@@ -12,9 +12,16 @@ from typing import Any, NamedTuple
 
 from selectivity.errors import AuditError, ConflictError
 from serving.log.keep import NewDecision, keep_inspection
-from serving.log.kept_texts import read_inspection_kept, read_record
+from serving.log.kept_texts import (
+    AlteredTextError,
+    read_inspection_kept,
+    read_mode,
+    read_record,
+)
 from serving.log.linked import Link, links
+from serving.storage.acts import Act, What, take
 from serving.storage.chain import (
+    ACT,
     DECISION,
     DRAIN,
     INSPECTION,
@@ -116,13 +123,24 @@ def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
     head = before
     for link in some:
         follows = (link.no, link.before) == (head.no + 1, head.record_hash)
-        if not follows or not link.whole:
+        if not follows or not link.whole or not _may_be_spooled(link):
             raise AuditError(
                 f"The spool was altered from outside: {link.name} is not what was written, or one "
                 f"in front of it is missing. {_TO_DO}"
             )
         head = Head(link.no, link.stored)
     return head
+
+
+def _may_be_spooled(link: Link) -> bool:
+    """Of what people did a spool keeps orders alone that tighten: by another one, which whoever can
+    write the file can put in and link, one person would relax."""
+    if link.kind != ACT:
+        return True
+    try:
+        return bool(link.columns[1] == What.MODE and read_mode(link.text).tightens)
+    except AlteredTextError:
+        return False
 
 
 def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
@@ -134,5 +152,8 @@ def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
             record = read_record(link.text)
             if NewDecision(record, link.text)(own, log).record != record:
                 raise ConflictError("decided twice")
+        elif link.kind == ACT:
+            name, what, about, number, *_ = link.columns
+            take(Act(name, What(what), about, number, link.text), own, log)
     except ConflictError:
         yield {"no": link.no, "kind": link.kind, "text": link.text}

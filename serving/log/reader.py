@@ -124,6 +124,11 @@ class LogReader:
             found = acts.all_texts(acts.What.MODE, self._connection)
         return [read_mode(text) for text in found]
 
+    def number_of_act(self, name: str) -> int | None:
+        """The number among all records of the act of this name; None if there is none."""
+        with self._reading():
+            return acts.number_of(name, self._connection)
+
     def furthest_acknowledgement(self, office: str) -> str | None:
         """The text of the act by which this office acknowledged most; None if it never did."""
         with self._reading():

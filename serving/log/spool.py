@@ -160,6 +160,11 @@ class SpoolingJournal:
             return None
         return Spooled(cause, self.reader.head().no - self._upto.no, self.copy_of)
 
+    def waits(self, act: str) -> bool:
+        """Whether the log does not have the act of this name yet. For the thread of `reader`."""
+        no = self.reader.number_of_act(act) if self.in_use else None
+        return no is not None and no > self._upto.no
+
     def keep(self, works: Sequence[Work[Any]]) -> list[Any]:
         """As `Journal.keep`; what went into the spool has no number in the log yet.
 
@@ -262,6 +267,8 @@ class SpoolingJournal:
 
 
 def _without_number(outcome: Any) -> Any:
+    if isinstance(outcome, int):  # an act
+        return None
     return outcome._replace(no=None) if isinstance(outcome, Kept | KeptInspection) else outcome
 
 

@@ -58,6 +58,7 @@ async def show_metrics(parts: GivenParts) -> Response:
     parts.meters.keys(parts.keys.all(), parts.now(), outdated=parts.keys_outdated)
     ordered = parts.ordered
     parts.meters.ordered(parts.mode, None if ordered is None else ordered.until)
+    parts.meters.order_waits(waits=parts.order_waits)
     return Response(parts.meters.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -68,6 +69,7 @@ def _readiness(parts: Parts, log_trouble: str | None) -> Readiness:
         serving=predictor.source,
         mode=parts.mode,
         mode_until=parts.ordered and parts.ordered.until,
+        mode_only_here=parts.order_waits,
         bundle=predictor.bundle_digest and predictor.bundle_digest[:SHORT],
         rules_version=predictor.rules.version,
         log="failing" if log_trouble else "spooling" if spooled else "ok",

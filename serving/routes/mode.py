@@ -29,7 +29,7 @@ _PENDING = {202: "A second person has to approve it; until then the mode stays."
 )
 async def show_mode(parts: GivenParts, language: GivenLanguage) -> Response:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
-    shown = ModeAnswer.of(parts.log.mode_steps(), parts.now())
+    shown = _told(parts.log.mode_steps(), parts)
     return Response(shown.model_dump_json(), media_type="application/json")
 
 
@@ -56,7 +56,8 @@ async def order_mode(
     """Tighten at once, or ask to relax, which waits for a second person.
 
     NORMAL has no end. Every other mode ends after its hours; then nothing is released by itself
-    (NO_GREEN) until two people say otherwise.
+    (NO_GREEN) until two people say otherwise. While the log cannot be written, who tightens is
+    heard by this service alone (`only_here`), and nobody relaxes.
     """
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
@@ -83,6 +84,10 @@ async def approve_mode(
 
 def _answer(steps: list[ModeStep], parts: Parts) -> Response:
     """Accepted while a second person is waited for."""
-    answer = ModeAnswer.of(steps, parts.now())
+    answer = _told(steps, parts)
     status = HTTPStatus.ACCEPTED if answer.waiting else HTTPStatus.OK
     return Response(answer.model_dump_json(), status, media_type="application/json")
+
+
+def _told(steps: list[ModeStep], parts: Parts) -> ModeAnswer:
+    return ModeAnswer.of(steps, parts.now(), only_here=parts.log.waits)

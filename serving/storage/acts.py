@@ -57,6 +57,8 @@ class Act(NamedTuple):
     lane: Lane | None = None
     follows: int | None = None
     """How many acts on the same there were when it was decided on; None if that does not matter."""
+    tightens: bool = False
+    """Whether it holds whatever others did about the same, so that a spool may keep it."""
 
 
 def add(act: Act, links: Links, connection: Connection) -> int:
@@ -66,14 +68,40 @@ def add(act: Act, links: Links, connection: Connection) -> int:
         ConflictError: somebody else acted on the same meanwhile.
         DecisionLogError: this is a spool, which does not know who did.
     """
-    if links.aside:
-        raise DecisionLogError(
-            f"Nothing was kept about {act.about!r}: the decision log cannot be written now. Send "
-            "it again in a moment."
-        )
+    if links.aside and not act.tightens:
+        raise DecisionLogError(_AWAY[act.what is What.MODE].format(about=act.about))
+    follows = None if links.aside else act.follows
     there = connection.execute("SELECT 1 FROM acts WHERE name = ?", (act.name,)).fetchone()
-    if there or (act.follows is not None and _count(act, connection) != act.follows):
+    if there or (follows is not None and _count(act, connection) != follows):
         raise meanwhile(act)
+    return _write(act, links, connection)
+
+
+def take(act: Act, links: Links, connection: Connection) -> None:
+    """Keep what a spool brings, unless the log has it: it may have been kept when it was given,
+    though nobody was told in time.
+
+    Raises:
+        ConflictError: the log has another act of this name.
+    """
+    there = connection.execute("SELECT act FROM acts WHERE name = ?", (act.name,)).fetchone()
+    if there is None:
+        _write(act, links, connection)
+    elif there[0] != act.text:
+        raise meanwhile(act)
+
+
+_AWAY = {
+    False: "Nothing was kept about {about!r}: the decision log cannot be written now. Send it "
+    "again in a moment.",
+    True: "The mode stays as it is: the decision log cannot be written now, and what does not "
+    "tighten what holds here needs what others ordered. Order a tighter mode, or send it again "
+    "when the log is back.",
+}
+"""By whether it is an order on the mode."""
+
+
+def _write(act: Act, links: Links, connection: Connection) -> int:
     (decided,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
     lane = None if act.lane is None else int(act.lane)
     columns = (act.name, str(act.what), act.about, act.number, lane, decided)
@@ -107,6 +135,15 @@ def subject(name: str, connection: Connection) -> tuple[str, int] | None:
     """Subject and number of the act of this name; None if there is none."""
     row = connection.execute("SELECT about, number FROM acts WHERE name = ?", (name,)).fetchone()
     return None if row is None else (str(row[0]), int(row[1]))
+
+
+def number_of(name: str, connection: Connection) -> int | None:
+    """The number among all records of the act of this name; None if there is none."""
+    row = connection.execute(
+        "SELECT c.no FROM acts a JOIN chain c ON c.kind = ? AND c.seq = a.seq WHERE a.name = ?",
+        (ACT, name),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def all_texts(what: What, connection: Connection) -> Sequence[str]:

@@ -14,8 +14,8 @@ import pytest
 
 from selectivity.deciding.modes import Mode
 from selectivity.errors import ConflictError, DecisionLogError
-from selectivity.mode_orders import ModeAsked, ModeStep
-from serving.callers.api_keys import Role
+from selectivity.mode_orders import ModeAsked, ModeStep, order
+from serving.callers.api_keys import Role, actor_of
 from serving.deciding.governing import give_order, take_over
 from serving.log.reader import LogReader
 from serving.settings import Settings
@@ -243,7 +243,12 @@ def test_of_two_orders_at_the_same_moment_one_is_kept_and_older_news_undoes_noth
     assert [step.asked.mode for step in first] == [Mode.NO_GREEN]
     assert isinstance(second, ConflictError)
     take_over([], parts)  # what was read before the order was kept
-    assert parts.mode is Mode.NO_GREEN
+    before = parts.mode
+    elsewhere = order([], orders[1], by=actor_of(caller), at=parts.now())
+    assert isinstance(elsewhere, ModeStep)
+    take_over([elsewhere], parts)  # of another process, which did not know of the order
+    assert (before, parts.mode) == (Mode.NO_GREEN, Mode.MANUAL)
+    assert [step.asked.mode for step in parts.orders] == [Mode.MANUAL, Mode.NO_GREEN]
     parts.log.close()
 
 

@@ -166,3 +166,40 @@ def test_an_order_says_which_mode_how_long_and_why(content: dict[str, object]) -
 def test_the_same_order_given_again_later_is_another_one() -> None:
     steps = after((Mode.NO_GREEN, AN, None), (Mode.NORMAL, AN, BINH), (Mode.NO_GREEN, AN, None))
     assert len({step.name for step in steps}) == len(steps)
+
+
+def unseen(mode: Mode, *, hours: float = 4) -> ModeStep:
+    """An order that was given where nobody saw those of others."""
+    step = order([], asked(mode, hours), by=BINH, at=NOON)
+    assert isinstance(step, ModeStep)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("before", "brought", "holds"),
+    [
+        ([(Mode.NO_GREEN, AN, None)], unseen(Mode.MANUAL), Mode.MANUAL),
+        ([(Mode.MANUAL, AN, None)], unseen(Mode.NO_GREEN), Mode.MANUAL),
+        ([(Mode.RULES_ONLY, AN, BINH)], unseen(Mode.NO_GREEN), Mode.NO_GREEN),
+        ([(Mode.MANUAL, AN, None), (Mode.NORMAL, AN, BINH)], unseen(Mode.NO_GREEN), Mode.NO_GREEN),
+    ],
+)
+def test_an_order_that_comes_behind_those_it_did_not_see_tightens_and_never_relaxes(
+    before: list[tuple[Mode, Actor, Actor | None]], brought: ModeStep, holds: Mode
+) -> None:
+    steps = [*after(*before), brought]
+    assert standing(last_in_force(steps), NOON + HOUR).mode is holds
+    relaxed = after((Mode.NO_GREEN, AN, None), (Mode.NORMAL, AN, BINH))[1:]
+    assert standing(last_in_force([*steps, *relaxed]), NOON + HOUR).mode is Mode.NORMAL
+
+
+def test_of_two_orders_of_one_mode_the_one_that_lasts_longer_holds() -> None:
+    short, long = unseen(Mode.MANUAL, hours=1), unseen(Mode.MANUAL, hours=8)
+    assert last_in_force([short, long]) is last_in_force([long, short]) is long
+
+
+def test_the_same_order_given_at_two_services_is_two_orders() -> None:
+    here = unseen(Mode.NO_GREEN)
+    there = order([], here.asked, by=BINH, at=NOON + SECOND)
+    assert isinstance(there, ModeStep)
+    assert here.name != there.name

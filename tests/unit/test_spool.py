@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from selectivity.deciding.modes import Mode
 from selectivity.errors import AuditError, ConflictError, DecisionLogError
+from selectivity.mode_orders import ModeAsked, ModeStep, order
 from serving.log import spool
 from serving.log.chain_check import walk
 from serving.log.decision_log import DecisionLog
@@ -20,12 +22,22 @@ from serving.log.keep import NewDecision, Receipt
 from serving.log.reader import LogReader
 from serving.log.recent import Recent, copied_at
 from serving.log.spool import Reserve, SpoolingJournal
-from serving.storage import migrations
+from serving.storage import acts, migrations
 from serving.storage.database import LogDatabase
 from serving.storage.file import LogFile, open_to_read, open_to_write
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.command_line import lanes
-from tests.logs import PATIENT, PREDICTOR, a_record, in_a_loop, inspected, kept
+from tests.logs import (
+    OFFICER,
+    PATIENT,
+    PREDICTOR,
+    a_lane_changed,
+    a_record,
+    acted,
+    in_a_loop,
+    inspected,
+    kept,
+)
 from tests.postgresql import PostgreSql
 
 
@@ -132,6 +144,116 @@ def test_nothing_is_taken_from_a_spool_that_was_altered(folder: Path, statement:
     with pytest.raises(AuditError, match="spool was altered"):
         again(folder)
     assert ids_in(LogReader(folder / "decisions.sqlite")) == []
+
+
+def a_step(mode: Mode, *known: ModeStep) -> ModeStep:
+    """An order by who knows of these."""
+    hours = None if mode is Mode.NORMAL else 4
+    asked = ModeAsked(mode=mode, hours=hours, reason="contraband")
+    step = order(known, asked, by=OFFICER, at=NOON)
+    assert isinstance(step, ModeStep)
+    return step
+
+
+def as_act(step: ModeStep, follows: int = 0) -> acts.Act:
+    text = step.model_dump_json()
+    return acts.Act(
+        step.name, acts.What.MODE, "mode", 0, text, follows=follows, tightens=step.tightens
+    )
+
+
+def kinds_in(folder: Path) -> list[str]:
+    with closing(LogReader(folder / "decisions.sqlite")) as log:
+        return [link.kind for link in log.links()]
+
+
+def test_orders_that_tighten_are_spooled_and_drained_between_the_decisions_of_their_time(
+    folder: Path,
+) -> None:
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        first = a_step(Mode.RULES_ONLY)
+        acted(log, as_act(first))
+    tighter = a_step(Mode.NO_GREEN, first)
+    tightest = a_step(Mode.MANUAL, first, tighter)
+    with spooling(folder) as log:
+        kept(log, a_record(declaration_id="D-1"))
+        assert acted(log, as_act(tighter, follows=1)) is None
+        kept(log, a_record(declaration_id="D-2"))
+        acted(log, as_act(tightest, follows=2))
+        assert log.mode_steps() == [first, tighter, tightest]
+        assert log.waits(tightest.name)
+        assert not log.waits(first.name)
+    for _ in range(2):  # and not once more
+        with closing(again(folder)) as log:
+            assert log.mode_steps() == [first, tighter, tightest]
+            assert not log.waits(tightest.name)
+            assert log.conflicts() == []
+    assert kinds_in(folder) == ["act", "decision", "act", "decision", "act", "drain"]
+    assert problems_of(folder) == []
+    with spooling(folder) as log:  # the spool still holds what the log has by now
+        assert log.mode_steps() == [first, tighter, tightest]
+
+
+def test_nothing_but_an_order_that_tightens_is_spooled_of_what_people_do(folder: Path) -> None:
+    tightened = a_step(Mode.NO_GREEN)
+    with spooling(folder) as log:
+        with pytest.raises(DecisionLogError, match="Nothing was kept about 'D-1'"):
+            acted(log, a_lane_changed("D-1"))
+        for mode in (Mode.NORMAL, Mode.NO_GREEN):
+            with pytest.raises(DecisionLogError, match="needs what others ordered"):
+                acted(log, as_act(a_step(mode, tightened)))
+        assert log.mode_steps() == []
+    assert again(folder).head().no == 0
+
+
+def test_an_order_whose_answer_was_lost_is_not_doubled_and_others_came_before_it(
+    folder: Path,
+) -> None:
+    given, of_others = a_step(Mode.NO_GREEN), a_step(Mode.MANUAL)
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        acted(log, as_act(given))  # committed, though nobody was told in time
+        acted(log, as_act(of_others, follows=1))
+    with spooling(folder) as log:
+        acted(log, as_act(given))
+    with closing(again(folder)) as log:
+        assert log.mode_steps() == [given, of_others]
+        assert log.conflicts() == []
+
+
+def test_another_order_of_the_same_name_is_a_conflict(folder: Path) -> None:
+    stands = a_step(Mode.NO_GREEN)
+    other = stands.model_copy(update={"ordered_by": OFFICER.model_copy(update={"name": "Binh"})})
+    with closing(DecisionLog(folder / "decisions.sqlite")) as log:
+        acted(log, as_act(stands))
+    with spooling(folder) as log:
+        acted(log, as_act(other))
+    with closing(again(folder)) as log:
+        assert log.mode_steps() == [stands]
+        (conflict,) = log.conflicts()
+    assert (conflict.kind, conflict.text) == ("act", other.model_dump_json())
+    assert problems_of(folder) == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        as_act(a_step(Mode.NORMAL, a_step(Mode.NO_GREEN))),
+        as_act(a_step(Mode.NO_GREEN))._replace(text="{}"),
+        a_lane_changed("D-1"),
+    ],
+    ids=["relaxes", "unreadable", "a lane"],
+)
+def test_nobody_relaxes_by_what_he_puts_into_a_spool(folder: Path, forged: acts.Act) -> None:
+    with spooling(folder) as log:
+        kept(log, a_record())
+        other = Journal(LogFile(folder / "spool.sqlite"), aside=True)
+        other.keep([lambda links, its: acts.take(forged, links, its)])  # linked as it ought to be
+        other.let_go()
+        if forged.text != "{}":
+            assert log.mode_steps() == []
+    with pytest.raises(AuditError, match=r"spool was altered from outside: record 2 \(act"):
+        again(folder)
+    assert kinds_in(folder) == []
 
 
 def test_callers_get_the_same_answer_while_the_spool_is_used_and_after(folder: Path) -> None:
