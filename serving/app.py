@@ -150,9 +150,10 @@ def _parameters(error: RequestValidationError) -> list[FieldProblem]:
     return [
         FieldProblem(
             field=".".join(str(step) for step in found["loc"])[:40],
-            value=str(found.get("input"))[:40],
+            value=None if (absent := found["type"] == "missing") else str(found["input"])[:40],
             message=found["msg"],
-            remedy="Correct the parameter; its rules are in the API description at /docs.",
+            remedy=f"{'Add' if absent else 'Correct'} the parameter; its rules are in the API "
+            "description at /docs.",
         )
         for found in error.errors()
     ]

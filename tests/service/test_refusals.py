@@ -104,6 +104,16 @@ def test_a_problem_names_field_value_and_remedy(client: httpx.Client) -> None:
     assert found[0]["remedy"]
 
 
+def test_a_parameter_that_is_missing_has_no_value(client: httpx.Client) -> None:
+    (missing,) = client.get("/v1/decisions").json()["problems"]
+    (wrong,) = client.get("/v1/decisions?declaration_id=D&version_no=x").json()["problems"]
+
+    assert (missing["field"], "value" in missing) == ("query.declaration_id", False)
+    assert missing["remedy"].startswith("Add the parameter")
+    assert (wrong["field"], wrong["value"]) == ("query.version_no", "x")
+    assert wrong["remedy"].startswith("Correct the parameter")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "remedy"),
     [
