@@ -1,7 +1,7 @@
 """What somebody probably meant by a name that is not known."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -34,6 +34,21 @@ def meant_at(model: type[BaseModel], path: Sequence[int | str]) -> str | None:
             found = [each.model_fields[step] for each in models if step in each.model_fields]
             models = [inner for field in found for inner in _models_in(field.annotation)]
     return closest(str(name), (field for each in models for field in each.model_fields))
+
+
+def meant_in_many(most: int) -> Callable[[type[BaseModel], Sequence[int | str]], str | None]:
+    """As `meant_at`, for who reads many contents: what was found for a name is remembered, and
+    behind so many names that differ no more is looked for. To look costs more than to read.
+    """
+    found: dict[tuple[type[BaseModel], tuple[str, ...]], str | None] = {}
+
+    def meant(model: type[BaseModel], path: Sequence[int | str]) -> str | None:
+        key = model, tuple(step for step in path if isinstance(step, str))
+        if key not in found and len(found) < most:
+            found[key] = meant_at(model, path)
+        return found.get(key)
+
+    return meant
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

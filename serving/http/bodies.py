@@ -10,8 +10,10 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from selectivity.declaration import Declaration
+from selectivity.similar import meant_at
 from serving.http.problems import (
     FieldProblem,
+    Meant,
     Problem,
     RefusedError,
     of_validation,
@@ -103,13 +105,16 @@ def body_too_large(limit_bytes: int) -> Any:
     return too_large("body", limit_bytes, "bytes", "Send it in several requests.")
 
 
-def declaration_from(body: bytes, items_limit: int) -> Declaration:
+def declaration_from(body: bytes, items_limit: int, meant: Meant = meant_at) -> Declaration:
     """A declaration from its JSON.
+
+    Args:
+        meant: says which field was probably meant by one that is not known.
 
     Raises:
         RefusedError: some rule is broken; every problem names its field and remedy.
     """
-    declaration = _valid(Declaration, body)
+    declaration = _valid(Declaration, body, meant)
     if not _as_many_texts(body, declaration.canonical):
         _refuse_a_key_twice(body)
     if len(declaration.items) > items_limit:
@@ -134,11 +139,11 @@ def content_from(model: type[Model], body: bytes) -> Model:
     return content
 
 
-def _valid(model: type[Model], body: bytes) -> Model:
+def _valid(model: type[Model], body: bytes, meant: Meant = meant_at) -> Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise RefusedError(of_validation(error, model)) from error
+        raise RefusedError(of_validation(error, model, meant)) from error
 
 
 def _as_many_texts(body: bytes, canonical: bytes) -> bool:

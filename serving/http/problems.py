@@ -4,7 +4,7 @@ They quote at most the first characters of an offending scalar, never more of wh
 """
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,8 @@ TYPES = "urn:problem-type:lanes:"
 MOST_SHOWN = 20
 MOST_CHARACTERS = 40
 RETRY_SECONDS = 1
+Meant = Callable[[type[BaseModel], Sequence[int | str]], str | None]
+"""Says which field was probably meant by one that is not known."""
 ONE_OBJECT = "Send one JSON object in UTF-8."
 
 
@@ -129,10 +131,12 @@ _CONTENT = (
 )
 
 
-def of_validation(error: ValidationError, model: type[BaseModel]) -> Problem:
+def of_validation(
+    error: ValidationError, model: type[BaseModel], meant: Meant = meant_at
+) -> Problem:
     """Every broken rule of this model with its field, value and remedy."""
     found = _without_echoes(error.errors(include_url=False, include_context=False))
-    shown = tuple(_field_problem(each, model) for each in found[:MOST_SHOWN])
+    shown = tuple(_field_problem(each, model, meant) for each in found[:MOST_SHOWN])
     more = f"; the first {MOST_SHOWN} are shown" if len(found) > MOST_SHOWN else ""
     count = f"{len(found)} problems{more}" if len(found) > 1 else "1 problem"
     return unusable(f"Nothing was decided or kept: {count}. Correct it and send it again.", *shown)
@@ -170,7 +174,7 @@ def _shared(path: Sequence[object], other: Sequence[object]) -> int:
     return sum(a == b for a, b in zip(path, other, strict=False))
 
 
-def _field_problem(found: Mapping[str, Any], model: type[BaseModel]) -> FieldProblem:
+def _field_problem(found: Mapping[str, Any], model: type[BaseModel], meant: Meant) -> FieldProblem:
     path, message = ".".join(map(_short, found["loc"])), found["msg"].removeprefix("Value error, ")
     name, _, rest = message.partition(": ")
     if not path and name in model.model_fields:  # a rule on several fields names one to look at
@@ -179,19 +183,19 @@ def _field_problem(found: Mapping[str, Any], model: type[BaseModel]) -> FieldPro
         field=path or "body",
         value=_value(found["input"]),
         message=_short(message, 200),
-        remedy=_remedy(found, model),
+        remedy=_remedy(found, model, meant),
     )
 
 
-def _remedy(found: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _remedy(found: Mapping[str, Any], model: type[BaseModel], meant: Meant) -> str:
     kind, path = found["type"], found["loc"]
     if kind == "json_invalid" and bytes(found["input"][:3]) == codecs.BOM_UTF8:
         return "Leave out the byte order mark it begins with (EF BB BF)."
     if not path:
         return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
-    meant = meant_at(model, path) if kind == "extra_forbidden" else None
-    if meant is not None:
-        return f"Did you mean {meant}? The fields there are stand in the API description."
+    name = meant(model, path) if kind == "extra_forbidden" else None
+    if name is not None:
+        return f"Did you mean {name}? The fields there are stand in the API description."
     form = form_asked_for(found["msg"])
     return f"Give {form}." if form else _REMEDIES.get(kind, _CORRECT)
 

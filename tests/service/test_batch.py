@@ -17,7 +17,7 @@ from fastapi import Request
 from selectivity.record import DecisionRecord
 from serving.deciding.assign import assign
 from serving.log.keep import Kept, OvertakenError
-from serving.routes.batch import AHEAD, LINES_TOGETHER, TURNS, answer_lines
+from serving.routes.batch import AHEAD, LINES_TOGETHER, NAMES_LOOKED_FOR, TURNS, answer_lines
 from serving.start import assemble
 from tests.builders import a_declaration, an_item
 from tests.services import KEY, a_service, lodged, ndjson, settings_in
@@ -318,3 +318,16 @@ def test_a_batch_that_breaks_down_while_it_is_sent_ends(
     with pytest.raises(LookupError):
         asyncio.run(answered())
     parts.log.close()
+
+
+def test_every_line_is_told_which_field_was_meant_unless_too_many_names_differ(
+    tmp_path: Path,
+) -> None:
+    names = ["importer", *(f"x{number}" for number in range(NAMES_LOOKED_FOR)), "exporter"]
+    many = [lodged() | {name: "X"} for name in [*names, "importer"]]
+    with a_service(tmp_path) as client:
+        answer = client.post("/v1/lanes/batch", content=ndjson(*many))
+    remedies = [json.loads(line)["problems"][0]["remedy"] for line in answer.text.splitlines()]
+    assert remedies[0] == remedies[-1]
+    assert "Did you mean importer_id?" in remedies[0]
+    assert remedies[-2].startswith("Take the field out")

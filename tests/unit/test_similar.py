@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
+from selectivity.similar import meant_in_many
 from serving.http.problems import FieldProblem, of_validation
 from tests.builders import a_declaration
 
@@ -65,3 +66,12 @@ def test_names_without_end_cost_next_to_nothing() -> None:
 
     assert time.perf_counter() - began < 1
     assert len(found.model_dump_json()) < 10_000
+
+
+def test_in_many_contents_a_name_is_looked_for_once_and_not_without_end() -> None:
+    meant = meant_in_many(2)
+
+    assert meant(Declaration, ("items", 0, "hscode")) == "hs_code"
+    assert meant(Declaration, ("hscode",)) is None  # that of another level
+    assert meant(Declaration, ("importer",)) is None  # there were two
+    assert meant(Declaration, ("items", 7, "hscode")) == "hs_code"
