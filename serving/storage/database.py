@@ -16,7 +16,7 @@ from selectivity.errors import DecisionLogError, ParamsError
 from serving.storage import database_version
 from serving.storage.chain import log_id_of
 from serving.storage.database_connection import NEVER, Impatient, Server
-from serving.storage.database_refusal import passes
+from serving.storage.database_refusal import passes, remedy
 from serving.storage.store import AwayError, Connection, Found, insert
 
 WRITER = 0x1A9E5
@@ -64,11 +64,13 @@ class LogDatabase:
     @property
     def name(self) -> str:
         """Host, port and database, without user and password."""
-        host, database = self._address.get("host", "localhost"), self._address.get("dbname", "")
+        hosts = str(self._address.get("host", "localhost")).split(",")
         usual = {each.keyword: each for each in pq.Conninfo.get_defaults()}[b"port"]
-        port = str(self._address.get("port") or (usual.val or b"").decode())
-        at = host if port.encode() == usual.compiled else f"{host}:{port}"
-        return f"PostgreSQL database {database!r} on {at}"
+        compiled, default = ((each or b"").decode() for each in (usual.compiled, usual.val))
+        ports = [port or default for port in str(self._address.get("port") or "").split(",")]
+        each_its_own = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)
+        at = ",".join(host if port == compiled else f"{host}:{port}" for host, port in each_its_own)
+        return f"PostgreSQL database {self._address.get('dbname', '')!r} on {at}"
 
     def open_to_write(self) -> Connection:
         """A connection that commits durably; tables are made or brought up to date.
@@ -183,10 +185,8 @@ class LogDatabase:
     def unusable(self, error: Exception) -> DecisionLogError:
         """What to say when the database cannot be used; AwayError if that may pass by itself."""
         told = " ".join(str(error).split()).rstrip("?.!") or type(error).__name__
-        return (AwayError if passes(error) else DecisionLogError)(
-            f"The decision log in the {self.name} cannot be used: {told}. Check LANES_DATABASE, "
-            "that the server runs and that the role may use the tables."
-        )
+        kind = AwayError if passes(error) else DecisionLogError
+        return kind(f"The decision log in the {self.name} cannot be used: {told}. {remedy(error)}")
 
     def _connect(self, *, to_write: bool = False) -> Impatient:
         """Of several hosts to the one that can be written, also to read: others are behind it."""

@@ -4,6 +4,8 @@ What is out of reach may come back by itself, and the service goes on without it
 waits for a person: a start that took it for away would spool for weeks over a password.
 """
 
+import re
+
 import psycopg
 
 REFUSED = (
@@ -17,10 +19,25 @@ REFUSED = (
 another language than English counts as out of reach.
 """
 
+_MISSPELT = re.compile(r'invalid (?:integer value|"?\w+"? value:) |could not match \d+')
+"""Words of the driver about a parameter of the address that nothing can be made of."""
+
+
+def remedy(error: Exception) -> str:
+    """What to do about it."""
+    if _misspelt(error):
+        return "Correct that parameter in LANES_DATABASE, its service file or PG… variable."
+    return "Check LANES_DATABASE, that the server runs and that the role may use the tables."
+
 
 def passes(error: Exception) -> bool:
     """Whether this may pass by itself."""
-    if not isinstance(error, psycopg.OperationalError):
+    if not isinstance(error, psycopg.OperationalError) or _misspelt(error):
         return False
     wants_password = error.pgconn is not None and error.pgconn.needs_password
     return not (wants_password or any(words in str(error) for words in REFUSED))
+
+
+def _misspelt(error: Exception) -> bool:
+    """Whether the address is at fault, or what it names: nobody was asked."""
+    return isinstance(error, psycopg.Error) and _MISSPELT.search(str(error)) is not None

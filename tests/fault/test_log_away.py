@@ -518,6 +518,39 @@ def test_clusters_on_one_host_are_told_apart_by_their_ports() -> None:
     assert len(set(names)) == 3
 
 
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [
+        ("a:5611,b:5612", "a:5611,b:5612"),
+        ("a,b:5612", "a,b:5612"),
+        ("a,b", "a,b"),
+        ("?host=a,b&port=5611", "a:5611,b:5611"),
+    ],
+)
+def test_each_of_several_hosts_is_named_with_its_port(hosts: str, shown: str) -> None:
+    address = f"postgresql:///log{hosts}" if "?" in hosts else f"postgresql://{hosts}/log"
+    assert LogDatabase(address).name == f"PostgreSQL database 'log' on {shown}"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ("target_session_attrs=read-writ", 'invalid target_session_attrs value: "read-writ"'),
+        ("sslmode=on", 'invalid sslmode value: "on"'),
+        ("port=fünf", 'invalid integer value "fünf" for connection option "port"'),
+        ("host=a,b&port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+    ],
+)
+def test_a_parameter_that_is_misspelt_is_refused_and_not_waited_for(
+    parameter: str, told: str
+) -> None:
+    log = LogDatabase(f"postgresql://lanes@127.0.0.1/log?{parameter}")
+    with pytest.raises(DecisionLogError, match=r"Correct that parameter in LANES_DATABASE") as it:
+        log.open_to_read()
+    assert not isinstance(it.value, AwayError)
+    assert told in str(it.value)
+
+
 def test_what_comes_back_empty_is_left_empty(
     tmp_path: Path, database: str, postgresql: PostgreSql
 ) -> None:
