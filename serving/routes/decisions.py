@@ -14,6 +14,7 @@ from serving.routes.openapi import answers
 
 router = APIRouter(tags=["decisions"])
 
+AnyId = Annotated[str, Query(description="Any id, whatever characters it has.")]
 VersionNo = Annotated[
     int | None, Query(ge=1, le=9_999, description="The newest version if left out.")
 ]
@@ -31,7 +32,7 @@ _SHOWS_ONE: dict[str, Any] = {
 
 @router.get("/v1/decisions", **_SHOWS_ONE)
 async def find_decision(
-    declaration_id: Annotated[str, Query(description="Any id, whatever characters it has.")],
+    declaration_id: AnyId,
     parts: GivenParts,
     caller: GivenCaller,
     language: GivenLanguage,

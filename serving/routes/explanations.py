@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -23,20 +24,38 @@ from serving.http.language import headers_in
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.log.reader import LogReader
 from serving.routes.access import only
-from serving.routes.decisions import VersionNo
+from serving.routes.decisions import AnyId, VersionNo
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers
 
 router = APIRouter(tags=["decisions"])
 
 
-@router.get(
-    "/v1/decisions/{declaration_id:path}/explanation",
-    dependencies=[only(Role.INSPECTOR, Role.AUDITOR, Role.DATA_SCIENTIST)],
-    responses=answers(
+_EXPLAINS_ONE: dict[str, Any] = {
+    "dependencies": [only(Role.INSPECTOR, Role.AUDITOR, Role.DATA_SCIENTIST)],
+    "responses": answers(
         ExplanationAnswer, 401, 403, 404, 422, 503, meaning="What weighed in the model's score."
     ),
-)
+}
+"""Who may see an explanation, and what is answered, whichever way it was asked for."""
+
+
+@router.get("/v1/explanations", **_EXPLAINS_ONE)
+async def find_explanation(
+    declaration_id: AnyId,
+    parts: GivenParts,
+    caller: GivenCaller,
+    language: GivenLanguage,
+    version_no: VersionNo = None,
+) -> Response:
+    """Explain a decision whose id cannot stand in a path, such as `A/explanation`.
+
+    It is the same that `/v1/decisions/{declaration_id}/explanation` says of others.
+    """
+    return await explain_decision(declaration_id, parts, caller, language, version_no)
+
+
+@router.get("/v1/decisions/{declaration_id:path}/explanation", **_EXPLAINS_ONE)
 async def explain_decision(
     declaration_id: str,
     parts: GivenParts,

@@ -98,6 +98,8 @@ ADDRESSES = [
     ("GET", "/v1/decisions/..%2f..%2fkeys.json", 404),
     ("GET", "/v1/decisions/' OR 1=1 --", 404),
     ("GET", "/v1/decisions", 422),
+    ("GET", "/v1/explanations", 422),
+    ("GET", "/v1/explanations?declaration_id=%00", 404),
     ("GET", "/v1/decisions?declaration_id=", 404),
     ("GET", "/v1/decisions?declaration_id=%00", 404),
     ("GET", "/v1/decisions?declaration_id=%ff%fe", 404),

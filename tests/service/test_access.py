@@ -32,6 +32,7 @@ ALLOWED = {
     "GET /v1/decisions": {SCORER, INSPECTOR, AUDITOR},
     "GET /v1/decisions/{declaration_id:path}": {SCORER, INSPECTOR, AUDITOR},
     "GET /v1/decisions/{declaration_id:path}/explanation": {INSPECTOR, AUDITOR, DATA_SCIENTIST},
+    "GET /v1/explanations": {INSPECTOR, AUDITOR, DATA_SCIENTIST},
     "POST /v1/inspections": {INSPECTOR},
     "POST /v1/overrides": {INSPECTOR},
     "POST /v1/overrides/{override_id}/approve": {MANAGER},

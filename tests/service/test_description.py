@@ -19,7 +19,7 @@ from tests.services import KEY, a_service, bearer
 RULES_BETWEEN_FIELDS = [positive_data_acceptance]
 """Some contents fit the description and are refused, such as two items of one number or a finding
 without findings: the description cannot say so."""
-BATCH, OPERATIONS = "/v1/lanes/batch", 15
+BATCH, OPERATIONS = "/v1/lanes/batch", 16
 """A batch is taken whatever its lines hold: a bad line is answered beside the others."""
 
 

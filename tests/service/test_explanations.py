@@ -193,11 +193,22 @@ def test_what_was_never_decided_is_not_there(client: httpx.Client, tmp_path: Pat
     assert explanation(client, "nobody").status_code == 404
 
 
+@pytest.mark.parametrize("id_", ["A/explanation", "..", "A/../B", "Tờ khai 1"])
+def test_a_decision_is_explained_whatever_its_id_is(client: httpx.Client, id_: str) -> None:
+    for each in ("A", id_):
+        client.post("/v1/lanes", json=lodged(declaration_id=each))
+    answer = client.get("/v1/explanations", params={"declaration_id": id_, "version_no": 1})
+    assert (answer.status_code, answer.json()["declaration_id"]) == (200, id_)
+    assert client.get("/v1/explanations", params={"declaration_id": "nobody"}).status_code == 404
+
+
 def test_who_answers_traders_sees_no_explanation(tmp_path: Path, bundle: Path) -> None:
     with a_service(tmp_path, bundle=bundle) as client:
         client.post("/v1/lanes", json=lodged())
         scorer = let_in(settings_in(tmp_path), Role.SCORER)
         assert explanation(client, "D-1", **bearer(scorer)).status_code == 403
+        found = client.get("/v1/explanations?declaration_id=D-1", headers=bearer(scorer))
+        assert found.status_code == 403
 
 
 SECRETS = ("risk", "scores", "signals", "propensities", "votes", "channel", "rule", "features")
