@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -71,26 +72,32 @@ class HistoriesKeeper:
         assert predictor.bundle is not None
         digest = predictor.bundle.digest
         self._tried = {digest: predictor.known_upto or 0}
-        task = _task(digest, predictor.draw_key, self._parts.settings)
-        child = subprocess.Popen(
-            [sys.executable, "-m", "serving.deciding.keep_histories"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
         try:
-            told, failed = await asyncio.to_thread(child.communicate, task)
-        finally:
-            if child.poll() is None:
-                child.kill()  # the file of before stays
-        if child.returncode:
-            cause = f"ended with code {child.returncode}"
-            if child.returncode == REFUSED:
-                cause = failed.decode(errors="replace").strip()
-            logger.warning("histories not kept", extra={"cause": cause})
-            return
-        predictor.kept_upto = int(told)
-        logger.info("histories kept", extra={"no": predictor.kept_upto})
+            task = _task(digest, predictor.draw_key, self._parts.settings)
+            predictor.kept_upto = await _in_a_process(task)
+        except OSError as error:  # as without room, memory or descriptors
+            logger.warning("histories not kept", extra={"cause": str(error)})
+        else:
+            logger.info("histories kept", extra={"no": predictor.kept_upto})
+
+
+async def _in_a_process(task: bytes) -> int:
+    """The last record that is known in the file now. Who is cancelled ends the process.
+
+    Raises:
+        OSError: no process can be started, or it came to no good end.
+    """
+    pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-m", "serving.deciding.keep_histories"], **pipes)
+    try:
+        told, failed = await asyncio.to_thread(child.communicate, task)
+    finally:
+        if child.poll() is None:
+            child.kill()  # the file of before stays
+    if child.returncode:
+        said = failed.decode(errors="replace").strip() if child.returncode == REFUSED else ""
+        raise ChildProcessError(said or f"ended with code {child.returncode}")
+    return int(told)
 
 
 def _task(digest: str, draw_key: bytes, settings: Settings) -> bytes:

@@ -286,6 +286,20 @@ def test_a_running_service_keeps_them_and_starts_from_there_after_it_was_killed(
     assert trader_history(parts)["declared"] == 9
 
 
+@pytest.mark.parametrize("python", ["no such program", "false"])
+def test_a_process_that_does_not_start_or_fails_takes_nothing_with_it(
+    tmp_path: Path, bundle: Path, python: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    often: dict[str, Any] = {"bundle": bundle, "histories_records": 1, "follow_seconds": 0.1}
+    with pytest.MonkeyPatch.context() as patch, a_service(tmp_path, **often) as client:
+        patch.setattr("sys.executable", python)
+        lodge(str(client.base_url), 0, 1)
+        eventually(lambda: "histories not kept" in caplog.messages)
+        lodge(str(client.base_url), 1, 1)
+        eventually(lambda: caplog.messages.count("histories not kept") == 2)
+    assert "no longer followed; restart the service" not in caplog.messages
+
+
 def test_a_folder_that_cannot_be_written_is_told_once_in_so_many_records(
     tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
