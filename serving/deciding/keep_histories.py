@@ -11,9 +11,9 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -24,13 +24,13 @@ from serving.deciding.catch_up import CatchUp
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import load_whole
+from serving.deciding.trial import REFUSED, last_line
 from serving.log.reader import LogReader
 from serving.settings import Settings
 from serving.stores import store_at
 
 logger = logging.getLogger(__name__)
 
-REFUSED = 30
 NICE = 10
 
 
@@ -46,11 +46,38 @@ class Task(BaseModel):
     """In hexadecimal."""
 
 
+async def keep_beside(task: Task) -> int:
+    """Have a process of its own do it; gives the number of the last record that is known.
+
+    Raises:
+        OSError: there is no room for a process, or it could not do it.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "serving.deciding.keep_histories"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        told, failed = await asyncio.to_thread(child.communicate, task.model_dump_json().encode())
+    finally:
+        if child.poll() is None:
+            child.kill()  # the file of before stays
+    if child.returncode:
+        refused = child.returncode == REFUSED
+        code = f"the process ended with code {child.returncode}"
+        raise ChildProcessError(last_line(failed) if refused else code)
+    return int(told)
+
+
 class HistoriesKeeper:
     """Has them kept when so many records came that a start would feel it."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(
+        self, parts: Parts, keep_beside: Callable[[Task], Awaitable[int]] = keep_beside
+    ) -> None:
+        """`keep_beside` raises OSError if nothing was kept."""
+        self._parts, self._keep_beside = parts, keep_beside
         self._tried: dict[str, int] = {}
         """Records that were known when it was tried last, by the digest of the bundle."""
 
@@ -74,44 +101,24 @@ class HistoriesKeeper:
         self._tried = {digest: predictor.known_upto or 0}
         try:
             task = _task(digest, predictor.draw_key, self._parts.settings)
-            predictor.kept_upto = await _in_a_process(task)
-        except OSError as error:  # as without room, memory or descriptors
+            predictor.kept_upto = await self._keep_beside(task)
+        except OSError as error:  # the next records are reason to try again
             logger.warning("histories not kept", extra={"cause": str(error)})
         else:
             logger.info("histories kept", extra={"no": predictor.kept_upto})
 
 
-async def _in_a_process(task: bytes) -> int:
-    """The last record that is known in the file now. Who is cancelled ends the process.
-
-    Raises:
-        OSError: no process can be started, or it came to no good end.
-    """
-    pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    child = subprocess.Popen([sys.executable, "-m", "serving.deciding.keep_histories"], **pipes)
-    try:
-        told, failed = await asyncio.to_thread(child.communicate, task)
-    finally:
-        if child.poll() is None:
-            child.kill()  # the file of before stays
-    if child.returncode:
-        said = failed.decode(errors="replace").strip() if child.returncode == REFUSED else ""
-        raise ChildProcessError(said or f"ended with code {child.returncode}")
-    return int(told)
-
-
-def _task(digest: str, draw_key: bytes, settings: Settings) -> bytes:
+def _task(digest: str, draw_key: bytes, settings: Settings) -> Task:
     place = str(settings.log_file)
     if settings.database is not None:
         place = settings.database.get_secret_value()
-    task = Task(
+    return Task(
         log=place,
         bundle=settings.bundle or settings.published / digest[:NAME_DIGITS],
         digest=digest,
         folder=settings.histories_folder,
         draw_key=draw_key.hex(),
     )
-    return task.model_dump_json().encode()
 
 
 def keep(task: Task) -> int:

@@ -20,6 +20,7 @@ from serving.http.examples import A_DECLARATION
 
 SECONDS = 60
 REFUSED = 30
+"""Exit code of a process that told why on its last line; one that was killed has another."""
 
 
 def try_out(folder: Path, digest: str) -> None:
@@ -34,7 +35,7 @@ def try_out(folder: Path, digest: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise BundleError(_useless(folder, f"was not loaded within {SECONDS} s")) from error
     if done.returncode == REFUSED:
-        raise BundleError(_last_line(done.stderr))
+        raise BundleError(last_line(done.stderr))
     if done.returncode:
         raise BundleError(_useless(folder, f"ended its trial with code {done.returncode}"))
 
@@ -52,7 +53,8 @@ def decide_once(folder: Path, digest: str) -> None:
         raise BundleError(_useless(folder, f"gives no lane ({record.decision.fallback_cause})"))
 
 
-def _last_line(said: bytes) -> str:
+def last_line(said: bytes) -> str:
+    """What a process that refused said it refused for; warnings may stand in front of it."""
     return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 

@@ -1,5 +1,6 @@
 """A start goes on from what a service kept of its histories, and from nothing else."""
 
+import asyncio
 import json
 import os
 import signal
@@ -16,10 +17,11 @@ from models.bundle import load
 from selectivity.errors import DecisionLogError
 from serving.audit.replay import replay
 from serving.deciding import histories_file
-from serving.deciding.assign import Parts
-from serving.deciding.keep_histories import Task, keep
+from serving.deciding.assign import Parts, assign
+from serving.deciding.keep_histories import HistoriesKeeper, Task, keep
 from serving.log.reader import LogReader
 from serving.settings import Settings
+from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle
 from tests.logs import path_of
@@ -286,21 +288,7 @@ def test_a_running_service_keeps_them_and_starts_from_there_after_it_was_killed(
     assert trader_history(parts)["declared"] == 9
 
 
-@pytest.mark.parametrize("python", ["no such program", "false"])
-def test_a_process_that_does_not_start_or_fails_takes_nothing_with_it(
-    tmp_path: Path, bundle: Path, python: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 1, "follow_seconds": 0.1}
-    with pytest.MonkeyPatch.context() as patch, a_service(tmp_path, **often) as client:
-        patch.setattr("sys.executable", python)
-        lodge(str(client.base_url), 0, 1)
-        eventually(lambda: "histories not kept" in caplog.messages)
-        lodge(str(client.base_url), 1, 1)
-        eventually(lambda: caplog.messages.count("histories not kept") == 2)
-    assert "no longer followed; restart the service" not in caplog.messages
-
-
-def test_a_folder_that_cannot_be_written_is_told_once_in_so_many_records(
+def test_a_folder_that_cannot_be_written_is_told(
     tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings_in(tmp_path, bundle=bundle).state.mkdir(mode=0o700)
@@ -309,5 +297,28 @@ def test_a_folder_that_cannot_be_written_is_told_once_in_so_many_records(
     with a_service(tmp_path, **often) as client:
         lodge(str(client.base_url), 0, 4)
         eventually(lambda: "histories not kept" in caplog.messages)
-        lodge(str(client.base_url), 4, 1)
-    assert caplog.messages.count("histories not kept") == 1
+    (told,) = [each for each in caplog.records if each.message == "histories not kept"]
+    assert told.__dict__["cause"].startswith("[Errno 17] File exists")
+
+
+def test_what_could_not_be_kept_is_tried_again_when_as_many_records_came(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    often: dict[str, Any] = {"bundle": bundle, "histories_records": 3, "follow_seconds": 0.1}
+    parts, tried = assemble(settings_in(tmp_path, **often)), []
+
+    async def no_room(task: Task) -> int:
+        tried.append(parts.predictor.known_upto)
+        raise BlockingIOError("no room for a process")
+
+    async def go_on() -> None:
+        keeping = asyncio.create_task(HistoriesKeeper(parts, no_room).follow())
+        for number in range(7):
+            await assign(a_declaration(declaration_id=f"D-{number}"), parts)
+            await asyncio.sleep(0.25)  # it looks twice meanwhile
+        keeping.cancel()
+
+    asyncio.run(go_on())
+    parts.log.close()
+    assert tried == [3, 6]
+    assert caplog.messages.count("histories not kept") == 2
