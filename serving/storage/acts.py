@@ -69,7 +69,7 @@ def add(act: Act, links: Links, connection: Connection) -> int:
         DecisionLogError: this is a spool, which does not know who did.
     """
     if links.aside and not act.tightens:
-        raise DecisionLogError(_AWAY[act.what is What.MODE].format(about=act.about))
+        raise _log_away(act)
     follows = None if links.aside else act.follows
     there = connection.execute("SELECT 1 FROM acts WHERE name = ?", (act.name,)).fetchone()
     if there or (follows is not None and _count(act, connection) != follows):
@@ -91,16 +91,6 @@ def take(act: Act, links: Links, connection: Connection) -> None:
         raise meanwhile(act)
 
 
-_AWAY = {
-    False: "Nothing was kept about {about!r}: the decision log cannot be written now. Send it "
-    "again in a moment.",
-    True: "The mode stays as it is: the decision log cannot be written now, and what does not "
-    "tighten what holds here needs what others ordered. Order a tighter mode, or send it again "
-    "when the log is back.",
-}
-"""By whether it is an order on the mode."""
-
-
 def _write(act: Act, links: Links, connection: Connection) -> int:
     (decided,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
     lane = None if act.lane is None else int(act.lane)
@@ -119,6 +109,20 @@ def meanwhile(act: Act) -> ConflictError:
         f"Somebody else acted on {act.about!r} at the same moment. Look at it again; send what you "
         "asked for once more if it is still wanted.",
         field="mode" if act.what is What.MODE else "declaration_id",
+    )
+
+
+def _log_away(act: Act) -> DecisionLogError:
+    """What to say while nobody knows what others did about the same."""
+    if act.what is What.MODE:
+        return DecisionLogError(
+            "The mode stays as it is: the decision log cannot be written now, and what does not "
+            "tighten what holds here needs what others ordered. Order a tighter mode, or send it "
+            "again when the log is back."
+        )
+    return DecisionLogError(
+        f"Nothing was kept about {act.about!r}: the decision log cannot be written now. Send it "
+        "again in a moment."
     )
 
 
