@@ -133,8 +133,11 @@ def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
 
 
 def _may_be_spooled(link: Link) -> bool:
-    """Of what people did a spool keeps orders alone that tighten: by another one, which whoever can
-    write the file can put in and link, one person would relax."""
+    """Whether a spool may hold it: of what people do it keeps orders that tighten the mode alone.
+
+    Whoever can write the file could put in any other act and link it, and so relax without a
+    second person.
+    """
     if link.kind != ACT:
         return True
     try:
