@@ -122,10 +122,10 @@ def _changed_at(file: Path) -> float:
 
 @cache
 def software() -> str:
-    """Digest of the code that makes histories of records: other code may come to others."""
+    """Digest of the code that makes histories of records: of other code they may be others."""
     beside = Path(__file__).parent
     files = [*Path(selectivity.__file__).parent.rglob("*.py")]
-    files += [beside / "catch_up.py", beside / "lessons.py"]
+    files += [beside / name for name in ("catch_up.py", "lessons.py", "predictor.py")]
     found = hashlib.sha256()
     for file in sorted(files):
         found.update(hashlib.sha256(file.read_bytes()).digest())
