@@ -147,13 +147,14 @@ def _problem_of(error: Exception, *, reading: bool) -> Problem:
 
 
 def _parameters(error: RequestValidationError) -> list[FieldProblem]:
-    return [
-        FieldProblem(
-            field=".".join(str(step) for step in found["loc"])[:40],
-            value=None if (absent := found["type"] == "missing") else str(found["input"])[:40],
-            message=found["msg"],
-            remedy=f"{'Add' if absent else 'Correct'} the parameter; its rules are in the API "
-            "description at /docs.",
-        )
-        for found in error.errors()
-    ]
+    return [_parameter(found, absent=found["type"] == "missing") for found in error.errors()]
+
+
+def _parameter(found: Mapping[str, Any], *, absent: bool) -> FieldProblem:
+    return FieldProblem(
+        field=".".join(str(step) for step in found["loc"])[:40],
+        value=None if absent else str(found["input"])[:40],
+        message=found["msg"],
+        remedy=f"{'Add' if absent else 'Correct'} the parameter; its rules are in the API "
+        "description at /docs.",
+    )
