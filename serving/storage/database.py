@@ -63,13 +63,11 @@ class LogDatabase:
 
     @property
     def name(self) -> str:
-        """Host, port and database, without user and password."""
+        """Hosts, ports and database, without user and password."""
         hosts = str(self._address.get("host", "localhost")).split(",")
-        usual = {each.keyword: each for each in pq.Conninfo.get_defaults()}[b"port"]
-        compiled, default = ((each or b"").decode() for each in (usual.compiled, usual.val))
-        ports = [port or default for port in str(self._address.get("port") or "").split(",")]
-        each_its_own = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)
-        at = ",".join(host if port == compiled else f"{host}:{port}" for host, port in each_its_own)
+        ports = str(self._address.get("port") or "").split(",")
+        each_its_own = ports * len(hosts) if len(ports) == 1 else ports
+        at = ",".join(map(_with_port, hosts, each_its_own))  # too few are refused by the driver
         return f"PostgreSQL database {self._address.get('dbname', '')!r} on {at}"
 
     def open_to_write(self) -> Connection:
@@ -209,6 +207,13 @@ class LogDatabase:
             usual = {each.keyword: each.val for each in pq.Conninfo.get_defaults()}
             hosts = [usual[b"host"], usual[b"hostaddr"]]
         return any("," in str(each) for each in hosts)
+
+
+def _with_port(host: str, port: str) -> str:
+    """The host, with the port unless that is PostgreSQL's; none stands for what `PGPORT` says."""
+    usual = {each.keyword: each for each in pq.Conninfo.get_defaults()}[b"port"]
+    port = port or (usual.val or b"").decode()
+    return host if port.encode() == usual.compiled else f"{host}:{port}"
 
 
 def _check_durable(server: Server, name: str) -> None:
