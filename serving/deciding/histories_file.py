@@ -4,10 +4,14 @@ It is a copy of what reading the log comes to. Where there is none, where it is 
 another log, bundle, draw key or software, the log is read from its beginning.
 """
 
+import fcntl
 import hashlib
 import hmac
 import io
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -100,11 +104,12 @@ class HistoriesFile:
         self._folder.mkdir(mode=0o700, exist_ok=True)  # it says who traded what
         packed.seek(0)
         seal = self._seal_of_rest(packed)
-        sweep(self._folder, f"*{ENDING}")
-        write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())
-        newest_first = sorted(self._folder.glob(f"*{ENDING}"), key=_changed_at, reverse=True)
-        for file in newest_first[MOST_FILES:]:
-            file.unlink(missing_ok=True)
+        with _alone(self._folder):  # what another is writing must not be swept away
+            sweep(self._folder, f"*{ENDING}")
+            write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())
+            newest_first = sorted(self._folder.glob(f"*{ENDING}"), key=_changed_at, reverse=True)
+            for file in newest_first[MOST_FILES:]:
+                file.unlink()
 
     def _of(self, bundle_digest: str) -> Path:
         return self._folder / f"{bundle_digest[:NAME_DIGITS]}{ENDING}"
@@ -114,6 +119,17 @@ class HistoriesFile:
         while some := stream.read(READ_AT_ONCE):
             seal.update(some)
         return seal.digest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Inside, nobody else writes here: a bundle that takes over keeps histories as well."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _changed_at(file: Path) -> float:

@@ -1,9 +1,11 @@
 """A start goes on from what a service kept of its histories, and from nothing else."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -214,6 +216,25 @@ def test_what_a_killed_process_left_of_a_file_takes_nobodys_place(
     assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 1
     kept_by(settings)
     assert kept_file(settings) != half
+
+
+def test_who_keeps_them_lets_another_come_to_an_end_first(tmp_path: Path, bundle: Path) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    fold(tmp_path, [a_declaration()], bundle=bundle)
+    kept_by(settings)
+    half = settings.histories_folder / ".another.histories.123"
+    half.write_text("being written")
+    keeping = threading.Thread(target=kept_by, args=[settings])
+    other = os.open(settings.histories_folder, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        keeping.start()
+        keeping.join(2)  # as long as it would take several times
+        assert half.exists()
+    finally:
+        os.close(other)
+        keeping.join()
+    assert not half.exists()
 
 
 def test_a_decision_altered_since_is_checked_before_a_finding_teaches_by_it(
