@@ -138,6 +138,14 @@ def _of_another_log(settings: Settings, file: Path) -> None:
     fold(folder, [a_declaration(importer_id="IMP2")], bundle=settings.bundle)
 
 
+def _of_another_bundle(settings: Settings, file: Path) -> None:
+    other = settings.state.parent / "other"
+    a_bundle(other, seed=9)
+    file.unlink()
+    kept_by(settings.model_copy(update={"bundle": other}))
+    kept_file(settings).rename(file)  # as if the first digits of both were the same
+
+
 def _of_other_software(settings: Settings, file: Path) -> None:
     file.unlink()
     with pytest.MonkeyPatch.context() as patch:
@@ -149,7 +157,7 @@ def _of_other_software(settings: Settings, file: Path) -> None:
     "spoilt",
     [
         *(_cut, _altered, _emptied, _in_its_place),
-        *(_of_another_key, _of_another_log, _of_other_software),
+        *(_of_another_key, _of_another_log, _of_another_bundle, _of_other_software),
     ],
 )
 def test_what_was_kept_otherwise_is_told_and_the_log_is_read(
@@ -278,6 +286,17 @@ def test_a_start_that_cannot_keep_what_it_knows_says_so_and_goes_on(
     parts = fold(tmp_path, [], bundle=bundle, histories_records=1)
     assert trader_history(parts)["declared"] == 1
     assert "histories not kept" in caplog.messages
+
+
+def test_a_start_keeps_nothing_of_a_log_that_was_altered_and_goes_on(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = fold(tmp_path, [a_declaration()], bundle=bundle).log
+    alter(path_of(log), '"net_mass_kg":100.0', '"net_mass_kg":200.0')
+    parts = fold(tmp_path, [], bundle=bundle, histories_records=1)
+    assert trader_history(parts)["declared"] == 1
+    assert {"record altered", "histories not kept"} <= set(caplog.messages)
+    assert not settings_in(tmp_path).histories_folder.exists()
 
 
 def lodge(url: str, first: int, count: int) -> None:
