@@ -61,8 +61,8 @@ class CatchUp:
         self._predictor, self._log = predictor, log
         self._known = FeedbackUpto.of(predictor.bundle.manifest).in_log(log.log_id)
         self._decided = self._numbered = self.at = 0
-        self._unread = 0
-        """The last decision that `kept` knew, so that nobody looked whether it was altered."""
+        self._unchecked = 0
+        """Whether a decision up to this one was altered nobody looked: `kept` knew it."""
         self._undecided: list[int] = []
         """Numbers of inspections whose decision is not known yet."""
         self._parked: dict[int, list[Link]] = {}
@@ -73,7 +73,7 @@ class CatchUp:
 
     def _go_on(self, place: Place, profiles: Profiles) -> None:
         self._predictor.go_on(profiles, kept_upto=place.no)
-        self._decided = self._unread = place.decision_seq
+        self._decided = self._unchecked = place.decision_seq
         self._numbered = self.at = place.no
         for no in place.parked:
             for link in self._log.links(after=no - 1, upto=no):
@@ -161,7 +161,7 @@ class CatchUp:
             link.seq <= self._known.inspection_seq and link.decision_seq <= self._known.decision_seq
         ):
             return
-        whole = self._sound and link.decision_seq > self._unread
+        whole = self._sound and link.decision_seq > self._unchecked
         for declaration, told in told_by(self._log, link, whole=whole):
             self._predictor.learn(declaration, told)
 
