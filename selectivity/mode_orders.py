@@ -101,7 +101,7 @@ class Standing(NamedTuple):
 
 
 def standing(step: ModeStep | None, now: datetime) -> Standing:
-    """What holds now, after the last step that put something in force.
+    """What holds now by the step that is in force.
 
     Of one of a time to come nobody knows how long ago it was: its time is over, unless it is
     stricter than what holds then.
@@ -118,11 +118,11 @@ def _is_to_come(moment: datetime, now: datetime) -> bool:
     return moment - now > CLOCKS_APART
 
 
-def last_in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
+def in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
     """The step that put in force what holds, of all that were kept, in order.
 
-    It is the last, or one in front of it that is stricter: an order that was given where the others
-    were not known comes behind them later, and is of one person.
+    It is the last that put one in force, or a stricter one in front of it: what one person ordered
+    where the orders of others were not known comes behind those later, and relaxes nothing.
     """
     strictest: ModeStep | None = None
     for step in reversed(steps):
@@ -162,7 +162,7 @@ def order(
     pending = waiting(steps, at)
     if pending is not None and (pending.asked, pending.ordered_by) == (asked, by):
         return pending
-    before = standing(last_in_force(steps), at).mode
+    before = standing(in_force(steps), at).mode
     if asked.mode is before is Mode.NORMAL:
         return ModeRefusal.SAME_MODE
     return ModeStep(

@@ -52,7 +52,7 @@ class Meters:
         self._mode = self._gauge("lanes_mode", "1, with the mode in force.", by=["mode"])
         self._mode_until = self._gauge(
             "lanes_mode_until_timestamp_seconds",
-            "When the time of the last order on the mode is over; 0 without an end.",
+            "When the time of the order in force on the mode is over; 0 without an end.",
         )
         self.ordered(Mode.NORMAL, None)
         self._mode_only_here = self._gauge(

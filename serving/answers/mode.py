@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import Field
 
 from selectivity.deciding.modes import Mode
-from selectivity.mode_orders import ModeStep, last_in_force, standing, waiting
+from selectivity.mode_orders import ModeStep, in_force, standing, waiting
 from serving.answers.answer import Answer
 
 
@@ -25,7 +25,7 @@ class ModeAnswer(Answer):
     """What the service may decide by itself now, who ordered it, and what waits for approval."""
 
     mode: Mode
-    overdue: bool = Field(description="Whether the time of the last order is over.")
+    overdue: bool = Field(description="Whether the time of the order in force is over.")
     since: datetime | None
     until: datetime | None
     reason: str | None
@@ -42,7 +42,7 @@ class ModeAnswer(Answer):
         cls, steps: list[ModeStep], now: datetime, *, only_here: Callable[[str], bool]
     ) -> "ModeAnswer":
         """The answer after these steps; `only_here` is asked about the name of one."""
-        mode, step, overdue = standing(last_in_force(steps), now)
+        mode, step, overdue = standing(in_force(steps), now)
         return cls(
             mode=mode,
             overdue=overdue,

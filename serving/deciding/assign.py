@@ -17,7 +17,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.histories.rows import Row
 from selectivity.inspection import Inspection
-from selectivity.mode_orders import ModeStep, last_in_force, standing
+from selectivity.mode_orders import ModeStep, in_force, standing
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller, id_of
 from serving.callers.key_ring import KeyRing
@@ -76,7 +76,7 @@ class Parts:
     @property
     def ordered(self) -> ModeStep | None:
         """The one of them that put in force what holds."""
-        return last_in_force(self.orders)
+        return in_force(self.orders)
 
     @property
     def mode(self) -> Mode:

@@ -12,7 +12,7 @@ from selectivity.mode_orders import (
     ModeAsked,
     ModeStep,
     approve,
-    last_in_force,
+    in_force,
     order,
     standing,
 )
@@ -45,7 +45,7 @@ def kept(given_: list[tuple[timedelta, ModeAsked, bool]]) -> list[ModeStep]:
 
 
 def severity(steps: list[ModeStep], after: timedelta) -> int:
-    return STRICTNESS[standing(last_in_force(steps), NOON + after).mode]
+    return STRICTNESS[standing(in_force(steps), NOON + after).mode]
 
 
 @given(orders)
@@ -54,7 +54,7 @@ def test_in_one_log_the_last_order_in_force_holds(
 ) -> None:
     steps = kept(given_)
     last = next((step for step in reversed(steps) if step.holds), None)
-    assert last_in_force(steps) == last
+    assert in_force(steps) == last
 
 
 @given(there=orders, here=orders, later=st.lists(minutes, min_size=1, max_size=4))

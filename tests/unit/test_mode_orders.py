@@ -13,7 +13,7 @@ from selectivity.mode_orders import (
     ModeRefusal,
     ModeStep,
     approve,
-    last_in_force,
+    in_force,
     order,
     standing,
     waiting,
@@ -66,7 +66,7 @@ def test_one_person_tightens_and_everything_else_takes_two(before: Mode, wanted:
         return
     assert isinstance(step, ModeStep)
     assert step.needs_second == ((before, wanted) not in ALONE)
-    holds = standing(last_in_force([*steps, step]), NOON + HOUR).mode
+    holds = standing(in_force([*steps, step]), NOON + HOUR).mode
     assert holds is (before if step.needs_second else wanted)
 
 
@@ -77,7 +77,7 @@ def test_whoever_ordered_cannot_approve_not_even_under_another_id() -> None:
         assert approve(steps, id_, by=same, at=NOON + HOUR) is ModeRefusal.SAME_PERSON
     agreed = approve(steps, id_, by=BINH, at=NOON + HOUR)
     assert isinstance(agreed, ModeStep)
-    assert standing(last_in_force([*steps, agreed]), NOON + HOUR).mode is Mode.NORMAL
+    assert standing(in_force([*steps, agreed]), NOON + HOUR).mode is Mode.NORMAL
     assert approve([*steps, agreed], id_, by=BINH, at=NOON + HOUR) == agreed
 
 
@@ -188,14 +188,14 @@ def test_an_order_that_comes_behind_those_it_did_not_see_tightens_and_never_rela
     before: list[tuple[Mode, Actor, Actor | None]], brought: ModeStep, holds: Mode
 ) -> None:
     steps = [*after(*before), brought]
-    assert standing(last_in_force(steps), NOON + HOUR).mode is holds
+    assert standing(in_force(steps), NOON + HOUR).mode is holds
     relaxed = after((Mode.NO_GREEN, AN, None), (Mode.NORMAL, AN, BINH))[1:]
-    assert standing(last_in_force([*steps, *relaxed]), NOON + HOUR).mode is Mode.NORMAL
+    assert standing(in_force([*steps, *relaxed]), NOON + HOUR).mode is Mode.NORMAL
 
 
 def test_of_two_orders_of_one_mode_the_one_that_lasts_longer_holds() -> None:
     short, long = unseen(Mode.MANUAL, hours=1), unseen(Mode.MANUAL, hours=8)
-    assert last_in_force([short, long]) is last_in_force([long, short]) is long
+    assert in_force([short, long]) is in_force([long, short]) is long
 
 
 def test_the_same_order_given_at_two_services_is_two_orders() -> None:
