@@ -1,4 +1,4 @@
-"""What was put in force so far: what, who, when and why, a line each in `history.jsonl`.
+"""Which bundles were put in force so far, by whom, when and why: a line each in `history.jsonl`.
 
 It lies beside the pointer (`models.pointer`), which alone says what is in force: a line of a
 publication that was begun and never came into force does not count.
