@@ -37,8 +37,8 @@ def meant_at(model: type[BaseModel], path: Sequence[int | str]) -> str | None:
 
 
 def meant_in_many(most: int) -> Callable[[type[BaseModel], Sequence[int | str]], str | None]:
-    """As `meant_at`, for who reads many contents: what was found for a name is remembered, and
-    behind so many names that differ no more is looked for. To look costs more than to read.
+    """As `meant_at`, for who reads many contents, since looking costs more than reading: what was
+    found for a name is remembered, and after so many different names none is looked for any more.
     """
     found: dict[tuple[type[BaseModel], tuple[str, ...]], str | None] = {}
 
