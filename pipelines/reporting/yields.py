@@ -23,7 +23,7 @@ from pipelines.reporting.sentences import (
 )
 from selectivity.columns import Ints
 from selectivity.lanes import LANES, Channel, Lane
-from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrap, wilson
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, wilson
 
 FEW = 30
 """Controls below which a hit rate is called thin."""
@@ -145,11 +145,12 @@ def _mean(duty: "pd.Series[float]", groups: Ints) -> Sentence:
     A few amounts may be most of it, so that rows are drawn anew, those of a group together.
     """
     paid = duty.to_numpy(float)
-    if np.count_nonzero(paid) < FEWEST_FINDINGS:
-        ends = (float("nan"), float("nan"))
-    else:
-        ends = bootstrap(lambda at: float(paid[at].mean()), groups)
-    return with_ends(Interval(float(paid.mean()) if len(paid) else float("nan"), *ends), digits=0)
+    enough = bool(np.count_nonzero(paid) >= FEWEST_FINDINGS)
+
+    def mean(at: Ints) -> float:
+        return float(paid[at].mean()) if len(at) else math.nan
+
+    return with_ends(bootstrapped(mean, groups, enough=enough), digits=0)
 
 
 def _channel_table(evidence: Evidence) -> Table:
