@@ -35,7 +35,7 @@ from selectivity.histories.aggregates import PROFILES, VALUES, Profile
 from selectivity.histories.key_history import kind_of
 from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import A_DAY, Row, arrays_of, rows_in
-from selectivity.histories.snapshot import Kept
+from selectivity.histories.snapshot import KeyArrays
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -150,14 +150,14 @@ def differing_keys(profile: Profile, bulk: Arrays, fold: Arrays) -> list[str]:
 
 
 def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
-    kept = Kept.of_arrays(profile, arrays)
+    all_keys = KeyArrays.of_arrays(profile, arrays)
     parts = ("first_day", "days", "sums", "moments", *(["last_days"] if profile.last_day else []))
     kind = kind_of(profile)
-    packed = kept.packed()
-    known = (packed.unpack(at, kind) for at in range(len(kept.keys)))
+    packed = all_keys.packed()
+    known = (packed.unpack(at, kind) for at in range(len(all_keys.keys)))
     # Written out, because a day that is not known is no number, and equals nothing.
     told = (repr([getattr(each, part) for part in parts]) for each in known)
-    return dict(zip(kept.keys, told, strict=True))
+    return dict(zip(all_keys.keys, told, strict=True))
 
 
 def main(

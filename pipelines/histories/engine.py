@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.histories.inputs import Outcomes, items_in_parts, items_table, outcomes_table
-from pipelines.histories.snapshot import kept_of
+from pipelines.histories.snapshot import key_arrays_of
 from pipelines.histories.sql import (
     NEWEST_QUERY,
     OUTCOMES_QUERY,
@@ -112,12 +112,12 @@ class HistoryEngine(ABC):
         arrays: dict[str, npt.NDArray[Any]] = {}
         for profile in PROFILES:
             lately = moments_query(profile, newest - DAYS_OF_MOMENTS, limit)
-            kept = kept_of(
+            all_keys = key_arrays_of(
                 profile,
                 self._ask(cells_query(profile, limit)),
                 self._ask(lately) if profile.today else None,
             )
-            arrays |= kept.pruned(profile, newest).arrays(profile)
+            arrays |= all_keys.pruned(profile, newest).arrays(profile)
         return arrays
 
     @abstractmethod

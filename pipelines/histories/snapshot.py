@@ -10,10 +10,10 @@ from pipelines.histories.sql import key_columns
 from selectivity.columns import Floats, Ints
 from selectivity.histories.aggregates import Profile
 from selectivity.histories.keys import joined
-from selectivity.histories.snapshot import Kept
+from selectivity.histories.snapshot import KeyArrays
 
 
-def kept_of(profile: Profile, cells: pa.Table, moments: pa.Table | None) -> Kept:
+def key_arrays_of(profile: Profile, cells: pa.Table, moments: pa.Table | None) -> KeyArrays:
     """Histories of all keys of a profile.
 
     Args:
@@ -26,7 +26,7 @@ def kept_of(profile: Profile, cells: pa.Table, moments: pa.Table | None) -> Kept
     days = cells["day"].to_numpy().astype(np.int64)
     amounts = np.column_stack([cells[name].to_numpy() for name in profile.measures])
     of_key = np.repeat(np.arange(len(keys)), np.diff(ends))
-    return Kept(
+    return KeyArrays(
         keys=keys,
         first_days=days[starts].astype(np.float64),
         cell_starts=ends,

@@ -19,7 +19,7 @@ from selectivity.histories.key_history import NEVER, Amounts, Event, KeyHistory,
 from selectivity.histories.keys import Key
 from selectivity.histories.reading import reader
 from selectivity.histories.rows import Row, rows_in
-from selectivity.histories.snapshot import Kept, Packed
+from selectivity.histories.snapshot import KeyArrays, Packed
 from selectivity.inspection import FindingClass
 
 _NO_OUTCOME = (0.0,) * len(OUTCOMES)
@@ -96,19 +96,19 @@ class _Fold:
         known = self.keys[key] = self._packed.unpack(at, self._kind)
         return known
 
-    def kept(self) -> Kept:
+    def key_arrays(self) -> KeyArrays:
         """Everything there is. What was never unpacked is not unpacked for this."""
         unpacked = {key: each for key, each in self.keys.items() if isinstance(each, KeyHistory)}
-        kept = Kept.of_histories(unpacked, self.profile)
+        live = KeyArrays.of_histories(unpacked, self.profile)
         if self._packed is None:
-            return kept
+            return live
         packed = list(islice(self.keys, len(self._packed.first_days)))  # they came first
         rest = np.array([key not in unpacked for key in packed], dtype=bool)
-        return self._packed.kept(packed).only(rest).beside(kept)
+        return self._packed.key_arrays(packed).only(rest).beside(live)
 
-    def restore(self, kept: Kept) -> None:
-        self._packed = kept.packed()
-        self.keys = dict(zip(kept.keys, range(len(kept.keys)), strict=True))
+    def restore(self, all_keys: KeyArrays) -> None:
+        self._packed = all_keys.packed()
+        self.keys = dict(zip(all_keys.keys, range(len(all_keys.keys)), strict=True))
 
 
 class Profiles:
@@ -156,10 +156,10 @@ class Profiles:
         Args:
             pruned: without what no declaration can ask for that comes at most `LATE_DAYS` late.
         """
-        kept = [(fold.profile, fold.kept()) for fold in self._folds]
-        newest = max((int(each.days.max(initial=0)) for _, each in kept), default=0)
+        folded = [(fold.profile, fold.key_arrays()) for fold in self._folds]
+        newest = max((int(each.days.max(initial=0)) for _, each in folded), default=0)
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for profile, each in kept:
+        for profile, each in folded:
             arrays |= (each.pruned(profile, newest) if pruned else each).arrays(profile)
         return arrays
 
@@ -172,5 +172,5 @@ class Profiles:
         """
         profiles = cls()
         for fold in profiles._folds:
-            fold.restore(Kept.of_arrays(fold.profile, arrays))
+            fold.restore(KeyArrays.of_arrays(fold.profile, arrays))
         return profiles

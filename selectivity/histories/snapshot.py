@@ -37,7 +37,7 @@ _PARTS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeyArrays:
     """k keys, each with some cells: a day and the sums up to its end. Keys stand in one order."""
 
     keys: list[str]
@@ -164,7 +164,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The parts of `Kept` as arrays whose slices a history is made of.
+    """The parts of `KeyArrays` as arrays whose slices a history is made of.
 
     A slice costs a fifth of one of numpy's with a change of kind.
     """
@@ -179,13 +179,13 @@ class Packed:
     moment_starts: "array[int]"
     moments: "array[int]"
 
-    def kept(self, keys: list[str]) -> Kept:
+    def key_arrays(self, keys: list[str]) -> KeyArrays:
         """What it was made of; `keys` are those of then."""
         parts: dict[str, Any] = {
             name: np.frombuffer(getattr(self, name), dtype) for name, dtype in _PARTS.items()
         }
         parts["sums"] = parts["sums"].reshape(-1, self.width)
-        return Kept(keys=keys, **parts)
+        return KeyArrays(keys=keys, **parts)
 
     def unpack(self, at: int, kind: Kind) -> KeyHistory:
         """The history of one key; `kind` is that of the profile."""

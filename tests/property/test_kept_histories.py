@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.bundle import Bundle, load
 from selectivity.histories.aggregates import PROFILES
 from selectivity.histories.profiles import Profiles
-from selectivity.histories.snapshot import Kept
+from selectivity.histories.snapshot import KeyArrays
 from serving.deciding.catch_up import CatchUp
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.predictor import Predictor
@@ -74,17 +74,17 @@ def _known(profiles: Profiles) -> dict[str, dict[str, Any]]:
     """Everything that histories hold of each key."""
     arrays, known = profiles.snapshot(pruned=False), {}
     for profile in PROFILES:
-        kept = Kept.of_arrays(profile, arrays)
-        cells, moments = kept.cell_starts.tolist(), kept.moment_starts.tolist()
+        found = KeyArrays.of_arrays(profile, arrays)
+        cells, moments = found.cell_starts.tolist(), found.moment_starts.tolist()
         known[profile.name] = {
             key: (
-                repr(kept.first_days[at]),
-                kept.days[cells[at] : cells[at + 1]].tolist(),
-                kept.sums[cells[at] : cells[at + 1]].tolist(),
-                repr(kept.last_days[cells[at] : cells[at + 1]].tolist()),
-                kept.moments[moments[at] : moments[at + 1]].tolist(),
+                repr(found.first_days[at]),
+                found.days[cells[at] : cells[at + 1]].tolist(),
+                found.sums[cells[at] : cells[at + 1]].tolist(),
+                repr(found.last_days[cells[at] : cells[at + 1]].tolist()),
+                found.moments[moments[at] : moments[at + 1]].tolist(),
             )
-            for at, key in enumerate(kept.keys)
+            for at, key in enumerate(found.keys)
         }
     return known
 
