@@ -37,7 +37,8 @@ ABOUT = """Puts customs declarations in a **green** (clear), **yellow** (check d
 (inspect goods) lane and says why, in Vietnamese or English.
 
 No durable record, no lane: an answer is given once its record is on disk, and it stays the same
-for ever. When no model can be used, fallback rules decide and every answer says so."""
+for ever. When no model can be used, a points table or fallback rules decide, and every answer says
+so."""
 
 
 Beside = Callable[[], Coroutine[Any, Any, None]]
