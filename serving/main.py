@@ -202,8 +202,11 @@ def conflicts() -> None:
     One JSON object per line.
     """
     with closing(LogReader(primary_of(_settings()))) as log:
-        for conflict in log.conflicts():
-            typer.echo(json.dumps(conflict._asdict()))
+        found = log.conflicts()
+    for conflict in found:
+        typer.echo(json.dumps(conflict._asdict()))
+    if not found:
+        typer.echo("There are no conflicts.", err=True)
 
 
 @app.command(epilog="Example: LANES_DATABASE=postgresql://owner@db/lanes lanes migrate")

@@ -17,7 +17,11 @@ TELLING = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES)
 
 def no_room_in(folder: Path) -> str | None:
     """Why nothing can be written there; None if it can, or if nobody can tell."""
-    if UNNAMED is None or not folder.is_dir():
+    while not folder.exists():  # it is made at a start
+        folder = folder.parent
+    if not folder.is_dir():
+        return os.strerror(errno.ENOTDIR)
+    if UNNAMED is None:
         return None
     try:
         descriptor = os.open(folder, os.O_RDWR | UNNAMED, 0o600)

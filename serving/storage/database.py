@@ -16,7 +16,7 @@ from selectivity.errors import DecisionLogError, ParamsError
 from serving.storage import database_version
 from serving.storage.chain import log_id_of
 from serving.storage.database_connection import NEVER, Impatient, Server
-from serving.storage.database_refusal import passes, remedy
+from serving.storage.database_refusal import no_address, passes, remedy
 from serving.storage.store import AwayError, Connection, Found, insert
 
 WRITER = 0x1A9E5
@@ -55,10 +55,7 @@ class LogDatabase:
         try:
             self._address = conninfo.conninfo_to_dict(address)
         except psycopg.Error as error:
-            raise ParamsError(
-                "LANES_DATABASE is no address of a PostgreSQL database. Write "
-                "postgresql://user@host:5432/lanes, and the password into a password file."
-            ) from error
+            raise ParamsError(no_address(error)) from error
         self._patience = patience
 
     @property

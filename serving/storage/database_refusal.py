@@ -22,6 +22,22 @@ another language than English counts as out of reach.
 _MISSPELT = re.compile(r'invalid (?:integer value|"?\w+"? value:) |could not match \d+')
 """Words of the driver about a parameter of the address that nothing can be made of."""
 
+_UNKNOWN = re.compile(r'invalid URI query parameter: "(\w+)"')
+"""Of what else the driver says about an address, part may be a password."""
+
+
+def no_address(error: Exception) -> str:
+    """What to say of an address that cannot be read."""
+    if (unknown := _UNKNOWN.search(str(error))) is not None:
+        return (
+            f"LANES_DATABASE has a parameter that there is not, {unknown[1]!r:.40}. Correct it, or "
+            "leave it out."
+        )
+    return (
+        "LANES_DATABASE is no address of a PostgreSQL database. Write "
+        "postgresql://user@host:5432/lanes, and the password into a password file."
+    )
+
 
 def remedy(error: Exception) -> str:
     """What to do about it."""

@@ -209,6 +209,11 @@ def identity_of(file: Path) -> tuple[int, int] | None:
 
 def unusable(file: Path, error: Exception) -> DecisionLogError:
     """What to say when the file cannot be opened."""
+    if isinstance(error, OSError):
+        return DecisionLogError(
+            f"The decision log {file} cannot be written: {error.strerror}. Correct its path "
+            "(LANES_STATE, or LANES_SPOOL for a spool) or its permissions, or make room."
+        )
     if not file.exists():
         return DecisionLogError(
             f"There is no decision log at {file}. The service makes one when it starts; "

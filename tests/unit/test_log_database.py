@@ -156,9 +156,19 @@ def test_a_database_that_forgets_in_a_power_cut_is_refused(database: str, settin
         DecisionLog(LogDatabase(database))
 
 
-def test_an_address_that_cannot_be_read_is_refused_without_showing_it() -> None:
-    with pytest.raises(ParamsError) as refused:
-        LogDatabase("postgresql://ann@db/lanes?secret=hunter22")
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://ann@db/lanes?secret=hunter22", "a parameter that there is not, 'secret'"),
+        ("postgresql://ann@db/lanes?password=hunter22%zz", "no address of a PostgreSQL database"),
+        ("postgresql://ann@[hunter22/lanes", "no address of a PostgreSQL database"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_showing_it(
+    address: str, said: str
+) -> None:
+    with pytest.raises(ParamsError, match=said) as refused:
+        LogDatabase(address)
     assert "hunter22" not in str(refused.value)
 
 
