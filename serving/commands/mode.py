@@ -13,7 +13,7 @@ from selectivity.mode_orders import MOST_HOURS
 from serving.audit.released import HEAD, line, released
 from serving.commands.asking import Spoken, Url, asked, settings_of
 from serving.commands.client import mode_answer
-from serving.commands.moments import moment
+from serving.commands.moments import moment, spoken
 from serving.log.reader import LogReader
 from serving.stores import store_asked
 
@@ -103,11 +103,11 @@ def _check_hours(mode: Mode, hours: float | None) -> None:
 
 
 def _tell(answer: Mapping[str, Any]) -> None:
-    end = f" until {answer['until']}" if answer["until"] else ""
+    end = f" until {spoken(answer['until'])}" if answer["until"] else ""
     typer.echo(f"mode {answer['mode']}{', whose order is over' if answer['overdue'] else end}")
     if answer["ordered_by"]:
         second = f", approved by {answer['approved_by']}" if answer["approved_by"] else ""
-        since = f"since {answer['since']}"
+        since = f"since {spoken(answer['since'])}"
         typer.echo(f"{since}, ordered by {answer['ordered_by']}{second}: {answer['reason']}")
     if answer["only_here"]:
         typer.echo(

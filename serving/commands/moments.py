@@ -1,4 +1,4 @@
-"""Days and times as commands take them."""
+"""Days and times as commands take and tell them."""
 
 from datetime import UTC, datetime
 
@@ -18,3 +18,8 @@ def moment(given: str) -> datetime:
             f"{given!r:.40} is no day. Give one as 2026-03-02, or a time as 2026-03-02T09:30."
         ) from error
     return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def spoken(answered: str) -> str:
+    """A time of an answer of the service, for people to read."""
+    return f"{datetime.fromisoformat(answered).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
