@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from math import exp
 
 from selectivity.errors import SelectivityError
-from selectivity.reasons.wording import Language, written
+from selectivity.override import lane_in_force
+from selectivity.reasons.wording import LANE_WORDS, Language, written
 from serving.answers.explanations import ExplanationAnswer, FamilyAnswer, ItemAnswer
 from serving.audit.explanation import explain_from_log
 from serving.audit.replay import MissingError
@@ -14,6 +15,10 @@ from serving.settings import Settings
 LEAST_TIMES = 1.02
 """Families that multiply or divide the odds by less are not printed."""
 _USUAL = {"vi": "odds thông thường, trước hiệu chuẩn", "en": "usual odds, before calibration"}
+_CHANGED = {
+    "vi": "sau đó công chức đã đổi; luồng hiện nay:",
+    "en": "changed by officers since; what holds now:",
+}
 _RISK = {"vi": "rủi ro", "en": "risk"}
 
 
@@ -42,12 +47,17 @@ def explanation_lines(
             f"What the decision on {declaration_id!r} rested on is not at hand: {missing}. Put it "
             "back where that setting says."
         ) from missing
-    yield from _lines(ExplanationAnswer.of(explained, None, language), language)
+    steps = log.override_steps(record.declaration_id, record.version_no)
+    holds = lane_in_force(record, steps)
+    changed = None if holds is record.decision.lane else LANE_WORDS[holds][language]
+    yield from _lines(ExplanationAnswer.of(explained, None, language), changed, language)
 
 
-def _lines(answer: ExplanationAnswer, language: Language) -> Iterator[str]:
+def _lines(answer: ExplanationAnswer, changed: str | None, language: Language) -> Iterator[str]:
     yield f"{answer.declaration_id}  v{answer.version_no}  {answer.lane_name}  {answer.channel}"
     yield from (f"  {reason.text}" for reason in answer.reasons)
+    if changed is not None:
+        yield f"  {_CHANGED[language]} {changed}"
     yield f"  {answer.note}"
     for item in answer.items:
         yield from _item(item, language)

@@ -156,6 +156,24 @@ def test_histories_that_moved_on_are_taken_back_to_the_decision(
     assert f"rủi ro {first['items'][0]['risk']:.1%}".replace(".", ",") in vietnamese
 
 
+def test_a_lane_that_officers_changed_since_is_told_with_the_one_that_holds(
+    tmp_path: Path, bundle: Path
+) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    an, binh = (
+        bearer(let_in(settings, role, name=role)) for role in (Role.INSPECTOR, Role.MANAGER)
+    )
+    lowered = {"declaration_id": "D-1", "version_no": 1, "to_lane": "GREEN", "reason_code": "INTEL"}
+    with a_service(tmp_path, bundle=bundle) as client:
+        assert client.post("/v1/lanes", json=lodged()).json()["lane"] == "RED"
+        asked = client.post("/v1/overrides", json=lowered | {"reason_text": "known"}, headers=an)
+        waiting = lanes(tmp_path, "explain", "D-1", "--language", "en", LANES_BUNDLE=str(bundle))
+        client.post(f"/v1/overrides/{asked.json()['override_id']}/approve", headers=binh)
+    after = lanes(tmp_path, "explain", "D-1", "--language", "en", LANES_BUNDLE=str(bundle))
+    assert "what holds now" not in waiting.stdout
+    assert "changed by officers since; what holds now: green lane" in after.stdout
+
+
 def test_features_that_cannot_be_had_again_are_said_to_differ(tmp_path: Path, bundle: Path) -> None:
     with a_service(tmp_path, bundle=bundle) as client:
         client.post("/v1/lanes", json=lodged())
