@@ -55,3 +55,9 @@ def log_json_lines(level: int = logging.INFO) -> NewestCritical:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler, critical], force=True)
     return critical
+
+
+def tell_in_full() -> None:
+    """What commands warn of comes with its fields; without this, the event would stand alone."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(JsonLines())

@@ -22,7 +22,7 @@ from serving.commands.client import follow_notices
 from serving.commands.first_key import key_to_send, make_first_key
 from serving.commands.proofs import LogPlace
 from serving.environment import PREFIX, settings_from
-from serving.json_logging import log_json_lines
+from serving.json_logging import log_json_lines, tell_in_full
 from serving.log.reader import LogReader
 from serving.settings import Settings
 from serving.storage.migrations import VERSION
@@ -59,6 +59,7 @@ FreePort = Annotated[
 @app.callback()
 def around(version: Version = False) -> None:
     """Puts customs declarations in lanes."""
+    tell_in_full()
 
 
 @app.command(epilog="Example: LANES_STATE=/srv/lanes lanes serve --port 8080 --wait 600")

@@ -31,6 +31,7 @@ from serving.log.under_names import Lineages
 from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import a_bundle
+from tests.command_line import lanes_alone
 from tests.logs import path_of
 from tests.services import KEY, bearer, settings_in
 
@@ -326,6 +327,16 @@ def test_what_was_altered_and_can_still_be_read_is_told_at_the_start(
     assert trader_history(fold(tmp_path, [], bundle=bundle))["declared"] == 2
     (told,) = [each for each in caplog.records if each.message == "record altered"]
     assert (told.levelname, vars(told)["no"]) == ("CRITICAL", 2)
+
+
+def test_what_was_altered_is_told_with_its_number_where_all_is_decided_again(
+    tmp_path: Path, bundle: Path
+) -> None:
+    many = [a_declaration(declaration_id=f"D-{number}") for number in range(3)]
+    log = fold(tmp_path, many, bundle=bundle).log
+    alter(path_of(log), '"declaration_id":"D-1"', '"declaration_id":"D-7"')
+    told = lanes_alone(tmp_path, "replay", "--log", str(path_of(log)), LANES_BUNDLE=str(bundle))
+    assert '"event": "record altered", "no": 2' in told.stderr
 
 
 def test_a_decision_whose_link_was_taken_out_is_checked_before_a_finding_teaches_by_it(

@@ -218,7 +218,9 @@ def test_the_command_line_shows_orders_and_approves(
     assert "waits for another person" in waits
     id_ = waits.split()[-1]
     told = mode(binh, "approve", id_)
-    assert re.match(r"mode RULES_ONLY until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\nsince .* UTC, ", told)
+    assert re.match(
+        r"mode RULES_ONLY until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\nsince .* UTC, ", told
+    )
     assert "ordered by An, approved by Binh: retraining" in told
     refused = lanes(tmp_path, "mode", "approve", id_, "--url", url, LANES_API_KEY=an)
     assert refused.exit_code == 60
