@@ -50,10 +50,9 @@ def check(settings: Settings) -> Iterator[Checked]:
         yield Checked("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
     else:
         yield Checked("bundle", str(opened.cause), BundleError(str(opened.detail)))
-        rules = _check_rules(settings)
+        rules = _check_rules(settings, opened)
         yield rules
-        if rules.error is not None and opened.ruling is None and opened.last_good is None:
-            stop.append(rules.what)  # nothing else holds rules
+        stop += [rules.what] if rules.stops else []
     yield from _check_state(settings)
     disks = _check_disks(settings)
     for found in (*disks, *_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
@@ -71,11 +70,18 @@ def _would_serve(opened: Opened) -> str:
     return f"{'fallback rules' if opened.ruling is None else 'the points table'} ({opened.cause})"
 
 
-def _check_rules(settings: Settings) -> Checked:
+def _check_rules(settings: Settings, opened: Opened) -> Checked:
+    """Those that would hold without the bundle in force."""
+    ruling, whose = opened.ruling, "refused"
+    if ruling is None and opened.last_good is not None:
+        ruling, whose = opened.last_good.ruling, "last good"
+    if ruling is not None:
+        number, version = len(ruling.rules.rules), ruling.rules.version
+        return Checked("rules", f"{number} of the {whose} bundle, version {version}")
     try:
         rules = read_rules(settings.rules_files())
     except SelectivityError as error:
-        return Checked("rules", "cannot be used", error)
+        return Checked("rules", "cannot be used", error, stops=True)
     return Checked("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
 
 

@@ -40,6 +40,7 @@ from serving.log.reader import LogReader
 from serving.start import assemble, count_today, predictor_for
 from tests.builders import NOON, a_declaration, an_inspection, an_item
 from tests.bundles import NO_DRAWS, a_bundle
+from tests.command_line import lanes
 from tests.services import settings_in
 
 NAN = np.full((1, 3), np.nan)
@@ -354,6 +355,9 @@ def test_the_bundle_before_serves_from_the_start_if_the_published_one_is_refused
     assert {each.model_digest for each in records} == {old}
     assert {each.bundle_digest for each in records} == {new if damage is _damage else old}
     assert replayed(tmp_path).all_equal
+    whose = "refused" if damage is _damage else "last good"
+    told = lanes(tmp_path, "check").stdout
+    assert f"of the {whose} bundle, version {records[0].rules_version}\n" in told
 
 
 def test_another_bundle_in_the_place_of_the_one_before_does_not_serve(
