@@ -10,8 +10,9 @@ import hmac
 import io
 import logging
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -63,6 +64,7 @@ class HistoriesFile:
     def __init__(self, folder: Path, key: bytes, *, often: int) -> None:
         """`often` is the number of records after which what is known is to be kept again."""
         self._folder, self._key, self.often = folder, key, often
+        software()  # what runs is told from what lies on the disk later, after an upgrade
 
     @classmethod
     def of(cls, settings: Settings, key: bytes) -> Self:
@@ -73,6 +75,8 @@ class HistoriesFile:
         """What is known and up to where; None if the log has to be read from its beginning."""
         file = self._of(bundle_digest)
         try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise ValueError("no plain file")  # a pipe or device would be read for ever
             with file.open("rb") as stream:
                 if not hmac.compare_digest(stream.read(SEAL_BYTES), self._seal_of_rest(stream)):
                     raise ValueError("altered, or sealed with another draw key")
@@ -106,10 +110,13 @@ class HistoriesFile:
         seal = self._seal_of_rest(packed)
         with _alone(self._folder):  # what another is writing must not be swept away
             sweep(self._folder, f"*{ENDING}")
-            write_durably(self._of(place.bundle_digest), seal, packed.getbuffer())
-            newest_first = sorted(self._folder.glob(f"*{ENDING}"), key=_changed_at, reverse=True)
-            for file in newest_first[MOST_FILES:]:
-                file.unlink()
+            ours = self._of(place.bundle_digest)
+            write_durably(ours, seal, packed.getbuffer())
+            # Whatever their times say: the clock may have been set back since they were written.
+            others = [file for file in self._folder.glob(f"*{ENDING}") if file != ours]
+            for file in sorted(others, key=_changed_at, reverse=True)[MOST_FILES - 1 :]:
+                with suppress(OSError):  # what is ours is kept all the same
+                    file.unlink()
 
     def _of(self, bundle_digest: str) -> Path:
         return self._folder / f"{bundle_digest[:NAME_DIGITS]}{ENDING}"
@@ -133,15 +140,15 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _changed_at(file: Path) -> float:
-    return file.stat().st_mtime
+    return file.lstat().st_mtime
 
 
 @cache
 def software() -> str:
     """Digest of the code that makes histories of records: of other code they may be others."""
-    beside = Path(__file__).parent
-    files = [*Path(selectivity.__file__).parent.rglob("*.py")]
-    files += [beside / name for name in ("catch_up.py", "lessons.py", "predictor.py")]
+    serving = Path(__file__).parents[1]
+    folders = Path(selectivity.__file__).parent, serving / "deciding", serving / "log"
+    files = [file for folder in folders for file in folder.rglob("*.py") if file.is_file()]
     found = hashlib.sha256()
     for file in sorted(files):
         found.update(hashlib.sha256(file.read_bytes()).digest())

@@ -9,6 +9,7 @@ what it holds in memory is not in the file, whatever became of that.
 import asyncio
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,8 @@ from serving.stores import store_at
 
 logger = logging.getLogger(__name__)
 
+SECONDS = 3_600
+"""The first time a long log is read from its beginning, by whoever has the processor last."""
 NICE = 10
 
 
@@ -59,15 +62,24 @@ async def keep_beside(task: Task) -> int:
         stderr=subprocess.PIPE,
     )
     try:
-        told, failed = await asyncio.to_thread(child.communicate, task.model_dump_json().encode())
+        told, failed = await asyncio.to_thread(_what_it_says, child, task)
     finally:
         if child.poll() is None:
             child.kill()  # the file of before stays
-    if child.returncode:
+    if child.returncode or not told.strip().isdigit():
         refused = child.returncode == REFUSED
         code = f"the process ended with code {child.returncode}"
         raise ChildProcessError(last_line(failed) if refused else code)
     return int(told)
+
+
+def _what_it_says(child: "subprocess.Popen[bytes]", task: Task) -> tuple[bytes, bytes]:
+    with child:
+        try:
+            return child.communicate(task.model_dump_json().encode(), timeout=SECONDS)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise ChildProcessError(f"the process did not end within {SECONDS} s") from error
 
 
 class HistoriesKeeper:
@@ -147,6 +159,7 @@ def _stand_back() -> None:
 
 
 if __name__ == "__main__":
+    signal.alarm(2 * SECONDS)  # ends it by itself where who began it was killed meanwhile
     _stand_back()
     try:
         print(keep(Task.model_validate_json(sys.stdin.buffer.read())))

@@ -1,40 +1,28 @@
 """A start goes on from what a service kept of its histories, and from nothing else."""
 
-import asyncio
 import fcntl
-import json
 import os
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from models.bundle import load
 from selectivity.errors import DecisionLogError
 from serving.audit.replay import replay
 from serving.deciding import histories_file
-from serving.deciding.assign import Parts, assign
-from serving.deciding.keep_histories import HistoriesKeeper, Task, keep
+from serving.deciding.assign import Parts
+from serving.deciding.keep_histories import Task, keep
 from serving.log.reader import LogReader
 from serving.settings import Settings
-from serving.start import assemble
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle
 from tests.logs import path_of
 from tests.service.test_histories import FOUND, alter, fold, trader_history
 from tests.services import (
-    KEY,
-    a_process,
-    a_service,
-    bearer,
-    eventually,
-    lodged,
     settings_in,
 )
 
@@ -123,6 +111,16 @@ def _in_its_place(settings: Settings, file: Path) -> None:
     file.mkdir()
 
 
+def _a_pipe(settings: Settings, file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _without_end(settings: Settings, file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
 def _of_another_key(settings: Settings, file: Path) -> None:
     file.unlink()
     kept_by(settings, draw_key=b"another")
@@ -156,7 +154,7 @@ def _of_other_software(settings: Settings, file: Path) -> None:
 @pytest.mark.parametrize(
     "spoilt",
     [
-        *(_cut, _altered, _emptied, _in_its_place),
+        *(_cut, _altered, _emptied, _in_its_place, _a_pipe, _without_end),
         *(_of_another_key, _of_another_log, _of_another_bundle, _of_other_software),
     ],
 )
@@ -211,6 +209,24 @@ def test_another_bundle_has_histories_of_its_own(
     assert NO_USE not in caplog.messages
     files = settings_in(tmp_path).histories_folder
     assert len(list(files.iterdir())) == histories_file.MOST_FILES
+
+
+def test_what_is_kept_stays_though_the_clock_was_set_back_and_odd_things_lie_beside_it(
+    tmp_path: Path, bundle: Path
+) -> None:
+    settings = settings_in(tmp_path, bundle=bundle)
+    fold(tmp_path, [a_declaration()], bundle=bundle)
+    kept_by(settings)
+    ours, beside = kept_file(settings), settings.histories_folder
+    for no in range(histories_file.MOST_FILES + 1):
+        later = ours.with_name(f"{no}{histories_file.ENDING}")
+        later.touch()
+        os.utime(later, (2e9, 2e9))
+    (beside / f"folder{histories_file.ENDING}").mkdir()
+    (beside / f"nowhere{histories_file.ENDING}").symlink_to("nowhere")
+    kept_by(settings)
+    assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 1
+    assert len([file for file in beside.iterdir() if file.is_file()]) == histories_file.MOST_FILES
 
 
 def test_what_a_killed_process_left_of_a_file_takes_nobodys_place(
@@ -297,68 +313,3 @@ def test_a_start_keeps_nothing_of_a_log_that_was_altered_and_goes_on(
     assert trader_history(parts)["declared"] == 1
     assert {"record altered", "histories not kept"} <= set(caplog.messages)
     assert not settings_in(tmp_path).histories_folder.exists()
-
-
-def lodge(url: str, first: int, count: int) -> None:
-    """Lodge so many declarations."""
-    for number in range(first, first + count):
-        content = lodged(declaration_id=f"D-{number}")
-        assert httpx.post(f"{url}/v1/lanes", json=content, headers=bearer(KEY)).status_code == 200
-
-
-def events(folder: Path) -> list[dict[str, Any]]:
-    """What the service said in its log."""
-    lines = (folder / "service.log").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
-
-
-def test_a_running_service_keeps_them_and_starts_from_there_after_it_was_killed(
-    tmp_path: Path, bundle: Path
-) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 5, "follow_seconds": 0.1}
-    with a_process(tmp_path, **often) as (process, url):
-        lodge(url, 0, 6)
-        eventually(lambda: "histories kept" in [each["event"] for each in events(tmp_path)])
-        lodge(url, 6, 3)
-        process.send_signal(signal.SIGKILL)
-    (told,) = [each for each in events(tmp_path) if each["event"] == "histories kept"]
-    assert 5 <= told["no"] <= 6
-    parts = fold(tmp_path, [], **often)
-    assert kept_upto(parts) == told["no"]
-    assert trader_history(parts)["declared"] == 9
-
-
-def test_a_folder_that_cannot_be_written_is_told(
-    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings_in(tmp_path, bundle=bundle).state.mkdir(mode=0o700)
-    settings_in(tmp_path).histories_folder.write_text("in the way")
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 3, "follow_seconds": 0.1}
-    with a_service(tmp_path, **often) as client:
-        lodge(str(client.base_url), 0, 4)
-        eventually(lambda: "histories not kept" in caplog.messages)
-    (told,) = [each for each in caplog.records if each.message == "histories not kept"]
-    assert told.__dict__["cause"].startswith("[Errno 17] File exists")
-
-
-def test_what_could_not_be_kept_is_tried_again_when_as_many_records_came(
-    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 3, "follow_seconds": 0.1}
-    parts, tried = assemble(settings_in(tmp_path, **often)), []
-
-    async def no_room(task: Task) -> int:
-        tried.append(parts.predictor.known_upto)
-        raise BlockingIOError("no room for a process")
-
-    async def go_on() -> None:
-        keeping = asyncio.create_task(HistoriesKeeper(parts, no_room).follow())
-        for number in range(7):
-            await assign(a_declaration(declaration_id=f"D-{number}"), parts)
-            await asyncio.sleep(0.25)  # it looks twice meanwhile
-        keeping.cancel()
-
-    asyncio.run(go_on())
-    parts.log.close()
-    assert tried == [3, 6]
-    assert caplog.messages.count("histories not kept") == 2
