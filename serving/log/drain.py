@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from selectivity.declaration import EARLIEST, LATEST
 from selectivity.errors import AuditError, ConflictError
 from serving.log.keep import NewDecision, keep_inspection
 from serving.log.kept_texts import (
@@ -136,14 +137,23 @@ def _may_be_spooled(link: Link) -> bool:
     """Whether a spool may hold it: of what people do it keeps orders that tighten the mode alone.
 
     Whoever can write the file could put in any other act and link it, and so relax without a
-    second person.
+    second person. By an order that is not filed as ours are nobody could give one any more, and of
+    one at no time of ours nobody could tell its end.
     """
     if link.kind != ACT:
         return True
     try:
-        return bool(link.columns[1] == What.MODE and read_mode(link.text).tightens)
+        step = read_mode(link.text)
     except AlteredTextError:
         return False
+    filed = step.name, What.MODE, What.MODE, 0, None
+    in_time = step.at.tzinfo is not None and EARLIEST <= step.at <= LATEST
+    return (
+        step.tightens
+        and step.approved_by is None
+        and link.columns[: len(filed)] == filed
+        and in_time
+    )
 
 
 def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
