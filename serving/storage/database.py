@@ -191,7 +191,11 @@ class LogDatabase:
             given["target_session_attrs"] = "read-write"  # whatever suits those who read
         elif self._has_several_hosts():
             given.setdefault("target_session_attrs", "read-write")
-        connection = Impatient.connect(**given, autocommit=True, client_encoding="UTF8")
+        given["client_encoding"] = "UTF8"  # whatever the address asks for
+        try:
+            connection = Impatient.connect(**given, autocommit=True)
+        except UnicodeError as error:  # of who looks for the host
+            raise psycopg.ProgrammingError(f"invalid host name: {error}") from error
         connection.until = time.monotonic() + CONNECT_SECONDS
         # What is asked is in an index; a plan made while a table was small would never look there.
         connection.execute("SET enable_seqscan = off")

@@ -19,7 +19,11 @@ REFUSED = (
 another language than English counts as out of reach.
 """
 
-_MISSPELT = re.compile(r'invalid (?:integer value|"?\w+"? value:) |could not match \d+')
+_MISSPELT = re.compile(
+    r'invalid (?:integer value|port number|host name|SSL protocol version range|"?\w+"? value: )'
+    r"|could not (?:match \d+|parse network address)|bad value for |weak sslmode "
+    r"|Unix-domain socket path |service file |definition of service "
+)
 """Words of the driver about a parameter of the address that nothing can be made of."""
 
 _UNKNOWN = re.compile(r'invalid URI query parameter: "(\w+)"')

@@ -540,6 +540,13 @@ def test_each_of_several_hosts_is_named_with_its_port(hosts: str, shown: str) ->
         ("sslmode=on", 'invalid sslmode value: "on"'),
         ("port=fünf", 'invalid integer value "fünf" for connection option "port"'),
         ("host=a,b&port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+        ("port=99999", 'invalid port number: "99999"'),
+        ("host=db..example", "invalid host name: "),
+        ("hostaddr=db.example", 'could not parse network address "db.example"'),
+        ("connect_timeout=soon", "bad value for connect_timeout: 'soon'"),
+        ("service=none", 'definition of service "none" not found'),
+        ("sslrootcert=system&sslmode=require", 'weak sslmode "require"'),
+        (f"host=/{'a' * 108}", "is too long"),
     ],
 )
 def test_a_parameter_that_is_misspelt_is_refused_and_not_waited_for(
@@ -550,6 +557,11 @@ def test_a_parameter_that_is_misspelt_is_refused_and_not_waited_for(
         log.open_to_read()
     assert not isinstance(it.value, AwayError)
     assert told in str(it.value)
+
+
+def test_a_database_is_spoken_to_in_utf_8_whatever_the_address_says(database: str) -> None:
+    with closing(LogDatabase(f"{database}&client_encoding=LATIN1").open_to_write()) as there:
+        assert there.execute("SHOW client_encoding").fetchone() == ("UTF8",)
 
 
 def test_what_comes_back_empty_is_left_empty(
