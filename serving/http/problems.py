@@ -14,7 +14,7 @@ from starlette.responses import Response
 from selectivity.declaration import form_asked_for
 from selectivity.errors import ConflictError, DecisionLogError, SelectivityError
 from selectivity.reasons.wording import Language
-from selectivity.similar import meant_at
+from selectivity.similar import LONGEST, meant_at
 from serving.http.whole_answer import whole
 
 PROBLEM_JSON = "application/problem+json"
@@ -193,7 +193,9 @@ def _remedy(found: Mapping[str, Any], model: type[BaseModel], meant: Meant) -> s
         return "Leave out the byte order mark it begins with (EF BB BF)."
     if not path:
         return ONE_OBJECT if kind in ("json_invalid", "model_type") else _CORRECT
-    name = meant(model, path) if kind == "extra_forbidden" else None
+    # A longer name comes close to none of ours, and is not to be remembered for a whole batch.
+    unknown = kind == "extra_forbidden" and len(str(path[-1])) <= LONGEST
+    name = meant(model, path) if unknown else None
     if name is not None:
         return f"Did you mean {name}? The fields there are stand in the API description."
     form = form_asked_for(found["msg"])

@@ -15,6 +15,7 @@ import pytest
 from fastapi import Request
 
 from selectivity.record import DecisionRecord
+from selectivity.similar import LONGEST
 from serving.deciding.assign import assign
 from serving.log.keep import Kept, OvertakenError
 from serving.routes.batch import AHEAD, LINES_TOGETHER, NAMES_LOOKED_FOR, TURNS, answer_lines
@@ -331,3 +332,12 @@ def test_every_line_is_told_which_field_was_meant_unless_too_many_names_differ(
     assert remedies[0] == remedies[-1]
     assert "Did you mean importer_id?" in remedies[0]
     assert remedies[-2].startswith("Take the field out")
+
+
+def test_long_names_take_no_place_among_those_that_a_batch_remembers(tmp_path: Path) -> None:
+    long = [f"{number}{'x' * LONGEST}" for number in range(NAMES_LOOKED_FOR)]
+    many = [lodged() | {name: "X"} for name in [*long, "importer"]]
+    with a_service(tmp_path) as client:
+        answer = client.post("/v1/lanes/batch", content=ndjson(*many))
+    last = json.loads(answer.text.splitlines()[-1])["problems"][0]
+    assert last["remedy"].startswith("Did you mean importer_id?")
