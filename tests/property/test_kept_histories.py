@@ -97,14 +97,18 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load(folder)
 
 
-def _read(file: Path, bundle: Bundle, kept: HistoriesFile | None, *, keep: bool) -> Predictor:
-    """A predictor that knows the log; what it knows is kept if that is asked for."""
+def _read(
+    file: Path, bundle: Bundle, kept: HistoriesFile | None, *, keep_after: float | None = None
+) -> Predictor:
+    """A predictor that knows the log; what it knows after that share of what is new is kept."""
     predictor = Predictor.of_bundle(replace(bundle, profiles=Profiles()), draw_key=KEY)
     with closing(LogReader(file)) as log, log.one_moment():
         reading = CatchUp(predictor, log, kept)
-        reading.to(log.head().no)
-        if keep and kept is not None and reading.at:
+        head = log.head().no
+        if keep_after is not None and kept is not None and head:
+            reading.to(max(1, reading.at + round(keep_after * (head - reading.at))))
             reading.keep_in(kept)
+        reading.to(head)
     return predictor
 
 
@@ -125,9 +129,9 @@ def test_going_on_from_what_was_kept_comes_to_the_same(
             journal = Journal(LogFile(file))
             journal.keep(some)
             journal.let_go()
-            anew = _read(file, loaded, None, keep=False)
-            again = _read(file, loaded, kept, keep=False)
+            anew = _read(file, loaded, None)
+            again = _read(file, loaded, kept)
             assert (again.known_upto, again.kept_upto) == (anew.known_upto, went_on)
             assert _known(_profiles(again)) == _known(_profiles(anew))
-            if data.draw(st.booleans()):
-                went_on = _read(file, loaded, kept, keep=True).kept_upto
+            if (share := data.draw(st.none() | st.floats(0, 1))) is not None:
+                went_on = _read(file, loaded, kept, keep_after=share).kept_upto
