@@ -240,6 +240,18 @@ def test_another_order_of_the_same_name_is_a_conflict(folder: Path) -> None:
     assert problems_of(folder) == []
 
 
+def test_an_order_that_was_drained_is_not_here_alone_when_the_log_is_away_again(
+    folder: Path,
+) -> None:
+    step = a_step(Mode.NO_GREEN)
+    with spooling(folder) as log:
+        acted(log, as_act(step))
+        assert log.waits(step.name)
+    with spooling(folder) as log:  # which drained it when it began
+        assert log.mode_steps() == [step]
+        assert not log.waits(step.name)
+
+
 @pytest.mark.parametrize(
     "forged",
     [
