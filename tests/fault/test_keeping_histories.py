@@ -10,7 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from serving.deciding import keep_histories
 from serving.deciding.assign import assign
 from serving.deciding.histories_file import ENDING
 from serving.deciding.keep_histories import HistoriesKeeper, Task
+from serving.log.decision_log import DecisionLog
 from serving.start import assemble
 from tests.builders import a_declaration
 from tests.service.test_histories import fold, trader_history
@@ -124,6 +126,15 @@ def test_where_nobody_keeps_them_it_is_told_and_tried_again_later(
         lodge(str(client.base_url), 2, 2)
         eventually(lambda: list(settings_in(tmp_path).histories_folder.glob(f"*{ENDING}")))
     assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 4
+
+
+def test_nobody_is_set_to_keep_them_while_the_log_is_away(tmp_path: Path, bundle: Path) -> None:
+    parts = fold(tmp_path, [], bundle=bundle, histories_records=1)
+    keeper, predictor = HistoriesKeeper(parts), parts.predictor
+    predictor.known_upto = 1
+    for spooling in (False, True):
+        parts.log = cast(DecisionLog, SimpleNamespace(spooling=spooling))
+        assert keeper._due(predictor) is not spooling
 
 
 def _software_of(code: Path, *, altered: str = "", begun: str = "") -> str:
