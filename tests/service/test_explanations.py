@@ -220,6 +220,19 @@ def test_a_decision_is_explained_whatever_its_id_is(client: httpx.Client, id_: s
     assert client.get("/v1/explanations", params={"declaration_id": "nobody"}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "url", ["/v1/explanations?declaration_id=V-1", "/v1/decisions/V-1/explanation?"]
+)
+def test_of_several_versions_the_one_that_is_named_is_explained_else_the_newest(
+    client: httpx.Client, url: str
+) -> None:
+    for version in (1, 2):
+        client.post("/v1/lanes", json=lodged(declaration_id="V-1", version_no=version))
+    for asked, told in (("", 2), ("&version_no=1", 1), ("&version_no=2", 2)):
+        assert client.get(url + asked).json()["version_no"] == told
+    assert client.get(f"{url}&version_no=3").status_code == 404
+
+
 def test_who_answers_traders_sees_no_explanation(tmp_path: Path, bundle: Path) -> None:
     with a_service(tmp_path, bundle=bundle) as client:
         client.post("/v1/lanes", json=lodged())

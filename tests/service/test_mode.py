@@ -16,6 +16,8 @@ import pytest
 from selectivity.deciding.modes import Mode
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.mode_orders import ModeAsked, ModeStep, order
+from selectivity.override import Actor
+from serving.answers.mode import ModeAnswer
 from serving.callers.api_keys import Role, actor_of
 from serving.deciding.governing import give_order, take_over
 from serving.log.reader import LogReader
@@ -270,3 +272,15 @@ def test_an_order_that_was_taken_out_or_altered_keeps_the_service_from_starting(
     told = lanes(tmp_path, "check")
     assert "was altered or taken out" in told.stderr
     assert "would serve  nothing: see log" in told.stdout
+
+
+def test_an_order_that_holds_is_not_here_alone_because_a_milder_one_behind_it_is() -> None:
+    now = datetime.now(UTC)
+    by = Actor(id="k1", name="An")
+    steps = [
+        order((), ModeAsked(mode=mode, hours=2, reason="a test"), by=by, at=now)
+        for mode in (Mode.MANUAL, Mode.NO_GREEN)  # the second by who does not know of the first
+    ]
+    known = [step for step in steps if isinstance(step, ModeStep)]
+    assert not ModeAnswer.of(known, now, only_here=known[1].name.__eq__).only_here
+    assert ModeAnswer.of(known, now, only_here=known[0].name.__eq__).only_here
