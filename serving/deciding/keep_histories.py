@@ -27,6 +27,7 @@ from serving.deciding.predictor import Predictor
 from serving.deciding.published import load_whole
 from serving.deciding.trial import REFUSED, last_line
 from serving.log.reader import LogReader
+from serving.same_code import command, environment
 from serving.settings import Settings
 from serving.stores import store_at
 
@@ -56,7 +57,8 @@ async def keep_beside(task: Task) -> int:
         OSError: there is no room for a process, or it could not do it.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", "serving.deciding.keep_histories"],
+        command("serving.deciding.keep_histories"),
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -17,6 +17,7 @@ from selectivity.errors import BundleError, SelectivityError
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import load_whole
 from serving.http.examples import A_DECLARATION
+from serving.same_code import command, environment
 
 SECONDS = 60
 REFUSED = 30
@@ -29,9 +30,9 @@ def try_out(folder: Path, digest: str) -> None:
     Raises:
         BundleError: it is altered, it cannot decide, or it killed or hung the process.
     """
-    command = [sys.executable, "-m", "serving.deciding.trial", str(folder), digest]
+    trial = command("serving.deciding.trial", str(folder), digest)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=SECONDS)
+        done = subprocess.run(trial, env=environment(), capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
         raise BundleError(_useless(folder, f"was not loaded within {SECONDS} s")) from error
     if done.returncode == REFUSED:

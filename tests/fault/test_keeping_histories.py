@@ -20,6 +20,7 @@ from serving.deciding import keep_histories
 from serving.deciding.assign import assign
 from serving.deciding.histories_file import ENDING
 from serving.deciding.keep_histories import HistoriesKeeper, Task
+from serving.deciding.trial import try_out
 from serving.log.decision_log import DecisionLog
 from serving.start import assemble
 from tests.builders import a_declaration
@@ -126,6 +127,19 @@ def test_where_nobody_keeps_them_it_is_told_and_tried_again_later(
         lodge(str(client.base_url), 2, 2)
         eventually(lambda: list(settings_in(tmp_path).histories_folder.glob(f"*{ENDING}")))
     assert kept_upto(fold(tmp_path, [], bundle=bundle)) == 4
+
+
+def test_processes_beside_a_service_run_its_code_wherever_it_was_started(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = fold(tmp_path, [a_declaration()], bundle=bundle)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the one that is meant')")
+    monkeypatch.chdir(tmp_path)
+    assert parts.predictor.bundle is not None
+    digest = parts.predictor.bundle.digest
+    try_out(bundle, digest)
+    task = keep_histories._task(digest, parts.predictor.draw_key, parts.settings)
+    assert asyncio.run(keep_histories.keep_beside(task)) == 1
 
 
 def test_nobody_is_set_to_keep_them_while_the_log_is_away(tmp_path: Path, bundle: Path) -> None:

@@ -33,7 +33,7 @@ from serving.storage.store import AwayError
 from tests.builders import NOON, a_declaration, an_inspection
 from tests.bundles import a_bundle, a_predictor
 from tests.service.test_histories import FOUND, trader_history
-from tests.services import ROOT, a_service, lodged, settings_in
+from tests.services import a_service, lodged, settings_in
 
 SECONDS = 60
 
@@ -129,7 +129,7 @@ def test_a_bundle_that_kills_or_hangs_its_trial_is_refused(
 ) -> None:
     """As a damaged model does, which raises nothing."""
     (tmp_path / "sitecustomize.py").write_text(f"import os, signal, time\n{fate}\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("serving.deciding.trial.SECONDS", 2)
     with pytest.raises(BundleError, match=f"{told}. Publish another one"):
         try_out(bundle, verify(bundle)[0])
@@ -142,7 +142,7 @@ def test_a_trial_that_hangs_ends_by_itself_where_the_service_was_killed(
     (tmp_path / "sitecustomize.py").write_text(
         f"import atexit, signal\nfrom pathlib import Path\natexit.register(lambda: {tell})\n"
     )
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     try_out(bundle, verify(bundle)[0])
     assert 0 < int((tmp_path / "left").read_text()) <= 2 * SECONDS
