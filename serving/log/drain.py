@@ -60,6 +60,9 @@ def drain(spool: Connection, own: Links, log: Connection) -> Drained:
     before = taken_upto(spool_id, log)
     some = list(islice(links(spool, after=before.no, at_once=AT_ONCE), AT_ONCE))
     upto = _checked(some, before, spool)
+    for link in some:  # a decision without an offset no start could compare with its clock
+        if link.kind == DECISION and read_record(link.text).decided_at.tzinfo is None:
+            raise _altered(link)
     conflicts = [each for link in some for each in _take(link, own, log)]
     if some:
         columns, told = (spool_id, *upto), json.dumps(conflicts)
@@ -125,12 +128,16 @@ def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
     for link in some:
         follows = (link.no, link.before) == (head.no + 1, head.record_hash)
         if not follows or not link.whole or not _may_be_spooled(link):
-            raise AuditError(
-                f"The spool was altered from outside: {link.name} is not what was written, or one "
-                f"in front of it is missing. {_TO_DO}"
-            )
+            raise _altered(link)
         head = Head(link.no, link.stored)
     return head
+
+
+def _altered(link: Link) -> AuditError:
+    return AuditError(
+        f"The spool was altered from outside: {link.name} is not what was written, or one "
+        f"in front of it is missing. {_TO_DO}"
+    )
 
 
 def _may_be_spooled(link: Link) -> bool:

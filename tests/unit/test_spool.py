@@ -283,6 +283,17 @@ def test_nobody_relaxes_by_what_he_puts_into_a_spool(folder: Path, forged: acts.
     assert kinds_in(folder) == []
 
 
+def test_a_decision_that_was_made_nowhere_is_not_taken_from_a_spool(folder: Path) -> None:
+    sound, record = a_record(), a_record(declaration_id="D-2")
+    forged = record.model_copy(update={"decided_at": NOON.replace(tzinfo=None)})
+    other = Journal(LogFile(folder / "spool.sqlite"), aside=True)
+    other.keep([NewDecision(each, each.as_kept()) for each in (sound, forged)])
+    other.let_go()
+    with pytest.raises(AuditError, match=r"spool was altered from outside: record 2 \(decision"):
+        again(folder)
+    assert kinds_in(folder) == []
+
+
 def test_callers_get_the_same_answer_while_the_spool_is_used_and_after(folder: Path) -> None:
     before, first = a_record(declaration_id="D-0"), a_record()
     with closing(DecisionLog(folder / "decisions.sqlite")) as log:
