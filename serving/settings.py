@@ -91,6 +91,9 @@ class Settings(BaseModel):
         ge=1,
         description="Records after which what the histories know is kept for the next start.",
     )
+    histories_seconds: float = Field(
+        default=600, ge=0, description="Seconds that pass at the least before it is kept again."
+    )
     draw_key: Path | None = Field(
         default=None, description="Key of the random draws; draw.key in the state folder if unset."
     )

@@ -61,6 +61,11 @@ def settings_in(folder: Path, **fields: Any) -> Settings:
     return Settings.model_validate(plain | fields)
 
 
+def keeping_histories(records: int) -> dict[str, Any]:
+    """Settings by which a service keeps its histories after so many records, and at once."""
+    return {"histories_records": records, "histories_seconds": 0, "follow_seconds": 0.1}
+
+
 def let_in(settings: Settings, *roles: Role, name: str = "test", office: str | None = None) -> str:
     """A new key of this service with these roles."""
     day, now = timedelta(days=1), datetime.now(UTC)

@@ -30,7 +30,7 @@ from serving.log.reader import LogReader
 from serving.stores import primary_of
 from tests.bundles import a_bundle
 from tests.postgresql import PostgreSql, a_server
-from tests.services import KEY, a_process, lodged, settings_in
+from tests.services import KEY, a_process, keeping_histories, lodged, settings_in
 
 CALLERS, PAUSE_SECONDS = 3, 0.03
 RETURN_SECONDS = 30
@@ -91,7 +91,7 @@ class Patient:
         """With a database of its own on the server, else with a file."""
         self.server, self.chance = server, chance
         self._folder, self._stack, self._runs = folder, ExitStack(), 0
-        self._fields: dict[str, Any] = {"bundle": bundle, "histories_records": KEPT_EVERY}
+        self._fields: dict[str, Any] = {"bundle": bundle} | keeping_histories(KEPT_EVERY)
         if server is not None:
             self._fields["database"] = server.new_database()
         self.settings = settings_in(folder, **self._fields)

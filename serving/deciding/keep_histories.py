@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -92,6 +93,7 @@ class HistoriesKeeper:
     ) -> None:
         """`keep_beside` raises OSError if nothing was kept."""
         self._parts, self._keep_beside = parts, keep_beside
+        self._tried_at = time.monotonic()  # a start keeps what it read, if that was much
         self._tried: dict[str, int] = {}
         """Records that were known when it was tried last, by the digest of the bundle."""
 
@@ -107,12 +109,14 @@ class HistoriesKeeper:
         if predictor.bundle is None or predictor.known_upto is None or self._parts.log.spooling:
             return False
         before = max(predictor.kept_upto, self._tried.get(predictor.bundle.digest, 0))
-        return predictor.known_upto - before >= self._parts.settings.histories_records
+        settings = self._parts.settings
+        many = predictor.known_upto - before >= settings.histories_records
+        return many and time.monotonic() - self._tried_at >= settings.histories_seconds
 
     async def _keep(self, predictor: Predictor) -> None:
         assert predictor.bundle is not None
         digest = predictor.bundle.digest
-        self._tried = {digest: predictor.known_upto or 0}
+        self._tried, self._tried_at = {digest: predictor.known_upto or 0}, time.monotonic()
         try:
             task = _task(digest, predictor.draw_key, self._parts.settings)
             predictor.kept_upto = await self._keep_beside(task)

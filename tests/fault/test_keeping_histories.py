@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,7 +27,17 @@ from serving.start import assemble
 from tests.builders import a_declaration
 from tests.service.test_histories import fold, trader_history
 from tests.service.test_kept_histories import kept_upto
-from tests.services import KEY, ROOT, a_process, a_service, bearer, eventually, lodged, settings_in
+from tests.services import (
+    KEY,
+    ROOT,
+    a_process,
+    a_service,
+    bearer,
+    eventually,
+    keeping_histories,
+    lodged,
+    settings_in,
+)
 
 
 def lodge(url: str, first: int, count: int) -> None:
@@ -45,7 +56,7 @@ def events(folder: Path) -> list[dict[str, Any]]:
 def test_a_running_service_keeps_them_and_starts_from_there_after_it_was_killed(
     tmp_path: Path, bundle: Path
 ) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 5, "follow_seconds": 0.1}
+    often = keeping_histories(5) | {"bundle": bundle}
     with a_process(tmp_path, **often) as (process, url):
         lodge(url, 0, 6)
         eventually(lambda: "histories kept" in [each["event"] for each in events(tmp_path)])
@@ -63,7 +74,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 ) -> None:
     settings_in(tmp_path, bundle=bundle).state.mkdir(mode=0o700)
     settings_in(tmp_path).histories_folder.write_text("in the way")
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 3, "follow_seconds": 0.1}
+    often = keeping_histories(3) | {"bundle": bundle}
     with a_service(tmp_path, **often) as client:
         lodge(str(client.base_url), 0, 4)
         eventually(lambda: "histories not kept" in caplog.messages)
@@ -74,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_told(
 def test_what_could_not_be_kept_is_tried_again_when_as_many_records_came(
     tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 3, "follow_seconds": 0.1}
+    often = keeping_histories(3) | {"bundle": bundle}
     parts, tried = assemble(settings_in(tmp_path, **often)), []
 
     async def no_room(task: Task) -> int:
@@ -117,7 +128,7 @@ def test_where_nobody_keeps_them_it_is_told_and_tried_again_later(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 2, "follow_seconds": 0.1}
+    often = keeping_histories(2) | {"bundle": bundle}
     with a_service(tmp_path, **often) as client:
         with monkeypatch.context() as patch:
             patch.setattr(subprocess, "Popen", child)
@@ -143,12 +154,20 @@ def test_processes_beside_a_service_run_its_code_wherever_it_was_started(
 
 
 def test_nobody_is_set_to_keep_them_while_the_log_is_away(tmp_path: Path, bundle: Path) -> None:
-    parts = fold(tmp_path, [], bundle=bundle, histories_records=1)
+    parts = fold(tmp_path, [], bundle=bundle, **keeping_histories(1))
     keeper, predictor = HistoriesKeeper(parts), parts.predictor
     predictor.known_upto = 1
     for spooling in (False, True):
         parts.log = cast(DecisionLog, SimpleNamespace(spooling=spooling))
         assert keeper._due(predictor) is not spooling
+
+
+def test_they_are_kept_at_most_so_often(tmp_path: Path, bundle: Path) -> None:
+    of_before = fold(tmp_path, [a_declaration()], bundle=bundle, histories_records=1)
+    for seconds, due in ((0, True), (60, False)):
+        again = of_before.settings.model_copy(update={"histories_seconds": seconds})
+        parts = replace(of_before, settings=again)
+        assert HistoriesKeeper(parts)._due(parts.predictor) is due
 
 
 def _software_of(code: Path, *, altered: str = "", begun: str = "") -> str:

@@ -23,7 +23,17 @@ from serving.log.reader import LogReader
 from serving.log.signing_key import public_file, read_public
 from serving.storage.file import LogFile
 from tests.command_line import lanes
-from tests.services import KEY, a_process, a_service, bearer, lodged, ndjson, settings_in, until
+from tests.services import (
+    KEY,
+    a_process,
+    a_service,
+    bearer,
+    keeping_histories,
+    lodged,
+    ndjson,
+    settings_in,
+    until,
+)
 
 CALLERS = 8
 
@@ -59,9 +69,8 @@ def load_on(url: str, prefix: str) -> Iterator[dict[str, Any]]:
 def test_a_killed_service_has_lost_no_answer(tmp_path: Path, bundle: Path) -> None:
     moment = random.Random(7)
     answered: dict[str, Any] = {}
-    often: dict[str, Any] = {"histories_records": 20, "follow_seconds": 0.1}
     for cycle in range(3):
-        with a_process(tmp_path, bundle=bundle, **often) as (process, url):
+        with a_process(tmp_path, bundle=bundle, **keeping_histories(20)) as (process, url):
             with load_on(url, f"K{cycle}") as now_answered:
                 time.sleep(moment.uniform(0.5, 1.5))
                 process.send_signal(signal.SIGKILL)

@@ -16,7 +16,15 @@ from serving.start import assemble
 from tests.command_line import lanes
 from tests.logs import a_record, kept
 from tests.postgresql import PostgreSql, programs
-from tests.services import a_service, eventually, lodged, ndjson, settings_in, until
+from tests.services import (
+    a_service,
+    eventually,
+    keeping_histories,
+    lodged,
+    ndjson,
+    settings_in,
+    until,
+)
 
 
 @pytest.fixture
@@ -237,7 +245,7 @@ def test_histories_learn_what_another_service_wrote(
 def test_histories_of_a_database_are_kept_for_the_next_start(
     tmp_path: Path, bundle: Path, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    often: dict[str, Any] = {"bundle": bundle, "histories_records": 2, "follow_seconds": 0.1}
+    often = keeping_histories(2) | {"bundle": bundle}
     folder = settings_in(tmp_path).histories_folder
     with a_service(tmp_path, database=database, **often) as client:
         for number in range(3):
