@@ -99,8 +99,9 @@ def _check_state(settings: Settings) -> Iterator[Checked]:
 
 
 def _check_disks(settings: Settings) -> Iterator[Checked]:
-    """A start writes into the log and the spool, and a look at them would not tell."""
-    files = [settings.spool_file] if settings.database else [settings.log_file, settings.spool_file]
+    """A start writes into log, spool and anchor, and a look at them would not tell."""
+    files = [settings.spool_file, settings.anchor_file]
+    files += [] if settings.database else [settings.log_file]
     for folder in dict.fromkeys(file.resolve().parent for file in files):
         if (trouble := no_room_in(folder)) is not None:
             problem = f"Nothing can be written in {folder}: {trouble}. "

@@ -512,14 +512,22 @@ def test_a_check_finds_a_disk_that_cannot_be_written(
     assert f"Nothing can be written in {tmp_path / 'state'}: {os.strerror(number)}" in told.stderr
 
 
-def test_a_spool_below_a_file_is_found_by_a_check_and_named_by_a_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "ended", "said"),
+    [
+        ("LANES_SPOOL", 40, "kept.file cannot be written: Not a directory. Correct its path"),
+        ("LANES_ANCHOR", 21, "kept.file cannot be written (Not a directory)"),
+    ],
+)
+def test_a_place_below_a_file_is_found_by_a_check_and_named_by_a_start(
+    tmp_path: Path, variable: str, ended: int, said: str
+) -> None:
     (tmp_path / "file").write_text("")
-    wrong = {"LANES_SPOOL": str(tmp_path / "file/below/spool.sqlite")}
+    wrong = {variable: str(tmp_path / "file/below/kept.file")}
     told, start = lanes(tmp_path, "check", **wrong), lanes_alone(tmp_path, "serve", **wrong)
     assert "would serve  nothing: see disk" in told.stdout
-    assert start.returncode == 40
-    assert "spool.sqlite cannot be written: Not a directory. Correct its path" in start.stderr
-    assert "LANES_SPOOL" in start.stderr
+    assert (start.returncode, variable in start.stderr) == (ended, True)
+    assert said in start.stderr
 
 
 def test_a_check_knows_what_is_served_without_rules_or_is_not(tmp_path: Path) -> None:
