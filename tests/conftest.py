@@ -1,6 +1,7 @@
 """What tests of several kinds are given."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from tests.postgresql import PostgreSql, a_server, why_not
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is made up from the API description; `make fuzz` asks for more."""
     parser.addoption("--examples", type=int, default=5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def path_of_imports() -> Iterator[None]:
+    """Undone behind each module: MLflow puts the code of a model it loads in front, and processes
+    beside a service would run that.
+    """
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture

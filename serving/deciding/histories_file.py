@@ -148,8 +148,8 @@ def software() -> str:
     """Digest of the code that makes histories of records: of other code they may be others."""
     serving = Path(__file__).parents[1]
     folders = Path(selectivity.__file__).parent, serving / "deciding", serving / "log"
-    files = [file for folder in folders for file in folder.rglob("*.py") if file.is_file()]
     found = hashlib.sha256()
-    for file in sorted(files):
-        found.update(hashlib.sha256(file.read_bytes()).digest())
+    for file in (file for folder in folders for file in sorted(folder.rglob("*.py"))):
+        if file.is_file():
+            found.update(hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()

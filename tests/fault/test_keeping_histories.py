@@ -170,8 +170,10 @@ def test_they_are_kept_at_most_so_often(tmp_path: Path, bundle: Path) -> None:
         assert HistoriesKeeper(parts)._due(parts.predictor) is due
 
 
-def _software_of(code: Path, *, altered: str = "", begun: str = "") -> str:
-    """What the copy of the code in this folder says of itself, after `begun` and the alteration."""
+def _software_of(code: Path, *, beside: str = "", altered: str = "", begun: str = "") -> str:
+    """What the copy of the code in this folder, and the one in it, says of itself after `begun` and
+    the alteration.
+    """
     say = (
         "from pathlib import Path\n"
         "from serving.deciding.histories_file import HistoriesFile, software\n"
@@ -182,7 +184,7 @@ def _software_of(code: Path, *, altered: str = "", begun: str = "") -> str:
     done = subprocess.run(
         [sys.executable, "-c", say],
         cwd=code,
-        env=os.environ | {"PYTHONPATH": str(code)},
+        env=os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{code / beside}"},
         capture_output=True,
         check=True,
     )
@@ -202,6 +204,11 @@ def test_other_code_between_log_and_histories_is_other_software(tmp_path: Path) 
         after = _software_of(tmp_path, altered=name)
         assert after not in (before, "")
         before = after
+    # Wherever its parts are installed.
+    (tmp_path / "a").mkdir()
+    (tmp_path / "serving").rename(tmp_path / "a/serving")
+    assert _software_of(tmp_path, beside="a") == before
+    (tmp_path / "a/serving").rename(tmp_path / "serving")
     # What runs is told from what an upgrade put in its place meanwhile.
     begun = "HistoriesFile(Path(), b'', often=1)"
     assert _software_of(tmp_path, altered="serving/log/reader.py", begun=begun) == before

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,11 +34,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(root: Path) -> Iterator[TrackingStore]:
+def store(root: Path) -> TrackingStore:
     """One store for all tests here: making its tables takes seconds."""
-    before = list(sys.path)  # MLflow puts the code of each loaded model in front
-    yield store_of(root, {})
-    sys.path[:] = before
+    return store_of(root, {})
 
 
 @pytest.fixture(scope="module")
