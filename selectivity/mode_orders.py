@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from selectivity.deciding.modes import AFTERWARDS, STRICTNESS, Mode, tightens
 from selectivity.declaration import Strict, Text, canonical_sha256
@@ -59,7 +59,7 @@ class ModeStep(BaseModel):
     needs_second: bool = Field(description="Whether a second person has to agree.")
     ordered_by: Actor
     approved_by: Actor | None = None
-    at: datetime
+    at: AwareDatetime
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from selectivity.declaration import Identifier, Strict, Text, canonical_sha256
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
@@ -93,7 +93,7 @@ class OverrideStep(BaseModel):
     from_lane: LaneName
     requested_by: Actor
     approved_by: Actor | None = None
-    at: datetime
+    at: AwareDatetime
 
     @property
     def reason(self) -> Reason:

@@ -1,10 +1,9 @@
 """What serving writes, training reads and audit replays: one decision with all that it rests on."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from selectivity.deciding.decision import LaneDecision, Source
 from selectivity.declaration import Declaration
@@ -45,7 +44,7 @@ class DecisionRecord(BaseModel):
     lineage_id: str
     snapshot_sha256: str = Field(description="Digest of the declaration as lodged.")
     declared: dict[str, Any] = Field(description="The declaration as lodged.")
-    decided_at: datetime
+    decided_at: AwareDatetime
     bundle_digest: str | None = Field(
         description="SHA-256 of the bundle's manifest; None without one."
     )

@@ -6,12 +6,13 @@ stands; another one on the same key is kept beside it as a conflict, for people 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 from selectivity.declaration import EARLIEST, LATEST
 from selectivity.errors import AuditError, ConflictError
+from selectivity.record import DecisionRecord
 from serving.log.keep import NewDecision, keep_inspection
 from serving.log.kept_texts import (
     AlteredTextError,
@@ -60,10 +61,8 @@ def drain(spool: Connection, own: Links, log: Connection) -> Drained:
     before = taken_upto(spool_id, log)
     some = list(islice(links(spool, after=before.no, at_once=AT_ONCE), AT_ONCE))
     upto = _checked(some, before, spool)
-    for link in some:  # a decision without an offset no start could compare with its clock
-        if link.kind == DECISION and read_record(link.text).decided_at.tzinfo is None:
-            raise _altered(link)
-    conflicts = [each for link in some for each in _take(link, own, log)]
+    decisions = _decisions(some)  # read before anything is taken: one may be unreadable
+    conflicts = [each for link in some for each in _take(link, decisions, own, log)]
     if some:
         columns, told = (spool_id, *upto), json.dumps(conflicts)
         (seq,) = log.execute(
@@ -133,6 +132,18 @@ def _checked(some: Iterable[Link], before: Head, spool: Connection) -> Head:
     return head
 
 
+def _decisions(some: Iterable[Link]) -> dict[int, DecisionRecord]:
+    """The decisions among these records by the number of the record."""
+    found = {}
+    for link in some:
+        if link.kind == DECISION:
+            try:
+                found[link.no] = read_record(link.text)
+            except AlteredTextError as error:
+                raise _altered(link) from error
+    return found
+
+
 def _altered(link: Link) -> AuditError:
     return AuditError(
         f"The spool was altered from outside: {link.name} is not what was written, or one "
@@ -154,22 +165,23 @@ def _may_be_spooled(link: Link) -> bool:
     except AlteredTextError:
         return False
     filed = step.name, What.MODE, What.MODE, 0, None
-    in_time = step.at.tzinfo is not None and EARLIEST <= step.at <= LATEST
     return (
         step.tightens
         and step.approved_by is None
         and link.columns[: len(filed)] == filed
-        and in_time
+        and EARLIEST <= step.at <= LATEST
     )
 
 
-def _take(link: Link, own: Links, log: Connection) -> Iterator[dict[str, Any]]:
+def _take(
+    link: Link, decisions: Mapping[int, DecisionRecord], own: Links, log: Connection
+) -> Iterator[dict[str, Any]]:
     """Keep one record; a conflict is given back if the log has another on the same key."""
     try:
         if link.kind == INSPECTION:
             keep_inspection(read_inspection_kept(link.text), own, log)
         elif link.kind == DECISION:
-            record = read_record(link.text)
+            record = decisions[link.no]
             if NewDecision(record, link.text)(own, log).record != record:
                 raise ConflictError("decided twice")
         elif link.kind == ACT:

@@ -317,6 +317,15 @@ def test_a_declaration_that_was_altered_in_the_log_is_checked_as_if_it_came_now(
         fold(tmp_path, [], bundle=tmp_path / "second")
 
 
+def test_a_newest_decision_whose_time_lost_its_offset_is_no_time_of_ours(
+    tmp_path: Path, bundle: Path
+) -> None:
+    log = fold(tmp_path, [a_declaration()], bundle=bundle).log
+    alter(path_of(log), 'Z","bundle_digest"', '","bundle_digest"')
+    with pytest.raises(DecisionLogError, match="altered from outside"):
+        fold(tmp_path, [], bundle=bundle)
+
+
 def test_what_was_altered_and_can_still_be_read_is_told_at_the_start(
     tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -283,11 +283,19 @@ def test_nobody_relaxes_by_what_he_puts_into_a_spool(folder: Path, forged: acts.
     assert kinds_in(folder) == []
 
 
-def test_a_decision_that_was_made_nowhere_is_not_taken_from_a_spool(folder: Path) -> None:
+AT_NO_PLACE = (
+    a_record(declaration_id="D-2")
+    .model_copy(update={"decided_at": NOON.replace(tzinfo=None)})
+    .as_kept()
+)
+"""A decision whose time has no offset."""
+
+
+@pytest.mark.parametrize("text", [AT_NO_PLACE, "{}", "no JSON"])
+def test_a_decision_that_cannot_be_read_is_not_taken_from_a_spool(folder: Path, text: str) -> None:
     sound, record = a_record(), a_record(declaration_id="D-2")
-    forged = record.model_copy(update={"decided_at": NOON.replace(tzinfo=None)})
     other = Journal(LogFile(folder / "spool.sqlite"), aside=True)
-    other.keep([NewDecision(each, each.as_kept()) for each in (sound, forged)])
+    other.keep([NewDecision(sound, sound.as_kept()), NewDecision(record, text)])
     other.let_go()
     with pytest.raises(AuditError, match=r"spool was altered from outside: record 2 \(decision"):
         again(folder)
