@@ -20,6 +20,7 @@ from selectivity.errors import RulesError
 from selectivity.lanes import Lane, LaneName
 from selectivity.rules.conditions import Condition, Tests, tests_of
 from selectivity.rules.index import RuleIndex
+from selectivity.similar import meant_at
 
 
 class Layer(StrEnum):
@@ -177,9 +178,16 @@ def _rule(file: str, row: Any) -> Rule:
     try:
         return Rule.model_validate(row)
     except ValidationError as error:
-        raise RulesError(
-            file, name, problems(error), "The fields a rule may have are in CONTRIBUTING.md."
-        ) from error
+        remedy = _meant(error, Rule) + "The fields a rule may have are in CONTRIBUTING.md."
+        raise RulesError(file, name, problems(error), remedy) from error
+
+
+def _meant(error: ValidationError, model: type[BaseModel]) -> str:
+    """What a field that is not known was probably meant to be, as a sentence."""
+    for each in error.errors(include_url=False):
+        if each["type"] == "extra_forbidden" and (meant := meant_at(model, each["loc"])):
+            return f"Did you mean {meant!r}? "
+    return ""
 
 
 _PLAIN_ITEM = {"item_no": 1, "hs_code": "999999"}
@@ -191,9 +199,8 @@ def _check_cases(file: str, rule: Rule) -> None:
         try:
             declaration = declaration_of_case(case.declared, rule.valid_from)
         except ValidationError as error:
-            raise RulesError(
-                file, rule.id, f"case {number}: {problems(error)}", "Correct the declared fields."
-            ) from error
+            remedy = _meant(error, Declaration) + "Correct the declared fields."
+            raise RulesError(file, rule.id, f"case {number}: {problems(error)}", remedy) from error
         if (rule.item_hit(declaration) is not None) != case.hits:
             told = "be hit but is not" if case.hits else "be left alone but is hit"
             raise RulesError(

@@ -87,6 +87,24 @@ def test_a_wrong_rule_is_refused_with_file_rule_and_problem(
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"reason_kode": "X"}, "reason_code"),
+        ({"when": {"hs_prefixes": ["93"]}}, "hs_prefix"),
+        ({"cases": [{"declares": {}, "hits": True}]}, "declared"),
+        ({"cases": [{"declared": {"importer": "A"}, "hits": True}]}, "importer_id"),
+        ({"cases": [{"declared": {"items": [{"hscode": "93"}]}, "hits": True}]}, "hs_code"),
+    ],
+)
+def test_a_field_that_was_meant_is_named(fields: dict[str, Any], meant: str) -> None:
+    with pytest.raises(RulesError, match=rf"Did you mean '{meant}'\? "):
+        rules_of(a_rule(**fields))
+    with pytest.raises(RulesError) as refused:
+        rules_of(a_rule(xyzzy=1))
+    assert "Did you mean" not in str(refused.value)
+
+
 def test_no_rules_at_all_are_refused() -> None:
     with pytest.raises(RulesError, match="there are no rules"):
         rules_of()
