@@ -1,6 +1,7 @@
 """What each family of features is worth: leave one out, train anew, and compare. No stage.
 
     python -m pipelines.ablation
+    python -m pipelines.ablation --family description --family price
     python -m pipelines.worlds ablate /tmp/world    # judged by the truth
 
 Judged on the inspected goods items of the evaluation, all of them and those with a new goods line;
@@ -9,7 +10,7 @@ the figure with all features less the figure without it, on the same resamples o
 Families that tell of the same thing stand in for each other, so gains do not add up.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ import typer
 
 from pipelines.judging.families import FIGURES, ablate, trial_of_past
 from pipelines.judging.fitting import read_past
+from pipelines.judging.views import NAMES
 from pipelines.stage.command import command
 from pipelines.stage.files import write_text
 from pipelines.stage.options import (
@@ -28,17 +30,40 @@ from pipelines.stage.options import (
     ParamsFile,
     PeriodsFile,
 )
-from pipelines.stage.params import section
+from pipelines.stage.params import section, similar
 from pipelines.train import TrainParams
+from selectivity.errors import ParamsError
+from selectivity.features.matrix import FAMILIES
 
-HEADINGS = ("view", "family", "features", "AUROC", "gain (95 %)", "P@5%", "gain (95 %)", "verdict")
+GAIN = "gain (95 %)"
+HEADINGS = ("view", "family", "features")
 
 Resamples = Annotated[int, typer.Option(min=20, help="For the 95 % intervals.")]
+Families = Annotated[
+    list[str] | None,
+    typer.Option("--family", help="One that is left out; may be given again. Else each of them."),
+]
+
+
+def families_of(wanted: Sequence[str] | None) -> Sequence[str]:
+    """The families to leave out.
+
+    Raises:
+        ParamsError: there is no such family.
+    """
+    for name in wanted or ():
+        if name not in FAMILIES:
+            raise ParamsError(
+                f"There is no family of features {name!r}{similar(name, list(FAMILIES))}. Give "
+                f"--family one of {', '.join(FAMILIES)}."
+            )
+    return tuple(dict.fromkeys(wanted)) if wanted else FAMILIES
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The table for people, the family that adds most first in each view."""
-    lines = [_line(HEADINGS), _line("---" for _ in HEADINGS)]
+    headings = [*HEADINGS, *(cell for name in FIGURES for cell in (NAMES[name], GAIN)), "verdict"]
+    lines = [_line(headings), _line("---" for _ in headings)]
     for _, rows in table.groupby("view", sort=False):
         for row in rows.sort_values("auroc_gain", ascending=False).to_dict("records"):
             lines.append(_line(_cells({str(name): value for name, value in row.items()})))
@@ -73,6 +98,7 @@ def main(
     items: ItemsFile = Path("data/interim/prepared/items.parquet"),
     periods: PeriodsFile = Path("data/interim/prepared/periods.json"),
     outcomes: OutcomesFile = Path("data/interim/labelled/outcomes.parquet"),
+    family: Families = None,
     resamples: Resamples = 200,
     out: AblationFolder = Path("data/reports/ablation"),
 ) -> None:
@@ -80,8 +106,10 @@ def main(
 
     Writes ablation.csv and ablation.md.
     """
+    families = families_of(family)
     past = read_past(features, items, periods, outcomes)
-    write(ablate(trial_of_past(past, section(params, "train", TrainParams)), resamples), out)
+    trial = trial_of_past(past, section(params, "train", TrainParams))
+    write(ablate(trial, resamples, families), out)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from pipelines.ablation import Resamples
 from pipelines.judging.checks import found_in_red, let_go, red_hit_rate
-from pipelines.judging.views import STATISTICS
+from pipelines.judging.views import NAMES, STATISTICS
 from pipelines.stage.command import command, say
 from pipelines.stage.tables import KEY
 from selectivity.columns import Floats, Ints, Mask
@@ -36,13 +36,6 @@ from selectivity.metrics import Interval, bootstrapped
 DECISIONS = "data/reports/evaluation/decisions.parquet"
 WORKSPACE = "workspace"
 RISKS = ["risk_one", "risk_other"]
-NAMES = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "precision_at_5": "P@5 %",
-    "precision_at_10": "P@10 %",
-}
-
 
 At = Callable[[Ints], float]
 """A figure of the declarations at these positions."""

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from models.bundle import load as load_bundle
-from pipelines.ablation import Resamples
+from pipelines.ablation import Families, Resamples, families_of
 from pipelines.ablation import write as write_ablation
 from pipelines.judging.families import ablate as ablated
 from pipelines.simulate import GOODS
@@ -200,14 +200,16 @@ def measure(
 def ablate(
     place: Place,
     params: Annotated[Path, typer.Option(help="How models are trained.")] = Path("params.yaml"),
+    family: Families = None,
     resamples: Resamples = 200,
 ) -> None:
     """Leave out one family of features at a time.
 
     Says by the truth what each was worth.
     """
+    families = families_of(family)
     trial = trial_of_world(Folder.of(place), read_recipe(params))
-    write_ablation(ablated(trial, resamples), place)
+    write_ablation(ablated(trial, resamples, families), place)
 
 
 @app.command(epilog=examples(sys.modules[__name__], "report"))

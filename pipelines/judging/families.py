@@ -19,7 +19,7 @@ from selectivity.features.matrix import FAMILIES, FEATURES
 from selectivity.inspection import FindingClass
 from selectivity.metrics import Interval
 
-FIGURES = ("auroc", "precision_at_5")
+FIGURES = ("auroc", "auprc", "precision_at_5")
 
 Row = Mapping[str, float | str]
 

@@ -42,6 +42,13 @@ STATISTICS: Mapping[str, Statistic] = {
     "precision_at_10": lambda found, risk: precision_at(found, risk, 0.10),
 }
 """How well risks rank what was found: the higher the better."""
+NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "precision_at_5": "P@5 %",
+    "precision_at_10": "P@10 %",
+}
+"""What people call them."""
 
 
 def paired_gain(

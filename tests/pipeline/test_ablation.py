@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.ablation import markdown, write
-from pipelines.judging.families import ablate, of_family, trial_of_past, without
+from pipelines.ablation import families_of, main, markdown, write
+from pipelines.judging.families import FIGURES, ablate, of_family, trial_of_past, without
 from pipelines.judging.fitting import Past
-from selectivity.errors import NotEnoughDataError
+from selectivity.errors import NotEnoughDataError, ParamsError
 from selectivity.features.matrix import FAMILIES, FEATURE_NAMES
 from tests.pasts import QUICK, a_past
 
@@ -38,6 +38,15 @@ def test_the_family_that_tells_is_the_one_that_is_missed(past: Past, tmp_path: P
     assert pd.read_csv(tmp_path / "ablation.csv")["family"].tolist() == table["family"].tolist()
     rows = [line for line in markdown(table).splitlines() if line.startswith("| all_rows")]
     assert rows[0].split(" | ")[1] == "price"
+    assert rows[0].count(" to ") == len(FIGURES)
+
+
+def test_a_family_that_there_is_not_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    nowhere = tmp_path / "features.parquet"
+    with pytest.raises(ParamsError, match=r"'prices' \(did you mean 'price'\?\).*amounts, duty"):
+        main(features=nowhere, family=["trader", "prices"])
+    assert families_of(["price", "trader", "price"]) == ("price", "trader")
+    assert families_of(None) == FAMILIES
 
 
 def test_every_feature_is_left_out_once() -> None:
