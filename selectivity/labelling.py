@@ -58,8 +58,8 @@ def comes_too_early(observed_at: _Moment, accepted_at: _Moment) -> bool:
     return bool(observed_at < accepted_at)
 
 
-class Told(NamedTuple):
-    """What an inspection says counts from a moment on; with `counts` -1 it counts no more."""
+class ResultChange(NamedTuple):
+    """The result of an inspection counts from `since` on, or, with `counts` -1, no longer."""
 
     inspection: Inspection
     since: datetime
@@ -67,21 +67,27 @@ class Told(NamedTuple):
 
 
 def taken_back_at(inspection: Inspection, known: Sequence[Inspection]) -> datetime | None:
-    """When the first of these inspections corrected it, and never before it spoke itself."""
+    """When an inspection was first corrected by one of these, but not before its own result."""
     moments = [each.observed_at for each in known if each.corrects == inspection.inspection_id]
     return max(min(moments), inspection.observed_at) if moments else None
 
 
-def news(inspection: Inspection, known: Sequence[Inspection]) -> Iterator[Told]:
-    """What an inspection changes, given those of its declaration that were known before.
+def result_changes(inspection: Inspection, known: Sequence[Inspection]) -> Iterator[ResultChange]:
+    """What changes when an inspection becomes known: which results count, and from when on.
 
-    In whatever order they come, all of them together come to the same.
+    Its own result counts from `observed_at` on; a result that is corrected counts no longer from
+    the correction on. The corrected inspection may become known later than its correction. In
+    whatever order inspections become known, their changes add up to the same.
+
+    Args:
+        known: inspections of the same declaration that were known before this one.
     """
-    yield Told(inspection, inspection.observed_at, 1)
-    for each in (*known, inspection):
-        before = None if each is inspection else taken_back_at(each, known)
-        after = taken_back_at(each, (*known, inspection))
-        if after != before and after is not None:
-            if before is not None:
-                yield Told(each, before, 1)
-            yield Told(each, after, -1)
+    yield ResultChange(inspection, inspection.observed_at, 1)
+    for corrected in (*known, inspection):
+        before = None if corrected is inspection else taken_back_at(corrected, known)
+        now = taken_back_at(corrected, (*known, inspection))
+        if now is None or now == before:
+            continue
+        if before is not None:  # it was taken back already, from another moment on
+            yield ResultChange(corrected, before, 1)
+        yield ResultChange(corrected, now, -1)

@@ -25,7 +25,7 @@ from serving.callers.tokens import Tokens
 from serving.deciding.assessed import Assessed
 from serving.deciding.gathering import Gathering
 from serving.deciding.handover import Handover
-from serving.deciding.lessons import Lesson, about, fold, taught
+from serving.deciding.lessons import Lesson, fold, result_lessons, with_declarations
 from serving.deciding.predictor import Predictor
 from serving.http.admission import Admission
 from serving.log.decision_log import DecisionLog
@@ -266,8 +266,8 @@ def _count_and_fold(
         take_back()
         count(record, parts)  # what stands
     if no is not None:
-        told = taught((inspection, declaration) for inspection in parked)
-        _teach(parts, Lesson(no, declaration, rows, tuple(told)))
+        results = result_lessons((inspection, declaration) for inspection in parked)
+        _teach(parts, Lesson(no, declaration, rows, tuple(results)))
 
 
 def _count_and_learn(
@@ -281,7 +281,7 @@ def _count_and_learn(
     parts.meters.inspected(inspection, receipt)
     if no is not None:
         new = [] if decision is None else [(inspection, declared_in(decision))]  # parked: none
-        _teach(parts, Lesson(no, taught=tuple(taught(new, about(earlier)))))
+        _teach(parts, Lesson(no, results=tuple(result_lessons(new, with_declarations(earlier)))))
 
 
 def _count_if_not_kept(error: DecisionLogError, parts: Parts) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from selectivity.declaration import Declaration
 from selectivity.histories.rows import Row, rows_of
 from selectivity.inspection import Inspection
-from selectivity.labelling import Told, news
+from selectivity.labelling import ResultChange, result_changes
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from serving.deciding.predictor import Predictor
@@ -28,54 +28,63 @@ from serving.storage.chain import DECISION, INSPECTION
 
 
 class Lesson(NamedTuple):
-    """One record: what was declared by it, and what inspections it made known."""
+    """What one record teaches: goods items that were declared, or results of inspections."""
 
     no: int
     declared: Declaration | None = None
     rows: Sequence[Row] | None = None
-    """Its goods items, if they are at hand."""
-    taught: tuple["Taught", ...] = ()
+    """The goods items of `declared`, if somebody made rows of them already."""
+    results: tuple["ResultLesson", ...] = ()
     record: DecisionRecord | None = None
     """The decision, if it was read from the log."""
 
 
-class Taught(NamedTuple):
-    """What an inspection says of the declaration it belongs to, from when on."""
+class ResultLesson(NamedTuple):
+    """A change of a result, and the version of the declaration that was inspected."""
 
     declaration: Lodged
-    told: Told
+    change: ResultChange
 
 
-About = tuple[Inspection, Lodged]
+InspectionOf = tuple[Inspection, Lodged]
 """An inspection, and the version of the declaration that it speaks on."""
 
 
-def taught(inspections: Iterable[About], known: Iterable[About] = ()) -> Iterator[Taught]:
-    """What these teach one after the other, given those of the declaration kept before."""
+def result_lessons(
+    inspections: Iterable[InspectionOf], known: Iterable[InspectionOf] = ()
+) -> Iterator[ResultLesson]:
+    """What inspections of one declaration teach, one after the other.
+
+    Args:
+        known: those of the same declaration that were kept before.
+    """
     before = list(known)
     for inspection, declaration in inspections:
-        for told in news(inspection, [earlier for earlier, _ in before]):
-            of = {id(earlier): version for earlier, version in before}
-            yield Taught(of.get(id(told.inspection), declaration), told)
+        versions = {id(earlier): version for earlier, version in before}
+        for change in result_changes(inspection, [earlier for earlier, _ in before]):
+            yield ResultLesson(versions.get(id(change.inspection), declaration), change)
         before.append((inspection, declaration))
 
 
-def about(inspected: Iterable[Inspected]) -> Iterator[About]:
-    """Inspections whose decision is known, so that they are not parked."""
+def with_declarations(inspected: Iterable[Inspected]) -> Iterator[InspectionOf]:
+    """Those inspections that have a decision, with what was declared; parked ones are left out."""
     for _, inspection, decision in inspected:
         if decision is not None:
             yield inspection, declared_in(decision.record)
 
 
 def fold(lesson: Lesson, predictor: Predictor) -> None:
-    """Teach it, if it is the next one: one that is known teaches nothing, one too early waits."""
+    """Teach a predictor this lesson, if it is the next one that it lacks; else do nothing.
+
+    A record that it knows must not count twice, and one that is ahead comes again with the log.
+    """
     if lesson.no != (predictor.known_upto or 0) + 1:
         return
     if lesson.declared is not None and predictor.bundle is not None:
         rows = rows_of(lesson.declared) if lesson.rows is None else lesson.rows
         predictor.observe(rows)
-    for declaration, told in lesson.taught:
-        predictor.learn(declaration, told)
+    for declaration, change in lesson.results:
+        predictor.learn(declaration, change)
     predictor.known_upto = lesson.no
 
 
@@ -94,8 +103,8 @@ def _lessons(log: LogReader, after: int, upto: int) -> Iterator[Lesson]:
             decided, record = link.seq, read_record(link.text)
             declaration = declared_in(record)
             parked = log.inspections_of(declaration.declaration_id, link.seq, upto=inspected)
-            told = taught((each, declaration) for each in parked)
-            yield Lesson(link.no, declaration, taught=tuple(told), record=record)
+            results = result_lessons((inspection, declaration) for inspection in parked)
+            yield Lesson(link.no, declaration, results=tuple(results), record=record)
         elif link.kind == INSPECTION:
             inspected = link.seq
             yield _of_inspection(log, link, decided)
@@ -107,14 +116,14 @@ def _of_inspection(log: LogReader, link: Link, decided: int) -> Lesson:
     """The lesson of an inspection; one that came before its decision teaches only with that."""
     if link.decision_seq is None or link.decision_seq > decided:
         return Lesson(link.no)
-    return Lesson(link.no, taught=tuple(told_by(log, link)))
+    return Lesson(link.no, results=tuple(told_by(log, link)))
 
 
-def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[Taught]:
+def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[ResultLesson]:
     """What an inspection that has its decision teaches.
 
     Args:
-        whole: that decision is known to be what was written.
+        whole: whether the text of that decision was compared with its hash already.
 
     Raises:
         AlteredTextError: it cannot be read, or is gone.
@@ -124,7 +133,7 @@ def told_by(log: LogReader, link: Link, *, whole: bool = False) -> Iterator[Taug
         raise AlteredTextError(f"no decision in place {link.decision_seq}, on which {link.name} is")
     inspection, declaration = read_inspection_kept(link.text), read_lodged(text, whole=whole)
     earlier = log.inspections_before(link.seq, inspection.declaration_id)
-    return taught([(inspection, declaration)], about(earlier))
+    return result_lessons([(inspection, declaration)], with_declarations(earlier))
 
 
 def _place(log: LogReader, after: int, kind: str) -> int:

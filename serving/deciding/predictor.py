@@ -21,7 +21,7 @@ from selectivity.declaration import Declaration
 from selectivity.errors import BundleError
 from selectivity.histories.profiles import Profiles
 from selectivity.histories.rows import Row, rows_of
-from selectivity.labelling import Told, comes_too_early, item_outcomes
+from selectivity.labelling import ResultChange, comes_too_early, item_outcomes
 from selectivity.lanes import Lane
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
@@ -233,18 +233,18 @@ class Predictor:
         if self.bundle is not None:
             self.bundle.profiles.observe(rows)
 
-    def learn(self, declaration: Lodged, told: Told) -> None:
-        """Fold what a control of a declaration found into the profiles, or take it back."""
-        observed_at = told.inspection.observed_at
+    def learn(self, declaration: Lodged, change: ResultChange) -> None:
+        """Fold the result of a control into the profiles, or take it out of them again."""
+        observed_at = change.inspection.observed_at
         if self.bundle is None or comes_too_early(observed_at, declaration.accepted_at):
             return
-        outcomes = item_outcomes(told.inspection, [item.item_no for item in declaration.items])
+        outcomes = item_outcomes(change.inspection, [item.item_no for item in declaration.items])
         if not outcomes:
             return
-        day = day_at(told.since)
+        day = day_at(change.since)
         for item, row in zip(declaration.items, rows_of(declaration), strict=True):
             if item.item_no in outcomes:
-                self.bundle.profiles.learn(row, day, outcomes[item.item_no], count=told.counts)
+                self.bundle.profiles.learn(row, day, outcomes[item.item_no], count=change.counts)
 
     def _decide(
         self,
