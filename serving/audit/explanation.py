@@ -16,7 +16,7 @@ from selectivity.reasons.checkable import Goods
 from selectivity.record import DecisionRecord
 from serving.audit.not_declared import not_declared
 from serving.audit.replay import Again
-from serving.deciding.assessed import digest_of
+from serving.deciding.risk_assessment import digest_of
 from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader
 from serving.settings import Settings

@@ -24,7 +24,7 @@ from selectivity.lanes import LINEAGE, Lane, Vote
 from selectivity.record import DecisionRecord
 from serving.deciding.catch_up import CatchUp
 from serving.deciding.draw_key import read_or_create_draw_key
-from serving.deciding.predictor import Given, Predictor
+from serving.deciding.predictor import Circumstances, Predictor
 from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader, Numbered
 from serving.settings import Settings
@@ -132,16 +132,17 @@ class Again:
             raise MissingError(f"draw key {record.draw_key_id} (LANES_DRAW_KEY)")
         earlier = self._log.strictest_lane_before(seq, record.lineage_id, record.declaration_id)
         declaration, decision = declared_in(record), record.decision
-        given = Given(earlier, record.decided_at, decision.mode, _AsOnItsDay(decision.room))
-        spoke = self.predictor(record)
+        load = _AsOnItsDay(decision.room)
+        circumstances = Circumstances(earlier, record.decided_at, decision.mode, load)
+        predictor = self.predictor(record)
         if decision.source is Source.MODEL:
-            return spoke.decide(declaration, **given._asdict())
+            return predictor.decide(declaration, **circumstances._asdict())
         cause = decision.fallback_cause  # that the model failed cannot be repeated
         if decision.source is Source.LAST_GOOD:
             ruling = self._ruling(record)
-            ruling.last_good = spoke
-            return ruling.decide_by_last_good(declaration, given, cause=cause)
-        return spoke.decide_without_model(declaration, given, cause=cause)
+            ruling.last_good = predictor
+            return ruling.decide_by_last_good(declaration, circumstances, cause=cause)
+        return predictor.decide_without_model(declaration, circumstances, cause=cause)
 
     def predictor(self, record: DecisionRecord) -> Predictor:
         """The predictor whose model spoke, with histories that know what they knew then; without a

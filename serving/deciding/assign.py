@@ -22,11 +22,11 @@ from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller, id_of
 from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import Tokens
-from serving.deciding.assessed import Assessed
 from serving.deciding.gathering import Gathering
 from serving.deciding.handover import Handover
 from serving.deciding.lessons import Lesson, fold, result_lessons, with_declarations
 from serving.deciding.predictor import Predictor
+from serving.deciding.risk_assessment import RiskAssessment
 from serving.http.admission import Admission
 from serving.log.decision_log import DecisionLog
 from serving.log.keep import Kept, KeptInspection, OvertakenError, same_or_conflict
@@ -112,16 +112,16 @@ def lodge_together(
     declarations: Sequence[Declaration], parts: Parts
 ) -> "list[asyncio.Future[Kept] | Exception]":
     """`lodge` each in turn, or tell why not; model and log are asked about all of them at once."""
-    assessed = parts.predictor.assess(declarations, parts.mode)
+    assessments = parts.predictor.assess(declarations, parts.mode)
     names = [name for each in declarations for name in (each.lineage, each.declaration_id)]
     lineages: Lineages | None = None
     with contextlib.suppress(DecisionLogError):  # who asks for each is told
         lineages = parts.log.lineages(names)
     lodged: list[asyncio.Future[Kept] | Exception] = []
     with parts.log.one_transaction():
-        for declaration, said in zip(declarations, assessed, strict=True):
+        for declaration, assessment in zip(declarations, assessments, strict=True):
             try:
-                lodged.append(lodge(declaration, parts, said, lineages))
+                lodged.append(lodge(declaration, parts, assessment, lineages))
             except Exception as error:
                 lodged.append(error)
     return lodged
@@ -130,7 +130,7 @@ def lodge_together(
 def lodge(
     declaration: Declaration,
     parts: Parts,
-    assessed: Assessed | None = None,
+    assessment: RiskAssessment | None = None,
     lineages: Lineages | None = None,
 ) -> "asyncio.Future[Kept]":
     """Decide now and queue the record; the future has it once it is durable.
@@ -139,7 +139,7 @@ def lodge(
     the same time see each other.
 
     Args:
-        assessed: what the model said of it a moment ago, together with others.
+        assessment: what the model said of it a moment ago, together with others.
         lineages: what the log knew a moment ago under its lineage and id, and others.
 
     Raises:
@@ -166,11 +166,11 @@ def lodge(
         now=now,
         mode=parts.mode,
         load=load,
-        assessed=assessed,
+        assessment=assessment,
     )
     kept = parts.log.append(record, in_step=True)
     take_back = count(record, parts)
-    rows = assessed.rows if assessed and len(assessed.rows) <= MOST_ROWS else None
+    rows = assessment.rows if assessment and len(assessment.rows) <= MOST_ROWS else None
     kept.add_done_callback(partial(_count_and_fold, declaration, rows, take_back, parts))
     return kept
 

@@ -26,9 +26,9 @@ from selectivity.lanes import Lane
 from selectivity.read_back import Lodged
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import RuleSet
-from serving.deciding.assessed import Assessed, assess, item_scores
 from serving.deciding.breaker import Breaker
 from serving.deciding.published import NO_MODEL
+from serving.deciding.risk_assessment import RiskAssessment, assess, item_scores
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ MODEL_ERROR, MODEL_OUTPUT = "MODEL_ERROR", "MODEL_OUTPUT"
 SECONDS_ALLOWED = 0.25
 
 
-class Given(NamedTuple):
+class Circumstances(NamedTuple):
     """What a decision rests on besides the declaration and what is loaded."""
 
     earlier_lane: Lane | None
@@ -136,20 +136,22 @@ class Predictor:
         """This one and the one behind it: both have to know what the log holds."""
         return [self] if self.last_good is None else [self, self.last_good]
 
-    def assess(self, declarations: Sequence[Declaration], mode: Mode) -> Sequence[Assessed | None]:
+    def assess(
+        self, declarations: Sequence[Declaration], mode: Mode
+    ) -> Sequence[RiskAssessment | None]:
         """What the model says of each now: the same as alone, in a fraction of the time.
 
-        None for all of them without a model, in a mode that does not ask it, or where it fails on
-        one: `decide` then asks again.
+        None for all of them without a model, in a mode that does not ask it, or if it fails on one
+        of them. `decide` then asks the model about each alone, and reports which one failed.
         """
         asks = mode.asks_model and self.breaker.rests_because is None
         if self.bundle is not None and declarations and asks:
-            with contextlib.suppress(Exception):  # which one it is, and why, is told when asked
+            with contextlib.suppress(Exception):  # reported when each is asked about alone
                 began = self._clock()
-                assessed = assess(declarations, self.bundle)
-                if all(each.risk.usable() for each in assessed):  # else `ask` counts what it gave
+                assessments = assess(declarations, self.bundle)
+                if all(each.risk.usable() for each in assessments):  # else `ask` counts failures
                     self.breaker.timed(began, sum(len(each.items) for each in declarations))
-                return assessed
+                return assessments
         return [None] * len(declarations)
 
     def decide(
@@ -160,60 +162,67 @@ class Predictor:
         now: datetime,
         mode: Mode = Mode.NORMAL,
         load: Load | None = None,
-        assessed: Assessed | None = None,
+        assessment: RiskAssessment | None = None,
     ) -> DecisionRecord:
         """The decision on a declaration, with all that it rests on. Nothing is kept here.
 
         Args:
             mode: what people ordered.
             load: what the office got today, if its capacity is to be guarded.
-            assessed: what `assess` gave, if nothing was folded into the profiles since.
+            assessment: what `assess` gave, if nothing was folded into the profiles since.
         """
-        given = Given(earlier_lane, now, mode, load)
+        circumstances = Circumstances(earlier_lane, now, mode, load)
         if not mode.asks_model:
-            return self.decide_without_model(declaration, given, cause=None)
-        said = self.ask(declaration, assessed)
-        if isinstance(said, Assessed):
-            return self._decide(declaration, given, self, said)
-        again = self.last_good.ask(declaration) if self.last_good else None
-        if self.last_good and isinstance(again, Assessed):
-            return self._decide(declaration, given, self.last_good, again, said)
-        return self.decide_without_model(declaration, given, cause=said)
+            return self.decide_without_model(declaration, circumstances, cause=None)
+        answer = self.ask(declaration, assessment)
+        if isinstance(answer, RiskAssessment):
+            return self._decide(declaration, circumstances, self, answer)
+        cause = answer
+        stand_in = self.last_good.ask(declaration) if self.last_good else None
+        if self.last_good and isinstance(stand_in, RiskAssessment):
+            return self._decide(declaration, circumstances, self.last_good, stand_in, cause)
+        return self.decide_without_model(declaration, circumstances, cause=cause)
 
     def decide_by_last_good(
-        self, declaration: Declaration, given: Given, *, cause: str | None
+        self, declaration: Declaration, circumstances: Circumstances, *, cause: str | None
     ) -> DecisionRecord:
         """The decision by the last good model, labelled with why it was not the one in force.
 
         Raises:
             BundleError: it gives nothing usable.
         """
-        said = self.last_good.ask(declaration) if self.last_good else NO_MODEL
-        if self.last_good is None or isinstance(said, str):
-            raise BundleError(f"The last good model says nothing ({said}). Find out why.")
-        return self._decide(declaration, given, self.last_good, said, cause)
+        answer = self.last_good.ask(declaration) if self.last_good else NO_MODEL
+        if self.last_good is None or isinstance(answer, str):
+            raise BundleError(f"The last good model says nothing ({answer}). Find out why.")
+        return self._decide(declaration, circumstances, self.last_good, answer, cause)
 
     def decide_without_model(
-        self, declaration: Declaration, given: Given, *, cause: str | None
+        self, declaration: Declaration, circumstances: Circumstances, *, cause: str | None
     ) -> DecisionRecord:
         """The decision by points or rules alone, labelled with the cause. Nothing is kept here."""
-        return self._decide(declaration, given, self, None, cause or self.cause)
+        return self._decide(declaration, circumstances, self, None, cause or self.cause)
 
-    def ask(self, declaration: Declaration, assessed: Assessed | None = None) -> Assessed | str:
-        """What the model says, or the code of why that is nothing usable."""
+    def ask(
+        self, declaration: Declaration, assessment: RiskAssessment | None = None
+    ) -> RiskAssessment | str:
+        """What the model says, or the code of why that is nothing usable.
+
+        Args:
+            assessment: what it said a moment ago; then it is not asked again.
+        """
         if self.bundle is None:
             return self.cause or NO_MODEL
-        if assessed is None:
+        if assessment is None:
             if (resting := self.breaker.rests_because) is not None:
                 return resting
             began = self._clock()
             try:
-                (assessed,) = assess([declaration], self.bundle)
+                (assessment,) = assess([declaration], self.bundle)
             except Exception as error:  # a lane must be given, and must say what did not give it
                 return self._failed(MODEL_ERROR, declaration, error)
-            if assessed.risk.usable():
+            if assessment.risk.usable():
                 self.breaker.timed(began, len(declaration.items))
-        return assessed if assessed.risk.usable() else self._failed(MODEL_OUTPUT, declaration)
+        return assessment if assessment.risk.usable() else self._failed(MODEL_OUTPUT, declaration)
 
     def _failed(self, cause: str, on: Declaration, error: Exception | None = None) -> str:
         if not self.breaker.known_bad:  # else that was told, and it is asked now and then
@@ -249,26 +258,26 @@ class Predictor:
     def _decide(
         self,
         declaration: Declaration,
-        given: Given,
-        speaker: "Predictor",
-        said: Assessed | None,
+        circumstances: Circumstances,
+        assessed_by: "Predictor",
+        assessment: RiskAssessment | None,
         cause: str | None = None,
     ) -> DecisionRecord:
-        """By the rules in force and what the model of `speaker` said, if that is anything."""
+        """By the rules in force here and what the model of `assessed_by` says, if anything."""
         decision = decide(
             declaration,
-            risk=said and said.risk,
+            risk=assessment and assessment.risk,
             rules=self.rules,
             policy=self.policy,
-            prices=speaker.prices,
+            prices=assessed_by.prices,
             draw_key=self.draw_key,
-            earlier_lane=given.earlier_lane,
+            earlier_lane=circumstances.earlier_lane,
             facts_known=self._facts_known,
             scored=None if self.scorecard is None else self.scorecard.judge(declaration),
             fallback_cause=cause,
-            mode=given.mode,
-            load=given.load,
-            now=given.now,
+            mode=circumstances.mode,
+            load=circumstances.load,
+            now=circumstances.now,
         )
         return DecisionRecord(
             declaration_id=declaration.declaration_id,
@@ -276,14 +285,14 @@ class Predictor:
             lineage_id=declaration.lineage,
             snapshot_sha256=declaration.snapshot_sha256(),
             declared=declaration.lodged,
-            decided_at=given.now,
+            decided_at=circumstances.now,
             bundle_digest=self.bundle_digest,
-            model_digest=None if speaker is self else speaker.bundle_digest,
+            model_digest=None if assessed_by is self else assessed_by.bundle_digest,
             rules_version=self.rules.version,
             policy_id=self.policy.id,
             draw_key_id=self._draw_key_id,
-            known_upto=speaker.known_upto if said else None,
-            features_sha256=said and said.features_sha256,
-            scores=item_scores(declaration, said.risk) if said else (),
+            known_upto=assessed_by.known_upto if assessment else None,
+            features_sha256=assessment and assessment.features_sha256,
+            scores=item_scores(declaration, assessment.risk) if assessment else (),
             decision=decision,
         )

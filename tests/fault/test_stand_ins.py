@@ -191,8 +191,8 @@ def test_a_model_that_lies_of_what_comes_together_is_left_alone_too(bundle: Path
     causes = []
     for number in range(IN_A_ROW + 3):
         declaration = a_declaration(declaration_id=f"D-{number}")
-        (said,) = predictor.assess([declaration], Mode.NORMAL)
-        causes.append(decided(predictor, number, assessed=said).decision.fallback_cause)
+        (assessment,) = predictor.assess([declaration], Mode.NORMAL)
+        causes.append(decided(predictor, number, assessment=assessment).decision.fallback_cause)
     assert set(causes) == {"MODEL_OUTPUT"}
     assert model.asked == IN_A_ROW
 

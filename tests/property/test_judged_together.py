@@ -59,19 +59,21 @@ def alone(predictor: Predictor, declaration: Declaration) -> DecisionRecord:
 @given(many=st.lists(declarations, max_size=8))
 @settings(deadline=None)
 def test_together_and_alone_are_the_same(predictor: Predictor, many: list[Declaration]) -> None:
-    assessed = predictor.assess(many, Mode.NORMAL)
-    assert len(assessed) == len(many)
-    for declaration, told in zip(many, assessed, strict=True):
-        together = predictor.decide(declaration, earlier_lane=None, now=NOON, assessed=told)
-        assert told is not None
+    assessments = predictor.assess(many, Mode.NORMAL)
+    assert len(assessments) == len(many)
+    for declaration, assessment in zip(many, assessments, strict=True):
+        together = predictor.decide(declaration, earlier_lane=None, now=NOON, assessment=assessment)
+        assert assessment is not None
         assert together == alone(predictor, declaration)
         rows = rows_of(declaration)
-        assert [str(row) for row in told.rows] == [str(row) for row in rows]  # NaN is itself there
+        assert [str(row) for row in assessment.rows] == [
+            str(row) for row in rows
+        ]  # NaN is itself there
         bundle = predictor.bundle
         assert bundle is not None
         known = [bundle.profiles.values(row) for row in rows]
         matrix = bundle.model.features_of_rows(arrays_of(rows), known)
-        assert told.features_sha256 == hashlib.sha256(matrix.tobytes()).hexdigest()
+        assert assessment.features_sha256 == hashlib.sha256(matrix.tobytes()).hexdigest()
 
 
 class _FailsOnTwo:

@@ -13,7 +13,7 @@ from selectivity.histories.rows import Row, arrays_of, rows_of
 from selectivity.record import ItemScore
 
 
-class Assessed(NamedTuple):
+class RiskAssessment(NamedTuple):
     """What the model says of a declaration, the digest of its features, and its goods items."""
 
     risk: Risk
@@ -21,8 +21,8 @@ class Assessed(NamedTuple):
     rows: Sequence[Row]
 
 
-def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed]:
-    """What the model says of each declaration, as if alone, though all are put to it together."""
+def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[RiskAssessment]:
+    """Put declarations to the model together; each gets the same assessment as alone."""
     rows_of_each = [rows_of(declaration) for declaration in declarations]
     rows = list(chain.from_iterable(rows_of_each))
     arrays, known = arrays_of(rows), [bundle.profiles.values(row) for row in rows]
@@ -30,7 +30,7 @@ def assess(declarations: Sequence[Declaration], bundle: Bundle) -> list[Assessed
     starts = [0, *accumulate(len(declaration.items) for declaration in declarations)]
     risks = bundle.model.assess(arrays, matrix, starts[:-1])
     return [
-        Assessed(risk, digest_of(matrix[start:stop]), goods)
+        RiskAssessment(risk, digest_of(matrix[start:stop]), goods)
         for risk, (start, stop), goods in zip(risks, pairwise(starts), rows_of_each, strict=True)
     ]
 
