@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from serving.answers.lanes import DecisionView, TraderView
 from serving.callers.api_keys import Role
 from serving.deciding.offices import found_or_refused
-from serving.http.language import headers_in
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers
@@ -66,5 +65,4 @@ async def show_decision(
         if view == "trader"
         else DecisionView.shown(record, steps, parts.predictor.rules, language)
     )
-    body = shown.model_dump_json()
-    return Response(body, headers=headers_in(language), media_type="application/json")
+    return shown.response(language=language)

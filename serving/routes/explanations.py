@@ -20,7 +20,6 @@ from serving.audit.replay import MissingError
 from serving.callers.api_keys import Role
 from serving.deciding.assign import Parts
 from serving.deciding.offices import found_or_refused
-from serving.http.language import headers_in
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.log.reader import LogReader
 from serving.routes.access import only
@@ -72,8 +71,9 @@ async def explain_decision(
     with parts.explanations.take(language):
         explained = await _explained(record, parts)
     answer = ExplanationAnswer.of(explained, parts.predictor.rules, language)
-    headers = headers_in(language) | {"Cache-Control": "no-store"}
-    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+    response = answer.response(language=language)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 async def _explained(record: DecisionRecord, parts: Parts) -> Explained:

@@ -43,7 +43,7 @@ async def show_ready(parts: GivenParts) -> Response:
     readiness = _readiness(parts, await _log_trouble(parts))
     ready = readiness.status == "ready"
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return Response(readiness.model_dump_json(), status, media_type="application/json")
+    return readiness.response(status)
 
 
 @router.get(

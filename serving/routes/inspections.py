@@ -65,7 +65,7 @@ async def receive_inspection(
         before_acceptance=_before_acceptance(inspection, kept.decision),
     )
     status = HTTPStatus.ACCEPTED if kept.receipt is Receipt.PARKED else HTTPStatus.OK
-    return Response(answer.model_dump_json(), status, media_type="application/json")
+    return answer.response(status)
 
 
 def _no_such_items(inspection: Inspection, decision: DecisionRecord | None) -> tuple[int, ...]:

@@ -29,8 +29,7 @@ _PENDING = {202: "A second person has to approve it; until then the mode stays."
 )
 async def show_mode(parts: GivenParts, language: GivenLanguage) -> Response:
     """Show the mode in force, who ordered it, until when, and what waits for approval."""
-    shown = _told(parts.log.mode_steps(), parts)
-    return Response(shown.model_dump_json(), media_type="application/json")
+    return _mode_answer(parts.log.mode_steps(), parts).response()
 
 
 @router.post(
@@ -62,7 +61,7 @@ async def order_mode(
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
         steps = await give_order(content_from(ModeAsked, body), caller, parts, language)
-    return _answer(steps, parts)
+    return _response(steps, parts)
 
 
 @router.post(
@@ -79,15 +78,14 @@ async def approve_mode(
     """Agree, as the second person, to an order that somebody else gave."""
     with parts.places.take(language):
         steps = await agree(order_id, caller, parts, language)
-    return _answer(steps, parts)
+    return _response(steps, parts)
 
 
-def _answer(steps: list[ModeStep], parts: Parts) -> Response:
-    """Accepted while a second person is waited for."""
-    answer = _told(steps, parts)
-    status = HTTPStatus.ACCEPTED if answer.waiting else HTTPStatus.OK
-    return Response(answer.model_dump_json(), status, media_type="application/json")
+def _response(steps: list[ModeStep], parts: Parts) -> Response:
+    """202 (Accepted) while a second person has to approve, else 200."""
+    answer = _mode_answer(steps, parts)
+    return answer.response(HTTPStatus.ACCEPTED if answer.waiting else HTTPStatus.OK)
 
 
-def _told(steps: list[ModeStep], parts: Parts) -> ModeAnswer:
+def _mode_answer(steps: list[ModeStep], parts: Parts) -> ModeAnswer:
     return ModeAnswer.of(steps, parts.now(), only_here=parts.log.waits)

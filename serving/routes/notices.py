@@ -5,11 +5,9 @@ from contextlib import closing
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel
 
 from selectivity.declaration import Code
 from selectivity.errors import ConflictError
-from selectivity.reasons.wording import Language
 from serving.answers.notices import MOST_AT_ONCE, AcknowledgementAnswer, Notices, Teller
 from serving.callers.api_keys import Caller, Role, actor_of
 from serving.deciding.acknowledging import Acknowledgement, acknowledged, act_of
@@ -17,7 +15,6 @@ from serving.deciding.assign import Parts, keep_act
 from serving.deciding.offices import check_office
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_CURSOR
-from serving.http.language import headers_in
 from serving.log.cursors import CURSOR, CursorGiven, place
 from serving.log.reader import LogReader
 from serving.routes.access import only
@@ -59,7 +56,8 @@ async def show_notices(
         with closing(LogReader(ours.store, log_id=ours.log_id)) as log, log.one_moment():
             return Teller(log, parts.predictor.rules, language).notices(office, after, limit)
 
-    return _answer(await asyncio.to_thread(look), language)
+    notices = await asyncio.to_thread(look)
+    return notices.response(language=language)
 
 
 @router.post(
@@ -95,7 +93,7 @@ async def acknowledge(
     answer = AcknowledgementAnswer(
         office=office, acknowledged=kept.cursor, by=kept.by.id, at=kept.at
     )
-    return _answer(answer, language)
+    return answer.response(language=language)
 
 
 async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -> Acknowledgement:
@@ -109,8 +107,3 @@ async def _acknowledge(office: str, cursor: str, caller: Caller, parts: Parts) -
     except ConflictError:  # the same was acknowledged at the same moment
         return acknowledged(parts.log, office) or new
     return new
-
-
-def _answer(answer: BaseModel, language: Language) -> Response:
-    body = answer.model_dump_json()
-    return Response(body, headers=headers_in(language), media_type="application/json")

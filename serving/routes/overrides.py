@@ -12,7 +12,6 @@ from serving.callers.api_keys import Role
 from serving.deciding.overriding import Overridden, agree, ask
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_OVERRIDE
-from serving.http.language import headers_in
 from serving.routes.access import only
 from serving.routes.given import GivenCaller, GivenLanguage, GivenParts
 from serving.routes.openapi import answers, reads
@@ -51,7 +50,7 @@ async def ask_for_override(
     body = await read_body(request, parts.settings.body_limit_bytes)
     with parts.places.take(language):
         overridden = await ask(content_from(OverrideAsked, body), caller, parts, language)
-    return _answer(overridden, language)
+    return _response(overridden, language)
 
 
 @router.post(
@@ -77,12 +76,11 @@ async def approve_override(
     """Agree, as the second person, to a lower lane that somebody else asked for."""
     with parts.places.take(language):
         overridden = await agree(override_id, caller, parts, language)
-    return _answer(overridden, language)
+    return _response(overridden, language)
 
 
-def _answer(overridden: Overridden, language: Language) -> Response:
-    """Accepted while a second person is waited for."""
+def _response(overridden: Overridden, language: Language) -> Response:
+    """202 (Accepted) while a second person has to approve, else 200."""
     answer = OverrideAnswer.of(*overridden, language)
     status = HTTPStatus.ACCEPTED if answer.state is OverrideState.PENDING else HTTPStatus.OK
-    body, headers = answer.model_dump_json(), headers_in(language)
-    return Response(body, status, headers, media_type="application/json")
+    return answer.response(status, language=language)
