@@ -22,9 +22,10 @@ from serving.log.signing_key import key_id
 from serving.storage.chain import hashes_at, log_id_of
 from serving.storage.store import Connection, Store
 
-MOST_TOLD = 3
+MOST_NAMED = 3
+"""Problems that the one line about a log names."""
 MOST_UNSIGNED = 100
-"""How many numbers of unsigned lines are kept, to be told."""
+"""Unsigned lines of an anchor that are named; the others are counted."""
 AT_ONCE = 500
 """Lines of an anchor that are held in memory."""
 
@@ -65,9 +66,9 @@ class Verdict(NamedTuple):
         )
 
     def _not_whole(self) -> str:
-        told = "; ".join(problem.told for problem in self.problems[:MOST_TOLD])
-        more = len(self.problems) - MOST_TOLD
-        return f"not whole: {told}" + (f"; and {more} more problems" if more > 0 else "")
+        named = "; ".join(problem.text for problem in self.problems[:MOST_NAMED])
+        more = len(self.problems) - MOST_NAMED
+        return f"not whole: {named}" + (f"; and {more} more problems" if more > 0 else "")
 
 
 def verify(log: Store, anchor: Path, keys: Sequence[Ed25519PublicKey]) -> Verdict:
@@ -93,11 +94,11 @@ def _verdict(
     log_id = log_id_of(connection)
     walked = walk(connection)
     compared = _Compared(log_id, walked.head.no, keys)
-    while some := list(islice(lines, AT_ONCE)):
-        compared.take(some, connection)
+    while batch := list(islice(lines, AT_ONCE)):
+        compared.take(batch, connection)
     damage = log.damage(connection, thorough=True)
     problems = [
-        *(FaultAt(0, Fault.DAMAGED, f"the file is damaged: {told}") for told in damage),
+        *(FaultAt(0, Fault.DAMAGED, f"the file is damaged: {what}") for what in damage),
         *walked.problems,
         *compared.problems(),
     ]
@@ -148,10 +149,10 @@ class _Compared:
         self.other_logs: set[str] = set()
         self._agreed = array("q", [0])
         self._first_wrong: Checkpoint | None = None
-        self._unsigned, self._not_told = list[int](), 0
+        self._unsigned, self._unnamed = list[int](), 0
 
     def take(self, lines: Sequence[AnchorLine], connection: Connection) -> None:
-        """Look at some more."""
+        """Compare these lines too."""
         own = []
         for no, checkpoint, torn in lines:
             self.torn += torn
@@ -170,24 +171,24 @@ class _Compared:
     def problems(self) -> Iterator[FaultAt]:
         """What is wrong with the log, or with the lines."""
         if self.furthest is None:
-            told = "no checkpoint signed by the given key vouches for this log"
-            yield FaultAt(0, Fault.NOT_VOUCHED, told)
+            text = "no checkpoint signed by the given key vouches for this log"
+            yield FaultAt(0, Fault.NOT_VOUCHED, text)
         elif self._first_wrong is not None:
             yield self._replaced(self._first_wrong)
         elif self.furthest.records > self._records:
             yield _cut(self._records, self.furthest)
         for no in self._unsigned:
-            told = f"line {no} of the anchor was not signed by the given key"
-            yield FaultAt(0, Fault.NOT_VOUCHED, told)
-        if self._not_told:
-            told = f"{self._not_told} more lines of the anchor were not signed by the given key"
-            yield FaultAt(0, Fault.NOT_VOUCHED, told)
+            text = f"line {no} of the anchor was not signed by the given key"
+            yield FaultAt(0, Fault.NOT_VOUCHED, text)
+        if self._unnamed:
+            text = f"{self._unnamed} more lines of the anchor were not signed by the given key"
+            yield FaultAt(0, Fault.NOT_VOUCHED, text)
 
     def _count_unsigned(self, no: int) -> None:
         if len(self._unsigned) < MOST_UNSIGNED:
             self._unsigned.append(no)
         else:
-            self._not_told += 1
+            self._unnamed += 1
 
     def _compare(self, checkpoint: Checkpoint, stored: str | None) -> None:
         self.own += 1
@@ -202,16 +203,16 @@ class _Compared:
 
     def _replaced(self, wrong: Checkpoint) -> FaultAt:
         first = max(no for no in self._agreed if no < wrong.records or no == 0) + 1
-        told = (
+        text = (
             f"records {first} to {wrong.records} are not those that the checkpoint "
             f"of {wrong.at:%Y-%m-%d %H:%M:%S %Z} vouches for: they were replaced"
         )
-        return FaultAt(first, Fault.REPLACED, told)
+        return FaultAt(first, Fault.REPLACED, text)
 
 
 def _cut(records: int, furthest: Checkpoint) -> FaultAt:
-    told = (
+    text = (
         f"the log ends at record {records} and the checkpoint of "
         f"{furthest.at:%Y-%m-%d %H:%M:%S %Z} vouches for {furthest.records}: it was truncated"
     )
-    return FaultAt(records + 1, Fault.TRUNCATED, told)
+    return FaultAt(records + 1, Fault.TRUNCATED, text)

@@ -34,7 +34,7 @@ class FaultAt(NamedTuple):
 
     no: int
     fault: Fault
-    told: str
+    text: str
 
 
 class Walked(NamedTuple):
@@ -99,8 +99,8 @@ class _Walker:
         if link.kind == chain.DECISION:
             self._decided = link.seq
         elif link.kind == chain.INSPECTION and link.decision_seq != self._decision_of(link):
-            told = f"{link.name} was put to another decision than its own"
-            self._say(link.no, Fault.ALTERED, told)
+            text = f"{link.name} was put to another decision than its own"
+            self._say(link.no, Fault.ALTERED, text)
 
     def _follows(self, link: Link) -> bool:
         due = self.head.no + 1
@@ -132,8 +132,8 @@ class _Walker:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def _say(self, no: int, fault: Fault, told: str) -> None:
-        self.problems.append(FaultAt(no, fault, told))
+    def _say(self, no: int, fault: Fault, text: str) -> None:
+        self.problems.append(FaultAt(no, fault, text))
 
 
 def _misplaced_or_altered(altered: list[Link]) -> Iterator[FaultAt]:
@@ -143,8 +143,8 @@ def _misplaced_or_altered(altered: list[Link]) -> Iterator[FaultAt]:
         if own is None:
             yield FaultAt(link.no, Fault.ALTERED, f"{link.name} was altered")
         else:
-            told = f"{link.name} stands where another stood; its own place is {own.no}"
-            yield FaultAt(link.no, Fault.REORDERED, told)
+            text = f"{link.name} stands where another stood; its own place is {own.no}"
+            yield FaultAt(link.no, Fault.REORDERED, text)
 
 
 def _belongs_at(link: Link, other: Link) -> bool:
@@ -162,5 +162,5 @@ def _unlinked(connection: Connection) -> Iterator[FaultAt]:
         for (seq,) in connection.execute(
             f"SELECT seq FROM {kind}s EXCEPT SELECT seq FROM chain WHERE kind = ?", (kind,)
         ):
-            told = f"the {kind} in place {seq} belongs to no record: it was put in"
-            yield FaultAt(LAST, Fault.INSERTED, told)
+            text = f"the {kind} in place {seq} belongs to no record: it was put in"
+            yield FaultAt(LAST, Fault.INSERTED, text)

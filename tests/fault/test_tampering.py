@@ -231,7 +231,7 @@ def test_a_long_anchor_is_not_held_in_memory(original: Path) -> None:
             tracemalloc.stop()
     assert verdict is not None
     assert verdict.checkpoints == 8_000 + 6_000
-    assert verdict.problems[-1].told.startswith("1900 more lines of the anchor were not signed")
+    assert verdict.problems[-1].text.startswith("1900 more lines of the anchor were not signed")
     assert most < len(lines)
 
 

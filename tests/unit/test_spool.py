@@ -73,7 +73,7 @@ def ids_in(log: LogReader) -> list[str]:
 
 def problems_of(folder: Path) -> list[str]:
     log = LogFile(folder / "decisions.sqlite")
-    return [each.told for each in log.look_through(lambda it: walk(it)).problems]
+    return [each.text for each in log.look_through(lambda it: walk(it)).problems]
 
 
 def test_what_was_spooled_is_drained_in_order_at_the_next_start(folder: Path) -> None:
