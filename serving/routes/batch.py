@@ -35,15 +35,15 @@ ONE_A_LINE = (
 LINES_TOGETHER = 32
 """How many lines are decided on in one go, during which nothing else happens."""
 TURNS = 8
-"""Turns of the event loop between them. A single declaration goes from hand to hand seven times on
-its way: with one turn it would wait behind as many groups of lines. A turn costs next to nothing.
+"""Turns of the event loop between two groups of lines. A single declaration takes seven turns on
+its way: with one turn in between it would wait behind seven groups. A turn costs next to nothing.
 """
-TOLD_PER_BYTE = 2
-"""How much longer than the longest batch its answers may get, which lie in memory: a line that
-cannot be used is told of up to twenty problems, and is shorter than they are."""
+ANSWER_BYTES_PER_BYTE = 2
+"""How many times as long as the longest batch its answers may get, which lie in memory: the answer
+to a line that cannot be used lists up to twenty problems, and is longer than the line."""
 NAMES_LOOKED_FOR = 200
-"""Names of fields that are not known, by batch, for which one that is meant is looked for: it takes
-a tenth of a millisecond, during which nobody else is answered."""
+"""For so many unknown names of fields in a batch the field that was probably meant is looked for:
+each takes a tenth of a millisecond, during which nobody else is answered."""
 AHEAD = 8
 """How many groups of `LINES_TOGETHER` lines may be decided on and not be kept yet."""
 
@@ -121,38 +121,22 @@ class _Lodging(NamedTuple):
     kept: "asyncio.Future[Kept]"
 
 
-class _Answers(asyncio.Queue[bytes | None]):
-    """Answers in their order, and how long they are together; None ends them."""
-
-    bytes_told = 0
-
-    def tell(self, chunk: bytes) -> None:
-        """Add some."""
-        self.bytes_told += len(chunk)
-        self.put_nowait(chunk)
-
-
-class _Begun(NamedTuple):
+class _Group(NamedTuple):
     """Lines that were decided on together, and when that began."""
 
-    at: float
+    began: float
     lines: Sequence[tuple[int | None, _Lodging | Problem]]
     """Lines with their numbers; the number is None for what concerns the whole request."""
 
 
 async def answer_lines(request: Request, parts: Parts, language: Language) -> AsyncIterator[bytes]:
     """The answers to a batch, once its last line is read, and from then on as they get durable."""
-    begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
-    answers = _Answers()
-    room = asyncio.Semaphore(AHEAD)
-    tasks = [
-        asyncio.create_task(_begin_all(request, parts, begun, answers, room)),
-        asyncio.create_task(_settle_all(begun, parts, language, answers, room)),
-    ]
+    batch = _Batch(request, parts, language)
+    tasks = [asyncio.create_task(batch.decide()), asyncio.create_task(batch.settle())]
     try:
-        # The second only ends first where it broke down, and then the first would wait for it.
+        # `settle` only ends first where it broke down, and then `decide` would wait for it.
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        while (chunk := await answers.get()) is not None:
+        while (chunk := await batch.answers.get()) is not None:
             yield chunk
         await asyncio.gather(*tasks)
     finally:
@@ -160,72 +144,90 @@ async def answer_lines(request: Request, parts: Parts, language: Language) -> As
             task.cancel()
 
 
-async def _begin_all(
-    request: Request,
-    parts: Parts,
-    begun: "asyncio.Queue[_Begun | None]",
-    answers: _Answers,
-    room: asyncio.Semaphore,
-) -> None:
-    lines = LineSplitter(parts.settings.body_limit_bytes)
-    taken, limit = 0, parts.settings.batch_limit_bytes
-    left, meant = parts.settings.batch_lines_limit, meant_in_many(NAMES_LOOKED_FOR)
+class _Batch:
+    """One batch: `decide` makes groups of its lines, `settle` makes answers of these groups."""
 
-    async def begin(ended: Iterator[Line]) -> None:
-        nonlocal left
-        while some := list(islice(ended, LINES_TOGETHER)):
-            if answers.bytes_told > TOLD_PER_BYTE * limit:
-                raise RefusedError(_too_large(TOLD_PER_BYTE * limit, "bytes of answers"))
-            together, left = some[:left], left - len(some)
-            if together:
-                await room.acquire()
-                begun.put_nowait(_Begun(time.perf_counter(), list(_begin(together, parts, meant))))
+    def __init__(self, request: Request, parts: Parts, language: Language) -> None:
+        self._request, self._parts, self._language = request, parts, language
+        self._meant = meant_in_many(NAMES_LOOKED_FOR)
+        self._lines_left = parts.settings.batch_lines_limit
+        self._groups: asyncio.Queue[_Group | None] = asyncio.Queue()
+        """Decided on and not settled yet; None behind the last one."""
+        self._room = asyncio.Semaphore(AHEAD)
+        """For so many more groups."""
+        self.answers: asyncio.Queue[bytes | None] = asyncio.Queue()
+        """In the order of the lines; None behind the last one."""
+        self._answer_bytes = 0
+
+    async def decide(self) -> None:
+        """Read the request, and decide on each group of lines as soon as it is there."""
+        lines = LineSplitter(self._parts.settings.body_limit_bytes)
+        taken, limit = 0, self._parts.settings.batch_limit_bytes
+        try:
+            async for chunk in self._request.stream():
+                taken += len(chunk)
+                if taken > limit:
+                    raise RefusedError(body_too_large(limit))
+                await self._decide_on(lines.feed(chunk))
+            await self._decide_on(lines.end())
+        except RefusedError as refused:
+            self._groups.put_nowait(_Group(time.perf_counter(), [(None, refused.problem)]))
+        except ClientDisconnect:
+            pass  # what was decided is kept; the caller asks again and gets the same answers
+        finally:
+            self._groups.put_nowait(None)
+
+    async def settle(self) -> None:
+        """Answer each group once it is durable; meanwhile the next are decided on."""
+        try:
+            while (group := await self._groups.get()) is not None:
+                chunk = await self._answers_to(group)
+                self._answer_bytes += len(chunk)
+                self.answers.put_nowait(chunk)
+                if any(isinstance(each, _Lodging) for _, each in group.lines):
+                    # A group of problems alone waits for no disk, and says nothing of its speed.
+                    self._parts.meters.lines_seconds.observe(time.perf_counter() - group.began)
+                self._room.release()
+        finally:
+            self.answers.put_nowait(None)
+
+    async def _decide_on(self, lines: Iterator[Line]) -> None:
+        settings = self._parts.settings
+        while together := list(islice(lines, LINES_TOGETHER)):
+            limit = ANSWER_BYTES_PER_BYTE * settings.batch_limit_bytes
+            if self._answer_bytes > limit:
+                raise RefusedError(_too_large(limit, "bytes of answers"))
+            allowed = together[: self._lines_left]
+            self._lines_left -= len(together)
+            if allowed:
+                await self._room.acquire()
+                self._groups.put_nowait(_Group(time.perf_counter(), list(self._lodge(allowed))))
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            if left < 0:
-                raise RefusedError(_too_large(parts.settings.batch_lines_limit, "lines"))
+            if self._lines_left < 0:
+                raise RefusedError(_too_large(settings.batch_lines_limit, "lines"))
 
-    try:
-        async for chunk in request.stream():
-            taken += len(chunk)
-            if taken > limit:
-                raise RefusedError(body_too_large(limit))
-            await begin(lines.feed(chunk))
-        await begin(lines.end())
-    except RefusedError as refused:
-        begun.put_nowait(_Begun(time.perf_counter(), [(None, refused.problem)]))
-    except ClientDisconnect:
-        pass  # what was decided is kept; the caller asks again and gets the same answers
-    finally:
-        begun.put_nowait(None)
+    def _lodge(self, lines: Sequence[Line]) -> Iterator[tuple[int, _Lodging | Problem]]:
+        """Each line with its number, lodged together with the others if it can be used."""
+        read = [(line.number, _read(line, self._parts, self._meant)) for line in lines]
+        declarations = [each for _, each in read if isinstance(each, Declaration)]
+        lodged = iter(lodge_together(declarations, self._parts))
+        for number, each in read:
+            if isinstance(each, Declaration):
+                yield number, _lodging_or_problem(each, next(lodged))
+            else:
+                yield number, each
 
-
-async def _settle_all(
-    begun: "asyncio.Queue[_Begun | None]",
-    parts: Parts,
-    language: Language,
-    answers: _Answers,
-    room: asyncio.Semaphore,
-) -> None:
-    """While some are being kept, the next are decided on."""
-    try:
-        while (some := await begun.get()) is not None:
-            answers.tell(await _settled(some, parts, language))
-            if any(isinstance(each, _Lodging) for _, each in some.lines):  # others wait for nothing
-                parts.meters.lines_seconds.observe(time.perf_counter() - some.at)
-            room.release()
-    finally:
-        answers.put_nowait(None)
-
-
-def _begin(
-    lines: Sequence[Line], parts: Parts, meant: Meant
-) -> Iterator[tuple[int, _Lodging | Problem]]:
-    read = [(line.number, _read(line, parts, meant)) for line in lines]
-    declarations = [each for _, each in read if isinstance(each, Declaration)]
-    lodged = iter(lodge_together(declarations, parts))
-    for number, each in read:
-        yield number, _begun(each, next(lodged)) if isinstance(each, Declaration) else each
+    async def _answers_to(self, group: _Group) -> bytes:
+        parts, chunk = self._parts, b""
+        for number, pending in group.lines:
+            outcome = pending if isinstance(pending, Problem) else await _outcome(pending, parts)
+            if isinstance(outcome, Problem):
+                parts.meters.refused(outcome.status)
+                chunk += _problem_line(outcome.model_copy(update={"line": number}))
+            else:
+                chunk += lane_answer(outcome.record, parts.predictor.rules, self._language) + b"\n"
+        return chunk
 
 
 def _read(line: Line, parts: Parts, meant: Meant) -> Declaration | Problem:
@@ -244,14 +246,14 @@ def _too_large(limit: int, unit: str) -> Problem:
 
 def _as_a_line(refused: Problem) -> Problem:
     """The problem with the remedy of a batch, where the whole line is no declaration."""
-    told = [
+    problems = [
         each.model_copy(update={"remedy": ONE_A_LINE}) if each.remedy == ONE_OBJECT else each
         for each in refused.problems
     ]
-    return refused.model_copy(update={"problems": tuple(told)})
+    return refused.model_copy(update={"problems": tuple(problems)})
 
 
-def _begun(
+def _lodging_or_problem(
     declaration: Declaration, kept: "asyncio.Future[Kept] | Exception"
 ) -> _Lodging | Problem:
     if isinstance(kept, DecisionLogError):
@@ -259,18 +261,6 @@ def _begun(
     if isinstance(kept, Exception):
         raise kept
     return _Lodging(declaration, kept)
-
-
-async def _settled(some: _Begun, parts: Parts, language: Language) -> bytes:
-    chunk = b""
-    for number, pending in some.lines:
-        outcome = pending if isinstance(pending, Problem) else await _outcome(pending, parts)
-        if isinstance(outcome, Problem):
-            parts.meters.refused(outcome.status)
-            chunk += _problem_line(outcome.model_copy(update={"line": number}))
-        else:
-            chunk += lane_answer(outcome.record, parts.predictor.rules, language) + b"\n"
-    return chunk
 
 
 async def _outcome(lodging: _Lodging, parts: Parts) -> Kept | Problem:
