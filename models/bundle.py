@@ -208,7 +208,7 @@ _UNFIT = (ValidationError, ValueError, TypeError, KeyError, EOFError, BadZipFile
 
 
 def _does_not_fit(directory: Path, error: Exception) -> BundleError:
-    told = problems(error) if isinstance(error, ValidationError) else error
+    problem = problems(error) if isinstance(error, ValidationError) else error
     return BundleError(
-        f"The bundle in {directory} does not fit this software: {told}. Make it again."
+        f"The bundle in {directory} does not fit this software: {problem}. Make it again."
     )

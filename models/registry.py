@@ -181,8 +181,8 @@ def _answering(store: TrackingStore) -> Iterator[Any]:
 
 def _cause(error: Exception) -> str:
     """The end of what are often long chains, on one line."""
-    told = " ".join(_without_login(str(error)).split())
-    return told.rpartition("(Caused by ")[2].rstrip(").")[:300]
+    text = " ".join(_without_login(str(error)).split())
+    return text.rpartition("(Caused by ")[2].rstrip(").")[:300]
 
 
 def _without_login(text: str) -> str:

@@ -56,8 +56,8 @@ def read_run(folder: Path) -> Run:
     try:
         return Run.model_validate_json((folder / RUN).read_bytes())
     except (OSError, ValidationError) as error:
-        told = problems(error) if isinstance(error, ValidationError) else error.strerror
+        problem = problems(error) if isinstance(error, ValidationError) else error.strerror
         raise TrackingError(
-            f"Run folder {folder} cannot be read ({told}). It is left where it is: send it with "
+            f"Run folder {folder} cannot be read ({problem}). It is left where it is: send it with "
             "the version that wrote it, or remove it."
         ) from error

@@ -111,15 +111,15 @@ def notices(
 ) -> None:
     """Print what is new for an office, and acknowledge it."""
     url, language, key = asked(_settings(), url, language)
-    told = 0
+    printed = 0
 
     def say_it_waits() -> None:
         typer.echo(f"waiting for notices of {office} (Ctrl-C ends it)", err=True)
 
     for notice in follow_notices(url, office, language, key, follow=follow, waits=say_it_waits):
         typer.echo(table.notice_row(notice))
-        told += 1
-    if not told:
+        printed += 1
+    if not printed:
         typer.echo(f"There is nothing new for office {office}.", err=True)
 
 

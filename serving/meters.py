@@ -132,14 +132,14 @@ class Meters:
         )
         self._begin_at_zero()
 
-    def _counter(self, name: str, told: str, *, by: Sequence[str] = ()) -> Counter:
-        return Counter(name, told, by, registry=self._registry)
+    def _counter(self, name: str, documentation: str, *, by: Sequence[str] = ()) -> Counter:
+        return Counter(name, documentation, by, registry=self._registry)
 
-    def _gauge(self, name: str, told: str, *, by: Sequence[str] = ()) -> Gauge:
-        return Gauge(name, told, by, registry=self._registry)
+    def _gauge(self, name: str, documentation: str, *, by: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, documentation, by, registry=self._registry)
 
-    def _histogram(self, name: str, told: str) -> Histogram:
-        return Histogram(name, told, buckets=SECONDS, registry=self._registry)
+    def _histogram(self, name: str, documentation: str) -> Histogram:
+        return Histogram(name, documentation, buckets=SECONDS, registry=self._registry)
 
     def _begin_at_zero(self) -> None:
         """What alarms ask for is there before it happens: a counter that begins at 1 never rose."""
@@ -165,8 +165,8 @@ class Meters:
         whether a file of keys cannot be used."""
         self._keys_outdated.set(outdated)
         self._key_expires.clear()
-        told = [key for key in keys if key.revoked_at is None and key.expires_at > now - FORTNIGHT]
-        for key in sorted(told, key=lambda each: each.expires_at):
+        shown = [key for key in keys if key.revoked_at is None and key.expires_at > now - FORTNIGHT]
+        for key in sorted(shown, key=lambda each: each.expires_at):
             self._key_expires.labels(key.name).set(key.expires_at.timestamp())
 
     def vouched(self, checkpoint: Checkpoint) -> None:

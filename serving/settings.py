@@ -193,8 +193,8 @@ class Settings(BaseModel):
         for name in ("log", "recent", "spool", "anchor", "keys", "draw_key", "signing_key"):
             other = files.setdefault(os.path.realpath(getattr(self, f"{name}_file")), name)
             if other != name:
-                told = f"the {other} and the {name} would be one file".replace("_", " ")
-                raise ValueError(f"{told}. Give LANES_{name.upper()} another path")
+                problem = f"the {other} and the {name} would be one file".replace("_", " ")
+                raise ValueError(f"{problem}. Give LANES_{name.upper()} another path")
         return self
 
     @property

@@ -90,14 +90,14 @@ class ItemAnswer(Answer):
     @classmethod
     def of(cls, item: ItemExplained, language: Language) -> Self:
         """One goods item in words of this language."""
-        told = [FamilyAnswer.of(share, item, language) for share in item.families]
+        families = [FamilyAnswer.of(share, item, language) for share in item.families]
         return cls(
             item_no=item.item_no,
             risk=item.risk,
             usual_log_odds=item.usual_log_odds,
             log_odds=item.log_odds,
-            raises=tuple(each for each in told if each.log_odds > 0),
-            lowers=tuple(each for each in reversed(told) if each.log_odds < 0),
+            raises=tuple(each for each in families if each.log_odds > 0),
+            lowers=tuple(each for each in reversed(families) if each.log_odds < 0),
         )
 
 

@@ -105,14 +105,14 @@ class TraderView(Answer):
         Why an officer chose another lane is not for traders.
         """
         lane = lane_in_force(record, steps)
-        given = record.decision.reasons if lane is record.decision.lane else ()
-        told = [for_trader(reason, lane) for reason in given]
+        all_reasons = record.decision.reasons if lane is record.decision.lane else ()
+        reasons = [for_trader(reason, lane) for reason in all_reasons]
         return cls(
             declaration_id=record.declaration_id,
             version_no=record.version_no,
             lane=lane,
             lane_name=LANE_WORDS[lane][language],
-            reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in told)),
+            reasons=tuple(dict.fromkeys(sentence(reason, language) for reason in reasons)),
             decided_at=record.decided_at,
         )
 

@@ -90,21 +90,21 @@ class Teller(NamedTuple):
         head = self.log.head().no
         first = 0 if cursor is None else place(self.log, cursor)
         last = min(head, first + LOOKED_THROUGH)
-        told: list[Notice] = []
+        notices: list[Notice] = []
         for link in self.log.links(after=first, upto=last):
-            told += self._told(link, office)
-            if len(told) == limit:
+            notices += self._notices_of(link, office)
+            if len(notices) == limit:
                 last = link.no
                 break
         return Notices(
             office=office,
-            notices=tuple(told),
+            notices=tuple(notices),
             cursor=cursor_at(self.log, last),
             more=last < head,
             acknowledged=kept and kept.cursor,
         )
 
-    def _told(self, link: Link, office: str) -> Iterator[Notice]:
+    def _notices_of(self, link: Link, office: str) -> Iterator[Notice]:
         if link.text is None:  # nobody knows whom it concerned
             raise AlteredTextError(f"nothing of {link.name}")
         if link.kind == chain.DECISION and _in_json(office) in link.text:

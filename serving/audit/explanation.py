@@ -91,19 +91,19 @@ def nothing_of_a_model(record: DecisionRecord) -> Explained:
 def explain(record: DecisionRecord, seen: Seen) -> Explained:
     """Contributions to the risk of each goods item, by family and with facts to check."""
     found = contributions(seen.bundle.model, seen.matrix)
-    told = families(seen.goods, seen.matrix, found.added)
+    shares = families(seen.goods, seen.matrix, found.added)
     risks = {score.item_no: 1 - score.none for score in record.scores}
-    rows = zip(seen.goods, found.usual.tolist(), found.log_odds.tolist(), told, strict=True)
+    rows = zip(seen.goods, found.usual.tolist(), found.log_odds.tolist(), shares, strict=True)
     items = tuple(
         ItemExplained(
             no := int(goods.row["item_no"]),
             risks.get(no),
             usual,
             log_odds,
-            shares,
+            of_item,
             not_declared(goods.row),
         )
-        for goods, usual, log_odds, shares in rows
+        for goods, usual, log_odds, of_item in rows
     )
     return Explained(record, seen.sha256 == record.features_sha256, items)
 

@@ -55,13 +55,13 @@ class Replayed(NamedTuple):
     @property
     def line(self) -> str:
         """All of it in one line."""
-        told = [f"{self.equal} decisions replayed and equal"]
+        counts = [f"{self.equal} decisions replayed and equal"]
         if self.differing:
             lanes = f"{self.other_lanes or 'none'} of them in the lane"
-            told.append(f"{self.differing} differing, {lanes}, first {self.first_difference}")
-        told += [f"{number} not replayed: {why}" for why, number in self.not_replayed.items()]
-        told += [f"{self.left_out} of before left out"] if self.left_out else []
-        return "; ".join(told)
+            counts.append(f"{self.differing} differing, {lanes}, first {self.first_difference}")
+        counts += [f"{number} not replayed: {why}" for why, number in self.not_replayed.items()]
+        counts += [f"{self.left_out} of before left out"] if self.left_out else []
+        return "; ".join(counts)
 
 
 class MissingError(Exception):
@@ -93,7 +93,7 @@ def replay(log: LogReader, settings: Settings, *, since: datetime | None = None)
             except MissingError as what:
                 missing[str(what)] += 1
                 continue
-            found = _difference(kept, _told_as(kept, decided))
+            found = _difference(kept, _in_form_of(kept, decided))
             counts["equal" if found is None else "differing"] += 1
             counts["other lanes"] += kept.decision.lane is not decided.decision.lane
             first = first or found
@@ -217,12 +217,12 @@ def _draw_key(settings: Settings) -> bytes:
     return read_or_create_draw_key(settings.draw_key_file)
 
 
-def _told_as(kept: DecisionRecord, again: DecisionRecord) -> DecisionRecord:
-    """What came out now, told as an old record tells it: there the vote for the lane of earlier
-    versions comes first, also where it was GREEN."""
-    told, now = (each.decision.reasons[0].code == LINEAGE for each in (kept, again))
+def _in_form_of(kept: DecisionRecord, again: DecisionRecord) -> DecisionRecord:
+    """What came out now, in the form of an old record if `kept` is one: there the vote for the lane
+    of earlier versions is the first reason, also where that lane was GREEN."""
+    then, now = (each.decision.reasons[0].code == LINEAGE for each in (kept, again))
     lineage = next((vote for vote in again.decision.votes if vote.reason.code == LINEAGE), None)
-    if not told or now or lineage is None:
+    if not then or now or lineage is None:
         return again
     before = {
         "channel": lineage.channel,

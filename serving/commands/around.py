@@ -104,7 +104,7 @@ Version = Annotated[
 
 def codes() -> str:
     """With what commands end, one a line."""
-    lines = [f"{number:<3} {told}" for number, told in sorted(ENDS.items())]
+    lines = [f"{number:<3} {meaning}" for number, meaning in sorted(ENDS.items())]
     return "\b\nCommands end with:\n" + "\n".join(lines)
 
 

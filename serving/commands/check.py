@@ -154,8 +154,8 @@ def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Chec
     except SelectivityError as error:
         yield Checked("draw key", "cannot be used", error, stops=True)
         return
-    if (told := another_before(newest, key)) is not None:
-        yield Checked("draw key", "another than before", ParamsError(told))
+    if (problem := another_before(newest, key)) is not None:
+        yield Checked("draw key", "another than before", ParamsError(problem))
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:

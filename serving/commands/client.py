@@ -113,14 +113,14 @@ def follow_notices(
     while True:
         try:
             if not due:
-                told = _usable(call(url, "GET", path + after, language=language, key=key))
-                yield from told["notices"]
-                after, due = f"?after={told['cursor']}", bool(told["notices"])
+                answer = _usable(call(url, "GET", path + after, language=language, key=key))
+                yield from answer["notices"]
+                after, due = f"?after={answer['cursor']}", bool(answer["notices"])
             if due:
-                kept = json.dumps({"cursor": told["cursor"]}).encode()
+                kept = json.dumps({"cursor": answer["cursor"]}).encode()
                 _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
                 due = False
-            if told["more"]:
+            if answer["more"]:
                 continue
             if follow and not waited:
                 waits()
@@ -173,8 +173,8 @@ def _content(status: int, body: bytes) -> Mapping[str, Any]:
         raise NoAnswerError(f"The service answers {status}{_why(body)}")
     content: Mapping[str, Any] = {}
     with suppress(ValueError):
-        told = json.loads(body)
-        content = told if isinstance(told, dict) else {}
+        answer = json.loads(body)
+        content = answer if isinstance(answer, dict) else {}
     if not (content and status in _TAKEN) and not content.keys() >= _OF_PROBLEMS:
         raise ServiceError(
             f"What answers there ({status}) is not this service. Give its address with --url."
@@ -189,8 +189,8 @@ def _content(status: int, body: bytes) -> Mapping[str, Any]:
 def _why(body: bytes) -> str:
     """What the service says about it; a proxy before it may say anything."""
     with suppress(ValueError, TypeError, KeyError):
-        told = json.loads(body)
-        return f": {told['title']}. {told['detail']}"
+        problem = json.loads(body)
+        return f": {problem['title']}. {problem['detail']}"
     return ". Try it again in a moment."
 
 

@@ -58,14 +58,14 @@ def report_inspections(
     sending = Sending(lines_to_send(file), send, kind=Kind.INSPECTIONS)
     for answer in sending:
         if "receipt" not in answer:
-            told = table.what_is_wrong(answer)
-            typer.echo(f"refused: line {answer['line']}: {told}", err=True)
+            problem = table.what_is_wrong(answer)
+            typer.echo(f"refused: line {answer['line']}: {problem}", err=True)
         if unknown := answer.get("no_such_items"):
-            told = table.no_such_items(answer["declaration_id"], unknown)
-            typer.echo(f"line {answer['line']}: {told}", err=True)
+            problem = table.no_such_items(answer["declaration_id"], unknown)
+            typer.echo(f"line {answer['line']}: {problem}", err=True)
         if answer.get("before_acceptance"):
-            told = table.before_acceptance(answer["declaration_id"])
-            typer.echo(f"line {answer['line']}: {told}", err=True)
+            problem = table.before_acceptance(answer["declaration_id"])
+            typer.echo(f"line {answer['line']}: {problem}", err=True)
         receipts[answer.get("receipt", "refused")] += 1
         if answer.get("receipt") == Receipt.PARKED:
             undecided[answer["declaration_id"]] += 1

@@ -12,12 +12,12 @@ def moment(given: str) -> datetime:
         typer.BadParameter: it is none.
     """
     try:
-        told = datetime.fromisoformat(given)
+        parsed = datetime.fromisoformat(given)
     except ValueError as error:
         raise typer.BadParameter(
             f"{given!r:.40} is no day. Give one as 2026-03-02, or a time as 2026-03-02T09:30."
         ) from error
-    return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def spoken(answered: str) -> str:

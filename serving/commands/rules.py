@@ -34,8 +34,8 @@ def check(files: Files) -> None:
     """
     rules = read_rules(files)
     layers = Counter(str(rule.layer) for rule in rules.rules)
-    told = ", ".join(f"{number} {layer}" for layer, number in layers.items())
-    typer.echo(f"{len(rules.rules)} rules of version {rules.version}: {told}")
+    by_layer = ", ".join(f"{number} {layer}" for layer, number in layers.items())
+    typer.echo(f"{len(rules.rules)} rules of version {rules.version}: {by_layer}")
     if len(files) > 1:
         order = ", ".join(file.name for file in files)
         typer.echo(

@@ -30,9 +30,9 @@ def place(log: LogReader, cursor: str) -> int:
     Raises:
         ConflictError: it is of another log, or of a later state of this one.
     """
-    name, no, *told = cursor.split("-")
+    name, no, *hash_digits = cursor.split("-")
     head, there = log.head().no, log.hash_at(int(no))
-    same = there is not None and all(there.startswith(digits) for digits in told)
+    same = there is not None and all(there.startswith(digits) for digits in hash_digits)
     if name != log.log_id[:LOG_DIGITS] or not same:
         raise ConflictError(
             f"The cursor {cursor!r:.40} does not belong to this log, which ends at "

@@ -67,8 +67,8 @@ class NewDecision:
     text: str
     """What is written."""
     in_step: bool = False
-    """Only if the lineage is as it was when this was decided: another service may have kept another
-    version meanwhile. A spool cannot tell."""
+    """Keep it only if the lineage is as it was when this was decided: another service may have kept
+    another version since. A spool does not look, for it does not know."""
 
     def __call__(self, links: Links, connection: Connection) -> Kept:
         """Keep it.
@@ -115,8 +115,8 @@ class NewDecision:
         for at, each in enumerate(works):
             if each.record.key in lineages.keys or each.record.declaration_id in waited_for:
                 write()
-                outcomes[at] = told = outcome(each, links, connection)
-                if isinstance(told, Kept) and told.new:
+                outcomes[at] = kept = outcome(each, links, connection)
+                if isinstance(kept, Kept) and kept.new:
                     lineages.add(_as_version(each.record))
             elif each.in_step and not links.aside and not _in_step(each.record, lineages):
                 outcomes[at] = _overtaken(each.record)
@@ -220,7 +220,7 @@ def keep_inspection(inspection: Inspection, links: Links, connection: Connection
     Raises:
         ConflictError: the same id came with other content.
     """
-    digest = canonical_sha256(_as_told(inspection))
+    digest = canonical_sha256(_as_sent(inspection))
     known = connection.execute(
         "SELECT content_sha256, decision_seq, inspection FROM inspections WHERE inspection_id = ?",
         (inspection.inspection_id,),
@@ -250,7 +250,7 @@ def _known(
     connection: Connection,
 ) -> KeptInspection:
     earlier_digest, decision_seq, text = known
-    same = digest == earlier_digest or _as_told(inspection) == _as_told(read_inspection_kept(text))
+    same = digest == earlier_digest or _as_sent(inspection) == _as_sent(read_inspection_kept(text))
     if not same:
         raise ConflictError(
             f"Inspection {inspection.inspection_id!r} was kept before with other content. What was "
@@ -263,10 +263,10 @@ def _known(
         "SELECT record FROM decisions WHERE seq = ?", (decision_seq,)
     ).fetchone()
     if row is None:
-        told = f"inspection {inspection.inspection_id!r:.75}"
-        raise AlteredTextError(f"no decision in place {decision_seq!r:.20}, on which {told} is")
+        name = f"inspection {inspection.inspection_id!r:.75}"
+        raise AlteredTextError(f"no decision in place {decision_seq!r:.20}, on which {name} is")
     return KeptInspection(Receipt.KNOWN, read_record(row[0]))
 
 
-def _as_told(inspection: Inspection) -> dict[str, Any]:
+def _as_sent(inspection: Inspection) -> dict[str, Any]:
     return inspection.model_dump(mode="json", exclude_unset=True)

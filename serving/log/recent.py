@@ -110,8 +110,8 @@ class Recent:
 
     def drained(self, spool_id: str) -> Head:
         """How far the log had this spool when it was last known; number 0 of one never seen."""
-        told = _marked(self._copy, f"drained {spool_id}")
-        return _head(told) or Head(0, genesis(spool_id))
+        mark = _marked(self._copy, f"drained {spool_id}")
+        return _head(mark) or Head(0, genesis(spool_id))
 
     def note_held(self, place: str, spool_id: str, head: Head) -> None:
         """Remember what the spool at this place holds, for a start that finds another there."""
@@ -175,27 +175,27 @@ def _marked(copy: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _number(told: str | None) -> int:
+def _number(mark: str | None) -> int:
     """A mark as a number; one that cannot be read is as good as none."""
-    return int(told) if told is not None and told.isascii() and told.isdigit() else 0
+    return int(mark) if mark is not None and mark.isascii() and mark.isdigit() else 0
 
 
-def _head(told: str | None) -> Head | None:
+def _head(mark: str | None) -> Head | None:
     """A mark as a place in a chain; one that cannot be read is as good as none."""
-    no, _, record_hash = (told or "").partition(" ")
+    no, _, record_hash = (mark or "").partition(" ")
     return Head(_number(no), record_hash) if _number(no) and record_hash else None
 
 
 def _held(copy: sqlite3.Connection, place: str) -> tuple[str, Head] | None:
-    told, _, spool_id = (_marked(copy, f"held {place}") or "").rpartition(" ")
-    head = _head(told)
+    mark, _, spool_id = (_marked(copy, f"held {place}") or "").rpartition(" ")
+    head = _head(mark)
     return None if head is None else (spool_id, head)
 
 
-def _moment(told: str | None) -> datetime | None:
+def _moment(mark: str | None) -> datetime | None:
     """A mark as a time; one that cannot be read is as good as none."""
     with suppress(ValueError):
-        moment = None if told is None else datetime.fromisoformat(told)
+        moment = None if mark is None else datetime.fromisoformat(mark)
         return moment if moment is not None and moment.tzinfo is not None else None
     return None
 
