@@ -89,7 +89,7 @@ class DecisionLog(LogReader):
         return None if self._spooling is None else self._spooling.copy_of
 
     def orders_seen(self) -> None:
-        """The orders on the mode were read from the log after it was gone back to."""
+        """Note that the orders on the mode were read from the log since it was gone back to."""
         if self._spooling is not None:
             self._spooling.copy_of = None
 
@@ -214,8 +214,10 @@ class DecisionLog(LogReader):
         self.store.let_go()
 
     def _asked(self, question: Callable[[LogReader], Found | None]) -> list[Found]:
-        """What the log knows; while it cannot be written, what the spool knows and the log or,
-        if it cannot be asked either, the copy of it that is at hand, which is older.
+        """What is known to each of those that have to be asked; one that knows nothing is left out.
+
+        That is the log alone; while it cannot be written, the spool, and behind it the copy of the
+        log, which is a little older, or the log itself if there is no copy.
         """
         if self._spooling is None:
             return _known(question(self))

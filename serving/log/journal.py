@@ -28,7 +28,8 @@ class Journal:
     ) -> None:
         """Open the store, or with `later` at the first work.
 
-        `aside` is one that does not know all that there is.
+        Args:
+            aside: it is a spool, which does not hold all records that there are.
 
         Raises:
             DecisionLogError: it cannot keep anything.

@@ -1,4 +1,4 @@
-"""Reading a log that may be away at the start."""
+"""A connection to a log that may be away when the service starts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from serving.storage.store import Connection, Rows
 
 
 class OpenedLater:
-    """A connection that is opened when something is asked, again and again until it can be."""
+    """A connection that the first statement opens; where that fails, the next one tries again."""
 
     def __init__(self, opened: Callable[[], Connection]) -> None:
         self._open = opened

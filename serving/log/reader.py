@@ -51,10 +51,12 @@ class LogReader:
     def __init__(
         self, place: Store | Path, *, quick: bool = False, later: bool = False, log_id: str = ""
     ) -> None:
-        """A path is that of a file; `quick` is as in `Store.open_to_read`.
+        """Open the log, or with `later` at the first question that it can be opened for.
 
-        With `later` the log is opened at the first question, and one that fails is asked anew. With
-        `log_id`, `one_moment` is of the log with this id or of none.
+        Args:
+            place: where the log lies; a path is that of a file.
+            quick: as in `Store.open_to_read`.
+            log_id: the one log that `one_moment` reads; it refuses another in its place.
         """
         self.store = LogFile(place) if isinstance(place, Path) else place
         opened = partial(self.store.open_to_read, quick=quick)
