@@ -1,7 +1,8 @@
 """Puts declarations that came in the same turn of the event loop to the model together.
 
-Walking the trees throws all else out of the processor's caches. For sixteen declarations at once
-that happens once, and a decision costs a third less; one that comes alone does not wait.
+Walking the trees throws all else out of the processor's caches. For sixteen declarations together
+that happens once, and each decision costs a third less. A declaration that comes alone does not
+wait for others.
 """
 
 import asyncio
@@ -12,61 +13,64 @@ from selectivity.declaration import Declaration
 from serving.log.keep import Kept
 
 TOGETHER = 16
-"""How many declarations are lodged together. Nothing comes between them, so that all are judged by
-what was known when the first was; others wait meanwhile, and twice as many would save little."""
+"""How many declarations are lodged together, at most. Nothing is learnt between them, so all are
+judged by what was known when the first was. Everybody else waits meanwhile, and twice as many would
+save little more."""
 
 Lodge = Callable[[Sequence[Declaration]], Iterable["asyncio.Future[Kept] | Exception"]]
-"""Lodges each, or tells why not."""
-_Turn = asyncio.Future[Kept]
+"""Lodges declarations, in order; for one that cannot be lodged it gives the error."""
+_Waiter = tuple[Declaration, asyncio.Future[Kept]]
+"""A declaration, and the future of whoever waits for it."""
 
 
 class Gathering:
     """Lodges together what comes in one turn of the event loop, in which alone it is used."""
 
     def __init__(self, lodge: Lodge) -> None:
-        self._together = lodge
-        self._waiting: list[tuple[Declaration, _Turn]] = []
+        self._lodge = lodge
+        self._waiting: list[_Waiter] = []
 
     async def lodge(self, declaration: Declaration) -> Kept:
         """What stands for it in the log, once that is durable.
 
-        It is lodged in the order of coming, together with those that come in this turn. Once it is
-        lodged it is kept even if nobody waits any more.
+        Declarations are lodged in the order in which they came, at the end of this turn of the
+        event loop. One that is lodged is kept even if nobody waits any more.
         """
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._lodge_all)
-        turn: _Turn = loop.create_future()
-        self._waiting.append((declaration, turn))
-        return await turn
+        kept: asyncio.Future[Kept] = loop.create_future()
+        self._waiting.append((declaration, kept))
+        return await kept
 
     def _lodge_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), TOGETHER):
-            some = [each for each in waiting[first : first + TOGETHER] if not each[1].done()]
-            if some:
-                self._lodge_some(some)
+            batch = [each for each in waiting[first : first + TOGETHER] if not each[1].done()]
+            if batch:
+                self._lodge_batch(batch)
 
-    def _lodge_some(self, some: list[tuple[Declaration, _Turn]]) -> None:
-        untold = [turn for _, turn in some]
+    def _lodge_batch(self, batch: list[_Waiter]) -> None:
+        unanswered = [future for _, future in batch]
         try:
-            lodged = self._together([declaration for declaration, _ in some])
-            for (_, turn), kept in zip(some, lodged, strict=True):
-                untold.remove(turn)
+            lodged = self._lodge([declaration for declaration, _ in batch])
+            for (_, future), kept in zip(batch, lodged, strict=True):
+                unanswered.remove(future)
                 if isinstance(kept, Exception):
-                    turn.set_exception(kept)
+                    future.set_exception(kept)
                 else:
-                    kept.add_done_callback(partial(_tell, turn))
-        except Exception as error:  # whoever waits is told
-            for turn in untold:
-                turn.set_exception(error)
+                    kept.add_done_callback(partial(_pass_on, future))
+        except Exception as error:  # whoever waits has to hear of it
+            for future in unanswered:
+                future.set_exception(error)
 
 
-def _tell(turn: _Turn, kept: "asyncio.Future[Kept]") -> None:
+def _pass_on(future: "asyncio.Future[Kept]", kept: "asyncio.Future[Kept]") -> None:
+    """Give what became of a declaration to whoever still waits for it."""
     error = kept.exception()
-    if turn.done():
+    if future.done():
         return
     if error is None:
-        turn.set_result(kept.result())
+        future.set_result(kept.result())
     else:
-        turn.set_exception(error)
+        future.set_exception(error)
