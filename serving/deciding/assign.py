@@ -16,7 +16,6 @@ from selectivity.deciding.office_loads import OfficeLoads, nothing
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.histories.rows import Row
-from selectivity.inspection import Inspection
 from selectivity.mode_orders import ModeStep, in_force, standing
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller, id_of
@@ -24,23 +23,21 @@ from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import Tokens
 from serving.deciding.gathering import Gathering
 from serving.deciding.handover import Handover
-from serving.deciding.lessons import Lesson, fold, result_lessons, with_declarations
+from serving.deciding.lessons import Lesson, fold, result_lessons
 from serving.deciding.predictor import Predictor
 from serving.deciding.risk_assessment import RiskAssessment
 from serving.http.admission import Admission
 from serving.log.decision_log import DecisionLog
-from serving.log.keep import Kept, KeptInspection, OvertakenError, same_or_conflict
-from serving.log.kept_texts import declared_in
+from serving.log.keep import Kept, OvertakenError, same_or_conflict
 from serving.log.under_names import Lineages
 from serving.meters import Meters
 from serving.settings import Settings
-from serving.storage.acts import Act
 
 MOST_ROWS = 50
-"""Goods items of a declaration that are held as rows until they are kept and folded. Those of more
-are made again: they would double the memory of what waits while the log stands still."""
+"""A declaration with no more goods items than this keeps their rows until they are folded. Rows of
+more are made again then: held, they would double the memory of what waits for a slow log."""
 BLIND_FOR = timedelta(hours=4)
-"""How long orders hold that were known before the log was away."""
+"""How long a service goes by the orders it knows, if it was started without the log."""
 
 
 def _utc_now() -> datetime:
@@ -49,7 +46,10 @@ def _utc_now() -> datetime:
 
 @dataclass
 class Parts:
-    """What a service is put together from. Tests bring their own."""
+    """A service: what it is put together from, and what it knows while it runs.
+
+    Every route gets it; tests put in parts of their own.
+    """
 
     predictor: Predictor
     log: DecisionLog
@@ -59,40 +59,40 @@ class Parts:
     tokens: Tokens | None = None
     now: Callable[[], datetime] = _utc_now
     orders: Sequence[ModeStep] = ()
-    """Every step of the orders on the mode."""
+    """Every step of every order on the mode, in order."""
     pointer_seen: object = None
-    """How the pointer to the published bundle looked just before that was opened."""
+    """`look_at_pointer` just before the published bundle was opened."""
 
     def __post_init__(self) -> None:
-        """Count the places there are, and what comes together."""
+        """Add what begins empty: places, loads of offices, what is lodged together."""
         self.handover, self.loads = Handover(), OfficeLoads()
         self.gathering = Gathering(lambda declarations: lodge_together(declarations, self))
         self.places = Admission(self.settings.at_once_limit)
         self.batch_places = Admission(self.settings.batches_limit)
         self.explanations = Admission(1)
         self.stands_still: str | None = None
-        """Why histories learn nothing more of the log, if they came upon what cannot be read."""
+        """Why the histories learn nothing more: a record of the log that cannot be read."""
 
     @property
     def ordered(self) -> ModeStep | None:
-        """The one of them that put in force what holds."""
+        """The step whose mode holds, if anybody ordered one."""
         return in_force(self.orders)
 
     @property
     def mode(self) -> Mode:
         """What the service may decide by itself now.
 
-        Who was started without the log and has not seen it for hours releases nothing: nobody here
-        knows what was ordered meanwhile.
+        A service that was started without the log, and has not seen it for `BLIND_FOR`, releases
+        nothing: what was ordered meanwhile is not known here.
         """
         mode, seen = standing(self.ordered, self.now()).mode, self.log.copied_at
-        # Of a time to come: then the clock was set back, and nobody knows how long ago that is.
+        # A copy from a time to come: the clock was set back, and the copy may be of any age.
         blind = seen is not None and not timedelta(0) <= self.now() - seen <= BLIND_FOR
         return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
 
     @property
     def order_waits(self) -> bool:
-        """Whether that step lies in the spool alone, so that other services do not know of it."""
+        """Whether `ordered` lies in the spool alone, so that no other service knows of it."""
         step = self.ordered
         return step is not None and self.log.waits(step.name)
 
@@ -100,6 +100,10 @@ class Parts:
     def keys_outdated(self) -> bool:
         """Whether a file of keys cannot be used, so that what was revoked in it may open."""
         return self.keys.outdated or (self.tokens is not None and self.tokens.outdated)
+
+    def teach(self, lesson: Lesson) -> None:
+        """Have the histories learn from a record of the log."""
+        self.handover.fold(self.predictor, partial(fold, lesson))
 
     def caller(self, secret: str) -> Caller | None:
         """Who sends this key or token; None if it opens nothing now."""
@@ -111,11 +115,14 @@ class Parts:
 def lodge_together(
     declarations: Sequence[Declaration], parts: Parts
 ) -> "list[asyncio.Future[Kept] | Exception]":
-    """`lodge` each in turn, or tell why not; model and log are asked about all of them at once."""
+    """`lodge` each in turn, with one question to the model and one to the log for all of them.
+
+    For a declaration that cannot be lodged the error stands in its place.
+    """
     assessments = parts.predictor.assess(declarations, parts.mode)
     names = [name for each in declarations for name in (each.lineage, each.declaration_id)]
     lineages: Lineages | None = None
-    with contextlib.suppress(DecisionLogError):  # who asks for each is told
+    with contextlib.suppress(DecisionLogError):  # `lodge` asks again, and raises it for each
         lineages = parts.log.lineages(names)
     lodged: list[asyncio.Future[Kept] | Exception] = []
     with parts.log.one_transaction():
@@ -139,8 +146,8 @@ def lodge(
     the same time see each other.
 
     Args:
-        assessment: what the model said of it a moment ago, together with others.
-        lineages: what the log knew a moment ago under its lineage and id, and others.
+        assessment: what the model said of it a moment ago; asked now if left out.
+        lineages: what the log knew a moment ago under its names; asked now if left out.
 
     Raises:
         ConflictError: the same version was decided on other content.
@@ -176,9 +183,9 @@ def lodge(
 
 
 def count(record: DecisionRecord, parts: Parts) -> Callable[[], None]:
-    """Count a decision for its office, by whatever way it comes here; gives what takes it back.
+    """Count a decision towards the load of its office today; gives what takes that back.
 
-    One of an earlier day, which a spool may bring late, is nothing to an office today.
+    It is this service's own or was read from the log. One of an earlier day counts nothing.
     """
     if day_in_utc(record.decided_at) < day_in_utc(parts.now()):
         return nothing
@@ -187,29 +194,29 @@ def count(record: DecisionRecord, parts: Parts) -> Callable[[], None]:
 
 
 def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asyncio.Future[Kept]":
-    """What becomes of a declaration whose key is on its way to the disk already.
+    """The answer to a declaration while its twin, of the same key, is on its way to the disk.
 
-    It is not decided on: if it had other content, its lane would count for later versions although
-    it is never kept.
+    It is not decided on: if its content differs it is never kept, and yet its lane would count for
+    later versions.
     """
-    told: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+    answered: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
 
-    def tell(kept: "asyncio.Future[Kept]") -> None:
-        if told.done():
+    def answer(kept: "asyncio.Future[Kept]") -> None:
+        if answered.done():
             return
         try:
             try:
                 stands = kept.result().record
-            except ConflictError as error:  # of the twin; this one may be what the log has
+            except ConflictError as error:  # the twin is not what the log has; this one may be
                 raise OvertakenError(str(error)) from error
             same = same_or_conflict(stands, declaration.snapshot_sha256(), declaration.lodged)
-            told.set_result(Kept(same, new=False))
+            answered.set_result(Kept(same, new=False))
         except DecisionLogError as error:
-            told.set_exception(error)
-            told.exception()  # whoever waits is told; if nobody does, nobody need be
+            answered.set_exception(error)
+            answered.exception()  # no warning if nobody waits for it any more
 
-    twin.add_done_callback(tell)
-    return told
+    twin.add_done_callback(answer)
+    return answered
 
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
@@ -218,33 +225,14 @@ async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
 
 
 async def kept_or_again(kept: Awaitable[Kept], declaration: Declaration, parts: Parts) -> Kept:
-    """What becomes of a declaration that is being lodged.
+    """What becomes of a declaration that is being lodged; decided again if it was overtaken.
 
-    `kept` has to outlive whoever waits for it, as that of `Gathering.lodge` does.
+    Cancelling whoever waits must not cancel what `kept` stands for: shield a bare future.
     """
     try:
         return await kept
-    except OvertakenError:  # by another service; now what it decided is known
+    except OvertakenError:  # another service decided meanwhile; the log knows that by now
         return await asyncio.shield(lodge(declaration, parts))
-
-
-async def keep_act(act: Act, parts: Parts) -> None:
-    """Keep what somebody did about a decision; durable when this returns.
-
-    Raises:
-        ConflictError: somebody else acted on the same at the same moment.
-        DecisionLogError: it could not be kept.
-    """
-    kept = parts.log.add_act(act)
-    kept.add_done_callback(partial(_pass_over, parts))
-    await asyncio.shield(kept)
-
-
-async def receive(inspection: Inspection, parts: Parts) -> KeptInspection:
-    """Keep an inspection and learn from it, once."""
-    kept = parts.log.add_inspection(inspection)
-    kept.add_done_callback(partial(_count_and_learn, inspection, parts))
-    return await asyncio.shield(kept)
 
 
 def _count_and_fold(
@@ -256,45 +244,21 @@ def _count_and_fold(
 ) -> None:
     try:
         record, new, parked, no = kept.result()
-    except DecisionLogError as error:  # who waits is told
-        take_back()  # what stands in its place is another service's, and comes with the log
-        _count_if_not_kept(error, parts)
+    except DecisionLogError as error:  # raised for whoever waits
+        take_back()  # another service's decision may stand instead: it is counted from the log
+        count_if_not_kept(error, parts)
         return
     if new:
         parts.meters.decided(record)
     else:
         take_back()
-        count(record, parts)  # what stands
+        count(record, parts)  # the decision that stands
     if no is not None:
         results = result_lessons((inspection, declaration) for inspection in parked)
-        _teach(parts, Lesson(no, declaration, rows, tuple(results)))
+        parts.teach(Lesson(no, declaration, rows, tuple(results)))
 
 
-def _count_and_learn(
-    inspection: Inspection, parts: Parts, kept: "asyncio.Future[KeptInspection]"
-) -> None:
-    try:
-        receipt, decision, no, earlier = kept.result()
-    except DecisionLogError as error:
-        _count_if_not_kept(error, parts)
-        return
-    parts.meters.inspected(inspection, receipt)
-    if no is not None:
-        new = [] if decision is None else [(inspection, declared_in(decision))]  # parked: none
-        _teach(parts, Lesson(no, results=tuple(result_lessons(new, with_declarations(earlier)))))
-
-
-def _count_if_not_kept(error: DecisionLogError, parts: Parts) -> None:
+def count_if_not_kept(error: DecisionLogError, parts: Parts) -> None:
+    """Count what nothing took; a conflict, or another service that was faster, is no failure."""
     if not isinstance(error, ConflictError | OvertakenError):
         parts.meters.not_kept()
-
-
-def _pass_over(parts: Parts, kept: "asyncio.Future[int | None]") -> None:
-    """An act teaches the histories nothing, and they go on behind it."""
-    with contextlib.suppress(DecisionLogError):
-        if (no := kept.result()) is not None:
-            _teach(parts, Lesson(no))
-
-
-def _teach(parts: Parts, lesson: Lesson) -> None:
-    parts.handover.fold(parts.predictor, partial(fold, lesson))

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 
 from models.pointer import read_pointer
 from selectivity.days import day_in_utc
@@ -12,7 +11,7 @@ from selectivity.errors import AuditError, BundleError, DecisionLogError, Select
 from serving.deciding.assign import Parts, count
 from serving.deciding.catch_up import catch_up
 from serving.deciding.histories_file import HistoriesFile
-from serving.deciding.lessons import fold, lessons
+from serving.deciding.lessons import lessons
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.log.decision_log import kept_since
@@ -30,10 +29,11 @@ AT_ONCE = 1_000
 
 
 class LogFollower:
-    """Teaches the predictor in office and the one behind it.
+    """Teaches the log's newest records to the predictor in office and the one behind it.
 
-    Histories that know nothing of the log, because it was away at the start, are made anew when it
-    is back: what the bundle learnt from it is not to be learnt twice.
+    If the log was away at the start, the histories are those of the bundle and know nothing of the
+    log. When it is back, a predictor is made anew from bundle and log: only so is nothing counted
+    twice that the bundle was trained on.
     """
 
     def __init__(self, parts: Parts, prepare: Callable[[], Predictor] | None = None) -> None:
@@ -51,7 +51,7 @@ class LogFollower:
                 await asyncio.sleep(pause)
                 try:
                     await self._look(log)
-                except DecisionLogError as error:  # down: what is missed comes with the next
+                except DecisionLogError as error:  # what is missed now comes with the next look
                     self._tell_if_lasting(error)
                     pause = AWAY_SECONDS
                 else:
@@ -69,43 +69,43 @@ class LogFollower:
             if not await self._bring_up_to_date():
                 await asyncio.sleep(self._parts.settings.follow_seconds)
             return
-        while await self.teach_some(log) == AT_ONCE:
+        while await self.teach_next(log) == AT_ONCE:
             pass
         self._parts.stands_still = None
         if self._still.is_over():
             logger.warning("histories go on")
 
-    async def teach_some(self, log: LogReader) -> int:
-        """Learn the next records of the log; gives how many there were, at most `AT_ONCE`."""
+    async def teach_next(self, log: LogReader) -> int:
+        """Teach the next records of the log, at most `AT_ONCE`; gives how many there were."""
         learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
         if learners:
             upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
         else:
-            upto = self._seen = await self._counted(log) if self._seen is None else self._seen
-        some = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
-        for lesson in some:
+            upto = self._seen = await self._count_today(log) if self._seen is None else self._seen
+        new = await undisturbed(lessons, log, after=upto, at_most=AT_ONCE)
+        for lesson in new:
             self._seen = lesson.no
             if lesson.record is not None:
                 count(lesson.record, self._parts)
             if learners:
-                self._parts.handover.fold(self._parts.predictor, partial(fold, lesson))
-        return len(some)
+                self._parts.teach(lesson)
+        return len(new)
 
-    async def _counted(self, log: LogReader) -> int:
-        """The newest record, when all that was decided today up to it is counted."""
+    async def _count_today(self, log: LogReader) -> int:
+        """Count what was decided today for the offices; gives the number of the newest record."""
         head = await undisturbed(log.head)
         for record in await undisturbed(kept_since, log, day_in_utc(self._parts.now())):
             count(record, self._parts)
         return head.no
 
     async def _bring_up_to_date(self) -> bool:
-        """Whether there is nothing to wait for before the next look."""
+        """Put a predictor that knows the log in office; False if that failed and has to wait."""
         parts = self._parts
         if parts.log.spooling:  # it is not gone back to yet
             return True
         try:
             self._refuse_another_bundle()
-            # Whoever had the turn may have put a predictor in office that knows the log.
+            # While this one waited for its turn, another may have put such a predictor in office.
             make = self.that_knows_the_log
             await hand_over(parts, make, wanted=lambda: parts.predictor.behind)
         except (SelectivityError, OSError) as error:

@@ -12,7 +12,8 @@ from selectivity.errors import DecisionLogError
 from selectivity.mode_orders import ModeAsked, ModeRefusal, ModeStep, approve, order
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, actor_of
-from serving.deciding.assign import Parts, keep_act
+from serving.deciding.assign import Parts
+from serving.deciding.receiving import keep_act
 from serving.http.problems import RefusedError
 from serving.http.refusals import not_ordered
 from serving.log.reader import LogReader
@@ -69,8 +70,8 @@ async def _keep(
         await keep_act(act, parts)
         take_over(steps, parts)
         if parts.log.waits(step.name):
-            told = {"order_id": step.order_id, "mode": step.asked.mode, "until": step.until}
-            logger.warning("mode ordered on this service alone", extra=told)
+            what = {"order_id": step.order_id, "mode": step.asked.mode, "until": step.until}
+            logger.warning("mode ordered on this service alone", extra=what)
     return steps
 
 

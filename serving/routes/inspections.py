@@ -9,8 +9,8 @@ from selectivity.labelling import comes_too_early, no_such_items
 from selectivity.record import DecisionRecord
 from serving.answers.inspections import InspectionAnswer
 from serving.callers.api_keys import Role
-from serving.deciding.assign import receive
 from serving.deciding.offices import check_office, offices_of
+from serving.deciding.receiving import receive
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import AN_INSPECTION
 from serving.log.keep import Receipt

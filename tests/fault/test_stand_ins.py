@@ -26,7 +26,7 @@ from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.audit.replay import Replayed, replay
-from serving.deciding.assign import Parts, assign, count, lodge, receive
+from serving.deciding.assign import Parts, assign, count, lodge
 from serving.deciding.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.deciding.catch_up import catch_up
 from serving.deciding.draw_key import read_or_create_draw_key
@@ -34,6 +34,7 @@ from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import open_bundle
+from serving.deciding.receiving import receive
 from serving.deciding.successor import hand_over as successor_takes_over
 from serving.log.keep import Kept
 from serving.log.reader import LogReader

@@ -24,7 +24,8 @@ from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.app import create_app
 from serving.deciding import catch_up, follow_log, lessons
-from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together, receive
+from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together
+from serving.deciding.receiving import receive
 from serving.log.reader import LogReader
 from serving.log.spool import SpoolingJournal
 from serving.log.under_names import Lineages
@@ -393,9 +394,9 @@ def test_who_has_no_model_reads_what_others_wrote_once(tmp_path: Path) -> None:
     without = assemble(settings_in(tmp_path))
     follower = follow_log.LogFollower(without)
     with closing(LogReader(without.log.store)) as log:
-        read = [asyncio.run(follower.teach_some(log))]
+        read = [asyncio.run(follower.teach_next(log))]
         fold(tmp_path, [a_declaration()])
-        read += [asyncio.run(follower.teach_some(log)) for _ in range(2)]
+        read += [asyncio.run(follower.teach_next(log)) for _ in range(2)]
     without.log.close()
     assert read == [0, 1, 0]
 

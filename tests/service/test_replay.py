@@ -21,8 +21,9 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.lanes import LINEAGE, Lane
 from serving.audit.replay import Replayed, replay
-from serving.deciding.assign import Parts, assign, receive
+from serving.deciding.assign import Parts, assign
 from serving.deciding.predictor import MODEL_ERROR
+from serving.deciding.receiving import receive
 from serving.log.kept_texts import read_record
 from serving.log.reader import LogReader
 from serving.start import assemble
