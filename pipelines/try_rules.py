@@ -24,7 +24,7 @@ from pipelines.training.periods import Periods
 from pipelines.training.rows import read_features
 from pipelines.training.settled import EVALUATION_KEY
 from selectivity.columns import each_declaration, take
-from selectivity.deciding.rule_trial import Around, PastDeclaration, try_rules
+from selectivity.deciding.rule_trial import PastDeclaration, TrialInputs, try_rules
 
 INTERIM = Path("data/interim/prepared")
 
@@ -42,11 +42,11 @@ def main(
     rows = read_as(periods, Periods).rows(lodged, "evaluate")
     evaluated = take(lodged, rows)
     risks = loaded.model.assess(evaluated, read_features(features, len(rows))[rows])
-    around = Around(loaded.policy, loaded.prices, EVALUATION_KEY, loaded.model.knowledge.facts)
+    inputs = TrialInputs(loaded.policy, loaded.prices, EVALUATION_KEY, loaded.model.knowledge.facts)
     pasts = (
         PastDeclaration(*each) for each in zip(each_declaration(evaluated), risks, strict=True)
     )
-    trial = try_rules(pasts, loaded.rules, asked, around)
+    trial = try_rules(pasts, loaded.rules, asked, inputs)
     for line in trial.lines():
         say(line)
     if out is not None:

@@ -103,8 +103,8 @@ class Standing(NamedTuple):
 def standing(step: ModeStep | None, now: datetime) -> Standing:
     """What holds now by the step that is in force.
 
-    Of one of a time to come nobody knows how long ago it was: its time is over, unless it is
-    stricter than what holds then.
+    A step with a time to come was made while a clock was wrong, so nobody knows how long ago: its
+    time counts as over, unless its mode is stricter than `AFTERWARDS`.
     """
     if step is None:
         return Standing(Mode.NORMAL)
@@ -121,8 +121,9 @@ def _is_to_come(moment: datetime, now: datetime) -> bool:
 def in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
     """The step that put in force what holds, of all that were kept, in order.
 
-    It is the last that put one in force, or a stricter one in front of it: what one person ordered
-    where the orders of others were not known comes behind those later, and relaxes nothing.
+    It is the strictest since the last that two people agreed on, that one included; of equal ones
+    the last. What one person ordered where the orders of others were not known is kept behind them
+    later, and must relax nothing.
     """
     strictest: ModeStep | None = None
     for step in reversed(steps):
@@ -134,9 +135,9 @@ def in_force(steps: Sequence[ModeStep]) -> ModeStep | None:
 
 
 def _severity(step: ModeStep) -> tuple[int, datetime]:
-    """Whoever has the higher one is at no moment the milder of two steps.
+    """By this steps are ordered: the higher of two is at no moment the milder one.
 
-    When time is over `AFTERWARDS` holds, so of two of one mode the one that lasts longer counts.
+    When its time is over `AFTERWARDS` holds, so of two of one mode the one that lasts longer is it.
     """
     return STRICTNESS[step.asked.mode], step.until or datetime.max.replace(tzinfo=UTC)
 

@@ -73,11 +73,11 @@ class LaneDecision(BaseModel):
         cast = [vote for vote in votes if vote.cast]
         lane = max(vote.lane for vote in cast)
         winners = [vote for vote in cast if vote.lane == lane]
-        told = [vote for vote in winners if lane or vote.reason.code != LINEAGE] or winners
+        decisive = [vote for vote in winners if lane or vote.reason.code != LINEAGE] or winners
         return cls(
             lane=lane,
-            channel=told[0].channel,
-            reasons=tuple(vote.reason for vote in told),
+            channel=decisive[0].channel,
+            reasons=tuple(vote.reason for vote in decisive),
             votes=tuple(votes),
             propensities=Propensities.of(votes),
             **rest,

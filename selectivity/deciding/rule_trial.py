@@ -31,8 +31,8 @@ class PastDeclaration(NamedTuple):
     earlier_lane: Lane | None = None
 
 
-class Around(NamedTuple):
-    """What stays the same under both sets of rules."""
+class TrialInputs(NamedTuple):
+    """What both sets of rules are tried with."""
 
     policy: Policy
     prices: Prices
@@ -42,15 +42,16 @@ class Around(NamedTuple):
 
 @dataclass
 class RuleTrial:
-    """What came of it."""
+    """How lanes would have moved, and what each rule hit."""
 
     rules: RuleSet
     """The set that was tried."""
     declarations: int = 0
     moves: Counter[tuple[Lane, Lane]] = field(default_factory=Counter)
     importers: Counter[str] = field(default_factory=Counter)
-    """Moved lanes per importer; so for offices."""
+    """Moved lanes per importer."""
     offices: Counter[str] = field(default_factory=Counter)
+    """Moved lanes per office."""
     hits: Counter[str] = field(default_factory=Counter)
     """Declarations that each rule holds for."""
     last_hits: dict[str, date] = field(default_factory=dict)
@@ -117,12 +118,12 @@ class RuleTrial:
 
 
 def try_rules(
-    pasts: Iterable[PastDeclaration], old: RuleSet, new: RuleSet, around: Around
+    pasts: Iterable[PastDeclaration], old: RuleSet, new: RuleSet, inputs: TrialInputs
 ) -> RuleTrial:
     """Decide on each of them under both sets of rules, and compare."""
     trial = RuleTrial(new)
     for past in pasts:
-        lanes = _lane(past, old, around), _lane(past, new, around)
+        lanes = _lane(past, old, inputs), _lane(past, new, inputs)
         _count(trial, past.declaration, *lanes)
     return trial
 
@@ -140,15 +141,15 @@ def _count(trial: RuleTrial, declaration: Declaration, old: Lane, new: Lane) -> 
         trial.offices[declaration.declaration_office or "not declared"] += 1
 
 
-def _lane(past: PastDeclaration, rules: RuleSet, around: Around) -> Lane:
+def _lane(past: PastDeclaration, rules: RuleSet, inputs: TrialInputs) -> Lane:
     decision = decide(
         past.declaration,
         risk=past.risk,
         rules=rules,
-        policy=around.policy,
-        prices=around.prices,
-        draw_key=around.draw_key,
+        policy=inputs.policy,
+        prices=inputs.prices,
+        draw_key=inputs.draw_key,
         earlier_lane=past.earlier_lane,
-        facts_known=around.facts_known,
+        facts_known=inputs.facts_known,
     )
     return decision.lane

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from selectivity.columns import Floats
 from selectivity.features.matrix import FAMILIES, FEATURES
 from selectivity.lanes import Reason
-from selectivity.reasons.checkable import Goods, told
+from selectivity.reasons.checkable import Goods, facts_to_check
 from selectivity.reasons.signals import FAMILY_OF_SIGNAL, Observed, observations
 
 MOST_FEATURES = 3
@@ -62,7 +62,7 @@ def _of_item(
         FamilyShare(
             family=family,
             added=float(added[places].sum()),
-            reasons=(*_signals(family, goods, observed), *told(family, goods)),
+            reasons=(*_signals(family, goods, observed), *facts_to_check(family, goods)),
             features=_features(places, values, added),
         )
         for family, places in _PLACES.items()

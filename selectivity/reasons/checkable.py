@@ -36,7 +36,7 @@ NumberOf = Callable[[Goods], float]
 
 
 class Telling(NamedTuple):
-    """Facts that tell of a family of features. Nothing is told unless all of them are known."""
+    """Facts behind a family of features. They are given together, when all of them are known."""
 
     code: str
     family: str
@@ -172,8 +172,8 @@ TELLINGS = (
 )
 
 
-def told(family: str, goods: Goods) -> list[Reason]:
-    """Everything there is to tell of a family."""
+def facts_to_check(family: str, goods: Goods) -> list[Reason]:
+    """The facts behind a family of features, as reasons; those that are not known are left out."""
     reasons = []
     for code, _, facts_of in (telling for telling in TELLINGS if telling.family == family):
         facts = {name: of(goods) for name, of in facts_of.items()}
@@ -183,5 +183,5 @@ def told(family: str, goods: Goods) -> list[Reason]:
 
 
 def is_known(fact: Fact) -> bool:
-    """Whether there is anything to tell."""
+    """Whether a fact was declared, or could be worked out."""
     return fact is not None and not (isinstance(fact, float) and isnan(fact))

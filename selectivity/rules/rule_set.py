@@ -202,9 +202,9 @@ def _check_cases(file: str, rule: Rule) -> None:
             remedy = _meant(error, Declaration) + "Correct the declared fields."
             raise RulesError(file, rule.id, f"case {number}: {problems(error)}", remedy) from error
         if (rule.item_hit(declaration) is not None) != case.hits:
-            told = "be hit but is not" if case.hits else "be left alone but is hit"
+            expected = "be hit but is not" if case.hits else "be left alone but is hit"
             raise RulesError(
-                file, rule.id, f"case {number} should {told}", "Correct the rule or its case."
+                file, rule.id, f"case {number} should {expected}", "Correct the rule or its case."
             )
 
 

@@ -6,7 +6,7 @@ from models.rules_files import read_rules
 from selectivity.deciding.capacity import Prices
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.risk import Risk
-from selectivity.deciding.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
+from selectivity.deciding.rule_trial import PastDeclaration, RuleTrial, TrialInputs, try_rules
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import RuleSet
 from serving.deciding.draw_key import read_or_create_draw_key
@@ -27,14 +27,14 @@ def backtest(rules: RuleSet, log: LogReader, settings: Settings) -> RuleTrial:
     bundle = open_bundle(settings).bundle
     old = bundle.rules if bundle else read_rules(settings.rules_files())
     key_file = settings.draw_key_file
-    around = Around(
+    inputs = TrialInputs(
         bundle.policy if bundle else Policy(),
         bundle.prices if bundle else Prices(),
         read_or_create_draw_key(key_file) if key_file.exists() else WITHOUT_KEY,
         bundle.model.knowledge.facts if bundle else None,
     )
     with log.one_moment():
-        return try_rules(_pasts(log), old, rules, around)
+        return try_rules(_pasts(log), old, rules, inputs)
 
 
 def _pasts(log: LogReader) -> Iterator[PastDeclaration]:

@@ -10,13 +10,13 @@ from selectivity.deciding.capacity import Prices
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.deciding.risk import Risk
-from selectivity.deciding.rule_trial import Around, PastDeclaration, RuleTrial, try_rules
+from selectivity.deciding.rule_trial import PastDeclaration, RuleTrial, TrialInputs, try_rules
 from selectivity.lanes import Lane
 from selectivity.rules.rule_set import RuleSet
 from tests.builders import NOON, a_declaration, an_item
 
 NO_CHANCE = Policy(random=RandomPolicy(yellow=0, red=0))
-AROUND = Around(NO_CHANCE, Prices(), b"key")
+INPUTS = TrialInputs(NO_CHANCE, Prices(), b"key")
 SAFE = Risk([[1.0, 0, 0]], [0.0])
 
 
@@ -46,7 +46,7 @@ NEW = rules(a_row("R-301", {"importer_id": ["NEW"]}), a_row("R-302", {"seller_id
 
 
 def tried(*pasts: PastDeclaration, old: RuleSet = OLD, new: RuleSet = NEW) -> RuleTrial:
-    return try_rules(pasts, old, new, AROUND)
+    return try_rules(pasts, old, new, INPUTS)
 
 
 def test_it_counts_what_moves_up_and_down_and_for_whom() -> None:
