@@ -17,9 +17,9 @@ import typer
 from serving.audit.export import export as export_log
 from serving.commands import files, keys, mode, proofs, rules, table
 from serving.commands.around import PlainErrors, Version, codes, variables
-from serving.commands.asking import Spoken, Url, asked
+from serving.commands.asking import LanguageOption, Url, target_of
 from serving.commands.client import follow_notices
-from serving.commands.first_key import key_to_send, make_first_key
+from serving.commands.first_key import make_first_key
 from serving.commands.proofs import LogPlace
 from serving.environment import PREFIX, settings_from
 from serving.json_logging import log_json_lines, tell_in_full
@@ -107,16 +107,16 @@ def notices(
     office: Annotated[str, typer.Argument(help="Code of the office.")],
     url: Url = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Print what is new for an office, and acknowledge it."""
-    url, language, key = asked(_settings(), url, language)
+    to = target_of(_settings(), url, language)
     printed = 0
 
     def say_it_waits() -> None:
         typer.echo(f"waiting for notices of {office} (Ctrl-C ends it)", err=True)
 
-    for notice in follow_notices(url, office, language, key, follow=follow, waits=say_it_waits):
+    for notice in follow_notices(office, to, follow=follow, waits=say_it_waits):
         typer.echo(table.notice_row(notice))
         printed += 1
     if not printed:
@@ -164,7 +164,7 @@ def explain(
         int | None, typer.Option(min=1, max=9_999, help="Newest if left out.")
     ] = None,
     log: LogPlace = None,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Say what weighed in the model's score of a decision.
 
@@ -224,7 +224,7 @@ def demo(
     port: FreePort = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the samples.")] = False,
     samples: Annotated[Path, typer.Option(help="Folder of the samples.")] = Path("data/samples"),
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Start the service, send it samples, print their lanes."""
     from serving.commands.demo import ended_by_a_signal, keep_running, show, where_to_look
@@ -236,7 +236,7 @@ def demo(
     with ended_by_a_signal(), running(settings) as url:
         _tell_first_key(settings)
         typer.echo(f"service   {url}\n")
-        show(url, samples, language or settings.language, typer.echo, key_to_send(settings))
+        show(samples, target_of(settings, url, language), typer.echo)
         typer.echo(where_to_look(None if once else url, settings))
         if not once:
             keep_running(typer.echo)

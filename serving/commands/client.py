@@ -5,11 +5,10 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from selectivity.errors import SelectivityError, ServiceError
@@ -35,6 +34,21 @@ class NoValidKeyError(ServiceError):
     """The service does not know who calls; the command says where its key comes from."""
 
 
+class Target(NamedTuple):
+    """A running service, the language that it is to answer in, and the key that is sent to it."""
+
+    url: str
+    language: Language = "en"
+    key: str | None = None
+
+    def call(
+        self, method: str, path: str, body: bytes | None = None, *, seconds: float = SECONDS
+    ) -> tuple[int, bytes]:
+        """As `call`, in this language and with this key."""
+        url, language, key = self
+        return call(url, method, path, body, language=language, key=key, seconds=seconds)
+
+
 def lines_to_send(file: Path) -> Iterator[bytes]:
     """The lines of a file that is to be sent.
 
@@ -50,9 +64,7 @@ def lines_to_send(file: Path) -> Iterator[bytes]:
         ) from error
 
 
-def send_declarations(
-    url: str, lines: Iterable[bytes], language: Language, key: str | None
-) -> Iterator[Mapping[str, Any]]:
+def send_declarations(lines: Iterable[bytes], to: Target) -> Iterator[Mapping[str, Any]]:
     """The answer to each declaration, in order; for a bad line the problem with its `line`.
 
     Raises:
@@ -60,12 +72,10 @@ def send_declarations(
     """
     waiting = iter(lines)
     for part in count():
-        some = [line.rstrip(b"\r\n") + b"\n" for line in islice(waiting, LINES_AT_ONCE)]
-        if not some:
+        batch = [line.rstrip(b"\r\n") + b"\n" for line in islice(waiting, LINES_AT_ONCE)]
+        if not batch:
             return
-        sent = b"".join(some)
-        to = partial(call, url, "POST", "/v1/lanes/batch", sent, seconds=BATCH_SECONDS)
-        status, body = to(language=language, key=key)
+        status, body = to.call("POST", "/v1/lanes/batch", b"".join(batch), seconds=BATCH_SECONDS)
         if status != HTTPStatus.OK:  # of the whole: nothing was decided
             _usable((status, body))
         for text in body.splitlines():
@@ -75,9 +85,7 @@ def send_declarations(
             yield answer
 
 
-def send_inspections(
-    url: str, lines: Iterable[bytes], language: Language, key: str | None
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def send_inspections(lines: Iterable[bytes], to: Target) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Line, counted from 1, and answer for each inspection, in order.
 
     Raises:
@@ -85,15 +93,12 @@ def send_inspections(
     """
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            answer = call(url, "POST", "/v1/inspections", line, language=language, key=key)
-            yield number, _content(*answer)
+            yield number, _content(*to.call("POST", "/v1/inspections", line))
 
 
 def follow_notices(
-    url: str,
     office: str,
-    language: Language,
-    key: str | None,
+    to: Target,
     *,
     follow: bool,
     pause_seconds: float = 2,
@@ -113,12 +118,12 @@ def follow_notices(
     while True:
         try:
             if not due:
-                answer = _usable(call(url, "GET", path + after, language=language, key=key))
+                answer = _usable(to.call("GET", path + after))
                 yield from answer["notices"]
                 after, due = f"?after={answer['cursor']}", bool(answer["notices"])
             if due:
                 kept = json.dumps({"cursor": answer["cursor"]}).encode()
-                _usable(call(url, "POST", f"{path}/ack", kept, language=language, key=key))
+                _usable(to.call("POST", f"{path}/ack", kept))
                 due = False
             if answer["more"]:
                 continue
@@ -134,25 +139,20 @@ def follow_notices(
 
 
 def mode_answer(
-    url: str,
-    language: Language,
-    key: str | None,
-    *,
-    path: str = "",
-    asked: Mapping[str, Any] | None = None,
+    to: Target, *, path: str = "", order: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any]:
-    """The mode in force after what was asked for, if anything.
+    """The mode in force, after the order if one is given.
 
     Args:
         path: behind `/v1/mode`, of what is done without content.
-        asked: the order that is given.
+        order: a mode, with hours and reason.
 
     Raises:
         ServiceError: no service answers there, or it refuses.
     """
-    method = "POST" if path or asked else "GET"
-    body = json.dumps(asked).encode() if asked else None
-    return _usable(call(url, method, f"/v1/mode{path}", body, language=language, key=key))
+    method = "POST" if path or order else "GET"
+    body = json.dumps(order).encode() if order else None
+    return _usable(to.call(method, f"/v1/mode{path}", body))
 
 
 def _usable(answer: tuple[int, bytes]) -> Mapping[str, Any]:

@@ -7,17 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selectivity.errors import SelectivityError, SourceError
-from selectivity.reasons.wording import Language
 from serving.commands import table
-from serving.commands.client import send_declarations, send_inspections
+from serving.commands.client import Target, send_declarations, send_inspections
 from serving.settings import Settings
 
 DECLARATIONS, INSPECTIONS = "declarations.ndjson", "inspections.ndjson"
 
 
-def show(
-    url: str, samples: Path, language: Language, say: Callable[[str], None], key: str | None
-) -> None:
+def show(samples: Path, to: Target, say: Callable[[str], None]) -> None:
     """Send the samples and print what comes back, one line per declaration.
 
     Raises:
@@ -26,11 +23,11 @@ def show(
     """
     say(table.head())
     refused = 0
-    for answer in send_declarations(url, _lines(samples / DECLARATIONS), language, key):
+    for answer in send_declarations(_lines(samples / DECLARATIONS), to):
         say(table.row(answer))
         refused += "lane" not in answer
     if (samples / INSPECTIONS).exists():
-        refused += _show_inspections(url, samples / INSPECTIONS, language, say, key)
+        refused += _show_inspections(samples / INSPECTIONS, to, say)
     if refused:
         raise SelectivityError(
             f"{refused} of the samples were refused; the lines above say why. If they were "
@@ -38,12 +35,10 @@ def show(
         )
 
 
-def _show_inspections(
-    url: str, file: Path, language: Language, say: Callable[[str], None], key: str | None
-) -> int:
+def _show_inspections(file: Path, to: Target, say: Callable[[str], None]) -> int:
     receipts: dict[str, int] = {}
     refused = 0
-    for number, answer in send_inspections(url, _lines(file), language, key):
+    for number, answer in send_inspections(_lines(file), to):
         if "receipt" not in answer:
             say(f"inspection in line {number} refused: {table.what_is_wrong(answer)}")
             refused += 1

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from serving.commands import table
-from serving.commands.asking import Spoken, Url, asked, settings_of
+from serving.commands.asking import LanguageOption, Url, settings_of, target_of
 from serving.commands.client import lines_to_send, send_declarations, send_inspections
 from serving.commands.sending import TRIED, Kind, Sending
 from serving.log.keep import Receipt
@@ -21,13 +21,13 @@ def score(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Declarations, one JSON object per line.")],
     url: Url = None,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Send declarations to a service and print their lanes."""
-    to = asked(settings_of(context), url, language)
+    to = target_of(settings_of(context), url, language)
 
     def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-        return send_declarations(to.url, lines, to.language, to.key)
+        return send_declarations(lines, to)
 
     lanes: Counter[str] = Counter()
     sending = Sending(lines_to_send(file), send, kind=Kind.DECLARATIONS)
@@ -44,13 +44,13 @@ def report_inspections(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Inspections, one JSON object per line.")],
     url: Url = None,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Send what controls found to a running service."""
-    to = asked(settings_of(context), url, language)
+    to = target_of(settings_of(context), url, language)
 
     def send(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
-        for number, answer in send_inspections(to.url, lines, to.language, to.key):
+        for number, answer in send_inspections(lines, to):
             yield {**answer, "line": number}
 
     receipts: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from selectivity.deciding.modes import Mode
 from selectivity.errors import ParamsError
 from selectivity.mode_orders import MOST_HOURS
 from serving.audit.released import HEAD, line, released
-from serving.commands.asking import Spoken, Url, asked, settings_of
+from serving.commands.asking import LanguageOption, Url, settings_of, target_of
 from serving.commands.client import mode_answer
 from serving.commands.moments import moment, spoken
 from serving.log.reader import LogReader
@@ -33,12 +33,12 @@ def _mode(given: str) -> Mode:
 
 
 @commands.command(epilog="Example: lanes mode show")
-def show(context: typer.Context, url: Url = None, language: Spoken = None) -> None:
+def show(context: typer.Context, url: Url = None, language: LanguageOption = None) -> None:
     """Show the mode in force and what waits for approval.
 
     With who ordered it, and until when.
     """
-    _tell(mode_answer(*asked(settings_of(context), url, language)))
+    _tell(mode_answer(target_of(settings_of(context), url, language)))
 
 
 @commands.command("set", epilog="Example: lanes mode set NO_GREEN --hours 4 --reason 'smuggling'")
@@ -50,7 +50,7 @@ def order(
         float | None, typer.Option(help=f"How long, at most {MOST_HOURS:g}; not with NORMAL.")
     ] = None,
     url: Url = None,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Tighten at once, or ask to relax.
 
@@ -58,7 +58,7 @@ def order(
     """
     _check_hours(mode, hours)
     wanted = {"mode": mode.value, "hours": hours, "reason": reason}
-    _tell(mode_answer(*asked(settings_of(context), url, language), asked=wanted))
+    _tell(mode_answer(target_of(settings_of(context), url, language), order=wanted))
 
 
 @commands.command(epilog="Example: lanes mode approve 5f0c2a91b3d44e07a6c1d2e3")
@@ -66,11 +66,11 @@ def approve(
     context: typer.Context,
     order_id: Annotated[str, typer.Argument(help="Id of the order, see `lanes mode show`.")],
     url: Url = None,
-    language: Spoken = None,
+    language: LanguageOption = None,
 ) -> None:
     """Put in force what somebody else ordered."""
-    to = asked(settings_of(context), url, language)
-    _tell(mode_answer(*to, path=f"/{order_id}/approve"))
+    to = target_of(settings_of(context), url, language)
+    _tell(mode_answer(to, path=f"/{order_id}/approve"))
 
 
 @commands.command("released", epilog="Example: lanes mode released --since 2026-03-02")

@@ -16,7 +16,7 @@ import pytest
 
 from serving.answers import notices
 from serving.callers.api_keys import Role
-from serving.commands.client import follow_notices
+from serving.commands.client import Target, follow_notices
 from serving.commands.table import notice_row
 from serving.settings import Settings
 from serving.start import running
@@ -209,10 +209,8 @@ def test_whoever_follows_goes_on_when_the_service_comes_back(tmp_path: Path) -> 
 
     def follow() -> None:
         for notice in follow_notices(
-            url,
             "GATE6",
-            "en",
-            KEY,
+            Target(url, "en", KEY),
             follow=True,
             pause_seconds=0.05,
             waits=lambda: waited.append(len(taken)),

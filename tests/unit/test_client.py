@@ -7,7 +7,7 @@ import pytest
 
 from selectivity.errors import ServiceError
 from serving.commands import client
-from serving.commands.client import NoAnswerError, call, send_declarations, send_inspections
+from serving.commands.client import NoAnswerError, Target, call, send_declarations, send_inspections
 
 URL = "http://127.0.0.1:1"
 AWAY = b'{"title": "It is full", "detail": "Come again.", "status": 503, "problems": []}'
@@ -37,7 +37,7 @@ def test_what_is_no_answer_to_a_line_ends_the_sending(
 ) -> None:
     monkeypatch.setattr(client, "call", lambda *_, **__: (status, body))
     with pytest.raises(kind, match=said):
-        list(send(URL, [b"{}\n"], "en", None))
+        list(send([b"{}\n"], Target(URL)))
 
 
 def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
@@ -46,7 +46,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
     body = b'{"title": "Too large", "detail": "", "status": 413, "problems": []}'
     monkeypatch.setattr(client, "call", lambda *_, **__: (413, body))
     with pytest.raises(ServiceError, match="Too large"):
-        list(send_declarations(URL, [b"{}\n"] * 3, "en", None))
+        list(send_declarations([b"{}\n"] * 3, Target(URL)))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_no_refused_line(
 )
 def test_what_is_no_address_is_told_so(url: str) -> None:
     with pytest.raises(ServiceError, match=r"no address of a service.*http://127\.0\.0\.1:8080"):
-        list(send_declarations(url, [b"{}\n"], "en", None))
+        list(send_declarations([b"{}\n"], Target(url)))
 
 
 def test_a_service_that_hangs_is_not_called_one_that_was_not_started() -> None:
