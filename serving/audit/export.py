@@ -72,21 +72,28 @@ def _export(log: LogReader, folder: Path) -> Exported:
     return exported
 
 
-def with_its_cause(
+def with_trigger(
     inspection: Inspection, record: DecisionRecord, changed: Mapping[tuple[str, int], Lane]
 ) -> Inspection:
-    """The inspection with who asked for it: an officer, without a chance that anybody knows, where
-    one changed the lane; else as `with_its_chance`."""
+    """The inspection with `triggered_by` and `propensity`, as far as they follow from the log.
+
+    Where an officer changed the lane, the officer triggered it, and nobody knows its propensity.
+
+    Args:
+        changed: lanes in force where officers changed them, by the key of the decision.
+    """
     if changed.get(record.key, record.decision.lane) == record.decision.lane:
-        return with_its_chance(inspection, record)
+        return triggered_by_lane(inspection, record)
     return inspection.model_copy(
         update={"triggered_by": inspection.triggered_by or Channel.OFFICER}
     )
 
 
-def with_its_chance(inspection: Inspection, record: DecisionRecord) -> Inspection:
-    """The inspection with who asked for it and the chance it had, where it does not say so itself
-    and the lane explains it."""
+def triggered_by_lane(inspection: Inspection, record: DecisionRecord) -> Inspection:
+    """The inspection with the channel and propensity of the lane, if that asks for such a control.
+
+    One that names another trigger itself stays as it is.
+    """
     explained = asks_for(record.decision.lane, inspection.control_type)
     if not explained or inspection.triggered_by not in (None, record.decision.channel):
         return inspection
@@ -111,8 +118,8 @@ def asks_for(lane: Lane, control_type: str) -> bool:
 
 
 def chance_of_control(decision: LaneDecision, control_type: str) -> float | None:
-    """Chance that the decision asked for this control; None where its lane is that of an earlier
-    version, whose chance it had.
+    """Chance that the decision asked for this control; None where only the lane of an earlier
+    version explains its lane, since the chance was that version's.
     """
     if (chances := decision.chances) is None:
         return None
@@ -147,7 +154,7 @@ def _write_inspections(
     count = parked = last = 0
     for seq, inspection, decision in log.inspections():
         if decision is not None:
-            inspection = with_its_cause(inspection, decision.record, changed)
+            inspection = with_trigger(inspection, decision.record, changed)
         _write_line(stream, inspection.model_dump(mode="json", exclude_none=True))
         count, parked, last = count + 1, parked + (decision is None), seq
     return count, parked, last

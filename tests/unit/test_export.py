@@ -9,7 +9,7 @@ from selectivity.deciding.decision import LaneDecision
 from selectivity.errors import ParamsError
 from selectivity.lanes import LINEAGE, Channel, Lane, Propensities, Reason, Vote
 from selectivity.record import DecisionRecord
-from serving.audit.export import export, with_its_cause
+from serving.audit.export import export, with_trigger
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
 from tests.builders import an_inspection
@@ -41,7 +41,7 @@ def test_a_control_has_the_cause_and_the_chance_of_its_lane(
     record = a_red_one()
     inspection = an_inspection(triggered_by=said)
     changed = {} if changed_to is None else {record.key: changed_to}
-    exported = with_its_cause(inspection, record, changed)
+    exported = with_trigger(inspection, record, changed)
     assert (exported.triggered_by, exported.propensity) == (cause, chance)
 
 
@@ -65,7 +65,7 @@ def test_the_chance_of_an_amendment_is_its_own_or_nobody_knows_it(
     ]
     record = a_record().model_copy(update={"decision": LaneDecision.of(votes)})
     assert record.decision.lane is lane
-    exported = with_its_cause(an_inspection(), record, {})
+    exported = with_trigger(an_inspection(), record, {})
     assert exported.triggered_by == "RULE"
     assert exported.propensity == (None if chance is None else pytest.approx(chance))
 
