@@ -149,20 +149,16 @@ def test_a_trial_that_hangs_ends_by_itself_where_the_service_was_killed(
     assert 0 < int((tmp_path / "left").read_text()) <= 2 * SECONDS
 
 
+def assembled(folder: Path) -> Parts:
+    return assemble(settings_in(folder, follow_seconds=0.1))
+
+
 class Following:
     """A service's parts and the follower of its pointer, with a trial that is a test's own."""
 
-    def __init__(self, folder: Path, trial: Callable[[Path, str], None]) -> None:
-        self._follow(assemble(settings_in(folder, follow_seconds=0.1)), trial)
-
-    @classmethod
-    def of(cls, parts: Parts) -> "Following":
-        """Those of a service that was put together a while ago."""
-        following = cls.__new__(cls)
-        following._follow(parts, lambda folder, digest: None)
-        return following
-
-    def _follow(self, parts: Parts, trial: Callable[[Path, str], None]) -> None:
+    def __init__(
+        self, parts: Parts, trial: Callable[[Path, str], None] = lambda folder, digest: None
+    ) -> None:
         self.parts, self.settings = parts, parts.settings
         self._follower = BundleFollower(
             parts, lambda: predictor_for(parts.settings, b"k" * 32), trial
@@ -189,7 +185,7 @@ def test_histories_are_whole_after_a_change_in_the_midst_of_things(
 ) -> None:
     """What came before, during and after counts once, as after a restart."""
     publish(bundle, tmp_path)
-    following = Following(tmp_path, lambda folder, digest: time.sleep(0.3))
+    following = Following(assembled(tmp_path), lambda folder, digest: time.sleep(0.3))
     parts, done = following.parts, []
 
     async def lodge_and_inspect(number: int) -> None:
@@ -234,7 +230,7 @@ def test_what_served_goes_on_when_the_trial_fails(
         raise trial
 
     first = publish(bundle, tmp_path)
-    following = Following(tmp_path, refuse)
+    following = Following(assembled(tmp_path), refuse)
     publish(other, tmp_path)
 
     with pytest.raises(TimeoutError):
@@ -247,7 +243,7 @@ def test_what_served_goes_on_when_the_trial_fails(
 def test_a_service_without_a_model_takes_the_first_that_is_published(
     tmp_path: Path, bundle: Path
 ) -> None:
-    following = Following(tmp_path, lambda folder, digest: None)
+    following = Following(assembled(tmp_path))
     assert following.parts.predictor.cause == "NO_MODEL"
     asyncio.run(_lodged(following.parts))
     digest = publish(bundle, tmp_path)
@@ -267,7 +263,7 @@ def test_a_bundle_takes_over_while_a_record_never_gets_to_the_disk(
         return keep(journal, works)
 
     monkeypatch.setattr(SpoolingJournal, "keep", stand_still)
-    following = Following(tmp_path, lambda folder, digest: None)
+    following = Following(assembled(tmp_path))
 
     async def run() -> None:
         waiting = asyncio.ensure_future(_lodged(following.parts))
@@ -288,7 +284,7 @@ def test_a_bundle_that_was_repaired_and_published_again_takes_over(
     digest = publish(bundle, tmp_path)
     (trees,) = (tmp_path / "published").glob(f"*/{FINDING}")
     trees.write_text("damaged")
-    following = Following(tmp_path, lambda folder, digest: None)
+    following = Following(assembled(tmp_path))
     assert (following.serves, following.parts.predictor.cause) == (None, "BUNDLE_REFUSED")
     assert publish(bundle, tmp_path) == digest
     asyncio.run(following.until(digest))
@@ -310,7 +306,7 @@ def test_what_only_the_log_kept_from_taking_over_is_tried_again(
         return await hand_over(*arguments)
 
     publish(bundle, tmp_path)
-    following = Following(tmp_path, lambda folder, digest: None)
+    following = Following(assembled(tmp_path))
     monkeypatch.setattr(follow_bundle, "hand_over", fail_first)
     asyncio.run(following.until(publish(other, tmp_path)))
     assert not failures
@@ -326,7 +322,7 @@ def test_a_pointer_that_names_another_bundle_than_it_points_at_is_refused(
     tmp_path: Path, bundle: Path, other: Path
 ) -> None:
     first = publish(bundle, tmp_path)
-    following = Following(tmp_path, lambda folder, digest: None)
+    following = Following(assembled(tmp_path))
     publish(other, tmp_path, digest="f" * 64)
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(following.until("f" * 64), 1))
@@ -416,7 +412,7 @@ def test_what_is_published_while_the_service_starts_takes_over(
     settings = settings_in(tmp_path, follow_seconds=0.1)
     parts = assemble(settings)
     digest = publish(other, tmp_path)
-    following = Following.of(parts)
+    following = Following(parts)
     asyncio.run(following.until(digest))
     parts.log.close()
 
