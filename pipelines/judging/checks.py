@@ -66,37 +66,38 @@ def worst(checks: Sequence[Check]) -> Verdict:
     return max((check.verdict for check in checks), key=order.index, default=Verdict.PASS)
 
 
-class _Given(NamedTuple):
-    """Lanes and risks that one bundle gave, shape (n,)."""
+class _Decisions(NamedTuple):
+    """Lanes and risks by one bundle, shape (n,)."""
 
     lane: Ints
     risk: Floats
     capacity: float
     """Share of declarations that its policy has controls for."""
 
-    def at(self, rows: Ints) -> "_Given":
+    def at(self, rows: Ints) -> "_Decisions":
         return self._replace(lane=self.lane[rows], risk=self.risk[rows])
 
 
-class _Found(NamedTuple):
+class _Outcomes(NamedTuple):
     """What is known of the same declarations, shape (n,)."""
 
-    known: Mask
-    """Inspected."""
+    inspected: Mask
     found: Mask
     new_trader: Mask
     scored: Mask
-    """Both bundles give it a risk."""
+    """Both bundles have a risk for it."""
 
-    def at(self, rows: Ints) -> "_Found":
-        return _Found(*(each[rows] for each in self))
-
-
-Figure = Callable[[_Given, _Found], float]
-Rows = Callable[[_Given, _Found], Mask]
+    def at(self, rows: Ints) -> "_Outcomes":
+        return _Outcomes(*(each[rows] for each in self))
 
 
-class _Asked(NamedTuple):
+Figure = Callable[[_Decisions, _Outcomes], float]
+Rows = Callable[[_Decisions, _Outcomes], Mask]
+
+
+class _Criterion(NamedTuple):
+    """A figure by which two bundles are compared."""
+
     name: str
     figure: Figure
     of: Rows
@@ -106,35 +107,42 @@ class _Asked(NamedTuple):
     margin: str
     """Which of the `Margins`."""
 
-
-def _all(given: _Given, _: _Found) -> Mask:
-    return np.ones(len(given.lane), dtype=bool)
-
-
-def _findings(_: _Given, told: _Found) -> Mask:
-    return told.known & told.found
-
-
-def _scored_findings(_: _Given, told: _Found) -> Mask:
-    return told.known & told.scored & told.found
+    def gain(self, before: _Decisions, after: _Decisions, outcomes: _Outcomes, rows: Ints) -> float:
+        """How much better the second bundle is on these rows, by this figure."""
+        known = outcomes.at(rows)
+        return self.sign * (
+            self.figure(after.at(rows), known) - self.figure(before.at(rows), known)
+        )
 
 
-def _inspected_red(given: _Given, told: _Found) -> Mask:
-    mask: Mask = told.known & (given.lane == Lane.RED)
+def _all(decisions: _Decisions, _: _Outcomes) -> Mask:
+    return np.ones(len(decisions.lane), dtype=bool)
+
+
+def _findings(_: _Decisions, outcomes: _Outcomes) -> Mask:
+    return outcomes.inspected & outcomes.found
+
+
+def _scored_findings(_: _Decisions, outcomes: _Outcomes) -> Mask:
+    return outcomes.inspected & outcomes.scored & outcomes.found
+
+
+def _inspected_red(decisions: _Decisions, outcomes: _Outcomes) -> Mask:
+    mask: Mask = outcomes.inspected & (decisions.lane == Lane.RED)
     return mask
 
 
-def _clean_new(_: _Given, told: _Found) -> Mask:
-    return told.known & ~told.found & told.new_trader
+def _clean_new(_: _Decisions, outcomes: _Outcomes) -> Mask:
+    return outcomes.inspected & ~outcomes.found & outcomes.new_trader
 
 
-def _auroc(given: _Given, told: _Found) -> float:
-    use = told.known & told.scored
-    return auroc(told.found[use].astype(np.int64), given.risk[use])
+def _auroc(decisions: _Decisions, outcomes: _Outcomes) -> float:
+    use = outcomes.inspected & outcomes.scored
+    return auroc(outcomes.found[use].astype(np.int64), decisions.risk[use])
 
 
-def _brier(given: _Given, told: _Found) -> float:
-    return _mean(((given.risk - told.found) ** 2)[told.known & told.scored])
+def _brier(decisions: _Decisions, outcomes: _Outcomes) -> float:
+    return _mean(((decisions.risk - outcomes.found) ** 2)[outcomes.inspected & outcomes.scored])
 
 
 def red_hit_rate(lane: Ints, found: Mask) -> float:
@@ -153,29 +161,32 @@ def let_go(lane: Ints, found: Mask) -> float:
 
 
 def _of_inspected(figure: Callable[[Ints, Mask], float]) -> Figure:
-    return lambda given, told: figure(given.lane[told.known], told.found[told.known])
+    return lambda decisions, outcomes: figure(
+        decisions.lane[outcomes.inspected], outcomes.found[outcomes.inspected]
+    )
 
 
-def _beyond_capacity(given: _Given, told: _Found) -> float:
-    return max(_mean(given.lane > Lane.GREEN) - given.capacity, 0.0)  # up to it nobody is wronged
+def _beyond_capacity(decisions: _Decisions, outcomes: _Outcomes) -> float:
+    held_up = _mean(decisions.lane > Lane.GREEN)
+    return max(held_up - decisions.capacity, 0.0)  # up to the capacity nobody is wronged
 
 
-def _new_held_up(given: _Given, told: _Found) -> float:
-    return _mean((given.lane > Lane.GREEN)[_clean_new(given, told)])
+def _new_held_up(decisions: _Decisions, outcomes: _Outcomes) -> float:
+    return _mean((decisions.lane > Lane.GREEN)[_clean_new(decisions, outcomes)])
 
 
 def _mean(values: Mask | Floats) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-ASKED = (
-    _Asked("AUROC", _auroc, _scored_findings, 1, "auroc"),
-    _Asked("mean squared error of the risks", _brier, _scored_findings, -1, "brier"),
-    _Asked("hit rate of red", _of_inspected(red_hit_rate), _inspected_red, 1, "lanes"),
-    _Asked("findings in red", _of_inspected(found_in_red), _findings, 1, "lanes"),
-    _Asked("findings in green", _of_inspected(let_go), _findings, -1, "lanes"),
-    _Asked("held up beyond the capacity", _beyond_capacity, _all, -1, "lanes"),
-    _Asked("clean new traders held up", _new_held_up, _clean_new, -1, "lanes"),
+CRITERIA = (
+    _Criterion("AUROC", _auroc, _scored_findings, 1, "auroc"),
+    _Criterion("mean squared error of the risks", _brier, _scored_findings, -1, "brier"),
+    _Criterion("hit rate of red", _of_inspected(red_hit_rate), _inspected_red, 1, "lanes"),
+    _Criterion("findings in red", _of_inspected(found_in_red), _findings, 1, "lanes"),
+    _Criterion("findings in green", _of_inspected(let_go), _findings, -1, "lanes"),
+    _Criterion("held up beyond the capacity", _beyond_capacity, _all, -1, "lanes"),
+    _Criterion("clean new traders held up", _new_held_up, _clean_new, -1, "lanes"),
 )
 """The last one is of declarations of new traders in which controls found nothing."""
 
@@ -195,34 +206,29 @@ def beside(
         capacities: share of declarations that the policy of each has controls for.
     """
     both = in_force[[*KEY, "lane", "risk"]].merge(new, on=KEY, suffixes=("_in_force", ""))
-    one, other = (
-        _Given(
+    before, after = (
+        _Decisions(
             both[f"lane{end}"].map(Lane.__getitem__).to_numpy(np.int64),
             both[f"risk{end}"].to_numpy(np.float64),
             capacity,
         )
         for end, capacity in zip(("_in_force", ""), capacities, strict=True)
     )
-    told = _Found(
-        known=both["inspected"].to_numpy(bool),
+    outcomes = _Outcomes(
+        inspected=both["inspected"].to_numpy(bool),
         found=both["found"].to_numpy(bool),
         new_trader=both["new_trader"].to_numpy(bool),
-        scored=np.isfinite(one.risk) & np.isfinite(other.risk),
+        scored=np.isfinite(before.risk) & np.isfinite(after.risk),
     )
     everyone = np.arange(len(both))
-    for asked in ASKED:
-        gain = partial(_gain, asked, one, other, told)
-        fewest = min(asked.of(each, told).sum() for each in (one, other))
+    for criterion in CRITERIA:
+        gain = partial(criterion.gain, before, after, outcomes)
+        fewest = min(criterion.of(each, outcomes).sum() for each in (before, after))
         enough = fewest >= FEWEST_FINDINGS
         yield Check(
-            asked.name,
-            asked.figure(one, told),
-            asked.figure(other, told),
+            criterion.name,
+            criterion.figure(before, outcomes),
+            criterion.figure(after, outcomes),
             bootstrapped(gain, everyone, resamples=resamples, enough=enough),
-            getattr(margins, asked.margin),
+            getattr(margins, criterion.margin),
         )
-
-
-def _gain(asked: _Asked, one: _Given, other: _Given, told: _Found, rows: Ints) -> float:
-    found = told.at(rows)
-    return asked.sign * (asked.figure(other.at(rows), found) - asked.figure(one.at(rows), found))
