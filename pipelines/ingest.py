@@ -70,9 +70,9 @@ def far_apart(source: Canonical, feedback: Canonical, params: IngestParams) -> l
     if days <= APART_DAYS:
         return []
     return [
-        f"warning: the feedback in {params.feedback} is of {_told(second.min())[:10]} to "
-        f"{_told(second.max())[:10]}, {days:.0f} days away from source {params.source}, "
-        f"{_told(first.min())[:10]} to {_told(first.max())[:10]}. If it is of another source, "
+        f"warning: the feedback in {params.feedback} is of {_in_utc(second.min())[:10]} to "
+        f"{_in_utc(second.max())[:10]}, {days:.0f} days away from source {params.source}, "
+        f"{_in_utc(first.min())[:10]} to {_in_utc(first.max())[:10]}. If it is of another source, "
         "empty that folder and run again."
     ]
 
@@ -99,8 +99,8 @@ def summary(joined: Canonical, params: IngestParams, digests: Mapping[str, str])
         "findings": len(joined.findings),
         "labelled_share": labelled / declarations if declarations else 0.0,
         "period": {
-            "from": _told(accepted_at.min()) if declarations else None,
-            "until": _told(accepted_at.max()) if declarations else None,
+            "from": _in_utc(accepted_at.min()) if declarations else None,
+            "until": _in_utc(accepted_at.max()) if declarations else None,
         },
         "inputs": dict(digests),
     }
@@ -130,13 +130,14 @@ def main(params: ParamsFile, mappings: MappingsFolder, out: IngestedFolder) -> N
         ("findings", joined.findings, FINDING),
     ):
         write_columns(columns_from_frame(frame, kinds), out / f"{name}.parquet", kinds)
-    told = summary(joined, settings, _digests(places)) | feedback_upto(settings.feedback)
+    figures = summary(joined, settings, _digests(places)) | feedback_upto(settings.feedback)
     _check_unchanged(before, _as_they_are(places, settings.feedback))
-    write_json(out / "ingest.json", told)
+    write_json(out / "ingest.json", figures)
+    rows = figures["rows"]
     say(
-        f"ingest: {told['declarations']} declarations with {told['goods_items']} goods items, "
-        f"{told['labelled_share']:.0%} of them inspected; {told['rows']['refused']} of "
-        f"{told['rows']['read']} rows refused, {told['rows']['repeated']} repeated"
+        f"ingest: {figures['declarations']} declarations with {figures['goods_items']} goods "
+        f"items, {figures['labelled_share']:.0%} of them inspected; {rows['refused']} of "
+        f"{rows['read']} rows refused, {rows['repeated']} repeated"
     )
 
 
@@ -149,7 +150,7 @@ def feedback_upto(feedback: Path) -> dict[str, Any]:
     return {"feedback_upto": {name: places[name] for name in _FEEDBACK_UPTO if name in places}}
 
 
-def _told(time: np.datetime64) -> str:
+def _in_utc(time: np.datetime64) -> str:
     return str(np.datetime_as_string(time, unit="s", timezone="UTC"))
 
 
@@ -172,7 +173,7 @@ def _as_they_are(places: Mapping[Path, SourceMapping], feedback: Path) -> dict[P
     exported = feedback / EXPORTED
     there = [*_files(places), *([exported] if exported.exists() else [])]
     stats = [(file, file.stat()) for file in there]
-    return {file: (told.st_ino, told.st_size, told.st_mtime_ns) for file, told in stats}
+    return {file: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for file, stat in stats}
 
 
 def _check_unchanged(before: Mapping[Path, object], after: Mapping[Path, object]) -> None:

@@ -53,15 +53,15 @@ def label(
     An inspection speaks on the newest version accepted before its result. One that was corrected
     speaks until then, and is taken back by rows of its own with `counts` -1. Pure.
     """
-    made = list(read_inspections(inspections, findings))
-    told = {
+    read = list(read_inspections(inspections, findings))
+    outcomes = {
         inspection.inspection_id: list(
             _outcomes(items, inspection, versions, params.highest_weight)
         )
-        for inspection, versions in _with_versions(items, made)
+        for inspection, versions in _with_versions(items, read)
     }
-    rows = [outcome for outcomes in told.values() for outcome in outcomes]
-    table = pd.DataFrame([*rows, *_taken_back(made, told)], columns=list(ItemOutcome._fields))
+    rows = [outcome for of_one in outcomes.values() for outcome in of_one]
+    table = pd.DataFrame([*rows, *_taken_back(read, outcomes)], columns=list(ItemOutcome._fields))
     table = table.astype(
         {"row": "int64", "finding_class": "int64", "weight": "float64", "counts": "int64"}
     )
@@ -105,9 +105,9 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _taken_back(
-    inspections: Sequence[Inspection], told: Mapping[str, Sequence[ItemOutcome]]
+    inspections: Sequence[Inspection], outcomes: Mapping[str, Sequence[ItemOutcome]]
 ) -> Iterator[ItemOutcome]:
-    """Takes back what was corrected: once, however often, and never before it was known.
+    """Rows that take back a corrected inspection, once, and not before its own result.
 
     Only a control of the same declaration corrects, as in the service.
     """
@@ -120,7 +120,7 @@ def _taken_back(
         own = (inspection.declaration_id, inspection.inspection_id)
         moment = taken_back_at(inspection, corrections.get(own, ()))
         if moment is not None:
-            for outcome in told.get(inspection.inspection_id, ()):
+            for outcome in outcomes.get(inspection.inspection_id, ()):
                 yield outcome._replace(observed_at=pd.Timestamp(moment), counts=-1)
 
 

@@ -39,7 +39,7 @@ from selectivity.histories.snapshot import KeyArrays
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-TOLD_AT_MOST = 5
+MOST_NAMED = 5
 """Differences that an error names."""
 
 
@@ -156,8 +156,8 @@ def _histories(profile: Profile, arrays: Arrays) -> dict[str, str]:
     packed = all_keys.packed()
     known = (packed.unpack(at, kind) for at in range(len(all_keys.keys)))
     # Written out, because a day that is not known is no number, and equals nothing.
-    told = (repr([getattr(each, part) for part in parts]) for each in known)
-    return dict(zip(all_keys.keys, told, strict=True))
+    written = (repr([getattr(each, part) for part in parts]) for each in known)
+    return dict(zip(all_keys.keys, written, strict=True))
 
 
 def main(
@@ -180,14 +180,14 @@ def main(
         live = features_of(arrays_of(came), values.T, knowledge.codes)
         for difference in differences(columns, bulk, live):
             differing += 1
-            found += [str(difference)] if len(found) < TOLD_AT_MOST else []
+            found += [str(difference)] if len(found) < MOST_NAMED else []
         say(f"parity: {rows:,} goods items, {differing} differences")
     bulk_keys, live_keys = read_arrays(features / PROFILES_FILE), fold.snapshot()
     keys = 0
     for profile in PROFILES:
         wrong = differing_keys(profile, bulk_keys, live_keys)
         keys += len(wrong)
-        found += [f"history of {profile.name} {key!r}" for key in wrong[:TOLD_AT_MOST]]
+        found += [f"history of {profile.name} {key!r}" for key in wrong[:MOST_NAMED]]
     _refuse(found, differing, keys)
     write_json(
         out,

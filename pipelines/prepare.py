@@ -116,7 +116,7 @@ def _shared_days(one: tuple[date, date], other: tuple[date, date]) -> int:
     return max(0, (min(one[1], other[1]) - max(one[0], other[0])).days)
 
 
-def _told(hole: Hole, whole: Mapping[Part, int]) -> str:
+def _warning_of(hole: Hole, whole: Mapping[Part, int]) -> str:
     shares = [f"{n} of the {whole[part]} days to {part} on" for part, n in hole.inside.items() if n]
     return (
         f"warning: nothing was accepted from {hole.first} to {hole.last}"
@@ -161,7 +161,7 @@ def main(params: ParamsFile, items: IngestedItemsFile, out: PreparedFolder) -> N
     whole = {part: _shared_days(periods.days_of(part), periods.days_of(part)) for part in PARTS}
     found = list(holes(ordered["accepted_at"].astype("datetime64[D]"), periods))
     for hole in found:
-        say(_told(hole, whole))
+        say(_warning_of(hole, whole))
     empty = {part: sum(hole.inside[part] for hole in found) for part in PARTS}
     repeats = repetition(ordered, periods)
     write_columns(ordered, out / "items.parquet")
@@ -176,11 +176,11 @@ def main(params: ParamsFile, items: IngestedItemsFile, out: PreparedFolder) -> N
         },
     )
     repeated = repeats["repeated_share"]
-    told = "nobody can tell how many" if repeated is None else f"{repeated:.0%}"
+    share = "nobody can tell how many" if repeated is None else f"{repeated:.0%}"
     say(
         f"prepare: training {periods.train_from} to {periods.train_until}, evaluation "
         f"{periods.evaluate_from} to {periods.evaluate_until}; "
-        f"{told} of the evaluated rows repeat an earlier goods line"
+        f"{share} of the evaluated rows repeat an earlier goods line"
     )
 
 
