@@ -180,6 +180,15 @@ def test_points_come_to_the_lane_that_a_person_would_add_up(
     assert scored.lane is lane
 
 
+@pytest.mark.parametrize(
+    ("yellow", "red", "lane"), [(1, 1, Lane.GREEN), (0, 1, Lane.YELLOW), (0, 0, Lane.RED)]
+)
+def test_a_lane_is_asked_for_from_its_points_on(yellow: int, red: int, lane: Lane) -> None:
+    points = TABLE.judge(a_declaration()).points
+    table = TABLE.model_copy(update={"yellow_from": points + yellow, "red_from": points + red})
+    assert table.judge(a_declaration()).lane is lane
+
+
 def test_the_traders_level_is_not_asked_of_exports() -> None:
     export = a_declaration(direction="EXPORT")
     assert TABLE.judge(export).points < TABLE.judge(a_declaration()).points
