@@ -106,5 +106,7 @@ def test_it_tells_everything_in_words_and_as_data() -> None:
     assert "2 declarations accepted 2026-03-02 to 2026-03-02: 1 lanes up, 0 down" in told
     assert "GREEN to RED: 1" in told
     assert "importers: NEW 1" in told
+    table = ("rule     layer        lane    hits", "R-301    selectivity  RED        1")
+    assert "\n".join(table) in told
     assert "without a hit in the last 12 months: R-302" in told
     assert trial.content()["hits"] == {"R-301": 1, "R-302": 0}
