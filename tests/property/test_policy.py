@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.rules_files import read_rules
 from selectivity.deciding.capacity import Prices, benefits, best_lane
 from selectivity.deciding.decision import LaneDecision
-from selectivity.deciding.policy import Policy, decide, least_lane
+from selectivity.deciding.policy import Policy, decide, least_lane, policy_of_bundle
 from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.deciding.risk import Risk
 from selectivity.lanes import Channel, Lane
@@ -296,3 +296,22 @@ def test_what_was_accepted_far_from_the_clock_is_not_released_by_itself(
     decision = lane_of([1.0, 0.0, 0.0], declaration=declaration, now=now, rules=RuleSet([]))
     assert decision.lane is lane
     assert (decision.reasons[0].code == "ODD_DATE") == (lane is Lane.YELLOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "code"), [("incomplete_code", "INCOMPLETE_CODE"), ("odd_date", "ODD_DATE")]
+)
+def test_no_lane_is_asked_for_where_the_policy_names_none(field: str, code: str) -> None:
+    declaration = a_declaration(accepted_at=NOON, items=(an_item(hs_code="6109"),))
+    now = NOON + timedelta(days=4_000)
+    for policy, asked in ((NO_DRAWS, True), (NO_DRAWS.model_copy(update={field: None}), False)):
+        decision = lane_of([1.0, 0.0, 0.0], declaration=declaration, now=now, policy=policy)
+        assert (code in {vote.reason.code for vote in decision.votes}) is asked
+
+
+def test_a_bundle_from_before_a_lane_was_asked_for_does_not_ask_for_it() -> None:
+    """Else what was decided by it would not be decided again alike."""
+    assert policy_of_bundle(NO_DRAWS.model_dump_json().encode()) == NO_DRAWS
+    later = {"incomplete_code", "odd_date"}
+    policy = policy_of_bundle(NO_DRAWS.model_dump_json(exclude=later).encode())
+    assert policy == NO_DRAWS.model_copy(update=dict.fromkeys(later))
