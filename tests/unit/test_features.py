@@ -16,9 +16,10 @@ from selectivity.days import day_at
 from selectivity.declaration import Declaration
 from selectivity.features.declared import CODED
 from selectivity.features.matrix import FEATURE_NAMES, features_of
-from selectivity.histories.aggregates import VALUES
+from selectivity.histories.aggregates import VALUES, Profile, Sums
 from selectivity.histories.derived_texts import goods_name
 from selectivity.histories.profiles import Profiles
+from selectivity.histories.reading import reader
 from selectivity.histories.rows import arrays_of, rows_of
 from selectivity.inspection import FindingClass
 from tests.builders import a_declaration, an_item
@@ -377,3 +378,10 @@ def test_goods_of_other_words_or_of_none_have_another_name() -> None:
     assert goods_name("tv of glass") != goods_name("of glass")
     assert goods_name("áo thun") != goods_name("ao thun")
     assert {goods_name(none) for none in ("12 345", "a b", "½", None)} == {None}
+
+
+def test_a_profile_whose_first_sums_are_not_over_all_days_is_refused() -> None:
+    lately, ever = Sums(("declared",), 30), Sums(("declared",))
+    reader(Profile("hs4", ("hs4",), "TFA 7.4.4: HS code", (ever, lately)))
+    with pytest.raises(ValueError, match="profile hs4: sums over all days have to come first"):
+        reader(Profile("hs4", ("hs4",), "TFA 7.4.4: HS code", (lately, ever)))
