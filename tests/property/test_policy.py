@@ -284,6 +284,25 @@ def test_the_reason_of_the_model_tells_the_chances_of_the_goods_item_that_decide
 
 
 @pytest.mark.parametrize(
+    ("red_price", "lane", "item_no"), [(0.0, Lane.RED, 2), (10.0, Lane.YELLOW, 1)]
+)
+def test_the_goods_item_that_decides_is_the_best_for_the_control_of_the_lane(
+    red_price: float, lane: Lane, item_no: int
+) -> None:
+    items = tuple(an_item(item_no=number) for number in (1, 2))
+    decision = decide(
+        a_declaration(items=items),
+        risk=Risk([[0.4, 0.6, 0.0], [0.5, 0.0, 0.5]], [0.0, 0.0]),  # in papers, in goods
+        rules=RULES,
+        policy=NO_DRAWS,
+        prices=Prices(red=red_price),
+        draw_key=b"key",
+    )
+    assert decision.lane is lane
+    assert [each.item_no for each in decision.reasons if each.code == "RISK"] == [item_no]
+
+
+@pytest.mark.parametrize(
     ("days", "lane"),
     [(-3_654, Lane.YELLOW), (-3_652, Lane.GREEN), (3_652, Lane.GREEN), (3_654, Lane.YELLOW)],
 )

@@ -81,6 +81,11 @@ def test_whoever_ordered_cannot_approve_not_even_under_another_id() -> None:
     assert approve([*steps, agreed], id_, by=BINH, at=NOON + HOUR) == agreed
 
 
+def test_who_approved_one_order_is_refused_another_that_does_not_wait() -> None:
+    steps = after((Mode.RULES_ONLY, AN, BINH))
+    assert approve(steps, "0" * 24, by=BINH, at=NOON) is ModeRefusal.NOT_PENDING
+
+
 def test_an_order_waits_for_hours_and_no_longer() -> None:
     steps = after((Mode.RULES_ONLY, AN, None))
     id_ = steps[0].order_id
