@@ -223,6 +223,16 @@ def test_moments_are_forgotten_by_whole_days_however_they_are_counted() -> None:
         np.testing.assert_array_equal(live[name], bulk[name])
 
 
+def test_moments_of_long_ago_are_in_no_snapshot_though_their_key_had_none_since() -> None:
+    known = Profiles()
+    for importer, days in (("OLD", 0), ("NEW", DAYS_OF_MOMENTS + 1)):
+        known.observe(
+            rows_of(a_declaration(importer_id=importer, accepted_at=START + timedelta(days=days)))
+        )
+    for pruned, count in ((True, 1), (False, 2)):
+        assert len(known.snapshot(pruned=pruned)["trader.moments"]) == count
+
+
 @given(streams(), st.integers(0, 400))
 @FEW
 def test_a_snapshot_up_to_a_day_is_one_of_what_was_known_before_it(
