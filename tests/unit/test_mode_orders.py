@@ -81,8 +81,9 @@ def test_whoever_ordered_cannot_approve_not_even_under_another_id() -> None:
     assert approve([*steps, agreed], id_, by=BINH, at=NOON + HOUR) == agreed
 
 
-def test_who_approved_one_order_is_refused_another_that_does_not_wait() -> None:
-    steps = after((Mode.RULES_ONLY, AN, BINH))
+@pytest.mark.parametrize("second", [None, BINH])
+def test_an_approval_is_of_the_order_that_it_names(second: Actor | None) -> None:
+    steps = after((Mode.RULES_ONLY, AN, second))
     assert approve(steps, "0" * 24, by=BINH, at=NOON) is ModeRefusal.NOT_PENDING
 
 
