@@ -100,6 +100,11 @@ def test_nobody_is_a_second_person_to_themselves(same: Actor) -> None:
     assert approve([pending], pending.override_id, by=same, at=NOON) is Refusal.SAME_PERSON
 
 
+def test_an_approval_is_of_the_override_that_it_names() -> None:
+    pending = made(step_for(decided(Lane.RED), asked("GREEN")))
+    assert approve([pending], "0" * 24, by=BOB, at=NOON) is Refusal.NOT_PENDING
+
+
 @pytest.mark.parametrize(
     ("channel", "rule_id"),
     [
