@@ -25,7 +25,8 @@ _INDISPENSABLE = {
     "inspections": ("inspection_id", "declaration_id", "control_type", "result", "observed_at"),
     "findings": ("inspection_id", "mechanism"),
 }
-_MAY_BE_ABSENT = ("inspections", "findings")
+_OF_CONTROLS = ("inspections", "findings")
+"""They may be absent, and may have the columns of data/README.md whatever `fields` says."""
 
 
 def read_source(path: Path, mapping: SourceMapping, watch: Watch = unwatched) -> Canonical:
@@ -41,7 +42,13 @@ def read_source(path: Path, mapping: SourceMapping, watch: Watch = unwatched) ->
     if mapping.layout == "documents":
         return from_documents(files, watch)
     raws = {
-        table: read_raw(found, mapping, needed=_columns_of_table(mapping, table), watch=watch)
+        table: read_raw(
+            found,
+            mapping,
+            needed=_columns_of_table(mapping, table),
+            or_ours=table in _OF_CONTROLS,
+            watch=watch,
+        )
         for table, found in files.items()
     }
     return from_tables(raws, mapping, watch)
@@ -67,7 +74,7 @@ def source_files(path: Path, mapping: SourceMapping) -> dict[str, list[Path]]:
             for ending in _ENDINGS[mapping.layout]
             for pattern in (f"{table}*.{ending}", f"{table}/**/*.{ending}")
         )
-        optional = mapping.layout == "documents" or table in _MAY_BE_ABSENT
+        optional = mapping.layout == "documents" or table in _OF_CONTROLS
         files[table] = _found(path, mapping, patterns, optional=optional)
     return files
 

@@ -81,7 +81,7 @@ def from_flat(raw: Raw, mapping: SourceMapping, *, labels: bool, watch: Watch) -
     _complete(table, mapping, KINDS)
     need(table, "declaration_id", "accepted_at")
     owner = _first_of_its_declaration(table)
-    if any(source.count_rows for source in mapping.fields.values()):
+    if _counts_rows(mapping):
         table.values["item_no"] = _counted(owner)
     counted = "item_no" in mapping.fields
     set_repeats_aside(table, *_KEY, "item_no", but="" if counted else ANOTHER_ITEM)
@@ -111,6 +111,8 @@ def from_tables(raws: Mapping[str, Raw], mapping: SourceMapping, watch: Watch) -
     )
     for table in (headers, items):
         need(table, *_KEY)
+    if _counts_rows(mapping):
+        items.values["item_no"] = _counted(_first_of_its_declaration(items))
     set_repeats_aside(headers, *_KEY)
     set_repeats_aside(items, *_KEY, "item_no")
     owner = _parents_of(items, headers, *_KEY, reason="no declaration with this id and version")
@@ -170,9 +172,18 @@ def from_documents(files: Mapping[str, Sequence[Path]], watch: Watch) -> Canonic
 
 
 def _named_table(raw: Raw, mapping: SourceMapping, kinds: Kinds) -> Table:
-    """Columns named as our fields, unless the mapping says otherwise."""
-    sources = {name: mapping.fields.get(name, FieldSource(column=name)) for name in kinds}
+    """Columns named as the mapping says, or else as our fields.
+
+    `fields` name columns of declarations and goods items. A finding has an item_no of its own, and
+    its table may well call it so.
+    """
     there = set(raw.cells.columns)
+    sources = {
+        name: source
+        if (source := mapping.fields.get(name)) and source.columns and {*source.columns} <= there
+        else FieldSource(column=name)
+        for name in kinds
+    }
     present = {name: source for name, source in sources.items() if {*source.columns} <= there}
     table = read_table(raw, present, kinds, mapping)
     _complete(table, mapping, kinds)
@@ -199,6 +210,10 @@ def _complete(table: Table, mapping: SourceMapping, kinds: Kinds) -> None:
         table.values["version_no"] = np.where(np.isnan(versions), 1.0, versions)
     if "item_no" in kinds and "item_no" not in mapping.fields:
         table.values.setdefault("item_no", np.ones(len(table)))
+
+
+def _counts_rows(mapping: SourceMapping) -> bool:
+    return any(source.count_rows for source in mapping.fields.values())
 
 
 def _keys(table: Table, *key: str) -> Iterator[tuple[Hashable, ...]]:

@@ -70,6 +70,7 @@ def read_raw(
     mapping: SourceMapping,
     *,
     needed: Mapping[str, str],
+    or_ours: bool = False,
     watch: Watch = unwatched,
 ) -> Raw:
     """All rows of the files, one below the other. No files give no rows.
@@ -79,7 +80,7 @@ def read_raw(
     """
     raws = [_read_one(file, mapping, watch) for file in files]
     for file, raw in zip(files, raws, strict=True):
-        expect_columns(raw.cells, needed, file=str(file), source=mapping.name)
+        expect_columns(raw.cells, needed, file=str(file), source=mapping.name, or_ours=or_ours)
     if not raws:
         return Raw(pd.DataFrame(), pd.DataFrame({"file": [], "line": []}))
     starts = np.cumsum([0, *(len(raw.cells) for raw in raws)])
@@ -95,12 +96,20 @@ def read_raw(
 
 
 def expect_columns(
-    frame: pd.DataFrame, needed: Mapping[str, str], *, file: str, source: str
+    frame: pd.DataFrame,
+    needed: Mapping[str, str],
+    *,
+    file: str,
+    source: str,
+    or_ours: bool = False,
 ) -> None:
-    """Refuses a frame without a column of `needed`, which says what key of the mapping names it."""
+    """Refuses a frame without a column of `needed`, which says what key of the mapping names it.
+
+    With `or_ours` a column may also have the name of our field.
+    """
     there = [str(column) for column in frame.columns]
     for column, key in needed.items():
-        if column not in there:
+        if column not in there and not (or_ours and key.removeprefix("fields.") in there):
             raise SourceError(
                 f"Source {source}: {file} has no column {column!r}{similar(column, there)}. "
                 f"It has: {', '.join(there) or 'none'}. {_remedy(key, there)}"

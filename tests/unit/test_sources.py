@@ -11,7 +11,7 @@ import pytest
 from pipelines.sources.canonical import read_source
 from pipelines.sources.joining import join
 from pipelines.sources.layouts import ANOTHER_ITEM, Canonical, from_flat
-from pipelines.sources.mappings import SourceMapping, load_mapping
+from pipelines.sources.mappings import FieldSource, SourceMapping, load_mapping
 from pipelines.sources.reading import raw_of_frame, unwatched
 from pipelines.stage.tables import frame_from_columns
 from selectivity import columns
@@ -458,6 +458,40 @@ def test_native_rows_without_their_counterpart_are_quarantined(tmp_path: Path) -
     assert told["reason"].str.contains("goods items|no declaration|finding|no insp").all()
 
 
+@pytest.mark.parametrize("controls_too", [True, False])
+def test_tables_with_other_names_keep_what_controls_found(
+    controls_too: bool, tmp_path: Path
+) -> None:
+    names = {"declaration_id": "REF", "item_no": "LINE", "currency": "CUR"}
+    tables = ["declarations", "goods_items", *(["inspections", "findings"] * controls_too)]
+    _write_native(tmp_path, "csv", [a_declaration(items=(an_item(),))])
+    for table in tables:
+        file = tmp_path / f"{table}.csv"
+        pd.read_csv(file, dtype=str).rename(columns=names).to_csv(file, index=False)
+    given = {"name": "ours", "title": "Ours", "layout": "tables"}
+    mapping = SourceMapping.model_validate(
+        {**given, "fields": {ours: {"column": theirs} for ours, theirs in names.items()}}
+    )
+    found = read_source(tmp_path, mapping)
+
+    assert found.quarantine.empty
+    assert not found.misnamed
+    assert len(found.inspections) == 1
+    assert found.findings[["item_no", "currency"]].to_numpy().tolist() == [[1, "VND"]]
+
+
+def test_goods_items_of_a_table_may_be_counted(tmp_path: Path) -> None:
+    _write_native(tmp_path, "csv", [a_declaration(items=(an_item(), an_item(item_no=2)))])
+    file = tmp_path / "goods_items.csv"
+    pd.read_csv(file, dtype=str).drop(columns="item_no").to_csv(file, index=False)
+    mapping = load_mapping(SOURCES, "native")
+    counted = {"item_no": FieldSource(count_rows=True)}
+    found = read_source(tmp_path, mapping.model_copy(update={"fields": counted}))
+
+    assert found.items["item_no"].tolist() == [1, 2]
+    assert found.findings["item_no"].tolist() == [1]
+
+
 def test_native_tables_need_declarations_and_goods_items_only(tmp_path: Path) -> None:
     _write_native(tmp_path, "parquet", [a_declaration()])
     for table in ("inspections", "findings"):
@@ -569,7 +603,7 @@ def _read(folder: Path, *rows: str, header: str = HEADER, **keys: Any) -> Canoni
 
 
 def _a_finding() -> Any:
-    finding = {"item_no": 1, "mechanism": "QUANTITY", "additional_duty": 50.0}
+    finding = {"item_no": 1, "mechanism": "QUANTITY", "additional_duty": 50.0, "currency": "VND"}
     return an_inspection(declaration_id="A", result="FINDING", findings=(finding,))
 
 
