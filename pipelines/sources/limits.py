@@ -86,12 +86,14 @@ def _tables(joined: Canonical) -> Iterator[tuple[int, int, str, str]]:
 def _findings(joined: Canonical) -> tuple[int, int, str, str]:
     kept = int((joined.inspections["result"] == Result.FINDING).sum())
     what = "inspections that found something, or may have, were lost"
-    return joined.found - kept, joined.found, what, "Nobody would learn what they found. "
+    where = f"Nobody would learn what they found. {_most_often(joined.quarantine)}"
+    return joined.found - kept, joined.found, what, where
 
 
 def _most_often(quarantine: pd.DataFrame) -> str:
-    """The most frequent reason, and the first row that it stands for."""
-    for reason, rows in by_reason(quarantine).items():
+    """The most frequent cause, and the first row that it stands for."""
+    causes = quarantine[quarantine["reason"] != FELL_WITH_ANOTHER]
+    for reason, rows in by_reason(causes if len(causes) else quarantine).items():
         first = quarantine.iloc[_named(quarantine).index(reason)]
         value = f"{first['value']!r} in " if first["value"] else ""
         where = f"{value}{first['file']}, line {first['line']}"

@@ -91,6 +91,15 @@ def test_too_many_refused_rows_stop_the_run_and_leave_the_quarantine(tmp_path: P
     assert not (tmp_path / "out/items.parquet").exists()
 
 
+def test_the_cause_is_named_though_more_rows_fell_with_it(tmp_path: Path) -> None:
+    _native(tmp_path, findings_without_a_mechanism=0)
+    items = ["declaration_id,item_no", *(f"D{at},{no}" for at in range(100) for no in "x23")]
+    (tmp_path / "rows/goods_items.csv").write_text("\n".join(items), encoding="utf-8")
+
+    with pytest.raises(SourceError, match=r"Most often: item_no: not a whole number \(100 rows\)"):
+        _ingest(tmp_path, source="native")
+
+
 def test_rows_of_a_small_table_are_not_lost_behind_those_of_a_large_one(tmp_path: Path) -> None:
     _native(tmp_path, findings_without_a_mechanism=12)
 
@@ -104,7 +113,7 @@ def test_findings_are_not_lost_behind_inspections_that_found_nothing(tmp_path: P
     wrong = [f"W{at},2026-03-02,1,{1 if at < 4 else 7}" for at in range(16)]
     _rows(tmp_path, *clean, *wrong)
 
-    with pytest.raises(SourceError, match=r"12 of 16 inspections that found something"):
+    with pytest.raises(SourceError, match=r"12 of 16 inspections that found.*first '7' in .*line 206"):
         _ingest(tmp_path, limit=0.1)
 
 
