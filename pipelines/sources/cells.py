@@ -34,6 +34,8 @@ class Cells:
     values: npt.NDArray[Any]
     unreadable: Mask
     reason: str = ""
+    emptied: int = 0
+    """Cells with a code that the mapping sets to missing."""
 
 
 def read_cells(
@@ -134,10 +136,7 @@ def _codes(text: "pd.Series[str]", source: FieldSource) -> Cells:
         known = text.isin(list(source.codes))
         unknown = (text.notna() & ~known).to_numpy()
         text = text.map(lambda code: source.codes.get(code, code), na_action="ignore")
-        if source.other_codes != "keep":
-            text = text.mask(unknown)
-    refused = unknown & (source.other_codes == "refuse")
-    return Cells(_objects(text), refused, "not in the code map")
+    return _mapped(_objects(text), unknown, source)
 
 
 def _lists(text: "pd.Series[str]", source: FieldSource) -> Cells:
@@ -149,8 +148,17 @@ def _lists(text: "pd.Series[str]", source: FieldSource) -> Cells:
         parts = [part.strip() for part in cell.split(";") if part.strip()]
         unknown[row] = bool(source.codes) and not set(parts) <= set(source.codes)
         values[row] = tuple(source.codes.get(part, part) for part in parts)
-    refused = unknown & (source.other_codes == "refuse")
-    return Cells(values, refused, "not in the code map")
+    return _mapped(values, unknown, source)
+
+
+def _mapped(values: npt.NDArray[Any], unknown: Mask, source: FieldSource) -> Cells:
+    """What becomes of codes that the code map does not know, as the mapping says."""
+    if source.other_codes == "keep":
+        return Cells(values, np.zeros(len(values), dtype=bool))
+    values[unknown] = None
+    if source.other_codes == "missing":
+        return Cells(values, np.zeros(len(values), dtype=bool), emptied=int(unknown.sum()))
+    return Cells(values, unknown, "not in the code map")
 
 
 def _hs_codes(text: "pd.Series[str]", digits: int | None) -> "pd.Series[str]":

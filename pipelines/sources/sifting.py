@@ -99,6 +99,7 @@ def read_table(
 def add_cells(table: Table, name: str, cells: Cells, columns: Sequence[str]) -> None:
     """A column of the table; rows whose cell could not be read are refused."""
     table.values[name] = cells.values
+    table.emptied[name] += cells.emptied
     rows = np.flatnonzero(cells.unreadable)
     if len(rows):
         raw = table.raw.cells[list(columns)].iloc[rows].itertuples(index=False)

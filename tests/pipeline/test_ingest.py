@@ -113,7 +113,9 @@ def test_findings_are_not_lost_behind_inspections_that_found_nothing(tmp_path: P
     wrong = [f"W{at},2026-03-02,1,{1 if at < 4 else 7}" for at in range(16)]
     _rows(tmp_path, *clean, *wrong)
 
-    with pytest.raises(SourceError, match=r"12 of 16 inspections that found.*first '7' in .*line 206"):
+    with pytest.raises(
+        SourceError, match=r"12 of 16 inspections that found.*first '7' in .*line 206"
+    ):
         _ingest(tmp_path, limit=0.1)
 
 

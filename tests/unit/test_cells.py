@@ -150,16 +150,21 @@ def test_an_empty_list_is_not_a_missing_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "values", "unreadable"),
-    [("keep", ["1", "9"], False), ("missing", ["1", None], False), ("refuse", ["1", None], True)],
+    ("other", "value", "unreadable", "emptied"),
+    [("keep", "9", False, 0), ("missing", None, False, 1), ("refuse", None, True, 0)],
 )
 def test_a_code_map_says_what_becomes_of_other_codes(
-    other: Any, values: list[str | None], unreadable: bool
+    other: Any, value: str | None, unreadable: bool, emptied: int
 ) -> None:
     source = FieldSource(column="MODE", codes={"SEA": "1"}, other_codes=other)
-    cells = _read("transport_mode", ["SEA", "9"], source=source)
-    assert cells.values.tolist() == values
-    assert cells.unreadable.tolist() == [False, unreadable]
+    one = _read("transport_mode", ["SEA", "9", ""], source=source)
+    many = _read("document_types", ["SEA", "SEA;9", ""], source=source)
+
+    assert one.values.tolist() == ["1", value, None]
+    assert many.values.tolist() == [("1",), value and ("1", value), None]
+    for cells in (one, many):
+        assert cells.unreadable.tolist() == [False, unreadable, False]
+        assert cells.emptied == emptied
 
 
 @pytest.mark.parametrize(

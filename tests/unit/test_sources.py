@@ -393,6 +393,15 @@ def test_a_constant_no_declaration_takes_is_refused(tmp_path: Path) -> None:
         _read(tmp_path, "A,2026-03-02,OFF01,010121,1,", constants={"direction": "import"})
 
 
+def test_codes_that_a_mapping_sets_to_missing_are_counted(tmp_path: Path) -> None:
+    office = {"column": "OFFICE", "codes": {"Porto": "PO"}, "other_codes": "missing"}
+    rows = ("A,2026-03-02,Porto,010121,1,", "B,2026-03-02,Lisboa,010121,1,")
+    found = _read(tmp_path, *rows, fields={"declaration_office": office})
+
+    assert found.items["declaration_office"].tolist() == ["PO", None]
+    assert found.emptied == {"declaration_office": 1}
+
+
 def test_the_research_layout_keeps_hidden_countries_apart_from_real_ones(tmp_path: Path) -> None:
     (tmp_path / "wco.csv").write_text(
         "sgd.id,sgd.date,importer.id,declarant.id,country,office.id,tariff.code,quantity,"
