@@ -6,7 +6,7 @@ is not today. Whether a value is acceptable is for `Declaration` to say, not for
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def read_cells(
     if name.endswith("_percent"):
         column = _without_sign(column)
     if kind in ("number", "integer"):
-        return read_numbers(column, mapping, whole=kind == "integer")
+        return _scaled(read_numbers(column, mapping, whole=kind == "integer"), source.times)
     text = plain_text(column, missing_words(name, mapping))
     if kind == "boolean":
         return _booleans(text, mapping)
@@ -93,6 +93,15 @@ def read_numbers(column: "pd.Series[Any]", mapping: SourceMapping, *, whole: boo
         )
     broken = np.isfinite(numbers) & (numbers != np.floor(numbers))
     return Cells(np.where(broken, np.nan, numbers), unreadable | broken, "not a whole number")
+
+
+def _scaled(cells: Cells, times: float | None) -> Cells:
+    """In our unit, as it would have been written there: 0.0049 tonnes are 4.9 kg, and no 4.8999."""
+    if times is None:
+        return cells
+    with np.errstate(over="ignore"):  # no declaration takes what comes of it
+        numbers = cells.values * times
+    return replace(cells, values=np.array([float(f"{number:.15g}") for number in numbers]))
 
 
 def _without_sign(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -172,11 +172,7 @@ def from_documents(files: Mapping[str, Sequence[Path]], watch: Watch) -> Canonic
 
 
 def _named_table(raw: Raw, mapping: SourceMapping, kinds: Kinds) -> Table:
-    """Columns named as the mapping says, or else as our fields.
-
-    `fields` name columns of declarations and goods items. A finding has an item_no of its own, and
-    its table may well call it so.
-    """
+    """Columns named as the mapping says or, as those of findings may be, as our fields."""
     there = set(raw.cells.columns)
     sources = {
         name: source

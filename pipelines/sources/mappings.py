@@ -78,6 +78,7 @@ def _read_one_way(formats: tuple[str, ...]) -> tuple[str, ...]:
     return formats
 
 
+Times = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 FieldName = Annotated[str, AfterValidator(_known_field)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_many)]
 DateFormats = Annotated[Texts, AfterValidator(_read_one_way)]
@@ -112,6 +113,9 @@ class FieldSource(Closed):
         default="quarantine", description="What becomes of a value that a declaration refuses."
     )
     date_formats: DateFormats = ()
+    times: Times | None = Field(
+        default=None, description="What numbers are multiplied by: 1000 for tonnes that become kg."
+    )
 
     @model_validator(mode="after")
     def _comes_from_one_place(self) -> Self:
@@ -125,6 +129,13 @@ class FieldSource(Closed):
         if self.percent_of is not None:
             return (self.percent_of.part, self.percent_of.whole)
         return () if self.column is None else (self.column,)
+
+
+class Amounts(Closed):
+    """A column of amounts. A plain text is short for `{column: text}`."""
+
+    column: str
+    times: Times | None = None
 
 
 class Labels(Closed):
@@ -143,7 +154,9 @@ class Labels(Closed):
     label_delay_days: float | None = Field(
         default=None, ge=0, le=3650, description="Days from acceptance to the result, if not told."
     )
-    additional_duty: str | None = Field(default=None, description="Column with the duty assessed.")
+    additional_duty: Annotated[Amounts | None, BeforeValidator(_as_column)] = Field(
+        default=None, description="Column with the duty assessed."
+    )
 
     @model_validator(mode="after")
     def _the_day_of_the_result_is_known(self) -> Self:
@@ -154,7 +167,8 @@ class Labels(Closed):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the source that the labels read."""
-        named = (self.column, self.observed_at, self.additional_duty)
+        duty = self.additional_duty.column if self.additional_duty else None
+        named = (self.column, self.observed_at, duty)
         return tuple(column for column in named if column is not None)
 
 
@@ -209,6 +223,8 @@ class SourceMapping(Closed):
         for name, source in self.fields.items():
             if source.codes and KINDS[name] not in ("text", "texts"):
                 raise ValueError(f"fields.{name} is a {KINDS[name]}: it takes no codes")
+            if source.times and (KINDS[name] != "number" or source.column is None):
+                raise ValueError(f"fields.{name}: times is for a column of numbers alone")
             if source.percent_of and KINDS[name] != "number":
                 raise ValueError(f"fields.{name} is a {KINDS[name]}: it cannot be a percentage")
             if source.count_rows and name != "item_no":

@@ -19,7 +19,6 @@ from pipelines.sources.cells import (
     missing_words,
     plain_text,
     read_cells,
-    read_numbers,
     without_point_zero,
 )
 from pipelines.sources.mappings import FieldSource, Labels, SourceMapping
@@ -54,8 +53,10 @@ def read_labels(table: Table, mapping: SourceMapping, labels: Labels) -> Mask:
     told = _labels(cells[labels.column], mapping, labels)
     add_cells(table, "label", told, [labels.column])
     if labels.additional_duty is not None:
-        column = labels.additional_duty
-        add_cells(table, "additional_duty", read_numbers(cells[column], mapping), [column])
+        amounts = FieldSource(**labels.additional_duty.model_dump())
+        column = cells[labels.additional_duty.column]
+        duties = read_cells(column, "additional_duty", "number", mapping, amounts)
+        add_cells(table, "additional_duty", duties, amounts.columns)
     if labels.observed_at is not None:
         source = FieldSource(column=labels.observed_at)
         times = read_cells(cells[labels.observed_at], "observed_at", "time", mapping, source)

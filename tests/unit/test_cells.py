@@ -139,6 +139,14 @@ def test_a_fraction_is_not_a_count() -> None:
     assert _read("package_count", ["3", "3.0", "3.5"]).unreadable.tolist() == [False, False, True]
 
 
+def test_numbers_in_another_unit_are_what_they_would_be_in_ours() -> None:
+    tonnes = FieldSource(column="T", times=1000)
+    for cells in (["0.0049", "", "1e308", "x"], [0.0049, None, 1e308, None]):
+        read = _read("net_mass_kg", cells, source=tonnes)
+        np.testing.assert_array_equal(read.values, [4.9, np.nan, np.inf, np.nan])
+    assert 0.0049 * 1000 != 4.9
+
+
 def test_lists_come_from_parquet_and_from_text_alike() -> None:
     assert _read("document_types", [["380", "271"], None]).values.tolist() == [("380", "271"), None]
     assert _read("document_types", ["380; 271", ""]).values.tolist() == [("380", "271"), None]

@@ -34,6 +34,8 @@ def test_every_mapping_we_ship_loads(name: str) -> None:
         ),
         (FLAT + "  hs_code: {colunm: HS}", r"colunm is not known \(did you mean 'column'\?\)"),
         (FLAT + "  net_mass_kg: {codes: {a: b}, column: N}", "is a number: it takes no codes"),
+        (FLAT + "  item_no: {column: N, times: 2}", "item_no: times is for a column of numbers"),
+        (FLAT + "  net_mass_kg: {column: N, times: 0}", "times: .*greater than 0"),
         (FLAT + "  importer_id: {}", "name one of column, percent_of or count_rows"),
         (FLAT + "constants: {accepted_at: 2020-01-01}", "under both fields and constants"),
         (FLAT + "timezone: Hanoi", "'Hanoi' is not a time zone"),

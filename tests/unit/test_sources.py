@@ -393,6 +393,17 @@ def test_a_constant_no_declaration_takes_is_refused(tmp_path: Path) -> None:
         _read(tmp_path, "A,2026-03-02,OFF01,010121,1,", constants={"direction": "import"})
 
 
+def test_values_and_duties_in_thousands_become_whole_units(tmp_path: Path) -> None:
+    labels = LABELS | {"additional_duty": {"column": "DUTY", "times": 1000}}
+    value = {"column": "VALUE", "times": 1000}
+    row = "A,2026-03-02,OFF01,010121,12.5,1,0.7"
+    fields = {"customs_value": value}
+    found = _read(tmp_path, row, header=f"{HEADER},DUTY", fields=fields, labels=labels)
+
+    assert found.items["customs_value"].tolist() == [12_500]
+    assert found.findings["additional_duty"].tolist() == [700]
+
+
 def test_codes_that_a_mapping_sets_to_missing_are_counted(tmp_path: Path) -> None:
     office = {"column": "OFFICE", "codes": {"Porto": "PO"}, "other_codes": "missing"}
     rows = ("A,2026-03-02,Porto,010121,1,", "B,2026-03-02,Lisboa,010121,1,")
