@@ -205,6 +205,7 @@ def some_goods(**columns: Any) -> pd.DataFrame:
     plain = {
         "known_days": 400.0,
         "declared": np.arange(count, dtype=float),
+        "named": True,
         "origin": "CN",
         "declaration": np.arange(count),
         "lane": "GREEN",

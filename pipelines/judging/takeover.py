@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.bundle import Bundle
 from pipelines.judging.checks import Check, Margins, Verdict, beside, worst
 from pipelines.judging.fitting import Past
-from pipelines.judging.new_traders import is_new
+from pipelines.judging.new_traders import PARTIES, is_named, is_new
 from pipelines.judging.replay import replay
 from pipelines.stage.files import reading, without_nan
 from pipelines.stage.tables import KEY, read_frame
@@ -122,7 +122,8 @@ def judge(
             f"The {len(starts)} declarations of the evaluation are not the {len(decisions)} that "
             "the new bundle decided on, or not in their order. Run `dvc repro evaluate`."
         )
-    decided = decisions.assign(new_trader=is_new(matrix[starts, _KNOWN_DAYS]))
+    named = is_named({name: evaluated[name][starts] for name in PARTIES})
+    decided = decisions.assign(new_trader=is_new(matrix[starts, _KNOWN_DAYS], named))
     accepted = decided["accepted_at"]
     use = (accepted >= pd.Timestamp(first_day, tz="UTC")) & (accepted <= _ripe_until(past))
     decided = decided[use]

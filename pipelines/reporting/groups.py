@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from models.lane_model import LaneModel
-from pipelines.judging.new_traders import NEW_DAYS, is_new
+from pipelines.judging.new_traders import NEW_DAYS, PARTIES, is_named, is_new
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say
@@ -31,7 +31,7 @@ def goods_of(
     """One row per evaluated goods item, as `with_groups` wants it."""
     decisions, declared = (
         evidence.decisions,
-        read_frame(items, ["accepted_at", "country_of_origin"]),
+        read_frame(items, ["accepted_at", "country_of_origin", *PARTIES]),
     )
     moments = declared["accepted_at"].dt.tz_convert(None).to_numpy()
     evaluated = evidence.periods.rows({"accepted_at": moments}, "evaluate")
@@ -41,6 +41,7 @@ def goods_of(
     ]
     classes = known_classes(read_outcomes(outcomes, len(declared)), len(declared))[0][evaluated]
     return pd.DataFrame(np.concatenate(blocks), columns=["known_days", "declared", "risk"]).assign(
+        named=is_named({name: declared[name][evaluated] for name in PARTIES}),
         origin=declared["country_of_origin"].to_numpy()[evaluated],
         declaration=np.repeat(np.arange(len(decisions)), decisions["items"]),
         lane=np.repeat(decisions["lane"].to_numpy(), decisions["items"]),
@@ -54,17 +55,19 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         goods: evaluated goods items, as `goods_of` gives them: `known_days` and `declared`, what
-            was known of the trader then, NaN where nothing was; `origin`; `declaration`, a
-            number; `lane`, `inspected`, `found` and `risk`.
+            was known of the trader then, NaN where nothing was; `named`, whether one is;
+            `origin`; `declaration`, a number; `lane`, `inspected`, `found` and `risk`.
     """
+    named = goods["named"].to_numpy(bool)
+    new = is_new(goods["known_days"].to_numpy(), named)
     # Who declared as much is as large: those of whom nothing is known are the smallest.
-    place = goods["declared"].fillna(0).rank(method="min") - 1
-    size = (place * len(SIZES) // max(len(goods), 1)).astype(int)
+    place = goods["declared"].fillna(0).where(named).rank(method="min") - 1
+    size = (place * len(SIZES) // max(named.sum(), 1)).fillna(0).astype(int)
     origin = goods["origin"].fillna("")
     most = origin.value_counts().sort_index().nlargest(MOST_ORIGINS).index
     return goods.assign(
-        trader=np.where(is_new(goods["known_days"].to_numpy()), "new", "known"),
-        size=np.array(SIZES)[size],
+        trader=np.select([~named, new], ["", "new"], "known"),
+        size=np.where(named, np.array(SIZES)[size], ""),
         origin=origin.where(origin.isin(most), "other"),
     )
 
@@ -72,35 +75,38 @@ def with_groups(goods: pd.DataFrame) -> pd.DataFrame:
 def groups(grouped: pd.DataFrame) -> Section:
     """Section: lanes, findings and risks per group."""
     known = grouped[grouped.inspected]
+    caveats = ("caveat", *["caveat_size"] * ("size" in _kinds(grouped)), "caveat_origin")
     return Section(
         name="groups",
         answers=(_of_new(grouped), say("groups.risk")),
         blocks=tuple(_tables(grouped)),
-        caveats=(say("groups.caveat"), say("groups.caveat_size"), say("groups.caveat_origin")),
+        caveats=tuple(say(f"groups.{name}") for name in caveats),
         warnings=tuple(_differing(known)),
     )
 
 
 def _of_new(grouped: pd.DataFrame) -> Sentence:
     share = (grouped.lane != "GREEN").groupby(grouped.trader).mean()
-    return say(
-        "groups.answer",
-        new=Share(share.get("new", float("nan"))),
-        known=Share(share.get("known", float("nan"))),
-        days=Number(NEW_DAYS),
-    )
+    told = {name: Share(share[name]) for name in ("new", "known") if name in share}
+    keys = {(): "groups.unnamed", ("new",): "groups.only_new", ("known",): "groups.only_known"}
+    return say(keys.get(tuple(told), "groups.answer"), **told, days=Number(NEW_DAYS))
+
+
+def _kinds(grouped: pd.DataFrame) -> tuple[str, ...]:
+    """Those of traders only where traders are named."""
+    return ("trader", "size", "origin") if grouped.trader.any() else ("origin",)
 
 
 def _tables(grouped: pd.DataFrame) -> Iterator[Table]:
     names = ("items", "checked", "RED", "inspected", "found_of", "interval", "risk_mean")
-    for kind in ("trader", "size", "origin"):
+    for kind in _kinds(grouped):
         rows = tuple(_row(kind, name, rows) for name, rows in _in_order(kind, grouped))
         headings = tuple(say(f"heading.{name}") for name in (kind, *names))
         yield Table(say(f"groups.{kind}_caption"), headings, rows)
 
 
 def _in_order(kind: str, grouped: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    order = {"trader": ("known", "new"), "size": SIZES}.get(kind)
+    order = {"trader": ("known", "new", ""), "size": (*SIZES, "")}.get(kind)
     if order is None:
         counts = grouped[kind].value_counts()
         order = tuple(sorted(counts.index, key=lambda name: (name == "other", -counts[name], name)))
@@ -139,7 +145,7 @@ def _differing(known: pd.DataFrame) -> Iterator[Sentence]:
     for kind in ("trader", "size"):
         for name, rows in _in_order(kind, known):
             rate, risk = _found_in(rows), float(rows.risk.mean())
-            if len(rows) >= FEWEST and not rate.low <= risk <= rate.high:
+            if name and len(rows) >= FEWEST and not rate.low <= risk <= rate.high:
                 yield say(
                     f"groups.{'overrated' if risk > rate.high else 'underrated'}",
                     group=say(f"group.{name}"),

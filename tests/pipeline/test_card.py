@@ -148,6 +148,31 @@ def test_groups_are_counted_apart_and_compared_with_their_own_findings() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("known_days", "named", "answer", "rows"),
+    [
+        ([10.0, 400.0, np.nan], [True] * 3, "answer", ["known", "new"]),
+        ([400.0] * 3, [True] * 3, "only_known", ["known"]),
+        ([10.0] * 3, [True] * 3, "only_new", ["new"]),
+        ([400.0, np.nan, np.nan], [True, False, False], "only_known", ["known", "undeclared"]),
+        ([np.nan] * 3, [False] * 3, "unnamed", None),
+    ],
+)
+def test_who_is_not_named_is_no_new_trader(
+    known_days: list[float], named: list[bool], answer: str, rows: list[str] | None
+) -> None:
+    told = with_groups(some_goods(known_days=known_days, named=named))
+    section = groups(told)
+    tables = {block.caption.key: block.rows for block in section.blocks}  # type: ignore[union-attr]
+    asked = tables.get("groups.trader_caption")
+    assert section.answers[0].key == f"groups.{answer}"
+    labels = None if asked is None else [row.cells[0] for row in asked]
+    assert labels == (None if rows is None else [say(f"group.{name}") for name in rows])
+    assert ("groups.size_caption" in tables) == bool(rows)
+    assert (say("groups.caveat_size") in section.caveats) == bool(rows)
+    assert (told["size"] == "").tolist() == [not each for each in named]
+
+
 def test_whom_a_wrong_lane_harms_is_counted_not_claimed() -> None:
     """Of 140 inspected in yellow and red 36 had a finding; nobody knows of the other 50."""
     evidence = an_evidence(controls=drawn(100, 4))
@@ -183,6 +208,8 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
     before, first = pd.Timestamp("2025-06-01", tz="UTC"), PERIODS.evaluate_from
     moments = [before, *[pd.Timestamp(first, tz="UTC")] * 3]
     items = pd.DataFrame({"accepted_at": moments, "country_of_origin": ["XX", "CN", "VN", "JP"]})
+    items["direction"] = [None, "IMPORT", "EXPORT", "EXPORT"]
+    items = items.assign(importer_id="here", exporter_id=[None, None, None, "here"])
     matrix = np.random.default_rng(5).normal(size=(4, len(FEATURE_NAMES)))
     outcomes = pd.DataFrame(
         {"row": [0, 2], "inspection_id": ["I-1", "I-2"], "finding_class": [1, 2]}
@@ -200,6 +227,7 @@ def test_goods_items_get_the_lane_of_their_declaration_and_their_own_risk(
         *(tmp_path / f"{name}.parquet" for name in ("features", "items", "outcomes")),
     )
     assert goods["origin"].tolist() == ["CN", "VN", "JP"]
+    assert goods["named"].tolist() == [True, False, True]
     assert goods["lane"].tolist() == ["RED", "RED", "GREEN"]
     assert goods["declaration"].tolist() == [0, 0, 1]
     assert goods["inspected"].tolist() == [False, True, False]

@@ -319,6 +319,9 @@ def test_new_traders_are_those_known_for_less_than_so_many_days() -> None:
     decisions["lane"] = ["RED" if day % 4 == 3 else "GREEN" for day in range(20, 60)]
     told = {each.name: each for each in judge(new, new, past, decisions, QUICK).checks}
     assert told["clean new traders held up"].new == 1.0
+    past.items["importer_id"] = np.full(120, None)
+    told = {each.name: each for each in judge(new, new, past, decisions, QUICK).checks}
+    assert np.isnan(told["clean new traders held up"].new)
 
 
 def test_a_model_that_takes_far_longer_fails() -> None:

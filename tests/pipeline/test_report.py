@@ -759,6 +759,8 @@ def _write_inputs(folder: Path) -> None:
     items = pd.DataFrame(rows)[["declaration_id", "version_no", "accepted_at"]]
     items = items.assign(
         direction="IMPORT",
+        importer_id="T-1",
+        exporter_id=None,
         currency="VND",
         **{**dict.fromkeys(facts, 1.0), "hs_code": "610910", "country_of_origin": "CN"},
     )
