@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from selectivity.errors import DecisionLogError, ParamsError
 from serving.log.checkpointer import check_vouched
 from serving.log.checkpoints import Checkpoint, newest_signed
-from serving.log.drain import refuse_lost, taken_upto
+from serving.log.drain import check, refuse_lost, taken_upto
 from serving.log.held_note import HeldNote
 from serving.log.reader import LogReader
-from serving.log.recent import Recent, held_by
+from serving.log.recent import Recent, drained_by, held_by
 from serving.log.signing_key import kept_public, read_or_create_signing_key, signed_before
 from serving.log.spool import NotTheLogError, Reserve
 from serving.settings import Settings
+from serving.storage.chain import log_id_of
 from serving.storage.file import LogFile
 from serving.storage.store import AwayError, Store
 
@@ -153,6 +154,28 @@ def check_spool(log: LogReader, settings: Settings) -> None:
             spool.look_through(look)
         else:
             look(None)
+
+
+def waiting_in_spool(settings: Settings, log: LogReader | None = None) -> int:
+    """How many records of the spool the log does not have yet. It is looked at as a start does.
+
+    Args:
+        log: where to look what was taken over; without it the copy of the log says so, and all
+            waits if there is none.
+
+    Raises:
+        AuditError: the spool is not what was written.
+        DecisionLogError: it cannot be read.
+    """
+    spool = LogFile(settings.spool_file)
+    if not spool.file.exists() or not spool.file.stat().st_size:  # a start makes one of it
+        return 0
+    spool_id = spool.look_through(log_id_of)
+    if log is not None:
+        taken = log.store.look_through(partial(taken_upto, spool_id))
+    else:
+        taken = drained_by(settings.recent_file, spool_id)
+    return spool.look_through(partial(check, taken=taken)).no - taken.no
 
 
 def _note(settings: Settings) -> HeldNote:

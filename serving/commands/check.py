@@ -20,7 +20,14 @@ from serving.log.recent import copied_at
 from serving.log.signing_key import kept_public, signed_before
 from serving.settings import Settings
 from serving.storage.store import AwayError
-from serving.stores import check_durable, check_spool, empty_place, primary_of, refuse_emptied
+from serving.stores import (
+    check_durable,
+    check_spool,
+    empty_place,
+    primary_of,
+    refuse_emptied,
+    waiting_in_spool,
+)
 
 ANCHORS: Mapping[Anchor, str] = {
     Anchor.OK: "fits it (`lanes verify` proves every record)",
@@ -117,17 +124,19 @@ def _check_log(settings: Settings) -> Iterator[Checked]:
         check_durable(settings)
         if (place := empty_place(settings)) is not None:
             yield Checked("log", f"none at {place} yet; it is made at the first start")
+            yield from _check_spool(settings, "the first start takes")
             return
         with closing(LogReader(primary_of(settings))) as log:
             damage = log.damage()
             decisions, inspections, parked = log.counts()
             conflicts = len(log.conflicts())
             if not damage:
-                check_spool(log, settings)
+                spool = list(_check_spool(settings, "the next start takes", log))
                 anchor = _compare_with_anchor(log, settings)
                 newest = next(log.newest_first(), None)
     except AwayError as error:
         yield _without(settings, error)
+        yield from _check_spool(settings, "once it is back, the service takes")
         return
     except SelectivityError as error:
         yield Checked("log", "cannot be used", error, stops=True)
@@ -140,10 +149,31 @@ def _check_log(settings: Settings) -> Iterator[Checked]:
     state = f"{decisions} decisions, {inspections} inspections ({parked} parked)"
     state += f", {conflicts} conflicts (lanes conflicts)" if conflicts else ""
     yield Checked("log", state)
+    yield from spool
     if newest is not None:
         yield from _check_draw_key(newest, settings)
     if anchor is not None:
         yield Checked("anchor", f"{settings.anchor_file} {ANCHORS[anchor]}")
+
+
+def _check_spool(
+    settings: Settings, taking: str, log: LogReader | None = None
+) -> Iterator[Checked]:
+    """What lies in the spool still, or why a start would refuse it."""
+    file = settings.spool_file
+    try:
+        if log is not None:
+            check_spool(log, settings)
+        waiting = waiting_in_spool(settings, log)
+    except AwayError:
+        raise
+    except SelectivityError as error:
+        yield Checked("spool", "cannot be used", error, stops=True)
+        return
+    if waiting:
+        records, them = ("record waits", "it") if waiting == 1 else ("records wait", "them")
+        state = f"{waiting} {records} in {file}; {taking} {them} into the log"
+        yield Checked("spool", state)
 
 
 def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Checked]:

@@ -110,8 +110,7 @@ class Recent:
 
     def drained(self, spool_id: str) -> Head:
         """How far the log had this spool when it was last known; number 0 of one never seen."""
-        mark = _marked(self._copy, f"drained {spool_id}")
-        return _head(mark) or Head(0, genesis(spool_id))
+        return _drained(self._copy, spool_id)
 
     def note_held(self, place: str, spool_id: str, head: Head) -> None:
         """Remember what the spool at this place holds, for a start that finds another there."""
@@ -228,12 +227,24 @@ def _holds_newest_of(copy: sqlite3.Connection, log: Connection) -> bool:
     return True
 
 
+def _drained(copy: sqlite3.Connection, spool_id: str) -> Head:
+    return _head(_marked(copy, f"drained {spool_id}")) or Head(0, genesis(spool_id))
+
+
 def held_by(file: Path, log_id: str, place: str) -> tuple[str, Head] | None:
     """What `Recent.held` of the copy of the log with this id gives; None if there is none."""
     if file.exists():
         with suppress(DecisionLogError, sqlite3.Error), closing(open_to_read(file)) as copy:
             return _held(copy, place) if log_id_of(copy) == log_id else None
     return None
+
+
+def drained_by(file: Path, spool_id: str) -> Head:
+    """What `Recent.drained` of the copy of a log gives; number 0 if there is none."""
+    if file.exists():
+        with suppress(DecisionLogError, sqlite3.Error), closing(open_to_read(file)) as copy:
+            return _drained(copy, spool_id)
+    return Head(0, genesis(spool_id))
 
 
 def copied_at(file: Path, log: str) -> datetime:

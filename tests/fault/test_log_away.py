@@ -361,6 +361,9 @@ def test_an_ordered_mode_holds_at_a_start_without_the_database(
         assert client.get("/health/ready").json()["mode"] == Mode.NO_GREEN
         assert client.post("/v1/lanes", json=lodged()).json()["lane"] != "GREEN"
         assert client.post("/v1/mode", json=ordered).status_code == 503  # longer is no tighter
+        waits = lanes(tmp_path, "check", LANES_DATABASE=database).stdout
+        assert "1 record waits in " in waits
+        assert "once it is back, the service takes it into the log" in waits
 
 
 def test_after_hours_without_a_look_at_the_log_nothing_is_released_until_it_is_back(

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ from serving.settings import Settings
 from serving.storage.chain import Head
 from tests.builders import NOON, an_inspection, an_item
 from tests.command_line import lanes, lanes_alone, lanes_meanwhile
+from tests.logs import a_record, kept
 from tests.services import KEY, ROOT, a_process, a_service, free_port, lodged, ndjson, settings_in
 
 COMMANDS = {
@@ -614,7 +616,34 @@ def test_a_check_misses_a_spool_that_was_lost(tmp_path: Path, there: bool) -> No
         DecisionLog(settings.spool_file).close()
     told = lanes(tmp_path, "check")
     assert "it held 2 records that the log did not have yet" in told.stderr
-    assert "would serve  nothing: see log" in told.stdout
+    assert "would serve  nothing: see spool" in told.stdout
+
+
+def test_a_check_tells_what_waits_in_the_spool(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with closing(DecisionLog(settings.spool_file)) as spool:
+        kept(spool, a_record(), a_record(declaration_id="D-2"))
+    waits = f"2 records wait in {settings.spool_file}; the"
+    assert f"{waits} first start takes them into the log" in lanes(tmp_path, "check").stdout
+    DecisionLog(settings.log_file).close()
+    assert f"{waits} next start takes them into the log" in lanes(tmp_path, "check").stdout
+    with a_service(tmp_path):
+        pass
+    told = lanes(tmp_path, "check")
+    assert "2 decisions" in told.stdout
+    assert "spool" not in told.stdout  # it is kept, and holds nothing that the log lacks
+
+
+def test_a_check_refuses_a_spool_that_a_start_refuses(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with closing(DecisionLog(settings.spool_file)) as spool:
+        kept(spool, a_record())
+    with closing(sqlite3.connect(settings.spool_file)) as connection, connection:
+        connection.execute("UPDATE decisions SET lane = 3")
+    told, start = lanes(tmp_path, "check"), lanes_alone(tmp_path, "serve")
+    assert "would serve  nothing: see spool" in told.stdout
+    assert start.returncode == AuditError.exit_code
+    assert start.stderr.strip().removeprefix("error: ") in told.stderr
 
 
 def test_a_stopped_service_ends_in_good_order(tmp_path: Path, bundle: Path) -> None:
