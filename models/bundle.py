@@ -47,6 +47,16 @@ RULING = (RULES, POLICY, SCORECARD, KNOWLEDGE)
 FORMAT = 2
 
 
+class OtherVersionError(BundleError):
+    """A bundle is as it was sealed, and another version of this software sealed it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}. Another version of this software made it: train and publish again with "
+            "this one (`make repro`, `python -m pipelines.publish`), or go on with that one."
+        )
+
+
 class Manifest(BaseModel):
     """What the bundle consists of and comes from."""
 
@@ -130,10 +140,10 @@ def verify(directory: Path, names: Collection[str] = FILES) -> tuple[str, Manife
             f"The manifest of {directory} cannot be read: {problems(error)}. Publish it again."
         ) from error
     if manifest.format != FORMAT or set(manifest.files) != set(FILES):
-        raise BundleError(
+        raise OtherVersionError(
             f"The bundle in {directory} has another format than this software reads: format "
             f"{manifest.format} with {', '.join(sorted(manifest.files))}, not format {FORMAT} with "
-            f"{', '.join(sorted(FILES))}. Make it again with `make repro`."
+            f"{', '.join(sorted(FILES))}"
         )
     for name in names:
         _check(directory / name, manifest.files[name])
@@ -208,7 +218,5 @@ _UNFIT = (ValidationError, ValueError, TypeError, KeyError, EOFError, BadZipFile
 
 
 def _does_not_fit(directory: Path, error: Exception) -> BundleError:
-    problem = problems(error) if isinstance(error, ValidationError) else error
-    return BundleError(
-        f"The bundle in {directory} does not fit this software: {problem}. Make it again."
-    )
+    problem = problems(error) if isinstance(error, ValidationError) else str(error).strip("'")
+    return OtherVersionError(f"The bundle in {directory} does not fit this software: {problem}")

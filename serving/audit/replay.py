@@ -5,7 +5,6 @@ that know exactly the records they knew then; the lanes of earlier versions; the
 digest of the features in the record shows whether the histories were the same.
 """
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,7 +12,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from models.bundle import Bundle, Ruling, load, load_ruling
+from models.bundle import MANIFEST, Bundle, OtherVersionError, Ruling, load, load_ruling
+from models.digests import sha256_of
 from models.pointer import NAME_DIGITS
 from models.rules_files import read_rules
 from selectivity.deciding.decision import Source
@@ -65,7 +65,11 @@ class Replayed(NamedTuple):
 
 
 class MissingError(Exception):
-    """What a decision rested on is not at hand."""
+    """What a decision rested on is not at hand, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str = "Put it back where that setting says.") -> None:
+        super().__init__(what)
+        self.remedy = remedy
 
 
 def replay(log: LogReader, settings: Settings, *, since: datetime | None = None) -> Replayed:
@@ -123,7 +127,7 @@ class Again:
         self._with_bundle: dict[str, list[tuple[Predictor, CatchUp]]] = {}
         self._rulings: dict[str, Predictor] = {}
         self._without: Predictor | None = None
-        self._absent: set[tuple[str, object]] = set()
+        self._absent: dict[tuple[str, object], MissingError] = {}
 
     def decide(self, numbered: Numbered) -> DecisionRecord:
         """The decision on the declaration of this record, made now."""
@@ -187,13 +191,20 @@ class Again:
 
     def _find(self, digest: str, load_it: Callable[[Path], Loaded]) -> Loaded:
         """What is loaded from the folder of the bundle with this digest."""
-        named = [self._settings.published / digest[:NAME_DIGITS], self._settings.bundle]
-        for folder in filter(None, () if (digest, load_it) in self._absent else named):
-            with contextlib.suppress(BundleError):
-                if (loaded := load_it(folder)).digest == digest:
-                    return loaded
-        self._absent.add((digest, load_it))
-        raise MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
+        sought = digest, load_it
+        if sought not in self._absent:
+            missing = MissingError(f"bundle {digest[:NAME_DIGITS]} (LANES_PUBLISHED)")
+            for folder in (self._settings.published / digest[:NAME_DIGITS], self._settings.bundle):
+                try:
+                    if folder is not None and (loaded := load_it(folder)).digest == digest:
+                        return loaded
+                except OtherVersionError:
+                    if folder is not None and sha256_of(folder / MANIFEST) == digest:
+                        missing = _of_another_version(digest)
+                except BundleError:
+                    continue
+            self._absent[sought] = missing
+        raise self._absent[sought]
 
     def _fallback(self, rules_version: str) -> Predictor:
         missing = MissingError(f"rules of version {rules_version} (LANES_RULES)")
@@ -206,6 +217,13 @@ class Again:
         if self._without.rules.version != rules_version:
             raise missing
         return self._without
+
+
+def _of_another_version(digest: str) -> MissingError:
+    return MissingError(
+        f"bundle {digest[:NAME_DIGITS]} was made by another version of this software",
+        "Ask the version that decided (see “Publish, upgrade and go back” in RUNBOOK.md).",
+    )
 
 
 def _draw_key(settings: Settings) -> bytes:

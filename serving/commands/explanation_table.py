@@ -44,8 +44,8 @@ def explanation_lines(
         explained = explain_from_log(record, log, settings)
     except MissingError as missing:
         raise SelectivityError(
-            f"What the decision on {declaration_id!r} rested on is not at hand: {missing}. Put it "
-            "back where that setting says."
+            f"What the decision on {declaration_id!r} rested on is not at hand: {missing}. "
+            f"{missing.remedy}"
         ) from missing
     steps = log.override_steps(record.declaration_id, record.version_no)
     holds = lane_in_force(record, steps)

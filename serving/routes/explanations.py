@@ -91,7 +91,7 @@ async def _explained(record: DecisionRecord, parts: Parts) -> Explained:
             field="declaration_id",
             value=record.declaration_id[:40],
             message=f"what the decision rested on is not at hand: {missing}",
-            remedy="Put the bundle of the decision back into the folder of published bundles.",
+            remedy=missing.remedy,
         )
         raise RefusedError(not_found("The decision cannot be explained now.", problem)) from missing
 

@@ -11,9 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from models.bundle import Bundle
+from models.bundle import PROFILES_FILE, Bundle, seal
 from models.rules_files import read_rules
 from selectivity.deciding.policy import Policy
 from selectivity.deciding.random_stratum import RandomPolicy
@@ -237,6 +238,32 @@ def test_what_a_decision_rested_on_and_is_not_at_hand_is_named(
     assert (found.equal, found.differing) == (0, 0)
     assert f"1 not replayed: bundle {digest} (LANES_PUBLISHED)" in found.line
     assert "1 not replayed: rules of version " in found.line
+
+
+def test_a_decision_by_a_bundle_of_other_software_is_not_said_to_lack_it(
+    tmp_path: Path, bundle: Path
+) -> None:
+    of_before = tmp_path / "published/of_before"
+    shutil.copytree(bundle, of_before)
+    with np.load(bundle / PROFILES_FILE) as arrays:
+        np.savez(of_before / PROFILES_FILE, **dict(list(arrays.items())[:-1]))
+    digest = seal(of_before, {"source": "tests"})
+    of_before.rename(tmp_path / "published" / digest[:16])
+    parts = served(tmp_path, [a_declaration()], bundle=bundle)
+    with closing(sqlite3.connect(path_of(parts.log))) as connection, connection:
+        connection.execute(
+            "UPDATE decisions SET record = json_set(record, '$.bundle_digest', ?, "
+            "'$.model_digest', ?)",
+            (digest, digest),
+        )
+    assert replayed(tmp_path).line.endswith(
+        f"1 not replayed: bundle {digest[:16]} was made by another version of this software"
+    )
+    told = lanes(tmp_path, "explain", "D-1").stderr
+    assert "was made by another version of this software. Ask the version that decided" in told
+    assert "is not a file in the archive. Another version of this software made it: train" in (
+        lanes(tmp_path, "check", LANES_BUNDLE=str(tmp_path / "published" / digest[:16])).stderr
+    )
 
 
 def test_another_draw_key_replays_nothing(tmp_path: Path) -> None:
