@@ -72,7 +72,7 @@ def assemble(settings: Settings) -> Parts:
             with closing(LogReader(log.store, log_id=log.log_id)) as reader:
                 _tell_of_newest(next(reader.newest_first(), None), draw_key)
                 kept = HistoriesFile.of(settings, draw_key)
-                for each in predictor.that_learn():
+                for each in predictor.learners():
                     catch_up(each, reader, kept)
         log.at_the_end(checkpointer_for(settings, meters, log).close)
         parts = Parts(predictor, log, meters, settings, keys, tokens, pointer_seen=seen)

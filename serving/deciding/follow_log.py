@@ -77,7 +77,7 @@ class LogFollower:
 
     async def teach_next(self, log: LogReader) -> int:
         """Teach the next records of the log, at most `AT_ONCE`; gives how many there were."""
-        learners = [each for each in self._parts.predictor.that_learn() if each.bundle is not None]
+        learners = [each for each in self._parts.predictor.learners() if each.bundle is not None]
         if learners:
             upto = min(each.known_upto or 0 for each in learners)  # a stand-in may know less
         else:
@@ -142,6 +142,6 @@ class LogFollower:
         successor = self._prepare()
         self._refuse_another(successor.bundle_digest)
         kept = HistoriesFile.of(self._parts.settings, successor.draw_key)
-        for each in successor.that_learn():
+        for each in successor.learners():
             catch_up(each, log, kept)
         return successor

@@ -21,7 +21,7 @@ def kept_behind(predecessor: Predictor, pointer: Pointer) -> Predictor | None:
     The predecessor if it is worth keeping, else the one that was behind it, else None. Nothing
     stays behind the predecessor: there would be three in memory.
     """
-    candidates = predecessor.that_learn()
+    candidates = predecessor.learners()
     predecessor.last_good = None
     return next((each for each in candidates if is_worth_keeping(each, pointer)), None)
 

@@ -29,7 +29,7 @@ class Handover:
 
         While a successor is made, the record is remembered for it.
         """
-        for each in predictor.that_learn():
+        for each in predictor.learners():
             fold(each)
         if self._remembered is not None:
             self._remembered.append(fold)

@@ -84,11 +84,11 @@ class Predictor:
         self.cause = None if bundle else cause or NO_MODEL
         self.cause_detail = cause_detail
         self.known_upto: int | None = None
-        """Number of the last record of the log that the profiles have taken in."""
+        """Number of the last record of the log that the profiles know; None if they know none."""
         self.kept_upto = 0
-        """Number of the last one that a file for the next start knows."""
+        """Number of the last record that the histories kept for the next start know."""
         self.last_good: Predictor | None = None
-        """Whose model is asked when this one's gives nothing usable; it learns along."""
+        """The predictor whose model is asked when this one's gives nothing usable."""
         self._clock, self.breaker = clock, Breaker(seconds_allowed, clock, ruling_digest)
 
     @classmethod
@@ -121,7 +121,7 @@ class Predictor:
     @property
     def behind(self) -> bool:
         """Whether some model has histories that know nothing of the log."""
-        return any(each.bundle and each.known_upto is None for each in self.that_learn())
+        return any(each.bundle and each.known_upto is None for each in self.learners())
 
     @property
     def source(self) -> Source:
@@ -132,8 +132,8 @@ class Predictor:
             return Source.LAST_GOOD
         return Source.FALLBACK if self.scorecard is None else Source.SCORECARD
 
-    def that_learn(self) -> "list[Predictor]":
-        """This one and the one behind it: both have to know what the log holds."""
+    def learners(self) -> "list[Predictor]":
+        """This predictor and the last good one behind it: both learn what the log holds."""
         return [self] if self.last_good is None else [self, self.last_good]
 
     def assess(

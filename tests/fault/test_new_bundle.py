@@ -446,4 +446,4 @@ def test_histories_that_are_made_anew_are_those_of_the_model_behind_as_well(
     with closing(LogReader(parts.log.store)) as log:
         made = LogFollower(parts, lambda: one).that_knows_the_log(log)
     parts.log.close()
-    assert [each.known_upto for each in made.that_learn()] == [0, 0]
+    assert [each.known_upto for each in made.learners()] == [0, 0]
