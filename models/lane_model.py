@@ -135,13 +135,10 @@ class LaneModel:
         try:
             calibration = Calibration.model_validate_json((directory / CALIBRATION).read_bytes())
             knowledge = Knowledge.model_validate_json((directory / KNOWLEDGE).read_bytes())
-        except ValidationError as error:
+        except (ValidationError, OSError) as error:
+            problem = problems(error) if isinstance(error, ValidationError) else error
             raise BundleError(
-                f"The model in {directory} cannot be read: {problems(error)}. Train it again."
-            ) from error
-        except OSError as error:
-            raise BundleError(
-                f"The model in {directory} cannot be read: {error}. Train it again."
+                f"The model in {directory} cannot be read: {problem}. Train it again."
             ) from error
         return cls(Trees.load(directory), calibration, knowledge)
 

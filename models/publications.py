@@ -66,7 +66,10 @@ def _those_there_are(published: Path) -> str:
 
 
 def not_taken_back(lines: Sequence[Publication]) -> list[str]:
-    """Names of the bundles in force one after the other, less those that were rolled back."""
+    """Names of the bundles in force one after the other, less those that were rolled back.
+
+    A rollback takes out what came into force after the bundle that it goes back to.
+    """
     names: list[str] = []
     for line in lines:
         while line.rollback and line.bundle in names and names[-1] != line.bundle:
