@@ -87,7 +87,7 @@ class OfficeLoads:
         """
         day, name = self._day(moment), hash(key)
         if key is not None and name in day.counted:
-            return nothing
+            return nothing_to_take_back
         load = self.of(office, moment)
         load.count(decision)
         if key is not None:
@@ -108,8 +108,8 @@ def _take_back(day: _Day, name: int, load: OfficeLoad, decision: LaneDecision) -
     day.counted.discard(name)
 
 
-def nothing() -> None:
-    """Takes nothing back: the decision had been counted before."""
+def nothing_to_take_back() -> None:
+    """Of a decision that was not counted, or by another way before."""
 
 
 def _asking(decision: LaneDecision) -> Iterator[tuple[tuple[Channel, Lane], float]]:

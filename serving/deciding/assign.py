@@ -12,7 +12,7 @@ from functools import partial
 
 from selectivity.days import day_in_utc
 from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
-from selectivity.deciding.office_loads import OfficeLoads, nothing
+from selectivity.deciding.office_loads import OfficeLoads, nothing_to_take_back
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.histories.rows import Row
@@ -188,7 +188,7 @@ def count(record: DecisionRecord, parts: Parts) -> Callable[[], None]:
     It is this service's own or was read from the log. One of an earlier day counts nothing.
     """
     if day_in_utc(record.decided_at) < day_in_utc(parts.now()):
-        return nothing
+        return nothing_to_take_back
     office = record.declared.get("declaration_office")
     return parts.loads.count(office, record.decided_at, record.decision, key=record.key)
 
