@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from selectivity.actor import ID_DIGITS, Actor
 from selectivity.deciding.modes import AFTERWARDS, STRICTNESS, Mode, tightens
 from selectivity.declaration import Strict, Text, canonical_sha256
-from selectivity.override import ID_DIGITS, Actor
 
 MOST_HOURS = 72.0
 WAITS = timedelta(hours=4)

@@ -4,7 +4,6 @@ A decision is never edited. Each step of an override is a record of its own: who
 does so alone; whoever lowers one waits for a second person, and some lanes nobody may lower.
 """
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -12,14 +11,11 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from selectivity.actor import ID_DIGITS, Actor
 from selectivity.declaration import Identifier, Strict, Text, canonical_sha256
 from selectivity.lanes import Channel, Lane, LaneName, Reason, Vote
 from selectivity.record import DecisionRecord
 from selectivity.rules.rule_set import Layer, Rule
-
-ID_DIGITS = 24
-ID_PATTERN = f"^[0-9a-f]{{{ID_DIGITS}}}$"
-"""What names an override, or an order to change the mode."""
 
 BINDING_CHANNELS = (Channel.MANDATORY, Channel.RANDOM)
 BINDING_LAYERS = (Layer.MANDATORY, Layer.PROHIBITION)
@@ -61,24 +57,6 @@ class OverrideState(StrEnum):
     IN_FORCE = "in force"
     PENDING = "pending"
     APPROVED = "approved"
-
-
-class Actor(BaseModel):
-    """Who did something. Two ids of one name are one person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(description="Id of the key, or subject of the token.")
-    name: str
-
-    def is_same_as(self, other: "Actor") -> bool:
-        """Whether these may be one person."""
-        return self.id == other.id or _alike(self.name) == _alike(other.name)
-
-
-def _alike(name: str) -> str:
-    """A form of the name that is equal for names that look the same."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 class OverrideStep(BaseModel):

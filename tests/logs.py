@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from selectivity.actor import Actor
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from selectivity.override import Actor, OverrideAsked, OverrideState, OverrideStep, request
+from selectivity.override import OverrideAsked, OverrideState, OverrideStep, request
 from selectivity.record import DecisionRecord
 from serving.log.checkpoints import AnchorLine, anchor_lines
 from serving.log.decision_log import DecisionLog

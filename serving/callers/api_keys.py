@@ -14,8 +14,8 @@ from typing import Protocol, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from selectivity.actor import Actor
 from selectivity.declaration import Code
-from selectivity.override import Actor
 
 KEY = re.compile(r"lanes_([0-9a-f]{8})_[0-9a-f]{64}")
 

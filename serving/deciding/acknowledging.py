@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from selectivity.override import Actor
+from selectivity.actor import Actor
 from serving.log.cursors import place
 from serving.log.kept_texts import read_kept
 from serving.log.reader import LogReader

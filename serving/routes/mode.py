@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from selectivity.actor import ID_PATTERN
 from selectivity.mode_orders import ModeAsked, ModeStep
-from selectivity.override import ID_PATTERN
 from serving.answers.mode import ModeAnswer
 from serving.callers.api_keys import Role
 from serving.deciding.assign import Parts

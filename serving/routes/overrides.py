@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from selectivity.override import ID_PATTERN, OverrideAsked, OverrideState
+from selectivity.actor import ID_PATTERN
+from selectivity.override import OverrideAsked, OverrideState
 from selectivity.reasons.wording import Language
 from serving.answers.overrides import OverrideAnswer
 from serving.callers.api_keys import Role

@@ -16,6 +16,7 @@ from models.bundle import Bundle, load, verify
 from models.pointer import Pointer, read_pointer, write_pointer
 from models.trees import TREES
 from pipelines.publish import publish
+from selectivity.actor import Actor
 from selectivity.deciding.decision import Source
 from selectivity.deciding.guard import OfficeCapacity
 from selectivity.deciding.modes import Mode
@@ -23,7 +24,6 @@ from selectivity.deciding.office_loads import OfficeLoads
 from selectivity.errors import DecisionLogError
 from selectivity.lanes import Channel, Lane
 from selectivity.mode_orders import ModeAsked, ModeStep
-from selectivity.override import Actor
 from selectivity.record import DecisionRecord
 from serving.audit.replay import Replayed, replay
 from serving.deciding.assign import Parts, assign, count, lodge

@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selectivity.actor import Actor
 from selectivity.deciding.modes import STRICTNESS, Mode
 from selectivity.mode_orders import (
     MOST_HOURS,
@@ -16,7 +17,6 @@ from selectivity.mode_orders import (
     order,
     standing,
 )
-from selectivity.override import Actor
 from tests.builders import NOON
 
 AN, BINH = Actor(id="k1", name="An"), Actor(id="k2", name="Binh")

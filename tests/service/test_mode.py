@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from selectivity.actor import Actor
 from selectivity.deciding.modes import Mode
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.mode_orders import ModeAsked, ModeStep, order
-from selectivity.override import Actor
 from serving.answers.mode import ModeAnswer
 from serving.callers.api_keys import Role, actor_of
 from serving.deciding.governing import give_order, take_over

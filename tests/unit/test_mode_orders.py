@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from selectivity.actor import Actor
 from selectivity.deciding.modes import Mode
 from selectivity.mode_orders import (
     CLOCKS_APART,
@@ -18,7 +19,6 @@ from selectivity.mode_orders import (
     standing,
     waiting,
 )
-from selectivity.override import Actor
 from tests.builders import NOON
 
 AN, BINH, AN_AGAIN = (

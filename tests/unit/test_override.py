@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from selectivity.actor import Actor
 from selectivity.lanes import Channel, Lane, Reason, Vote
 from selectivity.override import (
-    Actor,
     Held,
     OverrideAsked,
     OverrideState,
