@@ -95,7 +95,7 @@ class DecisionLog(LogReader):
 
     def find(self, declaration_id: str, version_no: int | None = None) -> DecisionRecord | None:
         """As `LogReader.find`, looking into the spool as well while that holds anything."""
-        found = self._asked(lambda log: LogReader.find(log, declaration_id, version_no))
+        found = self._answers(lambda log: LogReader.find(log, declaration_id, version_no))
         return max(found, key=lambda record: record.version_no, default=None)
 
     def append(self, record: DecisionRecord, *, in_step: bool = False) -> "asyncio.Future[Kept]":
@@ -123,10 +123,10 @@ class DecisionLog(LogReader):
 
     def lineages(self, names: Sequence[str]) -> Lineages:
         """All versions under these names, without what is still on its way to the disk."""
-        asked = self._asked(lambda log: LogReader.versions_under(log, names))
-        return Lineages(
-            {version.key: version for some in reversed(asked) for version in some}.values()
-        )
+        answers = self._answers(lambda log: LogReader.versions_under(log, names))
+        # Of a version that log and spool both have, what the spool says counts.
+        versions = {each.key: each for answer in reversed(answers) for each in answer}
+        return Lineages(versions.values())
 
     def strictest_lane(self, *names: str, lineages: Lineages | None = None) -> Lane | None:
         """As `LogReader.strictest_lane`, counting what is still on its way to the disk.
@@ -146,15 +146,15 @@ class DecisionLog(LogReader):
 
     def override_steps(self, declaration_id: str, version_no: int) -> list[OverrideStep]:
         """As the reader's, and of the copy while the log cannot be asked."""
-        found = self._asked(lambda log: LogReader.override_steps(log, declaration_id, version_no))
-        return max(found, key=len)
+        steps = self._answers(lambda log: LogReader.override_steps(log, declaration_id, version_no))
+        return max(steps, key=len)
 
     def mode_steps(self) -> list[ModeStep]:
         """As the reader's, and of the copy while the log cannot be asked; then those that were
         ordered here meanwhile, which come into the log behind all that is there."""
-        *spooled, steps = self._asked(LogReader.mode_steps)
+        *spooled, steps = self._answers(LogReader.mode_steps)
         names = {step.name for step in steps}
-        new = (step for some in spooled for step in some if step.name not in names)
+        new = (step for answer in spooled for step in answer if step.name not in names)
         return [*steps, *(step for step in new if step.tightens)]
 
     def waits(self, act: str) -> bool:
@@ -163,8 +163,8 @@ class DecisionLog(LogReader):
 
     def kept_since(self, day: date) -> list[DecisionRecord]:
         """What was decided on this day (UTC) or later, wherever it was kept."""
-        found = self._asked(lambda log: kept_since(log, day))
-        return list({record.key: record for some in found for record in some}.values())
+        answers = self._answers(lambda log: kept_since(log, day))
+        return list({record.key: record for answer in answers for record in answer}.values())
 
     def add_inspection(self, inspection: Inspection) -> "asyncio.Future[KeptInspection]":
         """Keep an inspection, once; parked until its declaration is decided on.
@@ -213,7 +213,7 @@ class DecisionLog(LogReader):
         super().close()
         self.store.let_go()
 
-    def _asked(self, question: Callable[[LogReader], Found | None]) -> list[Found]:
+    def _answers(self, question: Callable[[LogReader], Found | None]) -> list[Found]:
         """What is known to each of those that have to be asked; one that knows nothing is left out.
 
         That is the log alone; while it cannot be written, the spool, and behind it the copy of the

@@ -98,11 +98,11 @@ def _outcomes(works: Sequence[Work[Any]], links: Links, connection: Connection) 
     Works of a class that has `keep_all` are given to it together, where they stand side by side. It
     gives the same as doing them one after the other, in fewer statements.
     """
-    for keep_all, some in groupby(works, lambda work: getattr(work, "keep_all", None)):
+    for keep_all, together in groupby(works, lambda work: getattr(work, "keep_all", None)):
         if keep_all is None:
-            yield from (outcome(work, links, connection) for work in some)
+            yield from (outcome(work, links, connection) for work in together)
         else:
-            yield from keep_all(list(some), links, connection)
+            yield from keep_all(list(together), links, connection)
 
 
 def outcome(work: Work[Any], links: Links, connection: Connection) -> Any:
