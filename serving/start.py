@@ -33,7 +33,7 @@ from serving.each_minute import EachMinute, tell_of_clock
 from serving.http.address import WAITING, bind, listen, url_of
 from serving.http.connection import connections
 from serving.http.door import Door
-from serving.log.checkpointer import Checkpointer, Often
+from serving.log.checkpointer import Checkpointer, Schedule
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
 from serving.log.signing_key import kept_public, read_or_create_signing_key
@@ -133,7 +133,7 @@ def checkpointer_for(settings: Settings, meters: Meters, log: DecisionLog) -> Ch
         settings.anchor_file,
         read_or_create_signing_key(settings.signing_key_file),
         earlier=kept_public(settings.signing_key_file)[1:],
-        often=Often(settings.checkpoint_records, settings.checkpoint_seconds),
+        schedule=Schedule(settings.checkpoint_records, settings.checkpoint_seconds),
         on_checkpoint=meters.vouched,
         on_anchor=meters.anchored,
         later=log.away,

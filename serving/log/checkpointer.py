@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
-from serving.log.checkpoints import Anchor, Checkpoint, Vouched, append, look
+from serving.log.checkpoints import Anchor, Checkpoint, Vouched, append, vouched_for
 from serving.log.reader import LogReader
 from serving.storage.acts import first_altered
 from serving.storage.chain import Head
@@ -31,8 +31,8 @@ LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Often:
-    """A checkpoint is due when so many records are new, or some are and so much time has passed."""
+class Schedule:
+    """A checkpoint is due after so many new records, or after so many seconds if any is new."""
 
     records: int = 1_000
     seconds: float = 10.0
@@ -47,7 +47,7 @@ class Checkpointer:
         anchor: Path,
         key: Ed25519PrivateKey,
         *,
-        often: Often = Often(),
+        schedule: Schedule = Schedule(),
         on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
         on_anchor: Callable[[Anchor], None] = lambda anchor: None,
         later: bool = False,
@@ -65,7 +65,7 @@ class Checkpointer:
         """
         self._log, self._anchor = LogReader(log, later=later, log_id=log_id), anchor
         self._key, self._earlier = key, earlier
-        self._often, self._on_checkpoint, self._on_anchor = often, on_checkpoint, on_anchor
+        self._schedule, self._on_checkpoint, self._on_anchor = schedule, on_checkpoint, on_anchor
         self._trouble, self._cut_for = Trouble(), 0
         self._begun, self._found = False, Anchor.OK
         self._last = Head(0, "")
@@ -147,7 +147,7 @@ class Checkpointer:
             self._begin()
         new = self._head().no - self._last.no
         waited = time.monotonic() - self._when
-        if new >= self._often.records or (new > 0 and waited >= self._often.seconds):
+        if new >= self._schedule.records or (new > 0 and waited >= self._schedule.seconds):
             self._vouch()
 
     def _vouch_if_new(self) -> None:
@@ -197,7 +197,7 @@ def check_vouched(log: LogReader, anchor: Path, keys: Sequence[Ed25519PublicKey]
             nobody can say.
         OSError: the anchor cannot be read.
     """
-    vouched = look(anchor, log.log_id, keys)
+    vouched = vouched_for(anchor, log.log_id, keys)
     known = vouched.furthest
     if known is not None and log.hash_at(known.records) != known.head:
         raise DecisionLogError(

@@ -146,8 +146,8 @@ def anchor_lines(stream: Iterable[bytes]) -> Iterator[AnchorLine]:
             yield AnchorLine(no, _read(line), torn=_torn(line))
 
 
-def look(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouched:
-    """What the newest checkpoints say of the log with this id, as these keys signed them.
+def vouched_for(file: Path, log_id: str, signers: Sequence[Ed25519PublicKey]) -> Vouched:
+    """What the newest checkpoints in an anchor file, signed by these keys, say of a log.
 
     Raises:
         OSError: the file cannot be read.

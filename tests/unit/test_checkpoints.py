@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from selectivity.errors import AuditError, DecisionLogError, ParamsError
 from serving.log.chain_check import Walked, walk
-from serving.log.checkpointer import CUT_LOOKS, LOOK_SECONDS, Checkpointer, Often
+from serving.log.checkpointer import CUT_LOOKS, LOOK_SECONDS, Checkpointer, Schedule
 from serving.log.checkpoints import Anchor, Checkpoint, append, newest_signed
 from serving.log.decision_log import DecisionLog
 from serving.log.signing_key import key_id, public_file, read_or_create_signing_key, read_public
@@ -28,7 +28,7 @@ from tests.logs import a_record, anchored, kept, path_of
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
-SELDOM = Often(records=1_000, seconds=3_600)
+SELDOM = Schedule(records=1_000, seconds=3_600)
 
 
 def a_checkpoint(records: int = 3) -> Checkpoint:
@@ -39,7 +39,9 @@ def a_log(folder: Path, **fields: Any) -> tuple[DecisionLog, Path]:
     """A log whose checkpoints go to a file, once it is closed at the latest."""
     log = DecisionLog(folder / "state/decisions.sqlite")
     anchor = folder / "other-disk/anchor.ndjson"
-    checkpointer = Checkpointer(log.store, anchor, KEY, often=fields.pop("often", SELDOM), **fields)
+    checkpointer = Checkpointer(
+        log.store, anchor, KEY, schedule=fields.pop("schedule", SELDOM), **fields
+    )
     log.at_the_end(checkpointer.close)
     return log, anchor
 
@@ -174,10 +176,10 @@ def test_a_log_is_vouched_for_when_it_begins_and_when_it_ends(tmp_path: Path) ->
     assert vouched(anchor) == [0, 7]
 
 
-@pytest.mark.parametrize("often", [Often(records=2, seconds=3_600), Often(seconds=0.1)])
-def test_a_log_is_vouched_for_as_it_grows(tmp_path: Path, often: Often) -> None:
+@pytest.mark.parametrize("schedule", [Schedule(records=2, seconds=3_600), Schedule(seconds=0.1)])
+def test_a_log_is_vouched_for_as_it_grows(tmp_path: Path, schedule: Schedule) -> None:
     seen: list[Checkpoint] = []
-    log, anchor = a_log(tmp_path, often=often, on_checkpoint=seen.append)
+    log, anchor = a_log(tmp_path, schedule=schedule, on_checkpoint=seen.append)
     kept(log, a_record(), a_record(declaration_id="D-2"))
     wait_until(lambda: vouched(anchor)[-1] == 2)
     log.close()
@@ -186,7 +188,7 @@ def test_a_log_is_vouched_for_as_it_grows(tmp_path: Path, often: Often) -> None:
 
 
 def test_a_log_goes_on_while_its_anchor_cannot_be_written(tmp_path: Path) -> None:
-    log, anchor = a_log(tmp_path, often=Often(records=1))
+    log, anchor = a_log(tmp_path, schedule=Schedule(records=1))
     aside = anchor.rename(tmp_path / "aside")
     anchor.mkdir()
     assert kept(log, a_record())[0].new
@@ -421,7 +423,7 @@ def test_nothing_is_vouched_for_that_was_cut_while_the_service_ran(
 ) -> None:
     told, vouched = list[Anchor](), list[Checkpoint]()
     options: dict[str, Any] = {"on_anchor": told.append, "on_checkpoint": vouched.append}
-    log, _ = a_log(tmp_path, often=Often(records=1, seconds=0), **options)
+    log, _ = a_log(tmp_path, schedule=Schedule(records=1, seconds=0), **options)
     kept(log, *[a_record(declaration_id=f"D-{each}") for each in range(4)])
     wait_until(lambda: vouched[-1].records == 4)
     with closing(sqlite3.connect(path_of(log))) as connection, connection:
@@ -469,7 +471,7 @@ def test_an_anchor_that_cannot_be_written_is_told_and_so_is_its_end(
     if found is Anchor.DAMAGED:
         with anchor.open("a") as stream:
             stream.write("{}\n")
-    log, _ = a_log(tmp_path, often=Often(records=1, seconds=0), on_anchor=told.append)
+    log, _ = a_log(tmp_path, schedule=Schedule(records=1, seconds=0), on_anchor=told.append)
     aside = anchor.with_suffix(".aside")
     anchor.rename(aside)
     kept(log, a_record(declaration_id="D-2"))
@@ -499,7 +501,7 @@ def causes(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_log_in_which_nothing_is_new_is_not_vouched_for_again(tmp_path: Path) -> None:
-    log, anchor = a_log(tmp_path, often=Often(records=1_000, seconds=0))
+    log, anchor = a_log(tmp_path, schedule=Schedule(records=1_000, seconds=0))
     time.sleep(3 * LOOK_SECONDS)
     log.close()
     assert vouched(anchor) == [0]
