@@ -15,14 +15,14 @@ from selectivity.reasons.attribution import FamilyShare, families
 from selectivity.reasons.checkable import Goods
 from selectivity.record import DecisionRecord
 from serving.audit.not_declared import not_declared
-from serving.audit.replay import Again
+from serving.audit.replay import Replayer
 from serving.deciding.risk_assessment import digest_of
 from serving.log.kept_texts import declared_in
 from serving.log.reader import LogReader
 from serving.settings import Settings
 
 
-class Seen(NamedTuple):
+class ModelInput(NamedTuple):
     """What a model looks at when it decides on a declaration."""
 
     bundle: Bundle
@@ -59,23 +59,23 @@ class Explained(NamedTuple):
     items: tuple[ItemExplained, ...]
 
 
-def look(record: DecisionRecord, bundle: Bundle) -> Seen:
+def input_now(record: DecisionRecord, bundle: Bundle) -> ModelInput:
     """What this bundle, with its histories as they are now, sees in the declaration."""
     goods = [Goods(row, bundle.profiles.values(row)) for row in rows_of(declared_in(record))]
     rows, histories = zip(*goods, strict=True)
-    return Seen(bundle, goods, bundle.model.features_of_rows(arrays_of(rows), histories))
+    return ModelInput(bundle, goods, bundle.model.features_of_rows(arrays_of(rows), histories))
 
 
-def look_again(record: DecisionRecord, log: LogReader, settings: Settings) -> Seen:
+def input_then(record: DecisionRecord, log: LogReader, settings: Settings) -> ModelInput:
     """What the bundle of the decision saw, its histories taken through the log to that moment.
 
     Raises:
         MissingError: the bundle is not at hand.
     """
     with log.one_moment():
-        bundle = Again(log, settings).predictor(record).bundle
+        bundle = Replayer(log, settings).predictor(record).bundle
     assert bundle is not None
-    return look(record, bundle)
+    return input_now(record, bundle)
 
 
 def without_model(record: DecisionRecord) -> bool:
@@ -88,12 +88,14 @@ def nothing_of_a_model(record: DecisionRecord) -> Explained:
     return Explained(record, as_decided=True, items=())
 
 
-def explain(record: DecisionRecord, seen: Seen) -> Explained:
+def explain(record: DecisionRecord, model_input: ModelInput) -> Explained:
     """Contributions to the risk of each goods item, by family and with facts to check."""
-    found = contributions(seen.bundle.model, seen.matrix)
-    shares = families(seen.goods, seen.matrix, found.added)
+    found = contributions(model_input.bundle.model, model_input.matrix)
+    shares = families(model_input.goods, model_input.matrix, found.added)
     risks = {score.item_no: 1 - score.none for score in record.scores}
-    rows = zip(seen.goods, found.usual.tolist(), found.log_odds.tolist(), shares, strict=True)
+    rows = zip(
+        model_input.goods, found.usual.tolist(), found.log_odds.tolist(), shares, strict=True
+    )
     items = tuple(
         ItemExplained(
             no := int(goods.row["item_no"]),
@@ -105,7 +107,7 @@ def explain(record: DecisionRecord, seen: Seen) -> Explained:
         )
         for goods, usual, log_odds, of_item in rows
     )
-    return Explained(record, seen.sha256 == record.features_sha256, items)
+    return Explained(record, model_input.sha256 == record.features_sha256, items)
 
 
 def explain_from_log(record: DecisionRecord, log: LogReader, settings: Settings) -> Explained:
@@ -117,4 +119,4 @@ def explain_from_log(record: DecisionRecord, log: LogReader, settings: Settings)
     """
     if without_model(record):
         return nothing_of_a_model(record)
-    return explain(record, look_again(record, log, settings))
+    return explain(record, input_then(record, log, settings))

@@ -86,14 +86,14 @@ def replay(log: LogReader, settings: Settings, *, since: datetime | None = None)
     missing: Counter[str] = Counter()
     first: str | None = None
     with log.one_moment():
-        again = Again(log, settings)
+        replayer = Replayer(log, settings)
         for numbered in log.records():
             kept = numbered.record
             if since is not None and kept.decided_at < since:
                 counts["left out"] += 1
                 continue
             try:
-                decided = again.decide(numbered)
+                decided = replayer.decide(numbered)
             except MissingError as what:
                 missing[str(what)] += 1
                 continue
@@ -118,8 +118,8 @@ class _AsOnItsDay:
         return self._room.rank if self._room and self._room.lane is vote.lane else 0.0
 
 
-class Again:
-    """Predictors as they were, by the digest of their bundle."""
+class Replayer:
+    """Decides again, with predictors that know what those of the decisions knew then."""
 
     def __init__(self, log: LogReader, settings: Settings) -> None:
         self._log, self._settings = log, settings

@@ -12,7 +12,7 @@ from serving.audit.explanation import (
     Explained,
     explain,
     explain_from_log,
-    look,
+    input_now,
     nothing_of_a_model,
     without_model,
 )
@@ -81,9 +81,9 @@ async def _explained(record: DecisionRecord, parts: Parts) -> Explained:
         return nothing_of_a_model(record)
     bundle = parts.predictor.bundle
     if bundle is not None and bundle.digest == record.bundle_digest:
-        seen = look(record, bundle)  # here, where the histories are folded too
-        if seen.sha256 == record.features_sha256:
-            return await asyncio.to_thread(explain, record, seen)
+        model_input = input_now(record, bundle)  # here, where the histories are folded too
+        if model_input.sha256 == record.features_sha256:
+            return await asyncio.to_thread(explain, record, model_input)
     try:
         return await asyncio.to_thread(_from_log, record, parts)
     except MissingError as missing:

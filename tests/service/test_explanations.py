@@ -13,7 +13,7 @@ from selectivity.histories.rows import rows_of
 from selectivity.reasons.officer_words import FAMILY_WORDS
 from selectivity.reasons.wording import Language
 from serving.answers.explanations import ExplanationAnswer
-from serving.audit.explanation import explain, look
+from serving.audit.explanation import explain, input_now
 from serving.audit.not_declared import WORDS, in_words, not_declared
 from serving.callers.api_keys import Role
 from serving.log.reader import LogReader
@@ -179,9 +179,9 @@ def test_features_that_cannot_be_had_again_are_said_to_differ(tmp_path: Path, bu
         client.post("/v1/lanes", json=lodged())
     record = LogReader(settings_in(tmp_path).log_file).find("D-1")
     assert record is not None
-    seen = look(record, load(bundle))
-    assert explain(record, seen).as_decided
-    other = explain(record.model_copy(update={"features_sha256": "0" * 64}), seen)
+    model_input = input_now(record, load(bundle))
+    assert explain(record, model_input).as_decided
+    other = explain(record.model_copy(update={"features_sha256": "0" * 64}), model_input)
     assert not other.as_decided
     assert "differ from those of the decision" in ExplanationAnswer.of(other, None, "en").note
 
