@@ -105,10 +105,11 @@ def _lower(vote: Vote, room: Room) -> list[Vote]:
 
 
 def _keeps(room: Room, may_release: bool) -> bool:
+    # Within a normal day the bar lies below zero, and so below every rank.
     bar = (room.taken - room.normal) / (room.limit - room.normal)
     if room.lane is Lane.YELLOW:
-        return not may_release or bar < 0 or room.rank >= min(bar, LOWER_HALF)
-    return bar < 0 or (bar < 1 and room.rank >= bar)
+        return not may_release or room.rank >= min(bar, LOWER_HALF)
+    return bar < 1 and room.rank >= bar
 
 
 def score_of(vote: Vote) -> float | None:
