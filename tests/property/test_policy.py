@@ -91,8 +91,10 @@ def test_a_mandatory_rule_binds_whatever_the_model_says(row: list[float]) -> Non
 @given(probabilities, st.sampled_from(NO_DRAWS.facts_needed))
 @settings(deadline=None)
 def test_leaving_a_needed_fact_out_never_gives_green(row: list[float], fact: str) -> None:
-    silent = a_declaration(items=(an_item(**{fact: None}),))
-    assert lane_of(row, declaration=silent).lane > Lane.GREEN
+    decision = lane_of(row, declaration=a_declaration(items=(an_item(**{fact: None}),)))
+    assert decision.lane > Lane.GREEN
+    told = [vote.reason.facts for vote in decision.votes if vote.reason.code == "MISSING_FACT"]
+    assert told == [{"field": fact}]
 
 
 @given(probabilities)
@@ -108,7 +110,8 @@ def test_an_unknown_code_never_gives_green_by_itself(row: list[float]) -> None:
         draw_key=b"key",
     )
     assert decision.lane is Lane.YELLOW
-    assert decision.reasons[0].code == "UNKNOWN_CODE"
+    reason = decision.reasons[0]
+    assert (reason.code, reason.item_no, reason.facts) == ("UNKNOWN_CODE", 1, {"field": "hs_code"})
 
 
 @given(st.binary(min_size=1, max_size=8), st.sampled_from([None, [1.0, 0.0, 0.0]]))
@@ -318,14 +321,21 @@ def test_what_was_accepted_far_from_the_clock_is_not_released_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("field", "code"), [("incomplete_code", "INCOMPLETE_CODE"), ("odd_date", "ODD_DATE")]
+    ("field", "code", "facts"),
+    [
+        ("incomplete_code", "INCOMPLETE_CODE", {"digits": 4}),
+        ("odd_date", "ODD_DATE", {"accepted_at": "2026-03-02"}),
+    ],
 )
-def test_no_lane_is_asked_for_where_the_policy_names_none(field: str, code: str) -> None:
+def test_no_lane_is_asked_for_where_the_policy_names_none(
+    field: str, code: str, facts: dict[str, Any]
+) -> None:
     declaration = a_declaration(accepted_at=NOON, items=(an_item(hs_code="6109"),))
     now = NOON + timedelta(days=4_000)
     for policy, asked in ((NO_DRAWS, True), (NO_DRAWS.model_copy(update={field: None}), False)):
         decision = lane_of([1.0, 0.0, 0.0], declaration=declaration, now=now, policy=policy)
-        assert (code in {vote.reason.code for vote in decision.votes}) is asked
+        told = [vote.reason.facts for vote in decision.votes if vote.reason.code == code]
+        assert told == [facts] * asked
 
 
 def test_a_bundle_from_before_a_lane_was_asked_for_does_not_ask_for_it() -> None:
