@@ -22,7 +22,7 @@ from models.bundle import (
 )
 from models.calibration import Calibration, Curve
 from models.lane_model import LaneModel
-from models.trees import FINDING
+from models.trees import FINDING, Trees
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError, RulesError
 from tests.builders import a_declaration, an_item
@@ -103,6 +103,21 @@ class _Trap:
 
     def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
         return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"\nTree=1\n", b"\nTree=7\n"), (b"end of trees", b""), (b"end of parameters", b"")],
+)
+def test_trees_that_do_not_lie_where_their_head_says_are_refused(
+    copy: Path, before: bytes, after: bytes
+) -> None:
+    """Of some LightGBM ends the process."""
+    whole = (copy / FINDING).read_bytes()
+    assert whole.count(before) == 1
+    (copy / FINDING).write_bytes(whole.replace(before, after))
+    with pytest.raises(BundleError, match=r"finding\.txt is cut or altered"):
+        Trees.load(copy)
 
 
 def test_a_loaded_model_scores_like_the_saved_one(bundle: Path, tmp_path: Path) -> None:

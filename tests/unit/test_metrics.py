@@ -14,6 +14,7 @@ from selectivity.metrics import (
     calibration_bins,
     equal_mass_calibration_error,
     expected_calibration_error,
+    percentile_interval,
     precision_at,
     recall_at,
     share_in_groups,
@@ -126,6 +127,14 @@ def test_an_interval_that_few_resamples_know_of_is_none() -> None:
 
     assert bootstrap(defined(1), np.arange(400)) == (0.5, 0.5)
     assert np.isnan(bootstrap(defined(2), np.arange(400))).all()
+
+
+@pytest.mark.parametrize(("defined", "ends"), [(5, (0.5, 0.5)), (4, (np.nan, np.nan))])
+def test_an_interval_is_that_of_half_of_the_resamples_or_more(
+    defined: int, ends: tuple[float, float]
+) -> None:
+    values = np.array([0.5] * defined + [np.nan] * (10 - defined))
+    np.testing.assert_array_equal(percentile_interval(values), ends)
 
 
 def test_an_interval_is_left_out_where_too_little_was_found_and_the_value_is_not() -> None:
