@@ -222,6 +222,15 @@ def test_what_is_taken_back_was_never_counted(
     assert left.rank(probe) == right.rank(probe)
 
 
+def test_who_cannot_be_told_from_others_stands_in_the_middle() -> None:
+    loads = OfficeLoads()
+    worthless = Vote(lane=Lane.RED, channel=Channel.MODEL, reason=Reason(code="FALLBACK"))
+    assert loads.of("OFF01", NOON).rank(a_vote(Lane.RED)) == 0.5  # the first of the day
+    loads.count("OFF01", NOON, LaneDecision.of([a_vote(Lane.RED)]))
+    assert loads.of("OFF01", NOON).rank(worthless) == 0.5
+    assert loads.of("OFF01", NOON).rank(a_vote(Lane.RED)) == 0.5  # of two alike
+
+
 def test_a_clock_that_jumps_ahead_and_back_lets_the_guard_go_on_where_it_was() -> None:
     loads, red = OfficeLoads(), LaneDecision.of([a_vote(Lane.RED)])
     for days_ahead in (0, 400, 0, 401, 0):

@@ -48,6 +48,12 @@ def test_a_sum_of_estimates_is_as_wide_as_their_squares_say() -> None:
     assert np.isnan(share_of(Interval(0, 0, 4), Interval(0, 0, 1)).value)
 
 
+def test_two_numbers_alike_are_half_each() -> None:
+    alike = Interval(20, 10, 30)
+    apart = np.exp(np.hypot(np.log(2), np.log(1.5)))
+    assert share_of(alike, alike) == pytest.approx((0.5, 1 / (1 + apart), apart / (1 + apart)))
+
+
 def test_precision_and_recall_count_the_riskiest_share() -> None:
     assert precision_at(FOUND, RISK, 0.2) == 0.5
     assert recall_at(FOUND, RISK, 0.2) == 0.5
