@@ -54,6 +54,12 @@ def test_two_numbers_alike_are_half_each() -> None:
     assert share_of(alike, alike) == pytest.approx((0.5, 1 / (1 + apart), apart / (1 + apart)))
 
 
+def test_where_nothing_was_found_of_one_both_ends_are_at_their_worst() -> None:
+    some, nothing = Interval(20, 10, 30), Interval(0, 0, 5)
+    assert share_of(some, nothing) == pytest.approx((1, 10 / 15, 1))
+    assert share_of(nothing, some) == pytest.approx((0, 0, 5 / 15))
+
+
 def test_precision_and_recall_count_the_riskiest_share() -> None:
     assert precision_at(FOUND, RISK, 0.2) == 0.5
     assert recall_at(FOUND, RISK, 0.2) == 0.5
