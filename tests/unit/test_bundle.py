@@ -21,7 +21,7 @@ from models.bundle import (
     verify,
 )
 from models.calibration import Calibration, Curve
-from models.lane_model import LaneModel
+from models.lane_model import CALIBRATION, KNOWLEDGE, LaneModel
 from models.trees import FINDING, Trees
 from selectivity.columns import to_columns
 from selectivity.errors import BundleError, RulesError
@@ -103,6 +103,16 @@ class _Trap:
 
     def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
         return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("name", [CALIBRATION, KNOWLEDGE])
+def test_a_model_that_cannot_be_read_is_refused(copy: Path, name: str) -> None:
+    (copy / name).write_text("{")
+    with pytest.raises(BundleError, match=r"cannot be read: .*JSON.* Train it again"):
+        LaneModel.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=r"cannot be read: .*No such file.* Train it again"):
+        LaneModel.load(copy)
 
 
 @pytest.mark.parametrize(
