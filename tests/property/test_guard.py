@@ -222,6 +222,21 @@ def test_what_is_taken_back_was_never_counted(
     assert left.rank(probe) == right.rank(probe)
 
 
+def test_a_decision_that_comes_by_several_ways_counts_once() -> None:
+    loads, red = OfficeLoads(), LaneDecision.of([a_vote(Lane.RED)])
+    load = loads.of("OFF01", NOON)
+    take_back, _, not_counted = (
+        loads.count("OFF01", NOON, red, key=key) for key in ("D-1", "D-2", "D-1")
+    )
+    assert load.taken(Lane.RED) == 2
+    not_counted()
+    assert load.taken(Lane.RED) == 2
+    take_back()
+    assert load.taken(Lane.RED) == 1
+    loads.count("OFF01", NOON, red, key="D-1")  # it was not kept, and comes again
+    assert load.taken(Lane.RED) == 2
+
+
 def test_who_cannot_be_told_from_others_stands_in_the_middle() -> None:
     loads = OfficeLoads()
     worthless = Vote(lane=Lane.RED, channel=Channel.MODEL, reason=Reason(code="FALLBACK"))

@@ -178,6 +178,7 @@ def test_rules_that_were_not_drawn_ask_for_nothing() -> None:
         ivory, risk=None, rules=rules, policy=NO_DRAWS, prices=Prices(), draw_key=bytes(32)
     )
     assert decision.lane is Lane.YELLOW  # what the policy says without a model, not nothing
+    assert decision.reasons[0].code == "FALLBACK"
     least = least_lane(ivory, rules=rules, policy=NO_DRAWS, draw_key=bytes(32))
     assert least.lane is Lane.GREEN
 
