@@ -10,12 +10,16 @@ from pipelines.reporting import charts
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
 from pipelines.reporting.sentences import Between, Fact, Number, Sentence, Share, say, with_ends
+from pipelines.reporting.unseen import NEARLY_ALL
+from pipelines.reporting.yields import FEW
 from selectivity.lanes import LANES
 from selectivity.metrics import Interval
 
 KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
 SAME = 0.001
 """Difference of two shares below which nothing has changed."""
+CHANGES = {"more": 1.2, "fewer": 0.8}
+"""Of the red capacity, in the variants of the backtest."""
 
 
 def capacity(evidence: Evidence) -> Section:
@@ -34,8 +38,9 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
     told = set(KNOWN) <= variants.keys()
     now, without, fewer, more = (variants.get(name, {}) for name in KNOWN)
     if told:
-        yield _red("more", now, more)
-        yield _red("fewer", now, fewer)
+        planned = evidence.planned.get("RED", nan)
+        yield _red("more", now, more, planned)
+        yield _red("fewer", now, fewer, planned)
     at = {round(row["inspected"], 4): row for row in evidence.capacity.to_dict("records")}
     if {0.05, 0.1} <= at.keys():
         yield say(
@@ -45,19 +50,23 @@ def _answers(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Senten
             caught_10=with_ends(Interval.read(at[0.1], "detection_rate")),
             hit_10=_hit_rate(evidence, "precision_at_10"),
         )
+        if evidence.decisions.inspected.mean() < NEARLY_ALL:
+            yield say("capacity.suspicion")
     if told:
-        yield _without_model(now, without, evidence.metrics.get("without_model", {}))
+        yield from _without_model(now, without, evidence.metrics.get("without_model", {}))
 
 
 def _hit_rate(evidence: Evidence, name: str) -> Sentence:
     return with_ends(Interval.read(evidence.metrics.get("all_rows", {}), name))
 
 
-def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Sentence:
+def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any], planned: float) -> Sentence:
+    """What the change brings; where nothing, whether rules overfill the lane or it has room."""
     same = abs(then["red_share"] - now["red_share"]) < SAME
+    over = "full" if now["red_share"] > CHANGES[change] * planned else "room"
     points = Interval(*(100 * end for end in Interval.read(then, "red_holds_found_change")))
     return say(
-        f"capacity.{change}_same" if same else f"capacity.{change}",
+        f"capacity.{change}_{over}" if same else f"capacity.{change}",
         share=Share(now["red_share"]),
         then=Share(then["red_share"]),
         holds=Share(now.get("red_holds_found", nan)),
@@ -69,15 +78,17 @@ def _red(change: str, now: Mapping[str, Any], then: Mapping[str, Any]) -> Senten
 
 def _without_model(
     now: Mapping[str, Any], without: Mapping[str, Any], judged: Mapping[str, Any]
-) -> Sentence:
-    return say(
+) -> Iterator[Sentence]:
+    yield say(
         "capacity.without_model",
         checked=Share(1 - without["green_share"]),
         now_checked=Share(1 - now["green_share"]),
-        rate=Share(without.get("red_hit_rate", nan)),
-        now_rate=Share(now.get("red_hit_rate", nan)),
         caught=Share(judged.get("found_against_model", nan)),
     )
+    if min(each.get("red_inspected", 0) for each in (now, without)) >= FEW:
+        rates = {"rate": without, "now_rate": now}
+        told = {name: Share(each["red_hit_rate"]) for name, each in rates.items()}
+        yield say("capacity.without_model_red", **told)
 
 
 def _blocks(evidence: Evidence, variants: Mapping[str, Any]) -> Iterator[Block]:

@@ -37,7 +37,9 @@ def calibration(evidence: Evidence) -> Section:
     if bins.empty or not bins["rows"].sum():
         return Section("calibration", (say("calibration.none"),), (), (say("calibration.caveat"),))
     inside = (bins.low <= bins.predicted) & (bins.predicted <= bins.high)
-    top = bins.iloc[-1]  # of highest risk; it fills the red lane, so that it counts for itself
+    top = bins.iloc[
+        -1
+    ]  # of highest risk; the model looks there first, so that it counts for itself
     well = inside.mean() >= WELL and bool(inside.iloc[-1])
     verdict = "well" if well else "partly" if inside.mean() >= BADLY else "badly"
     if not ranks(evidence.metrics.get("all_rows", {})):
@@ -67,8 +69,16 @@ def calibration(evidence: Evidence) -> Section:
         answers=answers,
         blocks=(chart, _bins(bins), _errors(evidence.metrics)),
         caveats=(say("calibration.caveat"),),
-        warnings=() if verdict == "well" else (say("calibration.warning"),),
+        warnings=tuple(_off(bool(inside.mean() >= WELL), bool(inside.iloc[-1]))),
     )
+
+
+def _off(most: bool, top: bool) -> Iterator[Sentence]:
+    """What to do where not `most` of the groups are right, or the `top` one is not."""
+    if not most:
+        yield say("calibration.warning")
+    elif not top:
+        yield say("calibration.warning_top")
 
 
 def _bins(bins: pd.DataFrame) -> Table:

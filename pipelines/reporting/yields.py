@@ -57,6 +57,8 @@ def _answers(evidence: Evidence) -> tuple[Sentence, ...]:
     )
     if not everywhere.value:
         return answer, say("yields.nothing_found")
+    if inspected < FEW:
+        return answer, *_rules_and_model(evidence)
     lift = say(
         "yields.lift",
         times=Number(red.value / everywhere.value, 1),

@@ -48,6 +48,7 @@ from tests.reports import (
     MONDAY,
     PERIODS,
     VARIANT,
+    VARIANTS,
     VIEW,
     a_decision,
     all_sections,
@@ -437,11 +438,15 @@ def test_calibration_that_fails_where_the_risk_is_highest_is_partly_believed() -
     section = calibration(an_evidence(calibration=bins))
     assert section.answers[0] == say("calibration.partly", inside=Number(9), bins=Number(10))
     assert EN(section.answers[2]).startswith("In the group of highest risk")
+    assert section.warnings == (say("calibration.warning_top"),)
 
 
 def test_probabilities_of_scores_that_may_be_chance_are_not_called_believable() -> None:
     tossed = an_evidence(metrics={**an_evidence().metrics, "all_rows": {"auroc_low": 0.49}})
     assert calibration(tossed).answers[0].key == "calibration.flat"
+    right = replace(tossed, calibration=BINS[:2])
+    assert calibration(right).answers[0].key == "calibration.flat"
+    assert calibration(right).warnings == ()
     assert say("headline.by_chance") in all_sections(tossed)[0].warnings
     assert say("headline.by_chance") not in all_sections(an_evidence())[0].warnings
 
@@ -500,10 +505,50 @@ def test_more_or_less_capacity_that_changes_nothing_is_said_to_change_nothing() 
     variants = dict.fromkeys(("as_served", "without_model", "red_capacity_less_20"), VARIANT)
     backtest = {"variants": variants | {"red_capacity_more_20": more}}
     answers = capacity(an_evidence(backtest=backtest)).answers
-    assert [answer.key for answer in answers[:2]] == ["capacity.more", "capacity.fewer_same"]
+    assert [answer.key for answer in answers[:2]] == ["capacity.more", "capacity.fewer_full"]
     told = EN(answers[0])
     assert "36.0% instead of 30.0%" in told
     assert "a change of 6.0 percentage points (95% interval 1.1 to 12.5)" in told
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        (1.5, ["capacity.more_full", "capacity.fewer_full"]),
+        (1.0, ["capacity.more_room", "capacity.fewer_full"]),
+        (0.5, ["capacity.more_room", "capacity.fewer_room"]),
+    ],
+)
+def test_a_lane_that_stays_as_it_is_is_full_of_rules_or_has_room(
+    taken: float, told: list[str]
+) -> None:
+    """`taken` is what the red lane holds over its capacity."""
+    same = VARIANT | {"red_share": taken * an_evidence().planned["RED"]}
+    backtest = {"variants": dict.fromkeys(VARIANTS, same)}
+    answers = capacity(an_evidence(backtest=backtest)).answers
+    assert [answer.key for answer in answers[:2]] == told
+
+
+def test_of_goods_that_were_all_inspected_none_was_chosen_by_suspicion() -> None:
+    whole = decisions_of((90, {"inspected": True}), (10, {"inspected": True, "found": True}))
+    said = [
+        say("capacity.suspicion") in capacity(each).answers
+        for each in (an_evidence(), an_evidence(decisions=whole))
+    ]
+    assert said == [True, False]
+
+
+def test_hit_rates_of_few_checks_are_not_compared() -> None:
+    few = VARIANT | {"red_inspected": 29}
+    variants = dict.fromkeys(VARIANTS, VARIANT)
+    compared = [
+        [answer.key for answer in capacity(an_evidence(backtest={"variants": each})).answers]
+        for each in (variants, variants | {"without_model": few})
+    ]
+    assert ["capacity.without_model_red" in keys for keys in compared] == [True, False]
+    lanes = [(2, {"lane": "RED", "inspected": True, "found": True}), (90, {"inspected": True})]
+    answers = yields(an_evidence(decisions=decisions_of(*lanes))).answers
+    assert [answer.key for answer in answers] == ["yields.answer"]
 
 
 def test_what_the_riskiest_hold_is_said_with_its_interval() -> None:
