@@ -42,6 +42,23 @@ def wilson(found: float, of: float) -> Interval:
     return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
+def widened(drawn: Interval, of: float) -> Interval:
+    """A share and its interval by `bootstrap`, where all or nothing was found as wide as Wilson's.
+
+    Drawn anew, all stays all: of three rows as of thousands such an interval has no width.
+
+    Args:
+        of: how many the share is of.
+
+    >>> round(widened(Interval(1.0, 1.0, 1.0), of=3).low, 2)
+    0.44
+    """
+    if drawn.value not in (0.0, 1.0) or np.isnan(drawn.low):
+        return drawn
+    counted = wilson(drawn.value * of, of)
+    return Interval(drawn.value, min(drawn.low, counted.low), max(drawn.high, counted.high))
+
+
 def share_in_groups(found: Ints, groups: Ints) -> Interval:
     """A share of rows with its 95 % interval, where the rows of a group hang together.
 

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 
 from selectivity.columns import Floats, Ints
-from selectivity.metrics import FEWEST_FINDINGS, percentile_interval, resampled, riskiest
+from selectivity.metrics import (
+    FEWEST_FINDINGS,
+    Interval,
+    percentile_interval,
+    resampled,
+    riskiest,
+    widened,
+)
 
 CAPACITIES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)
 
@@ -25,13 +32,21 @@ def capacity_curve(risk: Floats, found: Ints, groups: Ints, *, resamples: int) -
     values = _points(found, risk, shares)
     ends = np.full((2, *values.shape), np.nan)
     if found.sum() >= FEWEST_FINDINGS:
-        rows = resampled(groups, resamples=resamples)
-        drawn = np.array([_points(found[at], risk[at], shares) for at in rows])
+        draws = resampled(groups, resamples=resamples)
+        drawn = np.array([_points(found[at], risk[at], shares) for at in draws])
         ends = np.apply_along_axis(percentile_interval, 0, drawn)
-    columns = {"inspected": shares}
-    for at, name in enumerate(("hit_rate", "detection_rate")):
-        columns |= {name: values[at], f"{name}_low": ends[0, at], f"{name}_high": ends[1, at]}
-    return pd.DataFrame(columns)
+    rows = []
+    for at, share in enumerate(shares):
+        hit_rate, caught = (
+            Interval(*each) for each in zip(values[:, at], *ends[:, :, at], strict=True)
+        )
+        hit_rate = widened(hit_rate, int(len(found) * share))
+        if share < 1:  # all goods items hold all findings, and that is certain
+            caught = widened(caught, int(found.sum()))
+        rows.append(
+            {"inspected": share} | hit_rate.named("hit_rate") | caught.named("detection_rate")
+        )
+    return pd.DataFrame(rows)
 
 
 def _points(found: Ints, risk: Floats, shares: Floats) -> Floats:

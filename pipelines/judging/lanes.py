@@ -13,7 +13,7 @@ from selectivity.deciding.policy import Policy
 from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import LANES, Channel
-from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, wilson
+from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, widened, wilson
 
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def _held(amounts: pd.Series, here: pd.Series) -> Interval | None:
     everyone = np.arange(len(given))
     if np.count_nonzero(given) < FEWEST_FINDINGS:
         return Interval(share(everyone), 0.0, 1.0)
-    return bootstrapped(share, everyone)
+    worth = given.sum() ** 2 / (given**2).sum()  # a few large ones tell no more than a few
+    return widened(bootstrapped(share, everyone), worth)
 
 
 def _hit_rate(name: str, given: pd.DataFrame) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from selectivity.metrics import (
     expected_calibration_error,
     precision_at,
     recall_at,
+    widened,
 )
 
 Statistic = Callable[[Ints, Floats], float]
@@ -49,6 +50,8 @@ NAMES = {
     "precision_at_10": "P@10 %",
 }
 """What people call them."""
+_TOPS = {"precision_at_5": 0.05, "precision_at_10": 0.10}
+"""Shares of so many of the rows."""
 
 
 def paired_gain(
@@ -85,7 +88,10 @@ def score_view(
         return figures
     for name, statistic in STATISTICS.items():
         of_rows = partial(_of_rows, statistic, found, risk)
-        figures |= bootstrapped(of_rows, groups, resamples=resamples).named(name)
+        figure = bootstrapped(of_rows, groups, resamples=resamples)
+        if name in _TOPS:
+            figure = widened(figure, int(len(found) * _TOPS[name]))
+        figures |= figure.named(name)
     figures["ece"] = expected_calibration_error(found, risk)
     figures["ece_equal_mass"] = equal_mass_calibration_error(found, risk)
     figures["brier"] = float(((risk - found) ** 2).mean())

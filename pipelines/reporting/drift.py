@@ -86,5 +86,7 @@ def groups_of(fact: "pd.Series[Any]", before: Mask) -> Ints:
 
 
 def _index(before: Ints | Floats, now: Ints | Floats) -> float:
+    there = before + now > 0  # half a row in an empty group would make a constant fact drift
+    before, now = before[there], now[there]
     was, is_ = ((counts + 0.5) / (counts + 0.5).sum() for counts in (before, now))
     return float(((is_ - was) * np.log(is_ / was)).sum())

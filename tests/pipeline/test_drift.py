@@ -51,6 +51,13 @@ def test_nothing_drifts_where_all_is_alike() -> None:
     assert all(0 <= index < 0.02 for index in found.values())
 
 
+def test_a_fact_that_is_the_same_everywhere_does_not_drift_at_all() -> None:
+    for value in (10.0, "CN"):
+        fewer = pd.concat([TAUGHT, goods(EVALUATED, MIXED[:7])], ignore_index=True)
+        index = drift(fewer.assign(fact=value), PERIODS, ("fact",))["fact"]
+        assert index == (0.0, 0.0, 0.0)
+
+
 def test_goods_that_grow_cheaper_drift_in_their_unit_value() -> None:
     found = compared(goods(EVALUATED, MIXED, cheaper=1.6))
     assert found[UNIT_VALUE] > MUCH

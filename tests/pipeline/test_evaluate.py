@@ -28,7 +28,11 @@ from selectivity.deciding.policy import Policy
 from selectivity.histories.aggregates import duty_at_stake
 from selectivity.inspection import FindingClass
 from selectivity.lanes import Channel
-from selectivity.metrics import equal_mass_calibration_error, expected_calibration_error
+from selectivity.metrics import (
+    equal_mass_calibration_error,
+    expected_calibration_error,
+    wilson,
+)
 from tests.builders import a_declaration, an_item
 from tests.bundles import a_scorecard
 from tests.pasts import QUICK, a_past
@@ -100,7 +104,7 @@ def test_what_a_lane_holds_is_told_with_how_sure_that_is() -> None:
     assert "red_holds_physical" not in figures
 
 
-@pytest.mark.parametrize(("findings", "low"), [(9, 0.0), (10, 1.0)])
+@pytest.mark.parametrize(("findings", "low"), [(9, 0.0), (10, wilson(10, 10).low)])
 def test_of_few_findings_nobody_knows_which_share_of_the_duty_a_lane_holds(
     findings: int, low: float
 ) -> None:
@@ -205,6 +209,19 @@ def test_what_the_riskiest_hold_has_the_interval_of_the_same_figure_elsewhere() 
         figures["precision_at_10_low"],
         figures["precision_at_10_high"],
     )
+
+
+def test_a_share_of_all_or_of_nothing_is_not_certain_but_of_all_rows() -> None:
+    """The riskiest 30 of 100 rows hold all 30 findings, so the first of them is one in any draw."""
+    risk, found = np.linspace(0.9, 0.1, 100), (np.arange(100) < 30).astype(np.int64)
+    curve = capacity_curve(risk, found, np.arange(100), resamples=20).set_index("inspected")
+    one, five, all_caught, all_rows = (curve.loc[share] for share in (0.01, 0.05, 0.5, 1.0))
+    assert (one.hit_rate, one.hit_rate_low) == (1.0, wilson(1, 1).low)
+    assert (all_caught.detection_rate, all_caught.detection_rate_high) == (1.0, 1.0)
+    assert all_caught.detection_rate_low == pytest.approx(wilson(30, 30).low)
+    assert (all_rows.detection_rate_low, all_rows.detection_rate_high) == (1.0, 1.0)
+    figures = score_view(np.column_stack([1 - risk, risk, 0 * risk]), found, np.arange(100), 20)
+    assert figures["precision_at_5_low"] == five.hit_rate_low == wilson(5, 5).low
 
 
 def test_of_nine_findings_nobody_knows_what_the_riskiest_hold() -> None:
