@@ -181,7 +181,7 @@ def main(
         "against": no_better_than_chance(metrics),
         "warnings": [
             *left_out(metrics),
-            *over_capacity(metrics["lanes"], judged.policy),
+            *over_capacity(lanes, judged.policy),
             *points_catch_too_little(metrics["without_model"]),
         ],
     }

@@ -104,12 +104,21 @@ def known_violations(lanes: pd.DataFrame) -> "pd.Series[bool]":
     return lanes.inspected & lanes.found
 
 
-def over_capacity(lanes: dict[str, Any], policy: Policy) -> list[str]:
-    """A line per lane that took more than a tenth over the capacity of the policy."""
-    return [
-        f"{name} took {lanes[f'{name}_share']:.1%} of the declarations and policy.{name} "
-        f"has capacity for {control.share:.1%}. See which channel filled it in the report before "
-        "this bundle is published."
-        for name, control in (("yellow", policy.yellow), ("red", policy.red))
-        if lanes[f"{name}_share"] > OVER_CAPACITY * control.share
-    ]
+def over_capacity(lanes: pd.DataFrame, policy: Policy) -> list[str]:
+    """A line per lane that took more than a tenth over the capacity of the policy, and by what.
+
+    Args:
+        lanes: `lane` and `reason` of each declaration.
+    """
+    warnings = []
+    for name, control in (("yellow", policy.yellow), ("red", policy.red)):
+        reasons = lanes.reason[lanes.lane == name.upper()]
+        if len(reasons) > OVER_CAPACITY * control.share * len(lanes):
+            counts = reasons.value_counts()
+            warnings.append(
+                f"{name} took {len(reasons) / len(lanes):.1%} of the declarations and "
+                f"policy.{name} has capacity for {control.share:.1%}; {counts.iloc[0]} of "
+                f"{len(reasons)} have the reason {counts.index[0]}. See in the report which rules "
+                "filled it before this bundle is published."
+            )
+    return warnings

@@ -27,6 +27,8 @@ from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, wilson
 
 FEW = 30
 """Controls below which a hit rate is called thin."""
+SMALL = 10
+"""Amounts below which decimals are told."""
 HOLDS = ("holds_found", "holds_physical", "holds_duty_found")
 
 
@@ -152,7 +154,8 @@ def _mean(duty: "pd.Series[float]", groups: Ints) -> Sentence:
     def mean(at: Ints) -> float:
         return float(paid[at].mean()) if len(at) else math.nan
 
-    return with_ends(bootstrapped(mean, groups, enough=enough), digits=0)
+    told = bootstrapped(mean, groups, enough=enough)
+    return with_ends(told, digits=2 if 0 < told.value < SMALL else 0)
 
 
 def _channel_table(evidence: Evidence) -> Table:

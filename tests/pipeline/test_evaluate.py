@@ -115,11 +115,11 @@ def test_of_few_findings_nobody_knows_which_share_of_the_duty_a_lane_holds(
     assert ends == [low, 1.0, 1.0]
 
 
-@pytest.mark.parametrize(("times", "warned"), [(1.05, 0), (1.15, 1)])
+@pytest.mark.parametrize(("times", "warned"), [(0.0, 0), (1.05, 0), (1.15, 1)])
 def test_a_lane_may_be_a_tenth_over_its_capacity(times: float, warned: int) -> None:
-    policy = Policy()
-    shares = {"yellow_share": 0.1, "red_share": policy.red.share * times}
-    assert len(over_capacity(shares, policy)) == warned
+    red = round(1000 * Policy().red.share * times)
+    lanes = pd.DataFrame({"lane": ["RED"] * red + ["GREEN"] * (1000 - red), "reason": "RISK"})
+    assert len(over_capacity(lanes, Policy())) == warned
 
 
 def test_what_the_bundle_would_do_without_its_model_is_told_beside_what_it_does() -> None:

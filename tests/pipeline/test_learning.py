@@ -316,11 +316,11 @@ def test_what_the_model_chose_is_judged_apart_from_law_and_chance() -> None:
 
 
 def test_a_lane_fuller_than_its_capacity_is_warned_of() -> None:
-    policy = Policy()
-    full = {"yellow_share": policy.yellow.share, "red_share": policy.red.share * 1.2}
-    (warning,) = over_capacity(full, policy)
-    assert "red took 8.4%" in warning
-    assert over_capacity({"yellow_share": 0.1, "red_share": 0.01}, policy) == []
+    full = pd.DataFrame({"lane": ["RED"] * 84 + ["YELLOW"] * 300 + ["GREEN"] * 616})
+    full["reason"] = ["ARMS"] * 60 + ["RISK"] * 940
+    (warning,) = over_capacity(full, Policy())
+    assert "red took 8.4% of the declarations" in warning
+    assert "60 of 84 have the reason ARMS" in warning
 
 
 def test_prices_are_fitted_on_the_lanes_that_are_given() -> None:

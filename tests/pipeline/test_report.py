@@ -276,6 +276,15 @@ def test_an_amount_names_its_currency_if_it_is_one(currency: str | None, told: s
     assert EN(table.headings[-1]) == f"additional duty per check{told}"
 
 
+def test_duty_in_large_units_is_not_rounded_away() -> None:
+    told = {}
+    for duty in (0.5, 500.0):
+        controls = drawn(40, 20, additional_duty=duty)
+        told[duty] = _cells(yields(an_evidence(controls=controls)), "yields.asker_caption")[0][-1]
+    assert told[0.5].startswith("0.50 (")
+    assert told[500.0].startswith("500 (")
+
+
 def test_duty_per_inspected_declaration_is_told_by_lane_with_its_interval() -> None:
     clean = {"lane": "RED", "inspected": True}
     found = clean | {"duty_found": 100.0, "found": True}
