@@ -16,6 +16,8 @@ from selectivity.errors import BundleError
 
 POINTER = "current.json"
 NAME_DIGITS = 16
+NAME = r"^[0-9a-f]{16}$"
+"""How the folder of a published bundle is called."""
 
 
 class Pointer(BaseModel):
@@ -23,14 +25,14 @@ class Pointer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bundle: str = Field(pattern=r"^[0-9a-f]{16}$", description="Name of the bundle's folder.")
+    bundle: str = Field(pattern=NAME, description="Name of the bundle's folder.")
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its manifest.")
     version: int = Field(ge=1, description="Rises by one with each publication.")
     by: str = Field(min_length=1, max_length=200)
     at: AwareDatetime
     previous: str | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{16}$",
+        pattern=NAME,
         description="Name of the bundle to fall back on: in force before, and not taken back.",
     )
     rollback: bool = Field(

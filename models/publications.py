@@ -4,13 +4,15 @@ It lies beside the pointer (`models.pointer`), which alone says what is in force
 publication that was begun and never came into force does not count.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from models.bundle import verify
 from models.durable import write_durably
-from models.pointer import Pointer, read_pointer
+from models.pointer import NAME, POINTER, Pointer, read_pointer
 from selectivity.declaration import problems
 from selectivity.errors import BundleError
 
@@ -53,7 +55,7 @@ def earlier(published: Path, name: str) -> Path:
 
 def _those_there_are(published: Path) -> str:
     """The newest that may be named instead, each once; not the one in force."""
-    lines, current = history(published), read_pointer(published)
+    lines, current = history(published), pointer_unless_damaged(published)
     if not lines:
         return "Nothing was published yet."
     in_force = current.bundle if current else None
@@ -94,6 +96,38 @@ def history(published: Path) -> list[Publication]:
         raise BundleError(
             f"{file} has a line that is no publication: {problems(error)}. Correct that line."
         ) from error
+
+
+def how_to_choose(published: Path) -> str | None:
+    """What to do where no pointer says which bundle is in force; None if there is no whole one.
+
+    None is chosen here: the newest may have been taken back, or never have come into force.
+    """
+    if not (names := _whole_ones(published)):
+        return None
+    newest, shown = names[-1], ", ".join(names[-MOST_NAMED:])
+    return (
+        f"Whole bundles lie there, the last one published last: {shown}. Bring {POINTER} from "
+        "where it was published, or put one in force: `python -m pipelines.publish --bundle "
+        f"{published / newest} --published {published} --by YOUR.NAME`."
+    )
+
+
+def _whole_ones(published: Path) -> list[str]:
+    """Names of bundles that are as they were sealed, in the order in which they were published."""
+    try:
+        order = {line.bundle: line.version for line in history(published)}
+    except (BundleError, OSError, UnicodeDecodeError):
+        order = {}
+    there = [each for each in published.glob("*") if re.fullmatch(NAME, each.name)]
+    return sorted(filter(None, map(_name_if_whole, there)), key=lambda each: order.get(each, 0))
+
+
+def _name_if_whole(folder: Path) -> str | None:
+    try:
+        return folder.name if verify(folder)[0].startswith(folder.name) else None
+    except BundleError:
+        return None
 
 
 def pointer_unless_damaged(published: Path) -> Pointer | None:

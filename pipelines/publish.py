@@ -31,6 +31,7 @@ from models.publications import (
     Publication,
     earlier,
     history,
+    how_to_choose,
     not_taken_back,
     pointer_unless_damaged,
     remember,
@@ -178,8 +179,7 @@ def _look_at_verdict(evaluation: Path, bundle: Path, *, despite: bool) -> bool:
 
 
 def _show(published: Path) -> None:
-    current = read_pointer(published)
-    lines = history(published)
+    current, lines = pointer_unless_damaged(published), history(published)
     if not lines:
         print(f"Nothing was published in {published} yet.")
     for line in lines:
@@ -187,6 +187,9 @@ def _show(published: Path) -> None:
         marks = ["rolled back"] * line.rollback + ["in force"] * in_force
         told = (str(line.version), line.bundle, f"{line.at:%Y-%m-%d %H:%M}Z", line.by, line.note)
         print("  ".join((*told, ", ".join(marks))).rstrip())
+    if lines and current is None:
+        why = f"Nothing is in force: {published / POINTER} is missing or damaged."
+        raise BundleError(f"{why} {how_to_choose(published) or 'Publish a bundle.'}")
 
 
 def _login() -> str:

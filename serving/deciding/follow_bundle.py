@@ -16,7 +16,7 @@ from serving.deciding.catch_up import catch_up
 from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.predictor import Predictor
-from serving.deciding.published import look_at_pointer
+from serving.deciding.published import look_at_pointer, nothing_there
 from serving.deciding.successor import hand_over
 from serving.deciding.trial import try_out
 from serving.log.kept_texts import AlteredTextError
@@ -67,8 +67,9 @@ class BundleFollower:
         parts = self._parts
         try:
             pointer = await undisturbed(read_pointer, parts.settings.published)
-            if pointer is not None:
-                await self._go_by(pointer)
+            if pointer is None:
+                raise BundleError(await undisturbed(nothing_there, parts.settings))
+            await self._go_by(pointer)
         except (SelectivityError, OSError) as error:
             if may_be_over_soon(error):
                 self._seen = UNSEEN
@@ -77,7 +78,7 @@ class BundleFollower:
                     logger.warning("bundle waits for the log", extra={"cause": str(error)})
                 return
             self._tried = None
-            parts.predictor.cause_detail = f"A newer bundle was refused: {error}"
+            parts.predictor.cause_detail = f"What is published now was refused: {error}"
             parts.meters.followed("refused")
             what = {"cause": "BUNDLE_REFUSED", "detail": str(error)}
             logger.error("bundle refused", extra=what)

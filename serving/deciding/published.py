@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.bundle import MANIFEST, Bundle, Manifest, Ruling, load, load_ruling
 from models.pointer import POINTER, read_pointer
+from models.publications import how_to_choose
 from selectivity.errors import BundleError, SelectivityError
 from serving.settings import Settings
 
@@ -58,9 +59,10 @@ def open_bundle(settings: Settings) -> Opened:
     try:
         found = _in_force(settings)
         if found is None:
-            return Opened(None, NO_MODEL, _nothing_there(settings))
+            return Opened(None, NO_MODEL, nothing_there(settings))
     except (SelectivityError, OSError) as error:
-        return _refused(error)
+        choice = how_to_choose(settings.published)
+        return Opened(None, BUNDLE_REFUSED, f"{error} {choice or ''}".rstrip())
     try:
         return Opened(load_whole(found.folder, found.digest))
     except (SelectivityError, OSError) as error:
@@ -96,13 +98,13 @@ def _in_force(settings: Settings) -> _InForce | None:
     return _InForce(settings.published / pointer.bundle, pointer.digest, previous or None)
 
 
-def _refused(error: Exception, found: _InForce | None = None) -> Opened:
+def _refused(error: Exception, found: _InForce) -> Opened:
     return Opened(
         None,
         BUNDLE_REFUSED,
         str(error),
-        ruling=None if found is None else _ruling(found),
-        last_good=None if found is None or found.previous is None else _last_good(found.previous),
+        ruling=_ruling(found),
+        last_good=None if found.previous is None else _last_good(found.previous),
     )
 
 
@@ -136,9 +138,12 @@ def load_whole(folder: Path, expected: str | None) -> Bundle:
     return bundle
 
 
-def _nothing_there(settings: Settings) -> str:
+def nothing_there(settings: Settings) -> str:
+    """What to do where no bundle is named to be in force."""
     if settings.bundle is not None:
         return f"There is no bundle in {settings.bundle}. Correct LANES_BUNDLE."
+    if (choice := how_to_choose(settings.published)) is not None:
+        return f"There is no {settings.published / POINTER}. {choice}"
     return (
         f"No bundle was published in {settings.published} yet. Run `make repro`, then "
         "`python -m pipelines.publish`."

@@ -279,7 +279,7 @@ def test_a_bundle_that_does_not_take_over_is_not_loaded_for_the_histories_and_it
         publish(bundle, behind.published, by="a manager", at=NOON)
         async with behind.followed():
             await asyncio.sleep(4 * LOOK_SECONDS)
-            behind.parts.predictor.cause_detail = "A newer bundle was refused: it is torn."
+            behind.parts.predictor.cause_detail = "What is published now was refused: it is torn."
             await asyncio.sleep(4 * LOOK_SECONDS)
             assert behind.loads == 0
             publish(first, behind.published, by="a manager", at=NOON)

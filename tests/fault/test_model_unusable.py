@@ -45,10 +45,10 @@ def answers_without(
 
 def test_without_a_bundle_fallback_rules_decide_and_say_so(tmp_path: Path) -> None:
     with a_service(tmp_path) as client:
-        lanes = [answer["lane"] for answer in answers_without(client, "NO_MODEL")]
+        given = [answer["lane"] for answer in answers_without(client, "NO_MODEL")]
         assert client.get("/health/ready").json()["serving"] == "fallback"
-    assert set(lanes) == {"GREEN", "YELLOW", "RED"}
-    assert lanes.count("RED") < len(lanes) / 2
+    assert set(given) == {"GREEN", "YELLOW", "RED"}
+    assert given.count("RED") < len(given) / 2
 
 
 def test_a_start_without_the_model_in_force_warns_with_cause_and_detail(
@@ -134,6 +134,25 @@ def test_a_damaged_pointer_refuses_the_bundle(tmp_path: Path, pointer: str) -> N
     (tmp_path / "published/current.json").write_text(pointer)
     with a_service(tmp_path) as client:
         answers_without(client, "BUNDLE_REFUSED")
+
+
+@pytest.mark.parametrize(("pointer", "cause"), [(None, "NO_MODEL"), ("{", "BUNDLE_REFUSED")])
+def test_without_a_pointer_whole_bundles_are_named_and_none_is_chosen(
+    tmp_path: Path, bundle: Path, pointer: str | None, cause: str
+) -> None:
+    published = tmp_path / "published"
+    digest, _ = verify(bundle)
+    _publish(bundle, published, digest)
+    shutil.copytree(bundle, published / ("0" * 16))  # under the name of another
+    current = published / "current.json"
+    current.unlink()
+    if pointer is not None:
+        current.write_text(pointer)
+    with a_service(tmp_path) as client:
+        answers_without(client, cause)
+        told = client.get("/health/ready").json()["detail"]
+    assert f"Whole bundles lie there, the last one published last: {digest[:16]}. Bring" in told
+    assert f"`python -m pipelines.publish --bundle {published / digest[:16]} --published" in told
 
 
 class _BrokenModel:

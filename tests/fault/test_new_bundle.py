@@ -79,7 +79,11 @@ def test_a_published_bundle_takes_over_and_a_bad_one_does_not(
         after = client.post("/v1/lanes", json=lodged(declaration_id="new")).json()
 
         (tmp_path / "published/current.json").write_text("{")
-        wait_for(client, lambda ready: "A newer bundle was refused" in str(ready["detail"]))
+        wait_for(client, lambda ready: "What is published now was refused" in str(ready["detail"]))
+        publish(other, tmp_path)
+        wait_for(client, lambda ready: ready["detail"] is None)
+        (tmp_path / "published/current.json").unlink()
+        wait_for(client, lambda ready: "Whole bundles lie there" in str(ready["detail"]))
         publish(other, tmp_path)
         ready = wait_for(client, lambda ready: ready["detail"] is None)
         metrics = client.get("/metrics").text
@@ -87,7 +91,7 @@ def test_a_published_bundle_takes_over_and_a_bad_one_does_not(
     assert before["bundle"] == again["bundle"] == first[:16]
     assert after["bundle"] == ready["bundle"] == second[:16]
     assert 'lanes_bundles_followed_total{outcome="taken over"} 1.0' in metrics
-    assert 'lanes_bundles_followed_total{outcome="refused"} 1.0' in metrics
+    assert 'lanes_bundles_followed_total{outcome="refused"} 2.0' in metrics
     assert f'bundle="{second[:16]}"' in metrics
     assert f'bundle="{first[:16]}"' not in metrics
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -262,6 +263,29 @@ def test_a_damaged_pointer_is_written_anew(bundles: list[Path], tmp_path: Path) 
     now = read_pointer(tmp_path)
     assert now is not None
     assert (now.version, now.previous) == (3, verify(bundles[1])[0][:16])
+
+
+@pytest.mark.parametrize("damage", [None, "{"])
+def test_who_lists_what_was_published_is_told_how_to_put_one_in_force_without_a_pointer(
+    bundles: list[Path], tmp_path: Path, damage: str | None
+) -> None:
+    published = tmp_path / "models/published"
+    for bundle in bundles[::-1]:
+        publish(bundle, published, by="ann.lee", at=NOW)
+    names = [line.bundle for line in history(published)]
+    pointer = published / "current.json"
+    pointer.unlink()
+    if damage is not None:
+        pointer.write_text(damage)
+    listed = _command(tmp_path, "--list")
+    assert [line.split()[1] for line in listed.stdout.splitlines()] == names
+    assert "in force" not in listed.stdout
+    assert f"the last one published last: {', '.join(names)}. Bring" in listed.stderr
+    (told,) = re.findall(r"`python -m pipelines.publish (.*)`", listed.stderr)
+    assert _command(tmp_path, *told.replace("YOUR.NAME", "bob.ng").split()).returncode == 0
+    now = read_pointer(published)
+    assert now is not None
+    assert (now.bundle, now.version, now.by, now.previous) == (names[-1], 4, "bob.ng", names[-2])
 
 
 def test_the_command_publishes_though_mlflow_is_down(bundles: list[Path], tmp_path: Path) -> None:
