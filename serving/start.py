@@ -28,7 +28,7 @@ from serving.deciding.governing import take_over, watch
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.keep_histories import HistoriesKeeper
 from serving.deciding.predictor import Predictor
-from serving.deciding.published import look_at_pointer, open_bundle
+from serving.deciding.published import look_at_pointer, open_bundle, why_no_rules
 from serving.each_minute import EachMinute, tell_of_clock
 from serving.http.address import WAITING, bind, listen, url_of
 from serving.http.connection import connections
@@ -240,6 +240,8 @@ def serve(
             parts.log.close()
             raise
         _say_what_serves(parts.predictor, url_of(listening))
+        if (why := why_no_rules(settings)) is not None:
+            logger.warning("no rules to fall back on", extra={"cause": why})
         search_less_for_garbage()
         give_back_memory()
         server.run(sockets=[listening])

@@ -12,7 +12,7 @@ from serving.callers.key_file import read_keys
 from serving.callers.tokens import read_key_set
 from serving.commands.room import no_room_in
 from serving.deciding.draw_key import another_before, read_or_create_draw_key
-from serving.deciding.published import Opened, open_bundle
+from serving.deciding.published import Opened, open_bundle, why_no_rules
 from serving.log.checkpointer import check_vouched
 from serving.log.checkpoints import Anchor
 from serving.log.reader import LogReader
@@ -55,11 +55,13 @@ def check(settings: Settings) -> Iterator[Checked]:
         digest, version = opened.bundle.digest[:16], opened.bundle.rules.version
         yield Checked("bundle", f"{digest} is whole")
         yield Checked("rules", f"{len(opened.bundle.rules.rules)} of the bundle, version {version}")
+        yield from _check_fallback(settings)
     else:
         yield Checked("bundle", str(opened.cause), BundleError(str(opened.detail)))
         rules = _check_rules(settings, opened)
         yield rules
         stop += [rules.what] if rules.stops else []
+        yield from () if rules.stops else _check_fallback(settings)
     yield from _check_state(settings)
     disks = _check_disks(settings)
     for found in (*disks, *_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
@@ -90,6 +92,12 @@ def _check_rules(settings: Settings, opened: Opened) -> Checked:
     except SelectivityError as error:
         return Checked("rules", "cannot be used", error, stops=True)
     return Checked("rules", f"{len(rules.rules)} of {settings.rules}, version {rules.version}")
+
+
+def _check_fallback(settings: Settings) -> Iterator[Checked]:
+    """Those that hold where nothing of a bundle can be used any more."""
+    if (why := why_no_rules(settings)) is not None:
+        yield Checked("rules", "none to fall back on if no bundle can be used", ParamsError(why))
 
 
 def _check_state(settings: Settings) -> Iterator[Checked]:

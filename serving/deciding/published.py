@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.bundle import MANIFEST, Bundle, Manifest, Ruling, load, load_ruling
 from models.pointer import POINTER, read_pointer
 from models.publications import how_to_choose
+from models.rules_files import read_rules
 from selectivity.errors import BundleError, SelectivityError
 from serving.settings import Settings
 
@@ -148,3 +149,12 @@ def nothing_there(settings: Settings) -> str:
         f"No bundle was published in {settings.published} yet. Run `make repro`, then "
         "`python -m pipelines.publish`."
     )
+
+
+def why_no_rules(settings: Settings) -> str | None:
+    """Why the rules of LANES_RULES could not decide where no bundle does; None if they could."""
+    try:
+        read_rules(settings.rules_files())
+    except SelectivityError as error:
+        return str(error)
+    return None

@@ -17,6 +17,7 @@ from selectivity.lanes import Lane
 from serving.deciding.predictor import Predictor
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import a_bundle
+from tests.command_line import lanes
 from tests.services import a_process, a_service, lodged
 
 MANY = [
@@ -134,6 +135,21 @@ def test_a_damaged_pointer_refuses_the_bundle(tmp_path: Path, pointer: str) -> N
     (tmp_path / "published/current.json").write_text(pointer)
     with a_service(tmp_path) as client:
         answers_without(client, "BUNDLE_REFUSED")
+
+
+def test_rules_that_could_not_decide_alone_are_told_before_they_have_to(
+    tmp_path: Path, bundle: Path
+) -> None:
+    nowhere = tmp_path / "none.yaml"
+    told = lanes(tmp_path, "check", LANES_BUNDLE=str(bundle), LANES_RULES=str(nowhere))
+    assert "rules        none to fall back on if no bundle can be used" in told.stdout
+    assert f"LANES_RULES: no file matches {nowhere}." in told.stderr
+    assert "would serve  the model" in told.stdout
+    with a_process(tmp_path, bundle=bundle, rules=nowhere):
+        lines = (tmp_path / "service.log").read_text().splitlines()
+    (warned,) = (line for line in map(json.loads, lines) if line["level"] == "WARNING")
+    assert warned["event"] == "no rules to fall back on"
+    assert warned["cause"] in told.stderr
 
 
 @pytest.mark.parametrize(("pointer", "cause"), [(None, "NO_MODEL"), ("{", "BUNDLE_REFUSED")])
