@@ -1,4 +1,4 @@
-"""A trouble that lasts is told when it begins and when it becomes another, not all the while."""
+"""Trouble that lasts is reported when it begins and when its cause changes, not all the while."""
 
 import re
 
@@ -15,14 +15,14 @@ class Trouble:
         return self._cause is not None
 
     def is_news(self, cause: str) -> bool:
-        """Note what stands in the way. Whether nothing did before, or something else.
+        """Note what stands in the way; True if nothing did before, or something else.
 
-        Numbers make no difference: they may count what comes in meanwhile.
+        Causes that differ in numbers alone are the same: they may count what comes in meanwhile.
         """
         before, self._cause = self._cause, re.sub(r"\d+", "", cause)
         return self._cause != before
 
     def is_over(self) -> bool:
-        """Note that nothing stands in the way. Whether something did: it will be news again."""
+        """Note that nothing stands in the way any more; True if something did."""
         before, self._cause = self._cause, None
         return before is not None

@@ -1,4 +1,4 @@
-"""What a file holds, followed while the service runs."""
+"""The content of a file of keys, followed while the service runs."""
 
 import asyncio
 import logging
@@ -20,15 +20,17 @@ UNTOLD = ()
 
 
 class Followed(Generic[Content]):
-    """Looks at the file at every question: what is taken out of it counts no more at once.
+    """Reads the file again whenever it changed, so that a key taken out of it opens nothing more.
 
-    Questions of one turn of the event loop share a look. Whoever asks then was there before it.
+    Each question looks whether it changed. Questions in one turn of the event loop share a look:
+    all of them came before it.
 
-    A file that cannot be used after a change is reported once, and what was known before stays in
-    force (`outdated`); `read` says what a file that was taken away means. One that could not be
-    read, because its disk is away, is read again at the next question: nobody touches it once more
-    for that, and a key that was revoked in it would go on to open. For want of descriptors there is
-    a spare one: whoever has us use up all of ours would keep a revoked key.
+    - A file that cannot be used after a change is logged once, and the content known before stays
+      in force; `outdated` says so. What a file that was taken away means, `read` decides.
+    - A file that could not be read, as its disk is away, is read again at the next question. It may
+      never change once more, and a key that was revoked in it would go on to open.
+    - Where no file descriptor is left a spare one is used: else whoever makes us use up all of them
+      would keep a revoked key in force.
     """
 
     def __init__(self, file: Path, read: Callable[[Path], Content], *, cause: str) -> None:

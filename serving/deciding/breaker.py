@@ -18,7 +18,7 @@ ITEMS = 100
 
 
 class Breaker:
-    """Counts what a model did in a row, and says when it is left alone and when no longer."""
+    """Counts failures of a model in a row, and says from when and until when it is left alone."""
 
     def __init__(
         self, seconds_allowed: float, clock: Callable[[], float], bundle: str | None = None

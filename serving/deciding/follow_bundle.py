@@ -37,8 +37,10 @@ def may_be_over_soon(error: Exception) -> bool:
 
 
 class BundleFollower:
-    """Looks at the pointer now and then; reacts when it changed since the bundle that serves was
-    opened: a start reads the whole log behind that, and what is published meanwhile takes over.
+    """Looks at the pointer now and then, and puts a newly published bundle in office.
+
+    A pointer is new if it changed since the bundle that serves was opened. That is before a start
+    reads the log, so that what is published while it reads takes over as well.
     """
 
     def __init__(

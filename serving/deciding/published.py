@@ -71,8 +71,9 @@ def open_bundle(settings: Settings) -> Opened:
 
 
 def look_at_pointer(settings: Settings) -> Any:
-    """How the pointer to the published bundle looks: otherwise after every change, of its rights as
-    well; None if there is none.
+    """A mark of the pointer to the published bundle; None if there is none.
+
+    It is another after every change of the file, also of its permissions.
     """
     try:
         found = (settings.published / POINTER).stat()
