@@ -56,7 +56,7 @@ counts, ranks = st.integers(0, 60), st.floats(0, 1)
 
 
 @given(st.lists(st.tuples(lanes, st.sampled_from(list(Channel))), max_size=5), counts, ranks)
-def test_only_what_the_model_or_the_fallback_asks_for_goes_down_and_one_step_at_most(
+def test_the_guard_lowers_votes_of_model_and_fallback_alone_and_by_one_step(
     asked: list[tuple[Lane, Channel]], taken: int, rank: float
 ) -> None:
     before = [a_vote(*each) for each in asked]

@@ -178,7 +178,7 @@ def test_a_batch_speaks_the_callers_language(client: httpx.Client) -> None:
     assert _lines(answer)[0]["lane_name"].startswith("luồng")
 
 
-def test_the_next_are_decided_on_while_some_are_kept_and_no_more_than_there_is_room_for(
+def test_lines_are_decided_on_while_others_are_being_kept_up_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = assemble(settings_in(tmp_path))

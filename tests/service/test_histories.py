@@ -89,7 +89,7 @@ def test_goods_items_that_are_too_many_to_be_held_are_known_as_well(
     assert trader_history(parts)["declared"] == MOST_ROWS + 1
 
 
-def test_one_that_fails_leaves_those_beside_it_theirs_and_all_of_them_one_transaction(
+def test_where_one_declaration_fails_the_others_are_kept_in_one_transaction(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep, kept = SpoolingJournal.keep, list[int]()

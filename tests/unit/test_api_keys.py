@@ -330,7 +330,7 @@ def test_changes_at_the_same_time_are_all_kept(file: Path) -> None:
     assert {key.id for key in read_keys(file)} == {key.id for key in made}
 
 
-def test_who_changes_keys_behind_a_link_waits_for_who_changes_them_where_they_lie(
+def test_changes_of_one_key_file_wait_for_each_other_also_through_a_link(
     file: Path, tmp_path: Path
 ) -> None:
     _created(file)

@@ -69,7 +69,7 @@ def test_who_does_not_wait_any_more_is_left_out() -> None:
     assert parts.together == [["D-2"]]
 
 
-def test_who_waits_is_told_what_became_of_it_and_who_has_left_is_not_missed() -> None:
+def test_whoever_still_waits_is_answered_and_whoever_has_left_changes_nothing() -> None:
     lodged: list[asyncio.Future[Kept]] = []
 
     def lodge(declarations: Sequence[Declaration]) -> "Iterator[asyncio.Future[Kept]]":
@@ -125,7 +125,7 @@ def test_whoever_waits_is_told_when_all_fails() -> None:
     assert [type(each) for each in asyncio.run(come())] == [RuntimeError] * MANY
 
 
-def test_who_was_lodged_is_told_what_became_of_it_whatever_happens_to_those_behind() -> None:
+def test_a_lodged_declaration_is_answered_though_lodging_those_behind_it_fails() -> None:
     lodged: list[asyncio.Future[Kept]] = []
 
     def breaks_off(_: Sequence[Declaration]) -> "Iterator[asyncio.Future[Kept]]":
