@@ -57,6 +57,16 @@ def test_forgotten_rows_remember_all_but_the_line(file: Path, matrix: Floats) ->
     np.testing.assert_array_equal(forgotten[:, others], matrix[:, others])
 
 
+def test_what_remembers_a_line_is_what_its_name_says() -> None:
+    assert [FEATURE_NAMES[at] for at in LINE_FEATURES] == [
+        "goods_line_declared",
+        "goods_line_controlled",
+        "goods_line_documentary_rate",
+        "goods_line_physical_rate",
+        "goods_line_known_days",
+    ]
+
+
 def test_shares_are_all_of_the_rows_and_none_is_empty(matrix: Floats) -> None:
     shares = Rows.of(matrix[:7]).shares(3)
     np.testing.assert_array_equal(np.concatenate([share[:7] for share in shares]), matrix[:7])
