@@ -83,6 +83,7 @@ def test_without_common_declarations_it_says_what_to_do() -> None:
         (Interval(0.1, 0.01, 0.2), "better"),
         (Interval(-0.1, -0.2, -0.01), "worse"),
         (Interval(0.1, -0.01, 0.2), "cannot tell"),
+        (Interval(0.0, 0.0, 0.0), "cannot tell"),
         (Interval(0.1, float("nan"), float("nan")), "cannot tell"),
     ],
 )
