@@ -130,6 +130,14 @@ def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str) -
         read_rules([file])
 
 
+@pytest.mark.parametrize("text", ["", "[]", "rules: 1", "7"])
+def test_a_file_without_a_list_is_told_how_a_rule_begins(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(text)
+    with pytest.raises(RulesError, match="does not hold a list of rules.*Begin each rule with"):
+        read_rules([file])
+
+
 def test_rules_survive_being_written_into_a_bundle() -> None:
     rules = rules_of(a_rule(random_share=0.3))
     again = RuleSet.build(("rules.json", row) for row in rules.content())
