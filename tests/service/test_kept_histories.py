@@ -261,11 +261,13 @@ def test_who_keeps_them_lets_another_come_to_an_end_first(tmp_path: Path, bundle
     assert not half.exists()
 
 
+@pytest.mark.parametrize("ids", [("D-0", "D-1"), ("D-1", "D-0")])
 def test_a_decision_altered_since_is_checked_before_a_finding_teaches_by_it(
-    tmp_path: Path, bundle: Path
+    ids: tuple[str, str], tmp_path: Path, bundle: Path
 ) -> None:
     settings = settings_in(tmp_path, bundle=bundle)
-    log = fold(tmp_path, [a_declaration(declaration_id="D-0"), a_declaration()], bundle=bundle).log
+    declared = [a_declaration(declaration_id=name) for name in ids]
+    log = fold(tmp_path, declared, bundle=bundle).log
     kept_by(settings)
     fold(tmp_path, [FOUND], bundle=bundle)
     alter(path_of(log), '"net_mass_kg":100.0', '"net_mass_kg":-1.0')
