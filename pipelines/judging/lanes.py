@@ -118,7 +118,7 @@ def over_capacity(lanes: pd.DataFrame, policy: Policy) -> list[str]:
             warnings.append(
                 f"{name} took {len(reasons) / len(lanes):.1%} of the declarations and "
                 f"policy.{name} has capacity for {control.share:.1%}; {counts.iloc[0]} of "
-                f"{len(reasons)} have the reason {counts.index[0]}. See in the report which rules "
-                "filled it before this bundle is published."
+                f"{len(reasons)} have the reason {counts.index[0]}. See in the report who asked "
+                "for it before this bundle is published."
             )
     return warnings
