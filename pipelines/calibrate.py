@@ -65,8 +65,9 @@ def calibrate(chances: Floats, classes: Ints, weights: Floats) -> Calibration:
     """
     if len(classes) == 0 or (classes == UNKNOWN).any():
         raise NotEnoughDataError(
-            "No inspected goods items fall in the calibration period. Bring more history or make "
-            "`prepare.calibration_share` larger."
+            "Of no goods item of the calibration period was a result known before the evaluation "
+            "begins. Bring more history, make `prepare.calibration_share` larger, or "
+            "`prepare.label_delay_days` as long as results take."
         )
     found = classes > FindingClass.NONE
     physical = classes[found] == FindingClass.PHYSICAL
