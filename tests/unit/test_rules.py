@@ -134,7 +134,7 @@ def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str) -
 def test_a_file_without_a_list_is_told_how_a_rule_begins(tmp_path: Path, text: str) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(text)
-    with pytest.raises(RulesError, match="does not hold a list of rules.*Begin each rule with"):
+    with pytest.raises(RulesError, match=r"does not hold a list of rules.*Begin each rule with"):
         read_rules([file])
 
 
