@@ -19,6 +19,7 @@ from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.deciding.risk import Risk
 from selectivity.deciding.scorecard import Scored
 from selectivity.lanes import Channel, Lane, Reason, Vote
+from selectivity.rules.rule_set import RuleSet
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 
@@ -148,6 +149,32 @@ def test_without_a_model_the_guard_releases_nobody_who_is_not_trusted() -> None:
         for level in (1, 5, None)
     }
     assert lanes_of[5] == lanes_of[None] == {Lane.YELLOW, Lane.RED}
+
+
+@pytest.mark.parametrize(
+    ("level", "risk", "lane"),
+    [
+        *((level, None, Lane.GREEN) for level in (1, 2)),
+        *((level, None, Lane.YELLOW) for level in (3, None)),
+        *((level, Risk([[0.5, 0.5, 0.0]], [0.0]), Lane.GREEN) for level in (1, 3, None)),
+    ],
+)
+def test_a_full_office_releases_whom_it_trusts_and_with_a_model_anybody(
+    level: int | None, risk: Risk | None, lane: Lane
+) -> None:
+    decision = decide(
+        a_declaration(importer_compliance_level=level),
+        risk=risk,
+        rules=RuleSet([]),
+        policy=GUARDED,
+        prices=Prices(red=10),
+        draw_key=b"key",
+        scored=Scored(lane=Lane.YELLOW, points=30, item_no=1),
+        load=_Office(10_000, 0.0),
+    )
+    assert decision.room is not None
+    assert decision.room.lane is Lane.YELLOW
+    assert decision.lane is lane
 
 
 @pytest.mark.parametrize("mode", [Mode.NO_GREEN, Mode.MANUAL])

@@ -15,7 +15,7 @@ from selectivity.deciding.policy import Policy, decide, least_lane, policy_of_bu
 from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.deciding.risk import Risk
 from selectivity.lanes import Channel, Lane
-from selectivity.rules.rule_set import RuleSet
+from selectivity.rules.rule_set import Layer, RuleSet
 from tests.builders import NOON, a_declaration, an_item
 from tests.bundles import NO_DRAWS, RULE_FILES
 
@@ -199,6 +199,27 @@ def test_conditional_facilitation_yields_to_a_high_risk() -> None:
     trusted = a_declaration(importer_compliance_level=2, importer_risk_level=2)
     assert lane_of([0.9, 0.1, 0.0], declaration=trusted).lane is Lane.GREEN
     assert lane_of([0.1, 0.0, 0.9], declaration=trusted).lane is Lane.RED
+
+
+@pytest.mark.parametrize(("none", "lane"), [(0.75, Lane.GREEN), (0.5, Lane.RED)])
+def test_conditional_facilitation_releases_at_its_limit(none: float, lane: Lane) -> None:
+    limited = [
+        rule.model_copy(update={"unless_risk_above": 0.25})
+        for rule in RULES.rules
+        if rule.layer is Layer.FACILITATION and rule.unless_risk_above is not None
+    ]
+    trusted = a_declaration(importer_compliance_level=2, importer_risk_level=2)
+    row = [none, 0.0, 1 - none]
+    assert lane_of(row, declaration=trusted, rules=RuleSet(limited)).lane is lane
+
+
+def test_a_control_that_gains_nothing_is_not_made() -> None:
+    free = {
+        name: getattr(NO_DRAWS, name).model_copy(update={"cost": 0.0}) for name in ("yellow", "red")
+    }
+    policy = NO_DRAWS.model_copy(update=free)
+    assert lane_of([1.0, 0.0, 0.0], policy=policy, rules=RuleSet([])).lane is Lane.GREEN
+    assert best_lane(np.zeros((1, 2)), np.ones((1, 2)), Prices()).tolist() == [Lane.GREEN]
 
 
 def test_without_a_model_the_fallback_is_neither_all_green_nor_all_red() -> None:
