@@ -177,6 +177,12 @@ def test_a_full_office_releases_whom_it_trusts_and_with_a_model_anybody(
     assert decision.lane is lane
 
 
+@pytest.mark.parametrize("office", ["OFF02", None])
+def test_an_office_without_a_normal_day_is_not_guarded(office: str | None) -> None:
+    (decision,) = a_day(GUARDED, [risky(0.9)], declaration_office=office)
+    assert decision.room is None
+
+
 @pytest.mark.parametrize("mode", [Mode.NO_GREEN, Mode.MANUAL])
 def test_a_mode_without_greens_has_none_whatever_the_capacity(mode: Mode) -> None:
     decision = decide(

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from models.rules_files import read_rules
 from selectivity.deciding.capacity import Prices, benefits, best_lane
 from selectivity.deciding.decision import LaneDecision
+from selectivity.deciding.modes import Mode
 from selectivity.deciding.policy import Policy, decide, least_lane, policy_of_bundle
 from selectivity.deciding.random_stratum import RandomPolicy
 from selectivity.deciding.risk import Risk
+from selectivity.deciding.scorecard import Scored
 from selectivity.lanes import Channel, Lane
 from selectivity.rules.rule_set import Layer, RuleSet
 from tests.builders import NOON, a_declaration, an_item
@@ -251,6 +253,38 @@ def test_facilitation_tells_up_to_which_risk_it_releases(
     declaration = a_declaration(importer_compliance_level=compliance, importer_risk_level=risk)
     least = least_lane(declaration, rules=RULES, policy=NO_DRAWS, draw_key=b"key")
     assert least.released_up_to == released
+
+
+def test_of_several_facilitations_the_one_that_releases_most_counts() -> None:
+    trusted = a_declaration(importer_compliance_level=1)
+    (rule, *_) = [hit.rule for hit in RULES.hits(trusted) if hit.rule.layer is Layer.FACILITATION]
+    rules = RuleSet(
+        [
+            rule.model_copy(update={"id": f"R-{number}", "unless_risk_above": limit})
+            for number, limit in ((801, 0.25), (802, 0.5), (803, 0.1))
+        ]
+    )
+    least = least_lane(trusted, rules=rules, policy=NO_DRAWS, draw_key=b"key")
+    assert least.released_up_to == 0.5
+    assert lane_of([0.5, 0.0, 0.5], declaration=trusted, rules=rules).facilitated_by == "R-802"
+
+
+def test_without_a_model_nothing_is_facilitated_and_rules_of_the_risk_unit_count() -> None:
+    watched = a_declaration(importer_compliance_level=1)
+    (rule, *_) = [rule for rule in RULES.rules if rule.layer is Layer.FACILITATION]
+    raised = {"id": "R-804", "layer": Layer.SELECTIVITY, "lane": Lane.RED}
+    rules = RuleSet([rule, rule.model_copy(update=raised)])
+    options: dict[str, Any] = {"rules": rules, "policy": NO_DRAWS, "draw_key": b"key"}
+    assert least_lane(watched, **options) == (Lane.GREEN, 1.0)
+    assert least_lane(watched, **options, facilitate=False) == (Lane.RED, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "lane"), [(Mode.RULES_ONLY, Lane.RED), (Mode.MANUAL, Lane.YELLOW)]
+)
+def test_points_ask_for_a_lane_unless_people_decide(mode: Mode, lane: Lane) -> None:
+    scored = Scored(lane=Lane.RED, points=90, item_no=1)
+    assert lane_of([0.0, 0.0, 1.0], mode=mode, scored=scored).lane is lane
 
 
 @given(st.lists(probabilities, min_size=1, max_size=3), prices, prices, st.floats(0, 1))
