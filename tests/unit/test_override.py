@@ -93,7 +93,13 @@ def test_a_lower_lane_waits_for_a_second_person() -> None:
 
 
 @pytest.mark.parametrize(
-    "same", [ALICE, Actor(id="cccccccc", name="alice"), Actor(id="jwt:Alice", name="Alice")]
+    "same",
+    [
+        ALICE,
+        Actor(id="cccccccc", name="alice"),
+        Actor(id="jwt:Alice", name="Alice"),
+        Actor(id=ALICE.id, name="Alice, married"),
+    ],
 )
 def test_nobody_is_a_second_person_to_themselves(same: Actor) -> None:
     pending = made(step_for(decided(Lane.RED), asked("GREEN")))
