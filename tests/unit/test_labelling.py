@@ -1,12 +1,13 @@
 """What an inspection says about each goods item."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from selectivity.inspection import FindingClass
-from selectivity.labelling import item_outcomes
-from tests.builders import an_inspection
+from selectivity.inspection import FindingClass, Inspection
+from selectivity.labelling import Told, comes_too_early, item_outcomes, news, taken_back_at
+from tests.builders import NOON, an_inspection
 
 NONE, DOCUMENTARY, PHYSICAL = FindingClass
 
@@ -46,3 +47,40 @@ def test_a_scanner_image_settles_nothing(result: str) -> None:
     findings = ({"mechanism": "QUANTITY"},) if result == "FINDING" else ()
     scan = an_inspection(control_type="SCAN", result=result, findings=findings)
     assert item_outcomes(scan, (1, 2)) == {}
+
+
+FIRST = an_inspection(inspection_id="I-1")
+
+
+def correction(hours: float) -> Inspection:
+    """One that corrects the first so many hours after it."""
+    at = NOON + timedelta(hours=hours)
+    return an_inspection(inspection_id=f"after {hours}", corrects="I-1", observed_at=at)
+
+
+@pytest.mark.parametrize(("hours", "taken_back"), [((), None), ((5, 2), 2), ((-3, 4), 0)])
+def test_the_first_correction_takes_a_result_back_and_never_before_it_spoke(
+    hours: tuple[float, ...], taken_back: float | None
+) -> None:
+    at = None if taken_back is None else NOON + timedelta(hours=taken_back)
+    assert taken_back_at(FIRST, [FIRST, *map(correction, hours)]) == at
+
+
+def test_a_correction_tells_itself_and_what_counts_no_more() -> None:
+    late, early = correction(5), correction(2)
+    one, back = Told(FIRST, NOON, 1), Told(FIRST, late.observed_at, -1)
+    assert list(news(FIRST, [])) == [one]
+    assert list(news(late, [FIRST])) == [Told(late, late.observed_at, 1), back]
+    assert list(news(FIRST, [late])) == [one, back]
+    assert list(news(late, [FIRST, early])) == [Told(late, late.observed_at, 1)]
+    # One that comes later and spoke earlier: what the other took back is given back, and taken.
+    assert list(news(early, [FIRST, late])) == [
+        Told(early, early.observed_at, 1),
+        back._replace(counts=1),
+        Told(FIRST, early.observed_at, -1),
+    ]
+
+
+def test_a_result_of_the_moment_of_acceptance_does_not_come_too_early() -> None:
+    assert not comes_too_early(NOON, NOON)
+    assert comes_too_early(NOON - timedelta(seconds=1), NOON)
