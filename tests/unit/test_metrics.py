@@ -71,6 +71,12 @@ def test_the_wilson_interval_of_ten_in_a_hundred() -> None:
     assert wilson(10, 100) == pytest.approx((0.1, 0.0552, 0.1744), abs=1e-4)
 
 
+def test_the_ends_of_a_share_of_all_or_nothing_are_all_and_nothing_to_the_last_digit() -> None:
+    for of in range(1, 200):
+        assert wilson(of, of).high == 1.0
+        assert wilson(0, of).low == 0.0
+
+
 def test_nothing_counted_is_not_a_rate() -> None:
     value, low, high = wilson(0, 0)
     assert np.isnan(value)
