@@ -127,6 +127,19 @@ def test_a_few_lost_findings_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert told in capsys.readouterr().err
 
 
+def test_what_a_mapping_sets_to_missing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _rows(tmp_path, "A,2026-03-02,-1,", "B,2026-03-02,5,")
+    unfit = MAPPING.replace("VALUE}", "{column: VALUE, unfit: missing}}")
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources/unfit.yaml").write_text(unfit, encoding="utf-8")
+    _ingest(tmp_path, source="unfit")
+
+    told = "ingest: values set to missing, as the mapping says: customs_value 1"
+    assert told in capsys.readouterr().err
+
+
 def test_the_quarantine_holds_no_formulas(tmp_path: Path) -> None:
     _rows(tmp_path, '"=1+1",2026-03-02,"@SUM(A1)",', "+A,2026-03-02,-5,")
     _ingest(tmp_path, limit=1)
