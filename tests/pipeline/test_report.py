@@ -622,7 +622,7 @@ def test_no_stopped_declaration_gives_no_reason() -> None:
 def test_refused_rows_and_missing_facts_are_told() -> None:
     section = quality(an_evidence(missing={"net_mass_kg": 0.4, "own_fact": 0.01}))
     assert (
-        EN(section.answers[0]) == "2,000 rows were read; 10 were refused (0.50%) and 3 came twice."
+        EN(section.answers[0]) == "2,000 rows were read, 10 of them refused (0.50%) and 3 repeated."
     )
     assert _cells(section, "quality.refused_by_reason_caption") == [["hs_code: not a code", "10"]]
     assert [EN(warning) for warning in section.warnings] == [
