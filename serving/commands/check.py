@@ -1,7 +1,7 @@
 """Looks at bundle, rules, log and keys as the service would, and says what it would serve."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from serving.log.checkpointer import check_vouched
 from serving.log.checkpoints import Anchor
 from serving.log.reader import LogReader
 from serving.log.recent import copied_at
-from serving.log.signing_key import kept_public, signed_before
+from serving.log.signing_key import check_signing_key, kept_public, signed_before
 from serving.settings import Settings
 from serving.storage.store import AwayError
 from serving.stores import (
@@ -36,6 +36,10 @@ ANCHORS: Mapping[Anchor, str] = {
     Anchor.OTHER: "vouches for another log, and for nothing of this one: an alarm, see RUNBOOK.md",
     Anchor.DAMAGED: "is damaged: an alarm, see RUNBOOK.md",
 }
+
+
+OPEN_TO_OTHERS = 0o027
+"""Rights of accounts that the owner gave none. A group may read: auditors verify the log."""
 
 
 class Checked(NamedTuple):
@@ -63,8 +67,9 @@ def check(settings: Settings) -> Iterator[Checked]:
         stop += [rules.what] if rules.stops else []
         yield from () if rules.stops else _check_fallback(settings)
     yield from _check_state(settings)
-    disks = _check_disks(settings)
-    for found in (*disks, *_check_log(settings), _check_keys(settings), *_check_tokens(settings)):
+    yield from _check_rights(settings)
+    state = (*_check_disks(settings), *_check_log(settings), *_check_secrets(settings))
+    for found in (*state, _check_keys(settings), *_check_tokens(settings)):
         yield found
         stop += [found.what] if found.stops else []
     nothing = f"nothing: see {' and '.join(dict.fromkeys(stop))}"
@@ -111,6 +116,16 @@ def _check_state(settings: Settings) -> Iterator[Checked]:
                 problem = f"{file} is part of a backup, and is not used where it lies"
                 remedy = f"Move it to {place.absolute()}, or remove it."
                 yield Checked("state", "as a backup left it", ParamsError(f"{problem}. {remedy}"))
+
+
+def _check_rights(settings: Settings) -> Iterator[Checked]:
+    """A start makes files for its owner alone, and leaves those as they are that it finds."""
+    for file in (settings.log_file, settings.recent_file, settings.spool_file):
+        if file.exists() and file.stat().st_mode & OPEN_TO_OTHERS:
+            problem = f"{file} holds what was declared, and is open to every account here"
+            yield Checked(
+                "state", "open to others", ParamsError(f"{problem}. Run `chmod 600 {file}`.")
+            )
 
 
 def _check_disks(settings: Settings) -> Iterator[Checked]:
@@ -186,14 +201,24 @@ def _check_spool(
 
 def _check_draw_key(newest: DecisionRecord, settings: Settings) -> Iterator[Checked]:
     """What a start would say of the draw key; without a file the start would make one."""
-    try:
-        there = settings.draw_key_file.exists()
+    there = settings.draw_key_file.exists()
+    with suppress(SelectivityError):  # that it cannot be used is said beside the signing key
         key = read_or_create_draw_key(settings.draw_key_file) if there else bytes(32)
+        if (problem := another_before(newest, key)) is not None:
+            yield Checked("draw key", "another than before", ParamsError(problem))
+
+
+def _check_secrets(settings: Settings) -> Iterator[Checked]:
+    """The keys that a start makes, where it finds one that it refuses."""
+    try:
+        if settings.draw_key_file.exists():
+            read_or_create_draw_key(settings.draw_key_file)
     except SelectivityError as error:
         yield Checked("draw key", "cannot be used", error, stops=True)
-        return
-    if (problem := another_before(newest, key)) is not None:
-        yield Checked("draw key", "another than before", ParamsError(problem))
+    try:
+        check_signing_key(settings.signing_key_file)
+    except SelectivityError as error:
+        yield Checked("signing key", "cannot be used", error, stops=True)
 
 
 def _compare_with_anchor(log: LogReader, settings: Settings) -> Anchor | None:

@@ -28,11 +28,30 @@ def read_or_create_signing_key(file: Path) -> Ed25519PrivateKey:
         key = _read_private(file)
         _keep_public(key.public_key(), public_file(file))
     except OSError as error:
-        raise ParamsError(
-            f"The signing key {file} cannot be used ({error.strerror}). Correct the path "
-            "(LANES_SIGNING_KEY) or its permissions."
-        ) from error
+        raise _unusable(file, error) from error
     return key
+
+
+def check_signing_key(file: Path) -> None:
+    """See that a start can use this key, or make one; nothing is written.
+
+    Raises:
+        ParamsError: it cannot, as `read_or_create_signing_key` says.
+    """
+    beside = public_file(file)
+    try:
+        key = _read_private(file) if file.exists() else Ed25519PrivateKey.generate()
+        if beside.exists() and beside.stat().st_size:  # then it is compared alone
+            _keep_public(key.public_key(), beside)
+    except OSError as error:
+        raise _unusable(file, error) from error
+
+
+def _unusable(file: Path, error: OSError) -> ParamsError:
+    return ParamsError(
+        f"The signing key {file} cannot be used ({error.strerror}). Correct the path "
+        "(LANES_SIGNING_KEY) or its permissions."
+    )
 
 
 def read_public(file: Path) -> Ed25519PublicKey:

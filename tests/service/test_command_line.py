@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -617,6 +617,42 @@ def test_a_check_misses_a_spool_that_was_lost(tmp_path: Path, there: bool) -> No
     told = lanes(tmp_path, "check")
     assert "it held 2 records that the log did not have yet" in told.stderr
     assert "would serve  nothing: see spool" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("signing key", lambda state: (state / "signing.key").chmod(0o644)),
+        ("signing key", lambda state: (state / "signing.key").write_text("noise")),
+        ("signing key", lambda state: (state / "signing.key").unlink()),  # not its public half
+        ("draw key", lambda state: (state.parent / "draw.key").chmod(0o640)),
+    ],
+)
+def test_a_check_refuses_keys_that_a_start_refuses(
+    tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    with a_service(tmp_path):
+        pass
+    state = settings_in(tmp_path).state
+    harm(state)
+    there = sorted(state.glob("signing.*"))
+    told = lanes(tmp_path, "check")
+    assert f"would serve  nothing: see {name}" in told.stdout
+    assert sorted(state.glob("signing.*")) == there
+    start = lanes_alone(tmp_path, "serve")
+    assert start.returncode == ParamsError.exit_code
+    assert start.stderr.strip().removeprefix("error: ") in told.stderr
+
+
+def test_a_check_tells_of_a_log_that_is_open_to_others(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    DecisionLog(settings.log_file).close()
+    settings.log_file.chmod(0o640)
+    assert "open to others" not in lanes(tmp_path, "check").stdout
+    settings.log_file.chmod(0o644)
+    told = lanes(tmp_path, "check")
+    assert f"Run `chmod 600 {settings.log_file}`" in told.stderr
+    assert "would serve  fallback rules" in told.stdout
 
 
 def test_a_check_tells_what_waits_in_the_spool(tmp_path: Path) -> None:
