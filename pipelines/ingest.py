@@ -139,8 +139,8 @@ def main(params: ParamsFile, mappings: MappingsFolder, out: IngestedFolder) -> N
         f"items, {figures['labelled_share']:.0%} of them inspected; {rows['refused']} of "
         f"{rows['read']} rows refused, {rows['repeated']} repeated"
     )
-    if told["set_to_missing"]:
-        emptied = ", ".join(f"{name} {rows}" for name, rows in told["set_to_missing"].items())
+    if figures["set_to_missing"]:
+        emptied = ", ".join(f"{name} {count}" for name, count in figures["set_to_missing"].items())
         say(f"ingest: values set to missing, as the mapping says: {emptied}")
 
 
