@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from selectivity.errors import SelectivityError
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http import problems
 from serving.http.problems import FieldProblem, Problem, RefusedError
 from serving.routes import (

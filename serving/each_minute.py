@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from selectivity.record import DecisionRecord
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 
 logger = logging.getLogger(__name__)
 

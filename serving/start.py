@@ -19,7 +19,7 @@ from selectivity.record import DecisionRecord
 from serving.app import Beside, create_app
 from serving.callers.key_ring import KeyRing
 from serving.callers.tokens import SAME_ROLES, TokenRules, Tokens
-from serving.deciding.assign import Parts, count
+from serving.deciding.assign import count
 from serving.deciding.catch_up import catch_up
 from serving.deciding.draw_key import another_before, read_or_create_draw_key
 from serving.deciding.follow_bundle import BundleFollower
@@ -27,6 +27,7 @@ from serving.deciding.follow_log import LogFollower
 from serving.deciding.governing import take_over, watch
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.keep_histories import HistoriesKeeper
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer, open_bundle, why_no_rules
 from serving.each_minute import EachMinute, tell_of_clock

@@ -23,7 +23,7 @@ from serving.callers.api_keys import ApiKey, Role, digest, id_of
 from serving.callers.key_changes import create
 from serving.callers.key_file import change_keys
 from serving.commands.client import call
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http.address import bind, url_of
 from serving.log.reader import LogReader
 from serving.settings import Settings

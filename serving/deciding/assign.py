@@ -6,110 +6,23 @@ No durable record, no lane. Only what is durable counts and is learnt from.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from selectivity.days import day_in_utc
-from selectivity.deciding.modes import AFTERWARDS, Mode, tightens
-from selectivity.deciding.office_loads import OfficeLoads, nothing_to_take_back
+from selectivity.deciding.office_loads import nothing_to_take_back
 from selectivity.declaration import Declaration
 from selectivity.errors import ConflictError, DecisionLogError
 from selectivity.histories.rows import Row
-from selectivity.mode_orders import ModeStep, in_force, standing
 from selectivity.record import DecisionRecord
-from serving.callers.api_keys import Caller, id_of
-from serving.callers.key_ring import KeyRing
-from serving.callers.tokens import Tokens
-from serving.deciding.gathering import Gathering
-from serving.deciding.handover import Handover
-from serving.deciding.lessons import Lesson, fold, result_lessons
-from serving.deciding.predictor import Predictor
+from serving.deciding.lessons import Lesson, result_lessons
+from serving.deciding.parts import Parts
 from serving.deciding.risk_assessment import RiskAssessment
-from serving.http.admission import Admission
-from serving.log.decision_log import DecisionLog
 from serving.log.keep import Kept, OvertakenError, same_or_conflict
 from serving.log.under_names import Lineages
-from serving.meters import Meters
-from serving.settings import Settings
 
 MOST_ROWS = 50
 """A declaration with no more goods items than this keeps their rows until they are folded. Rows of
 more are made again then: held, they would double the memory of what waits for a slow log."""
-BLIND_FOR = timedelta(hours=4)
-"""How long a service goes by the orders it knows, if it was started without the log."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass
-class Parts:
-    """A service: what it is put together from, and what it knows while it runs.
-
-    Every route gets it; tests put in parts of their own.
-    """
-
-    predictor: Predictor
-    log: DecisionLog
-    meters: Meters = field(default_factory=Meters)
-    settings: Settings = field(default_factory=Settings)
-    keys: KeyRing = field(default_factory=KeyRing)  # without a file it lets nobody in
-    tokens: Tokens | None = None
-    now: Callable[[], datetime] = _utc_now
-    orders: Sequence[ModeStep] = ()
-    """Every step of every order on the mode, in order."""
-    pointer_seen: object = None
-    """`look_at_pointer` just before the published bundle was opened."""
-
-    def __post_init__(self) -> None:
-        """Add what begins empty: places, loads of offices, what is lodged together."""
-        self.handover, self.loads = Handover(), OfficeLoads()
-        self.gathering = Gathering(lambda declarations: lodge_together(declarations, self))
-        self.places = Admission(self.settings.at_once_limit)
-        self.batch_places = Admission(self.settings.batches_limit)
-        self.explanations = Admission(1)
-        self.stands_still: str | None = None
-        """Why the histories learn nothing more: a record of the log that cannot be read."""
-
-    @property
-    def ordered(self) -> ModeStep | None:
-        """The step whose mode holds, if anybody ordered one."""
-        return in_force(self.orders)
-
-    @property
-    def mode(self) -> Mode:
-        """What the service may decide by itself now.
-
-        A service that was started without the log, and has not seen it for `BLIND_FOR`, releases
-        nothing: what was ordered meanwhile is not known here.
-        """
-        mode, seen = standing(self.ordered, self.now()).mode, self.log.copied_at
-        # A copy from a time to come: the clock was set back, and the copy may be of any age.
-        blind = seen is not None and not timedelta(0) <= self.now() - seen <= BLIND_FOR
-        return AFTERWARDS if blind and tightens(mode, AFTERWARDS) else mode
-
-    @property
-    def order_waits(self) -> bool:
-        """Whether `ordered` lies in the spool alone, so that no other service knows of it."""
-        step = self.ordered
-        return step is not None and self.log.waits(step.name)
-
-    @property
-    def keys_outdated(self) -> bool:
-        """Whether a file of keys cannot be used, so that what was revoked in it may open."""
-        return self.keys.outdated or (self.tokens is not None and self.tokens.outdated)
-
-    def teach(self, lesson: Lesson) -> None:
-        """Have the histories learn from a record of the log."""
-        self.handover.fold(self.predictor, partial(fold, lesson))
-
-    def caller(self, secret: str) -> Caller | None:
-        """Who sends this key or token; None if it opens nothing now."""
-        if self.tokens is not None and id_of(secret) is None:
-            return self.tokens.holder(secret, self.now())
-        return self.keys.holder(secret, self.now())
 
 
 def lodge_together(
@@ -221,7 +134,8 @@ def _as_its_twin(declaration: Declaration, twin: "asyncio.Future[Kept]") -> "asy
 
 async def assign(declaration: Declaration, parts: Parts) -> DecisionRecord:
     """The one decision on this version of a declaration, durable when this returns."""
-    return (await kept_or_again(parts.gathering.lodge(declaration), declaration, parts)).record
+    lodged = parts.gathering.lodge(declaration, partial(lodge_together, parts=parts))
+    return (await kept_or_again(lodged, declaration, parts)).record
 
 
 async def kept_or_again(kept: Awaitable[Kept], declaration: Declaration, parts: Parts) -> Kept:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from models.pointer import Pointer, read_pointer
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
-from serving.deciding.assign import Parts
 from serving.deciding.catch_up import catch_up
 from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
 from serving.deciding.histories_file import HistoriesFile
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import look_at_pointer, nothing_there
 from serving.deciding.successor import hand_over

@@ -8,10 +8,11 @@ from contextlib import closing
 from models.pointer import read_pointer
 from selectivity.days import day_in_utc
 from selectivity.errors import AuditError, BundleError, DecisionLogError, SelectivityError
-from serving.deciding.assign import Parts, count
+from serving.deciding.assign import count
 from serving.deciding.catch_up import catch_up
 from serving.deciding.histories_file import HistoriesFile
 from serving.deciding.lessons import lessons
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.successor import hand_over
 from serving.log.decision_log import kept_since

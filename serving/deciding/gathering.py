@@ -26,43 +26,46 @@ _Waiter = tuple[Declaration, asyncio.Future[Kept]]
 class Gathering:
     """Lodges together what comes in one turn of the event loop, in which alone it is used."""
 
-    def __init__(self, lodge: Lodge) -> None:
-        self._lodge = lodge
+    def __init__(self) -> None:
         self._waiting: list[_Waiter] = []
 
-    async def lodge(self, declaration: Declaration) -> Kept:
+    async def lodge(self, declaration: Declaration, lodge_all: Lodge) -> Kept:
         """What stands for it in the log, once that is durable.
 
         Declarations are lodged in the order in which they came, at the end of this turn of the
         event loop. One that is lodged is kept even if nobody waits any more.
+
+        Args:
+            lodge_all: lodges it together with the others of this turn, who give the same.
         """
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._lodge_all)
+            loop.call_soon(self._lodge_waiting, lodge_all)
         kept: asyncio.Future[Kept] = loop.create_future()
         self._waiting.append((declaration, kept))
         return await kept
 
-    def _lodge_all(self) -> None:
+    def _lodge_waiting(self, lodge_all: Lodge) -> None:
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), TOGETHER):
             batch = [each for each in waiting[first : first + TOGETHER] if not each[1].done()]
             if batch:
-                self._lodge_batch(batch)
+                _lodge_batch(batch, lodge_all)
 
-    def _lodge_batch(self, batch: list[_Waiter]) -> None:
-        unanswered = [future for _, future in batch]
-        try:
-            lodged = self._lodge([declaration for declaration, _ in batch])
-            for (_, future), kept in zip(batch, lodged, strict=True):
-                unanswered.remove(future)
-                if isinstance(kept, Exception):
-                    future.set_exception(kept)
-                else:
-                    kept.add_done_callback(partial(_pass_on, future))
-        except Exception as error:  # whoever waits has to hear of it
-            for future in unanswered:
-                future.set_exception(error)
+
+def _lodge_batch(batch: list[_Waiter], lodge_all: Lodge) -> None:
+    unanswered = [future for _, future in batch]
+    try:
+        lodged = lodge_all([declaration for declaration, _ in batch])
+        for (_, future), kept in zip(batch, lodged, strict=True):
+            unanswered.remove(future)
+            if isinstance(kept, Exception):
+                future.set_exception(kept)
+            else:
+                kept.add_done_callback(partial(_pass_on, future))
+    except Exception as error:  # whoever waits has to hear of it
+        for future in unanswered:
+            future.set_exception(error)
 
 
 def _pass_on(future: "asyncio.Future[Kept]", kept: "asyncio.Future[Kept]") -> None:

@@ -12,7 +12,7 @@ from selectivity.errors import DecisionLogError
 from selectivity.mode_orders import ModeAsked, ModeRefusal, ModeStep, approve, order
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller, actor_of
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.deciding.receiving import keep_act
 from serving.http.problems import RefusedError
 from serving.http.refusals import not_ordered

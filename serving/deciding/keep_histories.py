@@ -21,9 +21,9 @@ from pydantic import BaseModel
 
 from models.pointer import NAME_DIGITS
 from selectivity.errors import SelectivityError
-from serving.deciding.assign import Parts
 from serving.deciding.catch_up import CatchUp
 from serving.deciding.histories_file import HistoriesFile
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import load_whole
 from serving.deciding.trial import REFUSED, last_line

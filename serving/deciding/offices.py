@@ -5,7 +5,7 @@ from collections.abc import Collection
 from selectivity.reasons.wording import Language
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.http.refusals import other_office
 

@@ -15,8 +15,8 @@ from selectivity.override import (
 from selectivity.reasons.wording import Language
 from selectivity.record import DecisionRecord
 from serving.callers.api_keys import Caller, actor_of
-from serving.deciding.assign import Parts
 from serving.deciding.offices import found_or_refused
+from serving.deciding.parts import Parts
 from serving.deciding.receiving import keep_act
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.http.refusals import not_overridden

@@ -9,8 +9,9 @@ from functools import partial
 
 from selectivity.errors import DecisionLogError
 from selectivity.inspection import Inspection
-from serving.deciding.assign import Parts, count_if_not_kept
+from serving.deciding.assign import count_if_not_kept
 from serving.deciding.lessons import Lesson, result_lessons, with_declarations
+from serving.deciding.parts import Parts
 from serving.log.keep import KeptInspection
 from serving.log.kept_texts import declared_in
 from serving.storage.acts import Act

@@ -7,7 +7,8 @@ from contextlib import closing
 from models.memory import give_back_memory
 from selectivity.days import day_in_utc
 from selectivity.record import DecisionRecord
-from serving.deciding.assign import Parts, count
+from serving.deciding.assign import count
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.log.decision_log import kept_since
 from serving.log.reader import LogReader

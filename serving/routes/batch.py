@@ -21,7 +21,8 @@ from selectivity.errors import DecisionLogError
 from selectivity.reasons.wording import Language
 from selectivity.similar import meant_in_many
 from serving.answers.lanes import lane_answer
-from serving.deciding.assign import Parts, kept_or_again, lodge_together
+from serving.deciding.assign import kept_or_again, lodge_together
+from serving.deciding.parts import Parts
 from serving.http.bodies import body_too_large, declaration_from
 from serving.http.language import headers_in
 from serving.http.problems import ONE_OBJECT, Meant, Problem, RefusedError, of_error, too_large

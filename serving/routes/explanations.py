@@ -18,8 +18,8 @@ from serving.audit.explanation import (
 )
 from serving.audit.replay import MissingError
 from serving.callers.api_keys import Role
-from serving.deciding.assign import Parts
 from serving.deciding.offices import found_or_refused
+from serving.deciding.parts import Parts
 from serving.http.problems import FieldProblem, RefusedError, not_found
 from serving.log.reader import LogReader
 from serving.routes.access import only

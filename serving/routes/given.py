@@ -6,7 +6,7 @@ from fastapi import Depends, Header, Request
 
 from selectivity.reasons.wording import Language
 from serving.callers.api_keys import Caller
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http.language import preferred
 
 

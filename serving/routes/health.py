@@ -11,7 +11,7 @@ from selectivity.errors import DecisionLogError
 from serving.answers.health import Readiness
 from serving.answers.lanes import SHORT
 from serving.callers.api_keys import Role
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.log.spool import Spooled
 from serving.routes.access import ANYONE, only
 from serving.routes.given import GivenParts

@@ -9,8 +9,8 @@ from selectivity.actor import ID_PATTERN
 from selectivity.mode_orders import ModeAsked, ModeStep
 from serving.answers.mode import ModeAnswer
 from serving.callers.api_keys import Role
-from serving.deciding.assign import Parts
 from serving.deciding.governing import agree, give_order
+from serving.deciding.parts import Parts
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_MODE
 from serving.routes.access import only

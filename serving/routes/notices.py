@@ -11,8 +11,8 @@ from selectivity.errors import ConflictError
 from serving.answers.notices import MOST_AT_ONCE, AcknowledgementAnswer, Notices, Teller
 from serving.callers.api_keys import Caller, Role, actor_of
 from serving.deciding.acknowledging import Acknowledgement, acknowledged, act_of
-from serving.deciding.assign import Parts
 from serving.deciding.offices import check_office
+from serving.deciding.parts import Parts
 from serving.deciding.receiving import keep_act
 from serving.http.bodies import content_from, read_body
 from serving.http.examples import A_CURSOR

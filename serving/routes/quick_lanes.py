@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http.language import preferred
 from serving.http.whole_answer import ANSWER_AT_ONCE
 from serving.routes import lanes

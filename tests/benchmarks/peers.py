@@ -208,8 +208,8 @@ class ForgetfulLog(DecisionLog):
 def unlogged(bundle: Path, folder: Path, port: int) -> uvicorn.Server:
     """Ours, but that nothing is kept."""
     from serving.callers.key_ring import KeyRing
-    from serving.deciding.assign import Parts
     from serving.deciding.draw_key import read_or_create_draw_key
+    from serving.deciding.parts import Parts
     from serving.meters import Meters
     from serving.start import predictor_for, server_for
 

@@ -11,8 +11,8 @@ import pytest
 
 from selectivity.errors import DecisionLogError
 from serving.app import create_app
-from serving.deciding.assign import Parts
 from serving.deciding.governing import watch
+from serving.deciding.parts import Parts
 from serving.start import assemble
 from serving.storage.file import LogFile
 from tests.services import settings_in

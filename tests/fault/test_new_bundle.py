@@ -17,11 +17,12 @@ from models.pointer import Pointer, write_pointer
 from models.trees import FINDING
 from selectivity.errors import AuditError, BundleError, DecisionLogError
 from serving.deciding import follow_bundle
-from serving.deciding.assign import Parts, assign
+from serving.deciding.assign import assign
 from serving.deciding.follow_bundle import BundleFollower, may_be_over_soon
 from serving.deciding.follow_log import LogFollower
 from serving.deciding.going_back import gone_back_to, is_worth_keeping, kept_behind
 from serving.deciding.handover import Handover
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.receiving import receive
 from serving.deciding.successor import hand_over

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from serving import start
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http import connection
 from serving.http.admission import Admission
 from serving.http.door import Door

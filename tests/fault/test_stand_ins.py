@@ -26,12 +26,13 @@ from selectivity.lanes import Channel, Lane
 from selectivity.mode_orders import ModeAsked, ModeStep
 from selectivity.record import DecisionRecord
 from serving.audit.replay import Replayed, replay
-from serving.deciding.assign import Parts, assign, count, lodge
+from serving.deciding.assign import assign, count, lodge
 from serving.deciding.breaker import IN_A_ROW, REST_SECONDS, Breaker
 from serving.deciding.catch_up import catch_up
 from serving.deciding.draw_key import read_or_create_draw_key
 from serving.deciding.follow_bundle import BundleFollower
 from serving.deciding.follow_log import LogFollower
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import Predictor
 from serving.deciding.published import open_bundle
 from serving.deciding.receiving import receive

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from selectivity.errors import ConflictError
 from selectivity.inspection import Inspection
 from selectivity.lanes import Lane
-from serving.deciding.assign import Parts, assign
+from serving.deciding.assign import assign
+from serving.deciding.parts import Parts
 from serving.http.bodies import content_from, declaration_from
 from serving.http.problems import RefusedError
 from serving.routes.batch import LineSplitter

@@ -18,7 +18,7 @@ from serving.app import ROUTERS, create_app
 from serving.callers.api_keys import Role
 from serving.callers.key_changes import revoke
 from serving.callers.key_file import change_keys
-from serving.deciding.assign import Parts
+from serving.deciding.parts import Parts
 from serving.http.problems import PROBLEM_JSON
 from serving.routes.access import ANYONE, only
 from serving.start import assemble

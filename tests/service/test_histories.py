@@ -24,7 +24,8 @@ from selectivity.lanes import Lane
 from selectivity.record import DecisionRecord
 from serving.app import create_app
 from serving.deciding import catch_up, follow_log, lessons
-from serving.deciding.assign import MOST_ROWS, Parts, assign, lodge_together
+from serving.deciding.assign import MOST_ROWS, assign, lodge_together
+from serving.deciding.parts import Parts
 from serving.deciding.receiving import receive
 from serving.log.reader import LogReader
 from serving.log.spool import SpoolingJournal

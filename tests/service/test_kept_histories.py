@@ -14,8 +14,8 @@ from models.bundle import load
 from selectivity.errors import DecisionLogError
 from serving.audit.replay import replay
 from serving.deciding import histories_file
-from serving.deciding.assign import Parts
 from serving.deciding.keep_histories import Task, keep
+from serving.deciding.parts import Parts
 from serving.log.reader import LogReader
 from serving.settings import Settings
 from tests.builders import NOON, a_declaration, an_inspection

@@ -20,7 +20,8 @@ from uvicorn.server import ServerState
 
 from serving.app import create_app
 from serving.callers.api_keys import Role
-from serving.deciding.assign import Parts, assign
+from serving.deciding.assign import assign
+from serving.deciding.parts import Parts
 from serving.http.bodies import declaration_from
 from serving.http.connection import GuardedConnection
 from serving.routes.quick_lanes import QuickLanes

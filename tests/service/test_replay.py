@@ -22,7 +22,8 @@ from selectivity.declaration import Declaration
 from selectivity.inspection import Inspection
 from selectivity.lanes import LINEAGE, Lane
 from serving.audit.replay import Replayed, replay
-from serving.deciding.assign import Parts, assign
+from serving.deciding.assign import assign
+from serving.deciding.parts import Parts
 from serving.deciding.predictor import MODEL_ERROR
 from serving.deciding.receiving import receive
 from serving.log.kept_texts import read_record

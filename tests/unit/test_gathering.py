@@ -37,11 +37,12 @@ class _Parts:
 
 def test_what_comes_together_is_judged_together_and_lodged_in_order() -> None:
     parts = _Parts()
-    gathering = Gathering(parts.lodge)
+    gathering = Gathering()
 
     async def come() -> list[Any]:
         coming = [
-            gathering.lodge(a_declaration(declaration_id=f"D-{number}")) for number in range(MANY)
+            gathering.lodge(a_declaration(declaration_id=f"D-{number}"), parts.lodge)
+            for number in range(MANY)
         ]
         return await asyncio.gather(*coming, return_exceptions=True)
 
@@ -55,11 +56,11 @@ def test_what_comes_together_is_judged_together_and_lodged_in_order() -> None:
 
 def test_who_does_not_wait_any_more_is_left_out() -> None:
     parts = _Parts()
-    gathering = Gathering(parts.lodge)
+    gathering = Gathering()
 
     async def come_and_go() -> None:
         one, other = (
-            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=name)))
+            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=name), parts.lodge))
             for name in ("D-1", "D-2")
         )
         asyncio.get_running_loop().call_soon(one.cancel)
@@ -77,9 +78,9 @@ def test_whoever_still_waits_is_answered_and_whoever_has_left_changes_nothing() 
         yield from lodged
 
     async def come() -> list[Any]:
-        gathering = Gathering(lodge)
+        gathering = Gathering()
         coming = [
-            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=f"D-{n}")))
+            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=f"D-{n}"), lodge))
             for n in range(3)
         ]
         await asyncio.sleep(0)
@@ -100,10 +101,10 @@ def test_whoever_still_waits_is_answered_and_whoever_has_left_changes_nothing() 
 
 def test_nothing_is_asked_when_nobody_waits_any_more() -> None:
     parts = _Parts()
-    gathering = Gathering(parts.lodge)
+    gathering = Gathering()
 
     async def come_and_go() -> None:
-        one = asyncio.ensure_future(gathering.lodge(a_declaration()))
+        one = asyncio.ensure_future(gathering.lodge(a_declaration(), parts.lodge))
         asyncio.get_running_loop().call_soon(one.cancel)
         await asyncio.wait([one])
         await asyncio.sleep(0)
@@ -116,10 +117,12 @@ def test_whoever_waits_is_told_when_all_fails() -> None:
     def fails(_: Sequence[Declaration]) -> Iterator[Any]:
         raise RuntimeError("no model, no log, nothing")
 
-    gathering = Gathering(fails)
+    gathering = Gathering()
 
     async def come() -> list[Any]:
-        coming = [gathering.lodge(a_declaration(declaration_id=f"D-{n}")) for n in range(MANY)]
+        coming = [
+            gathering.lodge(a_declaration(declaration_id=f"D-{n}"), fails) for n in range(MANY)
+        ]
         return await asyncio.wait_for(asyncio.gather(*coming, return_exceptions=True), 5)
 
     assert [type(each) for each in asyncio.run(come())] == [RuntimeError] * MANY
@@ -134,9 +137,11 @@ def test_a_lodged_declaration_is_answered_though_lodging_those_behind_it_fails()
         raise RuntimeError("in the middle")
 
     async def come() -> list[Any]:
-        gathering = Gathering(breaks_off)
+        gathering = Gathering()
         coming = [
-            asyncio.ensure_future(gathering.lodge(a_declaration(declaration_id=f"D-{n}")))
+            asyncio.ensure_future(
+                gathering.lodge(a_declaration(declaration_id=f"D-{n}"), breaks_off)
+            )
             for n in range(2)
         ]
         await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED, timeout=5)

@@ -14,8 +14,9 @@ import pytest
 from selectivity.errors import DecisionLogError, ParamsError
 from selectivity.lanes import Lane
 from serving.audit.replay import replay
-from serving.deciding.assign import Parts, assign
+from serving.deciding.assign import assign
 from serving.deciding.draw_key import read_or_create_draw_key
+from serving.deciding.parts import Parts
 from serving.log.chain_check import walk
 from serving.log.decision_log import DecisionLog
 from serving.log.reader import LogReader
