@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from selectivity.inspection import FindingClass, Inspection
-from selectivity.labelling import Told, comes_too_early, item_outcomes, news, taken_back_at
+from selectivity.labelling import (
+    ResultChange,
+    comes_too_early,
+    item_outcomes,
+    result_changes,
+    taken_back_at,
+)
 from tests.builders import NOON, an_inspection
 
 NONE, DOCUMENTARY, PHYSICAL = FindingClass
@@ -68,16 +74,16 @@ def test_the_first_correction_takes_a_result_back_and_never_before_it_spoke(
 
 def test_a_correction_tells_itself_and_what_counts_no_more() -> None:
     late, early = correction(5), correction(2)
-    one, back = Told(FIRST, NOON, 1), Told(FIRST, late.observed_at, -1)
-    assert list(news(FIRST, [])) == [one]
-    assert list(news(late, [FIRST])) == [Told(late, late.observed_at, 1), back]
-    assert list(news(FIRST, [late])) == [one, back]
-    assert list(news(late, [FIRST, early])) == [Told(late, late.observed_at, 1)]
+    one, back = ResultChange(FIRST, NOON, 1), ResultChange(FIRST, late.observed_at, -1)
+    assert list(result_changes(FIRST, [])) == [one]
+    assert list(result_changes(late, [FIRST])) == [ResultChange(late, late.observed_at, 1), back]
+    assert list(result_changes(FIRST, [late])) == [one, back]
+    assert list(result_changes(late, [FIRST, early])) == [ResultChange(late, late.observed_at, 1)]
     # One that comes later and spoke earlier: what the other took back is given back, and taken.
-    assert list(news(early, [FIRST, late])) == [
-        Told(early, early.observed_at, 1),
+    assert list(result_changes(early, [FIRST, late])) == [
+        ResultChange(early, early.observed_at, 1),
         back._replace(counts=1),
-        Told(FIRST, early.observed_at, -1),
+        ResultChange(FIRST, early.observed_at, -1),
     ]
 
 
