@@ -102,6 +102,29 @@ def test_without_leave_to_release_yellow_stays(taken: int, rank: float) -> None:
     assert kept(Lane.YELLOW, taken, rank, may_release=False)
 
 
+def test_what_was_lowered_says_of_which_goods_item_and_how_full_the_lane_was() -> None:
+    reason = Reason(code="RISK", item_no=2, facts={"net_benefit": 1.0})
+    asked = Vote(lane=Lane.RED, channel=Channel.MODEL, reason=reason)
+    (wanted, lowered), _ = guard([asked], NORMAL, _Office(12, 0.25), may_release=True)
+    assert (wanted.lane, wanted.cast) == (Lane.RED, False)
+    assert (lowered.lane, lowered.channel) == (Lane.YELLOW, Channel.CAPACITY)
+    facts = {"lane": "RED", "taken": 12, "normal": 8.0, "limit": 10.0, "rank": 0.25}
+    assert lowered.reason == Reason(code="CAPACITY", item_no=2, facts=facts)
+
+
+def test_what_was_not_cast_is_not_lowered() -> None:
+    not_drawn = a_vote(Lane.RED, Channel.FALLBACK).model_copy(update={"cast": False})
+    votes, room = guard(
+        [not_drawn, a_vote(Lane.YELLOW, Channel.FALLBACK)],
+        NORMAL,
+        _Office(100, 0.0),
+        may_release=True,
+    )
+    assert room is not None
+    assert room.lane is Lane.YELLOW
+    assert votes[0] == not_drawn
+
+
 def a_day(policy: Policy, risks: Sequence[Risk | None], **options: object) -> list[LaneDecision]:
     """One office's day, declaration by declaration, each counted before the next."""
     loads, decisions = OfficeLoads(), []
