@@ -414,6 +414,18 @@ def test_the_command_ends_with_1_for_what_is_worse(
     assert (tmp_path / "gate.json").exists()
 
 
+def test_the_command_judges_what_it_is_given_by_the_margins_that_are_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("bundle", "published", "evaluation", "data")
+    folders, asked = {name: tmp_path / name for name in names}, list[dict[str, Any]]()
+    (tmp_path / "params.yaml").write_text("gate: {slower: 2}")
+    monkeypatch.setattr(gate, "read_and_judge", lambda **given: asked.append(given))
+    gate.main(**folders, params=tmp_path / "params.yaml", out=tmp_path / "gate.json")
+    assert asked == [{**folders, "params": GateParams(slower=2)}]
+    assert not (tmp_path / "gate.json").exists()  # no other is in force
+
+
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_what_fails_is_published_on_demand_alone(
     verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
