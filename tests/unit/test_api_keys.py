@@ -188,6 +188,17 @@ def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
     assert [each.message for each in caplog.records] == ["key file refused"]  # once
 
 
+def test_a_file_that_stays_as_it_was_is_read_once(file: Path) -> None:
+    (one, _), read = _created(file), list[Path]()
+    followed = Followed(file, read.append, cause="KEY_FILE")
+    for _ in range(3):
+        followed.content()
+    assert read == [file]
+    revoke(file, one.id, now=NOON)
+    followed.content()
+    assert read == [file, file]
+
+
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
     """Inside nobody can open anything."""
