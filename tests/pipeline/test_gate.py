@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import typer
 
 from models.bundle import FORMAT, Bundle, Manifest
+from models.lane_model import LaneModel
 from models.pointer import read_pointer
 from models.publications import history
 from pipelines import gate, publish
@@ -337,6 +339,31 @@ def test_a_model_that_takes_far_longer_fails() -> None:
     slower = replace(new, model=slow)
     (*_, took) = judge(slower, learnt_until(date(2026, 1, 21)), past, decisions, QUICK).checks
     assert (took.name, took.verdict) == ("model time, ms", Verdict.FAIL)
+
+
+def test_where_either_model_is_slow_in_some_rounds_one_cannot_tell() -> None:
+    new = learnt_until(date(2026, 1, 21), digest="cd" * 32)
+    past, decisions = past_and_decisions(new)
+
+    def slow_in(rounds: range) -> LaneModel:
+        model, calls = a_spoken_model(), count()
+        assess = model.assess
+
+        def slipping(*asked: Any, **named: Any) -> Any:
+            slips = "starts" in named and next(calls) // len(decisions) in rounds
+            for _ in range(19 * slips):
+                assess(*asked, **named)
+            return assess(*asked, **named)
+
+        object.__setattr__(model, "assess", slipping)
+        return model
+
+    in_force = learnt_until(date(2026, 1, 21), model=slow_in(range(3, 6)))
+    slipping = replace(new, model=slow_in(range(3)))
+    (*_, took) = judge(slipping, in_force, past, decisions, QUICK).checks
+    assert took.gain.low < -took.margin
+    assert took.gain.high > 0.5
+    assert took.verdict is Verdict.CANNOT_TELL
 
 
 def test_without_days_that_neither_learnt_from_nothing_is_said() -> None:
