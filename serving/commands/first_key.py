@@ -61,8 +61,8 @@ def how_to_send_another(settings: Settings) -> str:
     file, remedy = settings.demo_key_file, "Set LANES_API_KEY to a key of `lanes keys create`"
     if not file.exists():
         return (
-            f"{remedy}. There is no demonstration key in {file}: LANES_STATE names the state "
-            "folder of the service that made one."
+            f"{remedy}. There is no demonstration key in {file}: no backup holds it, and "
+            "LANES_STATE names the state folder of the service that made one."
         )
     if settings.api_key is None:
         return f"{remedy}: the one that was sent is the demonstration key in {file}."

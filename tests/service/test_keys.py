@@ -113,7 +113,7 @@ def test_a_command_whose_key_is_not_taken_says_where_keys_come_from(tmp_path: Pa
             for key in ("", unknown):
                 said = told(*arguments, key=key)
                 assert "Set LANES_API_KEY to a key of `lanes keys create`. There is no" in said
-                assert f"{demo}: LANES_STATE names" in said
+                assert f"{demo}: no backup holds it, and LANES_STATE names" in said
         demo.write_text(unknown)
         said = told("mode", "show", key=unknown)
         assert f"or unset it: then the demonstration key in {demo} is sent" in said
