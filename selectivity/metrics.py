@@ -39,13 +39,10 @@ def wilson(found: float, of: float) -> Interval:
     z, share = 1.959964, found / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    low, high = (
-        float(middle - half),
-        float(middle + half),
-    )  # beside 0 and 1 but for what floats lose
-    return Interval(
-        share, max(0.0, low) if found > 0 else 0.0, min(1.0, high) if found < of else 1.0
-    )
+    # Of nothing and of all the ends are 0 and 1, but for what floating point loses.
+    low = max(0.0, float(middle - half)) if found > 0 else 0.0
+    high = min(1.0, float(middle + half)) if found < of else 1.0
+    return Interval(share, low, high)
 
 
 def widened(drawn: Interval, of: float) -> Interval:
