@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import typer
 
-from models.bundle import FORMAT, Bundle, Manifest
+from models.bundle import FORMAT, Bundle, Manifest, load
 from models.lane_model import LaneModel
 from models.pointer import read_pointer
 from models.publications import history
@@ -599,6 +599,33 @@ def test_a_bundle_is_compared_with_another_and_by_its_own_evaluation(
     a_bundle(tmp_path / "third", seed=3)
     with pytest.raises(ParamsError, match=r"is not of the bundle in .*third.*`dvc repro evaluate`"):
         ask(bundle=tmp_path / "third")
+
+
+def test_both_are_judged_by_what_lies_in_the_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_bundles(tmp_path, monkeypatch)
+    places = {name: tmp_path / name for name in ("published", "evaluation", "data")}
+    moment = pd.Timestamp("2026-03-01", tz="UTC")
+    decisions = decided(1, count=20).assign(accepted_at=moment)
+    decisions.to_parquet(places["evaluation"] / "decisions.parquet")
+    read, given = list[Path](), list[Any]()
+    monkeypatch.setattr(gate, "read_past", lambda *files: read.extend(files))
+    monkeypatch.setattr(gate, "judge", lambda *judged_by: given.extend(judged_by))
+    gate.read_and_judge(bundle=tmp_path / "new", **places, params=QUICK)
+    assert [file.relative_to(places["data"]).as_posix() for file in read] == [
+        "features/features.parquet",
+        "interim/prepared/items.parquet",
+        "interim/prepared/periods.json",
+        "interim/labelled/outcomes.parquet",
+    ]
+    new, in_force, _, judged_by, params = given
+    assert (new.digest, in_force.digest) == (
+        load(tmp_path / "new").digest,
+        load(tmp_path / "old").digest,
+    )
+    assert judged_by["declaration_id"].tolist() == decisions["declaration_id"].tolist()
+    assert params == QUICK
 
 
 def test_what_cannot_be_compared_is_published_with_a_warning(
