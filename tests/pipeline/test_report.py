@@ -394,9 +394,13 @@ def test_an_estimate_names_its_interval_and_what_it_rests_on() -> None:
 
 def test_an_estimate_of_a_period_whose_chances_were_half_written_down_is_none() -> None:
     unknown = drawn(90, 3, at=200, triggered_by=str(Channel.RULE), propensity=NAN)
-    seen = unseen(an_evidence(controls=[*drawn(100, 4), *unknown]))
+    evidence = an_evidence(controls=[*drawn(100, 4), *unknown])
+    seen = unseen(evidence)
     assert seen.basis == "unknown"
     assert seen.recorded == pytest.approx(100 / 190)
+    told = EN(leak(evidence, seen).answers[1])
+    assert told.startswith("100 inspections of goods have a recorded chance, 100 of them drawn")
+    assert "of 53% of the inspections that the policy asked for the chance was recorded" in told
     officers = [control | {"triggered_by": str(Channel.OFFICER)} for control in unknown]
     assert unseen(an_evidence(controls=[*drawn(100, 4), *officers])).basis == "estimated"
 
