@@ -188,6 +188,13 @@ def test_a_change_that_could_not_be_read_at_once_is_read_at_the_next_question(
     assert [each.message for each in caplog.records] == ["key file refused"]  # once
 
 
+def test_keys_that_cannot_be_written_are_told_with_their_file(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("")
+    for file in (tmp_path / "in the way/keys.json", tmp_path / "in the way/below/keys.json"):
+        with pytest.raises(ParamsError, match=r"keys\.json cannot be used: .*Correct the path"):
+            change_keys(file, lambda keys: (keys, None))
+
+
 def test_a_file_that_stays_as_it_was_is_read_once(file: Path) -> None:
     (one, _), read = _created(file), list[Path]()
     followed = Followed(file, read.append, cause="KEY_FILE")
