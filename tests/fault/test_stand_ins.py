@@ -209,6 +209,16 @@ def test_when_both_models_fail_the_points_table_decides(bundle: Path) -> None:
     assert record.decision.reasons[0].code == "SCORECARD"
 
 
+def test_what_is_asked_first_is_the_best_there_is(bundle: Path) -> None:
+    predictor, *_ = a_predictor(bundle)
+    first = [predictor.source]
+    predictor.last_good, *_ = a_predictor(bundle)
+    for gone in ("bundle", "last_good", "scorecard"):
+        setattr(predictor, gone, None)
+        first.append(predictor.source)
+    assert first == [Source.MODEL, Source.LAST_GOOD, Source.SCORECARD, Source.FALLBACK]
+
+
 def test_the_points_table_speaks_beside_the_model_on_every_decision(bundle: Path) -> None:
     predictor, *_ = a_predictor(bundle)
     record = decided(predictor)
