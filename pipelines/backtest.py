@@ -16,6 +16,7 @@ import pandas as pd
 from models.bundle import Bundle, load
 from pipelines.calibrate import prices_of
 from pipelines.judging.lanes import (
+    RED_CAPACITIES,
     duty_of_findings,
     known_violations,
     lane_figures,
@@ -42,8 +43,6 @@ from selectivity.deciding.policy import Policy
 from selectivity.deciding.risk import Risk
 from selectivity.metrics import FEWEST_FINDINGS, bootstrapped
 
-CHANGES = {"red_capacity_less_20": 0.8, "red_capacity_more_20": 1.2}
-
 
 def variants(
     bundle: Bundle, lodged: Columns, matrix: Floats, risks: Sequence[Risk]
@@ -51,7 +50,7 @@ def variants(
     """Name, risks, policy and prices of each variant; prices fitted on the calibration slice."""
     yield "as_served", risks, bundle.policy, bundle.prices
     yield "without_model", [None] * len(risks), bundle.policy, bundle.prices
-    for name, times in CHANGES.items():
+    for name, times in RED_CAPACITIES.items():
         policy = _with_red_share(bundle.policy, times)
         prices = prices_of(lodged, bundle.model, matrix, bundle.rules, policy)
         yield name, risks, policy, prices

@@ -15,6 +15,10 @@ from selectivity.inspection import FindingClass
 from selectivity.lanes import LANES, Channel
 from selectivity.metrics import FEWEST_FINDINGS, Interval, bootstrapped, widened, wilson
 
+FEWER, MORE = "red_capacity_less_20", "red_capacity_more_20"
+RED_CAPACITIES = {FEWER: 0.8, MORE: 1.2}
+"""Variants of a policy, by what they multiply the capacity of red with."""
+
 
 def lane_figures(lanes: pd.DataFrame) -> dict[str, Any]:
     """Shares and yields per lane from `outcome_of_declarations`, with 95 % intervals.

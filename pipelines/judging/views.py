@@ -36,11 +36,12 @@ from selectivity.metrics import (
 
 Statistic = Callable[[Ints, Floats], float]
 
+_TOPS = {"precision_at_5": 0.05, "precision_at_10": 0.10}
+"""Shares of so many of the rows."""
 STATISTICS: Mapping[str, Statistic] = {
     "auroc": auroc,
     "auprc": average_precision,
-    "precision_at_5": lambda found, risk: precision_at(found, risk, 0.05),
-    "precision_at_10": lambda found, risk: precision_at(found, risk, 0.10),
+    **{name: partial(precision_at, share=share) for name, share in _TOPS.items()},
 }
 """How well risks rank what was found: the higher the better."""
 NAMES = {
@@ -50,8 +51,6 @@ NAMES = {
     "precision_at_10": "P@10 %",
 }
 """What people call them."""
-_TOPS = {"precision_at_5": 0.05, "precision_at_10": 0.10}
-"""Shares of so many of the rows."""
 
 
 def paired_gain(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.judging.lanes import FEWER, MORE, RED_CAPACITIES
 from pipelines.reporting import charts
 from pipelines.reporting.evidence import Evidence
 from pipelines.reporting.sections import Block, Chart, Row, Section, Table
@@ -15,11 +16,11 @@ from pipelines.reporting.yields import FEW
 from selectivity.lanes import LANES
 from selectivity.metrics import Interval
 
-KNOWN = ("as_served", "without_model", "red_capacity_less_20", "red_capacity_more_20")
+KNOWN = ("as_served", "without_model", FEWER, MORE)
 SAME = 0.001
 """Difference of two shares below which nothing has changed."""
-CHANGES = {"more": 1.2, "fewer": 0.8}
-"""Of the red capacity, in the variants of the backtest."""
+CHANGES = {"more": RED_CAPACITIES[MORE], "fewer": RED_CAPACITIES[FEWER]}
+"""By the word for it in sentences."""
 
 
 def capacity(evidence: Evidence) -> Section:

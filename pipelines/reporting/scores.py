@@ -37,9 +37,7 @@ def calibration(evidence: Evidence) -> Section:
     if bins.empty or not bins["rows"].sum():
         return Section("calibration", (say("calibration.none"),), (), (say("calibration.caveat"),))
     inside = (bins.low <= bins.predicted) & (bins.predicted <= bins.high)
-    top = bins.iloc[
-        -1
-    ]  # of highest risk; the model looks there first, so that it counts for itself
+    top = bins.iloc[-1]  # of highest risk: the model looks there first, so it counts for itself
     well = inside.mean() >= WELL and bool(inside.iloc[-1])
     verdict = "well" if well else "partly" if inside.mean() >= BADLY else "badly"
     if not ranks(evidence.metrics.get("all_rows", {})):
