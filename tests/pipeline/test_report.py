@@ -66,8 +66,9 @@ NAMING = (
     "selectivity/deciding/policy.py",
     "selectivity/rules/rule_set.py",
     "pipelines/training/periods.py",
+    "pipelines/judging/lanes.py",
 )
-"""Modules that name what the report has words for: channels, facts, layers, periods."""
+"""Modules that name what the report has words for: channels, facts, layers, periods, variants."""
 
 
 # numbers and words
